@@ -1,0 +1,416 @@
+"""The command line: arguments in, exit codes out. 0 done; 1 some analyses failed, the rest written; 2 bad input or usage."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from bayesmeta.errors import BayesmetaError, SpecError
+
+app = typer.Typer(
+    name="bayesmeta",
+    help="Bayesian and frequentist random-effects meta-analysis: exact quadrature, NUTS, tables and forest plots.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Format(StrEnum):
+    """How a table is printed."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+class Scale(StrEnum):
+    """The scale of estimates."""
+
+    natural = "natural"
+    model = "model"
+
+
+class Engine(StrEnum):
+    """The engine of a fit."""
+
+    auto = "auto"
+    quadrature = "quadrature"
+    nuts = "nuts"
+    both = "both"
+
+
+class RunEngine(StrEnum):
+    """The engines of a run."""
+
+    both = "both"
+    quadrature = "quadrature"
+    nuts = "nuts"
+
+
+class Side(StrEnum):
+    """The side of benefit."""
+
+    lower = "lower"
+    higher = "higher"
+
+
+DataArgument = Annotated[Path, typer.Argument(metavar="DATA", help="A CSV file of studies.", show_default=False)]
+MeasureOption = Annotated[
+    str | None,
+    typer.Option(
+        "--measure",
+        "-m",
+        help="RR, OR, PETO, RD, SMD, MD, ROM, HR, GEN or OE; default: RR or SMD, as the columns suggest.",
+    ),
+]
+WhereOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where", "-w", metavar="COLUMN=VALUE", help="Keep the rows whose column has this value; repeatable."
+    ),
+]
+PriorOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--prior",
+        "-p",
+        metavar="NAME=PRIOR",
+        help='For mu, tau or tau2, e.g. --prior "tau=HalfNormal(0.5)"; repeatable.',
+    ),
+]
+LevelOption = Annotated[float, typer.Option("--level", help="Level of all intervals.")]
+ScaleOption = Annotated[Scale, typer.Option("--scale", help="natural: ratios exponentiated; model: their logs.")]
+FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print.")]
+BetterOption = Annotated[Side | None, typer.Option("--better", help="Side of benefit, for its probability.")]
+MidOption = Annotated[
+    float | None, typer.Option("--mid", help="Minimal important difference, natural scale; needs --better.")
+]
+
+
+def _pairs(items: list[str] | None, option: str) -> dict[str, str]:
+    found = {}
+    for item in items or []:
+        name, equals, value = item.partition("=")
+        if not equals or not name.strip():
+            raise SpecError(f"{option} takes NAME=VALUE but got '{item}'")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def _effects(data: Path, measure: str | None, where: list[str] | None) -> Any:
+    from bayesmeta.measures import effect_sizes
+    from bayesmeta.studies import read_studies
+
+    table = read_studies(data, where=_pairs(where, "--where") or None)
+    suggested = {"dichotomous": "RR", "continuous": "SMD", "oe": "OE", "estimate": "GEN"}
+    return effect_sizes(table, measure or suggested[table.kind])
+
+
+def _print(frame: Any, form: Format, title: str = "") -> None:
+    """Print a frame: as a table with rounded numbers, or as CSV or JSON at full precision."""
+    if form is Format.csv:
+        sys.stdout.write(frame.to_csv(index=frame.index.name is not None, float_format="%.10g", lineterminator="\n"))
+        return
+    if form is Format.json:
+        shown = frame.reset_index() if frame.index.name else frame
+        sys.stdout.write(shown.to_json(orient="records", indent=1, double_precision=10) + "\n")
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    from bayesmeta.formatting import is_missing, significant
+
+    shown = frame.reset_index() if frame.index.name else frame
+    table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    numeric = [shown[name].dtype.kind in "fiu" for name in shown.columns]
+    for name, number in zip(shown.columns, numeric, strict=True):
+        table.add_column(str(name), justify="right" if number else "left", no_wrap=number)
+    for row in shown.itertuples(index=False):
+        cells = [
+            ("" if is_missing(value) else significant(value, 3)) if number else str(value)
+            for value, number in zip(row, numeric, strict=True)
+        ]
+        table.add_row(*cells)
+    width = None if sys.stdout.isatty() else 200
+    Console(width=width, highlight=False, markup=False).print(table)
+
+
+@app.command()
+def run(
+    review: Annotated[
+        Path, typer.Argument(metavar="REVIEW", help="A review.toml, or the folder that holds one.", show_default=False)
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Where to write; default outputs/<review id>.")
+    ] = None,
+    engine: Annotated[
+        RunEngine | None, typer.Option("--engine", "-e", help="In place of what the review says.")
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Run just this analysis; repeatable.")] = None,
+    figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Whether to draw.")] = True,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Run every analysis of a review and write results, tables and figures."""
+    from bayesmeta.progress import chosen_progress
+    from bayesmeta.review import run_review
+
+    done = run_review(
+        review,
+        out,
+        engine=engine.value if engine else None,
+        only=tuple(only or ()),
+        figures=figures,
+        progress=chosen_progress(quiet),
+    )
+    agreement = [(entry["worst_mcse"], result.id) for result in done.results for entry in result.agreement]
+    typer.echo(f"{len(done.results)} analyses in {done.seconds:.1f} s, written to {done.out}")
+    if agreement:
+        worst, where = max(agreement)
+        typer.echo(
+            f"NUTS and quadrature agree: largest difference {worst:.1f} Monte Carlo standard errors (analysis {where})"
+            if worst <= 4
+            else f"WARNING: NUTS and quadrature differ by {worst:.1f} Monte Carlo standard errors in analysis {where}"
+        )
+    for name, problem in done.failed.items():
+        typer.echo(f"problem in analysis {name}: {problem}", err=True)
+    if done.failed:
+        raise typer.Exit(1 if done.results else 2)
+
+
+@app.command()
+def fit(
+    data: DataArgument,
+    measure: MeasureOption = None,
+    engine: Annotated[
+        Engine, typer.Option("--engine", "-e", help="both: fit twice and show how far the engines agree.")
+    ] = Engine.auto,
+    likelihood: Annotated[
+        str | None,
+        typer.Option(
+            "--likelihood", "-l", help="normal, binomial (RR) or nct (SMD); default: arm-level where possible."
+        ),
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", help="A model file, by name or path, for NUTS.")] = None,
+    prior: PriorOption = None,
+    where: WhereOption = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the sampler.")] = 1,
+    level: LevelOption = 0.95,
+    scale: ScaleOption = Scale.natural,
+    better: BetterOption = None,
+    mid: MidOption = None,
+    save: Annotated[Path | None, typer.Option("--save", help="Write the posterior here, as netCDF.")] = None,
+    form: FormatOption = Format.table,
+) -> None:
+    """Fit the Bayesian random-effects model to a table of studies."""
+    effects = _effects(data, measure, where)
+    _fit(effects, engine, likelihood, model, prior, seed, level, scale, better, mid, save, form)
+
+
+def _fit(
+    effects: Any, engine: Engine, likelihood: str | None, model: str | None, prior: list[str] | None, seed: int,
+    level: float, scale: Scale, better: Side | None, mid: float | None, save: Path | None, form: Format,
+) -> None:  # fmt: skip
+    """Fit, print, compare the engines where both are asked for, and save."""
+    from bayesmeta.fitting import fit as fit_model
+    from bayesmeta.summaries import summarize
+
+    priors = _pairs(prior, "--prior")
+    first = Engine.nuts if engine is Engine.both else engine
+    posterior = fit_model(effects, likelihood=likelihood, priors=priors, engine=first.value, seed=seed, model=model)
+    frame = summarize(posterior, scale=scale.value, level=level, better=better.value if better else None, mid=mid)
+    frame = frame.dropna(axis="columns", how="all")
+    if form is Format.table:
+        typer.echo(
+            f"{effects.measure}, {posterior.data.k} studies, {posterior.likelihood} likelihood, engine {posterior.engine}; "
+            + ", ".join(f"{name} ~ {text}" for name, text in posterior.priors.to_dict().items())
+        )
+    _print(frame, form)
+    if engine is Engine.both:
+        _report_agreement(posterior, effects, priors, seed, form)
+    if save:
+        posterior.save(save)
+        typer.echo(f"posterior written to {save}", err=True)
+
+
+def _report_agreement(posterior: Any, effects: Any, priors: dict[str, str], seed: int, form: Format) -> None:
+    from bayesmeta.checks import engine_agreement, worst_disagreement
+    from bayesmeta.fitting import fit as fit_model
+    from bayesmeta.fitting import quadrature_applies
+
+    if not quadrature_applies(posterior.likelihood, posterior.priors):
+        typer.echo(
+            f"engine quadrature does not treat the {posterior.likelihood} likelihood with these priors: NUTS alone",
+            err=True,
+        )
+        return
+    exact = fit_model(effects, likelihood=posterior.likelihood, priors=priors, engine="quadrature", seed=seed)
+    agreement = engine_agreement(posterior, exact)
+    if form is Format.table:
+        _print(agreement, form, "NUTS against quadrature, model scale; difference in Monte Carlo standard errors")
+    typer.echo(f"largest difference of mu, tau and theta_new: {worst_disagreement(agreement):.1f} MCSE", err=True)
+
+
+@app.command()
+def compare(
+    data: DataArgument,
+    measure: MeasureOption = None,
+    prior: PriorOption = None,
+    where: WhereOption = None,
+    level: LevelOption = 0.95,
+    scale: ScaleOption = Scale.natural,
+    better: BetterOption = None,
+    mid: MidOption = None,
+    form: FormatOption = Format.table,
+) -> None:
+    """Pool one table of studies by every method, side by side."""
+    from bayesmeta.summaries import compare as compare_methods
+
+    effects = _effects(data, measure, where)
+    frame = compare_methods(
+        effects,
+        priors=_pairs(prior, "--prior"),
+        level=level,
+        scale=scale.value,
+        better=better.value if better else None,
+        mid=mid,
+    )
+    if form is Format.table:
+        from bayesmeta.tables import method_label
+
+        frame["method"] = frame["method"].map(method_label)
+        frame = frame[["method", "estimate", "ci_low", "ci_high", "pi_low", "pi_high", "tau", "i2", "k", "n"]]
+        for label, reason, note in zip(effects.labels, effects.reasons, effects.notes, strict=True):
+            if reason or note:
+                typer.echo(f"{label}: {reason or note}", err=True)
+    _print(frame, form, f"{effects.measure} ({scale.value} scale), {100 * level:g}% intervals")
+
+
+@app.command()
+def tables(out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder of a run.")]) -> None:
+    """Write the publication tables of a finished run again."""
+    from bayesmeta.outputs import load_run, write_frames, write_tables
+
+    review, results = load_run(out)
+    for path in [*write_frames(out, results), *write_tables(out, review, results)]:
+        typer.echo(str(path))
+
+
+@app.command()
+def figures(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder of a run.")],
+    only: Annotated[list[str] | None, typer.Option("--only", help="Draw just this analysis; repeatable.")] = None,
+) -> None:
+    """Draw the figures of a finished run again."""
+    from bayesmeta.outputs import load_run, write_figures
+
+    review, results = load_run(out)
+    known = [result.id for result in results]
+    for name in only or []:
+        if name not in known:
+            raise SpecError(f"the run in {out} has no analysis '{name}'; it has {', '.join(known)}")
+    for path in write_figures(out, review, [result for result in results if not only or result.id in only]):
+        typer.echo(str(path))
+
+
+@app.command()
+def report(out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder of a run.")]) -> None:
+    """Write one HTML page with all tables and figures of a finished run."""
+    from bayesmeta.report import write_report
+
+    typer.echo(str(write_report(out)))
+
+
+@app.command()
+def models() -> None:
+    """List the models that come along."""
+    import ast
+
+    from bayesmeta.models import available_models, model_folder
+
+    for name in available_models():
+        # read, not imported: listing must not take the seconds PyMC needs
+        summary = ast.get_docstring(ast.parse((model_folder() / f"{name}.py").read_text(encoding="utf-8"))) or ""
+        typer.echo(f"{name:20} {summary.splitlines()[0] if summary else ''}")
+
+
+@app.command()
+def priors(
+    table: Annotated[str | None, typer.Argument(help="turner2015 or rhodes2015, to list its rows.")] = None,
+) -> None:
+    """List the prior families, or the rows of an empirical prior."""
+    from bayesmeta.distributions import FAMILIES
+    from bayesmeta.empirical_priors import EMPIRICAL, empirical_entries
+
+    if table is None:
+        for name, family in FAMILIES.items():
+            typer.echo(f"{name}({', '.join(family.parameters)})")
+        typer.echo("turner2015(outcome, comparison): log odds ratio; rhodes2015(outcome, comparison, area): SMD")
+        typer.echo(f"`bayesmeta priors {next(iter(EMPIRICAL))}` lists the rows of an empirical prior")
+        return
+    for row in empirical_entries(table):
+        typer.echo(" | ".join(row.values()))
+
+
+def run_model_file(path: str) -> None:
+    """Be the command line of a model file run on its own: ``python models/binary_rr.py studies.csv``.
+
+    Parameters
+    ----------
+    path : str
+        The model file.
+    """
+    from bayesmeta.models import load_model
+
+    file = load_model(path)
+    single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+    @single.command(help=file.summary)
+    def fit_this_model(
+        data: DataArgument,
+        measure: MeasureOption = file.measures[0] if file.measures else None,
+        likelihood: Annotated[
+            str, typer.Option("--likelihood", "-l", help=f"One of {', '.join(file.likelihoods)}.")
+        ] = file.likelihoods[0],
+        prior: PriorOption = None,
+        where: WhereOption = None,
+        seed: Annotated[int, typer.Option("--seed", help="Of the sampler.")] = 1,
+        level: LevelOption = 0.95,
+        scale: ScaleOption = Scale.natural,
+        better: BetterOption = None,
+        mid: MidOption = None,
+        save: Annotated[Path | None, typer.Option("--save", help="Write the posterior here, as netCDF.")] = None,
+        form: FormatOption = Format.table,
+    ) -> None:
+        effects = _effects(data, measure, where)
+        if likelihood not in file.likelihoods:
+            from bayesmeta.errors import unknown_name
+
+            raise unknown_name(f"likelihood of {file.name}", likelihood, file.likelihoods)
+        _fit(effects, Engine.both, likelihood, str(file.path), prior, seed, level, scale, better, mid, save, form)
+
+    _invoke(single)
+
+
+def _invoke(application: typer.Typer) -> NoReturn:
+    """Run an application and turn every error a user can make into one message and exit code 2."""
+    try:
+        application()
+    except BayesmetaError as error:
+        typer.echo(f"error: {error}", err=True)
+    except BrokenPipeError:
+        sys.exit(0)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; what is written is whole", err=True)
+        sys.exit(130)
+    sys.exit(2)
+
+
+def main() -> NoReturn:
+    """Run the command line."""
+    _invoke(app)

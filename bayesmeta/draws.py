@@ -1,0 +1,133 @@
+"""The draws of a posterior as an xarray DataTree in arviz' schema, and that tree on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayesmeta.errors import DataError
+from bayesmeta.likelihoods import LIKELIHOODS
+from bayesmeta.quadrature import QuadratureSolution
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from bayesmeta.posterior import Posterior
+
+Array = np.ndarray
+CHAINS, DRAWS = 4, 1000
+
+
+def build_tree(posterior: Posterior) -> xr.DataTree:
+    """Assemble all groups from an engine's draws.
+
+    Returns
+    -------
+    xarray.DataTree
+        See ``Posterior.draws``.
+    """
+    import xarray as xr
+
+    from bayesmeta.posterior import specification
+
+    data, solution = posterior.data, posterior.solution
+    rng = np.random.default_rng([posterior.seed, 2])
+    if isinstance(solution, QuadratureSolution):
+        flat = solution.sample(CHAINS * DRAWS, rng)
+        draws = {name: value.reshape(CHAINS, DRAWS, *value.shape[1:]) for name, value in flat.items()}
+    else:
+        draws = dict(solution.draws)
+    groups = {"posterior": draws, "prior": _prior_draws(posterior, rng)}
+    likelihood = LIKELIHOODS[data.likelihood]
+    nuisance = draws.get(likelihood.nuisance)
+    has_nuisance = not likelihood.nuisance or nuisance is not None
+    if has_nuisance:
+        name = likelihood.observed[0] if len(likelihood.observed) == 1 else "events"
+        log_density = likelihood.log_density(data.columns, draws["theta"], nuisance)
+        groups["posterior_predictive"] = likelihood.replicate(data.columns, draws["theta"], nuisance, rng)
+        groups["log_likelihood"] = {name: log_density}
+    if not isinstance(solution, QuadratureSolution):
+        groups["sample_stats"] = dict(solution.sample_stats)
+    labels = list(data.labels)
+    tree = {name: _dataset(values, labels, ("chain", "draw")) for name, values in groups.items()}
+    observed = {name: data.columns[name] for name in likelihood.observed}
+    constant = {name: value for name, value in data.columns.items() if name not in observed}
+    constant |= {
+        "guide_effect": data.guide_effect,
+        "guide_variance": data.guide_variance,
+        "typical_variance_of": data.typical_variance_of,
+    }
+    tree["observed_data"] = _dataset(observed, labels, ())
+    tree["constant_data"] = _dataset(constant, labels, ())
+    root = xr.DataTree.from_dict(tree)
+    root.attrs = {"bayesmeta": json.dumps(specification(posterior), sort_keys=True)}
+    if not isinstance(solution, QuadratureSolution):
+        root.attrs["diagnostics"] = json.dumps(dict(solution.diagnostics), sort_keys=True)
+    return root
+
+
+def _prior_draws(posterior: Posterior, rng: np.random.Generator) -> dict[str, Array]:
+    priors = posterior.priors
+    tau = priors.sample_tau((1, CHAINS * DRAWS), rng)
+    drawn = {"tau": tau}
+    if priors.mu.proper:
+        drawn["mu"] = priors.mu.sample(tau.shape, rng)
+        drawn["theta_new"] = drawn["mu"] + tau * rng.standard_normal(tau.shape)
+    return drawn
+
+
+def _dataset(values: Any, labels: list[str], leading: tuple[str, ...]) -> xr.Dataset:
+    """Make a dataset whose variables have the leading dims and, where there is one more axis, ``study``."""
+    import xarray as xr
+
+    variables = {}
+    for name, value in values.items():
+        value = np.asarray(value)
+        extra = value.ndim - len(leading)
+        dims = (*leading, *(("study",) if extra == 1 else tuple(f"{name}_dim_{i}" for i in range(extra))))
+        variables[name] = (dims, value)
+    coords: dict[str, Any] = {"study": labels} if any("study" in dims for dims, _ in variables.values()) else {}
+    if leading:
+        first = next(iter(variables.values()))[1]
+        coords |= {dim: np.arange(first.shape[axis]) for axis, dim in enumerate(leading)}
+    return xr.Dataset(variables, coords=coords)
+
+
+def write_tree(tree: xr.DataTree, path: Path) -> Path:
+    """Write a tree as netCDF: a temporary file in the same folder, then one rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    try:
+        tree.to_netcdf(temporary, engine="h5netcdf")
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def read_tree(path: Path) -> xr.DataTree:
+    """Read a tree into memory.
+
+    Raises
+    ------
+    DataError
+        If the file is not there or is not netCDF.
+    """
+    import xarray as xr
+
+    if not path.is_file():
+        raise DataError("no such file", source=str(path), fix="check the path")
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as tree:
+            return tree.load()
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(
+            f"not a netCDF file: {error}", source=str(path), fix="load one that Posterior.save wrote"
+        ) from error

@@ -1,0 +1,77 @@
+"""The errors a user can meet: each says what is wrong, where, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class BayesmetaError(Exception):
+    """Base of every error this package raises on purpose; the command line turns it into exit code 2."""
+
+
+class DataError(BayesmetaError):
+    """A study table that cannot be used as it is.
+
+    Parameters
+    ----------
+    what : str
+        What is wrong, with the refused value in it.
+    source : str, optional
+        The file (or ``"DataFrame"``) it stands in.
+    row : int or str, optional
+        Its row: for a file, the line number as an editor shows it (the header is line 1).
+    column : str, optional
+        The column's name as the user wrote it.
+    fix : str, optional
+        What to do about it.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        source: str | None = None,
+        row: int | str | None = None,
+        column: str | None = None,
+        fix: str | None = None,
+    ) -> None:
+        self.what, self.source, self.row, self.column, self.fix = what, source, row, column, fix
+        places = [str(source)] if source is not None else []
+        places += [f"row {row}"] if row is not None else []
+        places += [f"column '{column}'"] if column is not None else []
+        where = ", ".join(places)
+        message = f"{where}: {what}" if where else what
+        super().__init__(f"{message}\n  {fix}" if fix else message)
+
+
+class SpecError(BayesmetaError):
+    """A request that cannot be carried out as written: an unknown name, a prior that does not parse, a key misspelt."""
+
+
+class ConvergenceError(BayesmetaError):
+    """A sampler or an iteration that did not reach its stated accuracy."""
+
+
+def unknown_name(kind: str, name: object, known: Iterable[str]) -> SpecError:
+    """Build the error for an unknown name, suggesting the nearest known one.
+
+    Parameters
+    ----------
+    kind : str
+        What was named, e.g. ``"measure"``.
+    name : object
+        The name that is not known.
+    known : iterable of str
+        The names that are.
+
+    Examples
+    --------
+    >>> print(unknown_name("measure", "SDM", ["SMD", "MD"]))
+    unknown measure 'SDM'; did you mean 'SMD'? Known: SMD, MD
+    """
+    known = list(known)
+    lowered = {item.lower(): item for item in known}
+    near = get_close_matches(str(name).lower(), list(lowered), n=1, cutoff=0.5)
+    hint = f"; did you mean '{lowered[near[0]]}'?" if near else "."
+    return SpecError(f"unknown {kind} '{name}'{hint} Known: {', '.join(known)}")

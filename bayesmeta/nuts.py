@@ -1,0 +1,314 @@
+"""The sampling engine: compile a PyMC model once per shape, sample it with NUTS, and let nothing through that has not converged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bayesmeta.errors import ConvergenceError, SpecError
+from bayesmeta.likelihoods import BASELINE_SD, LIKELIHOODS, ModelData
+from bayesmeta.models import ModelFile
+from bayesmeta.priors import Priors
+from bayesmeta.samples import Samples
+
+Array = np.ndarray
+
+R_HAT_BELOW = 1.01
+ESS_ABOVE = 400.0
+CHAINS = 4
+#: what is tried in turn until the gate opens: draws, tuning steps, target acceptance
+ATTEMPTS = ((1000, 1000, 0.95), (2500, 2500, 0.99), (8000, 4000, 0.995))
+
+
+def add_data(data: ModelData) -> dict[str, Any]:
+    """Register the data of an analysis in the PyMC model on the stack.
+
+    Every number becomes a ``pm.Data``, so the compiled model can be given another analysis of the same padded size.
+
+    Returns
+    -------
+    dict
+        Column name to variable of dims ``study``; among them ``included``, 1 for a study and 0 for padding.
+    """
+    import pymc as pm
+
+    columns = {**data.columns, "guide_effect": data.guide_effect, "guide_variance": data.guide_variance}
+    columns["included"] = data.included
+    return {name: pm.Data(name, np.asarray(value, float), dims="study") for name, value in columns.items()}
+
+
+def add_priors(priors: Priors) -> tuple[Any, Any]:
+    """Add mu and tau with their priors to the PyMC model on the stack; return the two variables."""
+    import pymc as pm
+
+    mu = priors.mu.to_pymc("mu")
+    if priors.on_variance:
+        tau = pm.Deterministic("tau", pm.math.sqrt(priors.scale.to_pymc("tau2")))
+    else:
+        tau = priors.scale.to_pymc("tau")
+    return mu, tau
+
+
+def add_study_effects(mu: Any, tau: Any, columns: Mapping[str, Any]) -> Any:
+    """Add theta_i ~ Normal(mu, tau^2) to the PyMC model on the stack, in coordinates NUTS moves in easily.
+
+    NUTS moves in z_i, with theta_i = c_i + s_i z_i, where c_i and s_i^2 would be the mean and variance of theta_i given mu and tau if the
+    guide (a normal approximation of the study's likelihood) were the likelihood. Then z_i is close to a standard normal whatever mu and tau are,
+    and neither few studies nor precise ones make a funnel. The density of theta_i stays Normal(mu, tau^2): what is added
+    to the log density is log N(theta_i; mu, tau^2) + log s_i. Without information in the guide this is the non-centred
+    parameterisation (Papaspiliopoulos, Roberts and Skold 2007, Stat Sci 22:59-73, on partial non-centring).
+
+    Returns
+    -------
+    theta
+        A deterministic of dims ``study``.
+    """
+    import pymc as pm
+
+    variance = columns["guide_variance"]
+    share = tau**2 / (tau**2 + variance)
+    centre, scale = mu + share * (columns["guide_effect"] - mu), pm.math.sqrt(share * variance)
+    z = pm.Normal("z", 0.0, 1.0, dims="study")
+    theta = pm.Deterministic("theta", centre + scale * z, dims="study")
+    # s_i / tau in a form that stays finite as tau goes to 0
+    ratio = pm.math.sqrt(variance / (tau**2 + variance))
+    standardized = (tau / (tau**2 + variance)) * (columns["guide_effect"] - mu) + ratio * z
+    pm.Potential("study_effects", pm.math.log(ratio) - 0.5 * standardized**2 + 0.5 * z**2)
+    return theta
+
+
+def baseline_sd() -> float:
+    """Standard deviation of the prior on the logit of the larger risk."""
+    return BASELINE_SD
+
+
+@dataclass(frozen=True)
+class NutsSolution:
+    """Converged draws.
+
+    Parameters
+    ----------
+    draws : mapping of str to numpy.ndarray
+        mu, tau of shape (chain, draw); theta and the nuisance variables of shape (chain, draw, k).
+    sample_stats : mapping of str to numpy.ndarray
+        Of the sampler, shape (chain, draw).
+    diagnostics : mapping
+        Worst r_hat, least bulk and tail ESS over all model variables, divergences, attempts made, settings of the last.
+    typical_variance : float
+        For I2.
+    labels : tuple of str
+        Study names.
+    """
+
+    draws: Mapping[str, Array]
+    sample_stats: Mapping[str, Array]
+    diagnostics: Mapping[str, Any]
+    typical_variance: float
+    labels: tuple[str, ...]
+    log_marginal_likelihood: None = field(default=None, init=False)
+
+    @property
+    def families(self) -> tuple[Samples]:
+        """The marginal distributions, as samples."""
+        tau2 = self.draws["tau"] ** 2
+        named = {
+            "mu": self.draws["mu"],
+            "tau": self.draws["tau"],
+            "tau2": tau2,
+            "i2": 100 * tau2 / (tau2 + self.typical_variance),
+            "theta_new": self.draws["theta_new"],
+        }
+        named |= {f"theta[{label}]": self.draws["theta"][..., i] for i, label in enumerate(self.labels)}
+        return (Samples(tuple(named), np.stack(list(named.values()))),)
+
+
+@dataclass
+class _Compiled:
+    """A compiled model and the graph it was compiled from, to recognise another model of the same structure."""
+
+    graph: Any
+    inputs: list[Any]
+    names: tuple[str, ...]
+    program: Any
+
+
+_CACHE: list[_Compiled] = []
+
+
+def compiled(model: Any) -> Any:
+    """Compile a PyMC model with nutpie, or reuse the compiled one whose graph is the same but for its data.
+
+    Parameters
+    ----------
+    model : pymc.Model
+        Data that changes between analyses must be in ``pm.Data``; whatever is not is part of the structure.
+
+    Returns
+    -------
+    nutpie.CompiledModel
+        With this model's data set.
+    """
+    import nutpie
+    from pytensor.graph.basic import equal_computations
+
+    graph = model.logp()
+    inputs = [*model.value_vars, *model.data_vars]
+    names = tuple(
+        f"{variable.name} {variable.type} {model.named_vars_to_dims.get(variable.name)}" for variable in inputs
+    )
+    # a shape taken from coordinates is a shared variable too: not part of the data, but equal for equal padding
+    shapes = [length for length in model.dim_lengths.values() if hasattr(length, "get_value")]
+    values = {variable.name: variable.get_value() for variable in model.data_vars}
+    names = (*names, *(str(np.shape(value)) for value in values.values()))
+    for known in _CACHE:
+        if known.names == names and equal_computations(
+            [graph], [known.graph], in_xs=[*inputs, *shapes], in_ys=known.inputs
+        ):
+            return known.program.with_data(**values) if values else known.program
+    program = nutpie.compile_pymc_model(model)
+    _CACHE.append(_Compiled(graph, [*inputs, *shapes], names, program))
+    return program
+
+
+def _run(model: Any, draws: int, tune: int, target_accept: float, seed: int) -> Any:
+    """Sample once; a DataTree with posterior and sample_stats."""
+    try:
+        import nutpie
+    except ImportError:
+        import pymc as pm
+
+        return pm.sample(
+            draws,
+            tune=tune,
+            chains=CHAINS,
+            target_accept=target_accept,
+            random_seed=seed,
+            progressbar=False,
+            model=model,
+        )
+    return nutpie.sample(
+        compiled(model), draws=draws, tune=tune, chains=CHAINS, cores=2, target_accept=target_accept,
+        seed=seed, progress_bar=False, save_warmup=False,
+    )  # fmt: skip
+
+
+def gate(posterior: Any, diverging: Array) -> dict[str, float]:
+    """Compute what decides convergence, over every variable of a posterior.
+
+    Parameters
+    ----------
+    posterior : xarray.Dataset
+        Variables of dims (chain, draw, ...).
+    diverging : numpy.ndarray
+        Whether each transition diverged.
+
+    Returns
+    -------
+    dict
+        r_hat (worst, rank-normalized), ess_bulk and ess_tail (least), divergences.
+    """
+    import arviz as az
+
+    def every(dataset: Any) -> Array:
+        return np.concatenate([np.ravel(dataset[name].values) for name in dataset.data_vars])
+
+    return {
+        "r_hat": float(np.max(every(az.rhat(posterior)))),
+        "ess_bulk": float(np.min(every(az.ess(posterior, method="bulk")))),
+        "ess_tail": float(np.min(every(az.ess(posterior, method="tail")))),
+        "divergences": int(np.sum(diverging)),
+    }
+
+
+def converged(found: Mapping[str, float]) -> bool:
+    """Whether the gate opens: r_hat < 1.01, bulk and tail ESS > 400, no divergences."""
+    enough = found["ess_bulk"] > ESS_ABOVE and found["ess_tail"] > ESS_ABOVE
+    return bool(found["r_hat"] < R_HAT_BELOW and enough and found["divergences"] == 0)
+
+
+def sample(file: ModelFile, data: ModelData, priors: Priors, typical_variance: float, seed: int) -> NutsSolution:
+    """Sample a model until it has converged.
+
+    Parameters
+    ----------
+    file : ModelFile
+        The model to build.
+    data : ModelData
+        One analysis.
+    priors : Priors
+        Of mu and tau.
+    typical_variance : float
+        For I2.
+    seed : int
+        Of the sampler.
+
+    Raises
+    ------
+    ConvergenceError
+        If the gate stays shut after the last, most careful attempt.
+    SpecError
+        If the model lacks mu, tau or theta.
+    """
+    k = data.k
+    model = file.build(data.padded(padded_size(k)) if file.padded else data, priors)
+    found: dict[str, float] = {}
+    for attempt, (draws, tune, target_accept) in enumerate(ATTEMPTS, 1):
+        tree = _run(model, draws, tune, target_accept, seed)
+        posterior = tree["posterior"].to_dataset()
+        kept = _drop_padding(posterior, k)
+        stats = tree["sample_stats"].to_dataset()
+        found = gate(kept, stats["diverging"].values)
+        if converged(found):
+            settings = {
+                "attempts": attempt,
+                "chains": CHAINS,
+                "draws": draws,
+                "tune": tune,
+                "target_accept": target_accept,
+            }
+            return _solution(kept, stats, {**found, **settings}, data, typical_variance, seed)
+    raise ConvergenceError(
+        f"NUTS did not converge for the model {file.name} after {len(ATTEMPTS)} attempts (the last with {ATTEMPTS[-1][0]} draws and "
+        f"target_accept {ATTEMPTS[-1][2]}): worst r_hat {found['r_hat']:.3f} (must be below {R_HAT_BELOW}), least ESS "
+        f"{min(found['ess_bulk'], found['ess_tail']):.0f} (above {ESS_ABOVE:.0f}), {found['divergences']} divergences (0).\n"
+        "  A more informative prior for tau usually mends it; engine='quadrature' needs no sampling."
+    )
+
+
+def padded_size(k: int) -> int:
+    """Return the size analyses of k studies are padded to: the next of 4, 8, 16, 32 ..."""
+    return max(4, 1 << (k - 1).bit_length())
+
+
+def _drop_padding(posterior: Any, k: int) -> Any:
+    for name in ("mu", "tau", "theta"):
+        if name not in posterior:
+            raise SpecError(
+                f"the model has no variable '{name}'; a model file must name mu, tau and theta (one a study)"
+            )
+    helpers = [name for name in ("z", "log_tau", "log_mu") if name in posterior]
+    return posterior.drop_vars(helpers).isel(study=slice(0, k)) if "study" in posterior.dims else posterior
+
+
+def _solution(
+    posterior: Any, stats: Any, diagnostics: dict[str, Any], data: ModelData, typical_variance: float, seed: int
+) -> NutsSolution:
+    draws = {str(name): posterior[name].values for name in posterior.data_vars}
+    rng = np.random.default_rng([seed, 1])
+    draws["theta_new"] = draws["mu"] + draws["tau"] * rng.standard_normal(draws["mu"].shape)
+    kept = {
+        name: stats[name].values
+        for name in ("diverging", "depth", "n_steps", "energy", "logp", "step_size")
+        if name in stats
+    }
+    labels = data.labels[: data.k]
+    return NutsSolution(draws, kept, diagnostics, typical_variance, labels)
+
+
+def nuisance_of(likelihood: str, draws: Mapping[str, Array]) -> Array | None:
+    """Return the draws of the likelihood's own variable, or None if it has none."""
+    name = LIKELIHOODS[likelihood].nuisance if likelihood in LIKELIHOODS else ""
+    return draws[name] if name else None

@@ -1,0 +1,308 @@
+"""A density on the half line, integrated to near machine precision on adaptive Gauss-Legendre panels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from bayesmeta.errors import ConvergenceError
+
+Array = np.ndarray
+TOLERANCE = 1e-12
+MAX_PANELS = 2000
+
+
+@dataclass(frozen=True)
+class Map:
+    """A smooth monotone map of the unit interval onto tau's support.
+
+    Parameters
+    ----------
+    kind : str
+        ``"half_line"``: tau = low + s x/(1-x); ``"interval"``: tau = low + (high-low) x; ``"log"``: log tau = c + s u/(1-u^2)
+        with u = 2x-1, for priors that spread tau over orders of magnitude.
+    low, scale, centre : float
+        Its constants; for an interval ``scale`` is the width.
+    """
+
+    kind: str
+    low: float
+    scale: float
+    centre: float = 0.0
+
+    def forward(self, x: Array) -> tuple[Array, Array]:
+        """Return tau and log dtau/dx at ``x`` in (0, 1)."""
+        if self.kind == "interval":
+            return self.low + self.scale * x, np.full_like(x, np.log(self.scale))
+        if self.kind == "half_line":
+            return self.low + self.scale * x / (1 - x), np.log(self.scale) - 2 * np.log1p(-x)
+        u = 2 * x - 1
+        gap = 4 * x * (1 - x)
+        log_tau = self.centre + self.scale * u / gap
+        # beyond this tau2 would overflow, and no posterior has mass there that matters
+        tau = np.exp(np.clip(log_tau, -340.0, 340.0))
+        return tau, log_tau + np.log(2 * self.scale * (1 + u * u)) - 2 * np.log(gap)
+
+    @property
+    def high(self) -> float:
+        """Upper end of the support."""
+        return self.low + self.scale if self.kind == "interval" else np.inf
+
+    def inverse_slopes(self, tau: Array) -> tuple[Array, Array]:
+        """Return dx/dtau and its derivative at ``tau`` (any shape)."""
+        if self.kind == "interval":
+            return np.full_like(tau, 1 / self.scale), np.zeros_like(tau)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            if self.kind == "half_line":
+                ratio = np.maximum((tau - self.low) / self.scale, 0.0)
+                return 1 / (self.scale * (1 + ratio) ** 2), -2 / (self.scale**2 * (1 + ratio) ** 3)
+            u = 2 * self.inverse(tau) - 1
+            gap = 1 - u * u
+            # z = u / gap has dz/du = (1 + u^2) / gap^2 and d2z/du2 = 2u (3 + u^2) / gap^3
+            du = gap**2 / (1 + u * u)
+            d2u = -2 * u * (3 + u * u) / gap**3 * du**3
+            dz, d2z = 1 / (self.scale * tau), -1 / (self.scale * tau**2)
+            return 0.5 * du * dz, 0.5 * (d2u * dz**2 + du * d2z)
+
+    def inverse(self, tau: Array) -> Array:
+        """Return x of ``tau`` (any shape), clipped to [0, 1]."""
+        if self.kind == "interval":
+            return np.clip((tau - self.low) / self.scale, 0.0, 1.0)
+        if self.kind == "half_line":
+            ratio = np.maximum((tau - self.low) / self.scale, 0.0)
+            return np.where(np.isinf(ratio), 1.0, 1.0 - 1.0 / (1.0 + ratio))
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            z = (np.log(np.maximum(tau, 0.0)) - self.centre) / self.scale
+            # the root in (-1, 1) of z u^2 + u - z = 0, in the form that does not cancel
+            u = 2 * z / (1 + np.sqrt(1 + 4 * z * z))
+        return np.clip(np.where(np.isinf(z), np.where(z > 0, 1.0, 0.0), 0.5 * (1 + u)), 0.0, 1.0)
+
+
+@cache
+def legendre_rule(n: int) -> tuple[Array, Array, Array, Array, Array]:
+    """Return Gauss-Legendre nodes and weights with the matrices from values to series.
+
+    Parameters
+    ----------
+    n : int
+        Number of nodes.
+
+    Returns
+    -------
+    nodes, weights : numpy.ndarray, shape (n,)
+    to_series : numpy.ndarray, shape (n, n)
+        ``values @ to_series`` are the Legendre coefficients.
+    to_integral : numpy.ndarray, shape (n, n + 1)
+        ``values @ to_integral`` are the coefficients of the integral from -1.
+    to_slope : numpy.ndarray, shape (n, n - 1)
+        ``series @ to_slope`` are the coefficients of the derivative.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(n)
+    vandermonde = np.polynomial.legendre.legvander(nodes, n - 1)
+    to_series = vandermonde * weights[:, None] * (np.arange(n) + 0.5)
+    to_integral = np.array([np.polynomial.legendre.legint(row, lbnd=-1) for row in to_series])
+    to_slope = np.array([np.polynomial.legendre.legder(row) for row in np.eye(n)[1:]])
+    to_slope = np.vstack([np.zeros(n - 1), [np.pad(row, (0, n - 1 - len(row))) for row in to_slope]])
+    return nodes, weights, to_series, to_integral, to_slope
+
+
+@dataclass(frozen=True)
+class PanelDensity:
+    """A normalized density of tau, known as a Legendre series of x on each panel.
+
+    Parameters
+    ----------
+    map : Map
+        From x in (0, 1) to tau.
+    edges : numpy.ndarray, shape (panels + 1,)
+        Panel edges in x.
+    nodes, weights : numpy.ndarray, shape (m,)
+        tau at the nodes, and the probability each node carries (they sum to one).
+    series, integral, slopes : numpy.ndarray, shape (panels, n), (panels, n + 1) and (panels, n - 1)
+        Legendre coefficients of the density in x, of its integral and of its derivative, per panel.
+    cumulative : numpy.ndarray, shape (panels + 1,)
+        The distribution function at the edges.
+    log_total : float
+        Natural log of the integral before normalizing: the log marginal likelihood.
+    error : float
+        Estimated relative error of the total.
+    """
+
+    map: Map
+    edges: Array
+    nodes: Array
+    weights: Array
+    series: Array
+    integral: Array
+    slopes: Array
+    cumulative: Array
+    log_total: float
+    error: float
+
+    def _locate(self, x: Array) -> tuple[Array, Array, Array]:
+        panel = np.clip(np.searchsorted(self.edges, x, side="right") - 1, 0, len(self.edges) - 2)
+        low, width = self.edges[panel], self.edges[panel + 1] - self.edges[panel]
+        return panel, np.clip(2 * (x - low) / width - 1, -1.0, 1.0), width
+
+    def evaluate(self, tau: Array) -> tuple[Array, Array, Array]:
+        """Distribution function, density and slope of the density at ``tau`` (any shape)."""
+        tau = np.asarray(tau, dtype=float)
+        x = self.map.inverse(tau)
+        panel, local, width = self._locate(x)
+        basis = _basis(local, self.integral.shape[1])
+        cdf = self.cumulative[panel] + (self.integral[panel] * basis).sum(axis=-1)
+        in_x = np.maximum((self.series[panel] * basis[..., :-1]).sum(axis=-1), 0.0)
+        slope_in_x = (self.slopes[panel] * basis[..., :-2]).sum(axis=-1) * 2 / width
+        rate, bend = self.map.inverse_slopes(tau)
+        inside = np.isfinite(tau) & np.isfinite(rate)
+        with np.errstate(invalid="ignore", over="ignore"):
+            pdf = np.where(inside, in_x * rate, 0.0)
+            slope = np.where(inside, slope_in_x * rate**2 + in_x * bend, 0.0)
+        outside = (tau < self.map.low) | ((x >= 1.0) & (self.map.kind != "interval")) | (tau > self.map.high)
+        return np.clip(cdf, 0.0, 1.0), np.where(outside, 0.0, pdf), np.where(outside, 0.0, slope)
+
+    def pdf(self, tau: Array) -> Array:
+        """Density of tau at ``tau`` (any shape)."""
+        return self.evaluate(tau)[1]
+
+    def cdf(self, tau: Array) -> Array:
+        """Distribution function of tau at ``tau`` (any shape)."""
+        return self.evaluate(tau)[0]
+
+    def quantile(self, p: Array) -> Array:
+        """Quantiles of tau at probabilities ``p`` (any shape), by safeguarded Newton steps within the panel."""
+        p = np.asarray(p, dtype=float)
+        shape, p = p.shape, np.atleast_1d(p).ravel()
+        panel = np.clip(np.searchsorted(self.cumulative, p, side="right") - 1, 0, len(self.edges) - 2)
+        target = p - self.cumulative[panel]
+        integral, series = self.integral[panel], self.series[panel]
+        half_width = 0.5 * (self.edges[panel + 1] - self.edges[panel])
+        low, high = np.full_like(p, -1.0), np.full_like(p, 1.0)
+        mass = np.maximum(self.cumulative[panel + 1] - self.cumulative[panel], np.finfo(float).tiny)
+        t = np.clip(2 * target / mass - 1, -0.999, 0.999)
+        for _ in range(100):
+            basis = _basis(t, integral.shape[1])
+            gap = (integral * basis).sum(axis=-1) - target
+            low, high = np.where(gap < 0, t, low), np.where(gap > 0, t, high)
+            slope = np.maximum((series * basis[:, :-1]).sum(axis=-1) * half_width, 1e-300)
+            step = t - gap / slope
+            # a Newton step within rounding of the root may leave the bracket by as much: let it
+            outside = ((step <= low) | (step >= high)) & ~(np.abs(step - t) <= 1e-8)
+            moved = np.where(outside, high - low, np.abs(step - t))
+            t = np.where(gap == 0, t, np.where(outside, 0.5 * (low + high), step))
+            # Newton squares the error: after a step this short what is left is below rounding
+            if (moved[gap != 0] < 1e-8).all():
+                break
+        tau, _ = self.map.forward(np.clip(self.edges[panel] + half_width * (t + 1), 1e-300, 1 - 1e-16))
+        tau = np.where(p <= 0, self.map.low, np.where(p >= 1, self.map.high, tau))
+        return tau.reshape(shape)
+
+
+def _basis(t: Array, size: int) -> Array:
+    """Legendre polynomials of degree 0 to size - 1 at ``t``, on a new last axis."""
+    out = np.empty((size, *t.shape))
+    out[0], out[1] = 1.0, t
+    for n in range(1, size - 1):
+        np.multiply(out[n], t, out=out[n + 1])
+        out[n + 1] *= (2 * n + 1) / (n + 1)
+        out[n + 1] -= out[n - 1] * (n / (n + 1))
+    return np.moveaxis(out, 0, -1)
+
+
+def integrate(
+    log_density: Callable[[Array], Array],
+    map: Map,
+    *,
+    moment: int = 0,
+    moment_scale: float = 1.0,
+    nodes_per_panel: int = 16,
+    tolerance: float = TOLERANCE,
+) -> PanelDensity:
+    """Normalize a density of tau by adaptive bisection of panels in x.
+
+    A panel is halved until the last Legendre coefficients of the density (and of the density times tau^moment) carry less
+    than ``tolerance`` of the whole.
+
+    Parameters
+    ----------
+    log_density : callable
+        Natural log of the unnormalized density of tau, for a vector of tau.
+    map : Map
+        From x in (0, 1) to tau.
+    moment : int
+        The highest power of tau whose integral must be accurate too.
+    moment_scale : float
+        A typical tau, to make that power dimensionless.
+    nodes_per_panel : int
+        Gauss-Legendre nodes on each panel.
+    tolerance : float
+        Relative to the whole integral.
+
+    Raises
+    ------
+    ConvergenceError
+        If the tolerance is not reached with ``MAX_PANELS`` panels, or the density is zero or not finite everywhere.
+    """
+    unit_nodes, unit_weights, to_series, to_integral, to_slope = legendre_rule(nodes_per_panel)
+    low, high = np.linspace(0.0, 1.0, 9)[:-1], np.linspace(0.0, 1.0, 9)[1:]
+    kept: list[tuple[Array, ...]] = []
+    peak, total, error = -np.inf, 0.0, 0.0
+    while len(low):
+        x = low[:, None] + 0.5 * (high - low)[:, None] * (unit_nodes + 1)
+        tau, log_slope = map.forward(x)
+        log_value = log_density(tau.ravel()).reshape(x.shape) + log_slope
+        log_value = np.where(np.isnan(log_value), -np.inf, log_value)
+        new_peak = max(peak, float(log_value.max()))
+        if not np.isfinite(new_peak):
+            raise ConvergenceError(
+                "the posterior of tau is zero or not finite everywhere; check the data and the priors for extreme values"
+            )
+        total *= np.exp(peak - new_peak) if np.isfinite(peak) else 0.0
+        error *= np.exp(peak - new_peak) if np.isfinite(peak) else 0.0
+        kept = [(*panel[:4], panel[4] * np.exp(peak - new_peak)) for panel in kept]
+        peak = new_peak
+        value = np.exp(log_value - peak)
+        width = 0.5 * (high - low)
+        mass = value @ unit_weights * width
+        weighted = value * (1.0 + np.where(value > 0, tau / moment_scale, 0.0) ** moment) if moment else value
+        tail = np.abs((weighted @ to_series)[:, -3:]).sum(axis=1) * width
+        whole = total + float(mass.sum())
+        size = max(whole, float((weighted @ unit_weights * width).sum())) if moment else whole
+        too_narrow = width < 1e-14
+        good = (tail <= tolerance * size) | too_narrow
+        kept += list(zip(low[good], high[good], tau[good], mass[good], value[good], strict=True))
+        total += float(mass[good].sum())
+        error += float(tail[good].sum())
+        low, high = low[~good], high[~good]
+        middle = 0.5 * (low + high)
+        low, high = np.concatenate([low, middle]), np.concatenate([middle, high])
+        if len(kept) + len(low) > MAX_PANELS:
+            raise ConvergenceError(
+                f"quadrature over tau did not reach its tolerance of {tolerance:g} with {MAX_PANELS} panels"
+            )
+    kept.sort(key=lambda panel: panel[0])
+    edges = np.array([panel[0] for panel in kept] + [1.0])
+    half = 0.5 * np.diff(edges)
+    value = np.array([panel[4] for panel in kept])
+    total = float((value @ unit_weights * half).sum())
+    value /= total
+    series, integral = value @ to_series, (value * half[:, None]) @ to_integral
+    cumulative = np.concatenate([[0.0], np.cumsum(value @ unit_weights * half)])
+    nodes, weights = np.concatenate([panel[2] for panel in kept]), (value * unit_weights * half[:, None]).ravel()
+    # far out in the tails tau overflows where its weight is nothing
+    felt = weights > 1e-40
+    return PanelDensity(
+        map=map,
+        edges=edges,
+        nodes=nodes[felt],
+        weights=weights[felt],
+        series=series,
+        integral=integral,
+        slopes=series @ to_slope,
+        cumulative=cumulative,
+        log_total=float(np.log(total) + peak),
+        error=error / total,
+    )

@@ -1,0 +1,151 @@
+"""The priors of a two-level model: parse what a user writes, and the defaults for what they leave out."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bayesmeta.distributions import FAMILIES, Prior
+from bayesmeta.empirical_priors import EMPIRICAL
+from bayesmeta.errors import SpecError, unknown_name
+
+Array = np.ndarray
+
+
+def parse_prior(text: str | Prior) -> Prior:
+    """Read a prior as it is written, e.g. ``"HalfNormal(0.5)"``.
+
+    Parameters
+    ----------
+    text : str or Prior
+        A family of ``FAMILIES`` with its numbers, or ``turner2015(...)`` or ``rhodes2015(...)`` with quoted names.
+
+    Raises
+    ------
+    SpecError
+        If it does not parse, names no known prior, or its parameters are out of range.
+
+    Examples
+    --------
+    >>> str(parse_prior("normal(0, 2.82)"))
+    'Normal(0, 2.82)'
+    """
+    if isinstance(text, Prior):
+        return text
+    help_text = 'write a prior like "Normal(0, 2.82)", "HalfNormal(0.5)" or turner2015("outcome", "comparison")'
+    try:
+        call = ast.parse(str(text).strip(), mode="eval").body
+        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)):
+            raise ValueError("not of the form Name(...)")
+        args = [ast.literal_eval(argument) for argument in call.args]
+        named = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
+    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+        raise SpecError(f"cannot read the prior '{text}': {help_text}") from error
+    lowered = {name.lower(): name for name in [*FAMILIES, *EMPIRICAL]}
+    name = lowered.get(call.func.id.lower())
+    if name is None:
+        raise unknown_name("prior", call.func.id, lowered.values())
+    if name in EMPIRICAL:
+        try:
+            return EMPIRICAL[name][1](*map(str, args), **{str(key): str(value) for key, value in named.items()})
+        except TypeError as error:
+            raise SpecError(
+                f"cannot read the prior '{text}': {name} takes quoted names, see `bayesmeta priors`"
+            ) from error
+    parameters = FAMILIES[name].parameters
+    if unknown := [str(key) for key in named if key not in parameters[len(args) :]]:
+        raise unknown_name(f"parameter of {name}", unknown[0], parameters)
+    values = [*args, *(named[key] for key in parameters[len(args) :] if key in named)]
+    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        raise SpecError(f"cannot read the prior '{text}': its parameters must be numbers; {help_text}")
+    return Prior(name, tuple(float(value) for value in values))
+
+
+@dataclass(frozen=True)
+class Priors:
+    """The priors of a two-level model.
+
+    Parameters
+    ----------
+    mu : Prior
+        Of the mean effect, on the model scale (log for ratios).
+    scale : Prior
+        Of the between-study standard deviation tau, or of its square.
+    on_variance : bool
+        Whether ``scale`` is the prior of tau2 rather than of tau.
+    """
+
+    mu: Prior
+    scale: Prior
+    on_variance: bool = False
+
+    def __post_init__(self) -> None:
+        if self.scale.support[0] < 0:
+            name = "tau2" if self.on_variance else "tau"
+            raise SpecError(
+                f"the prior of {name} must live on [0, infinity) but {self.scale} does not; try HalfNormal(0.5)"
+            )
+        if not self.scale.proper:
+            raise SpecError(f"the prior of tau must be proper but {self.scale} is not; try HalfNormal(0.5)")
+
+    def log_tau_density(self, tau: Any) -> Array:
+        """Natural log of the prior density of tau at ``tau`` (any shape)."""
+        tau = np.asarray(tau, dtype=float)
+        if not self.on_variance:
+            return self.scale.logpdf(tau)
+        with np.errstate(divide="ignore"):
+            return self.scale.logpdf(tau**2) + np.log(2 * tau)
+
+    @property
+    def tau_support(self) -> tuple[float, float]:
+        """Lower and upper end of tau's support."""
+        low, high = self.scale.support
+        return (float(np.sqrt(low)), float(np.sqrt(high))) if self.on_variance else (low, high)
+
+    @property
+    def tau_tail_exponent(self) -> float:
+        """Exponent of the power-law tail of tau's prior density; infinite for lighter tails."""
+        exponent = self.scale.tail_exponent
+        return 2 * exponent - 1 if self.on_variance else exponent
+
+    def sample_tau(self, size: int | tuple[int, ...], rng: np.random.Generator) -> Array:
+        """Draw tau from its prior; an array of shape ``size``."""
+        draws = self.scale.sample(size, rng)
+        return np.sqrt(draws) if self.on_variance else draws
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the priors as text, keyed as the user writes them."""
+        return {"mu": str(self.mu), "tau2" if self.on_variance else "tau": str(self.scale)}
+
+
+def parse_priors(given: Mapping[str, str | Prior] | None, default: Priors) -> Priors:
+    """Read the priors a user gives, with the default for those left out.
+
+    Parameters
+    ----------
+    given : mapping of str to str or Prior
+        Keys ``mu`` and ``tau`` (or ``tau2``, for a prior on the variance).
+    default : Priors
+        For what is not given.
+
+    Raises
+    ------
+    SpecError
+        For an unknown key, or for both tau and tau2.
+    """
+    given = dict(given or {})
+    for key in given:
+        if key not in ("mu", "tau", "tau2"):
+            raise unknown_name("parameter with a prior", key, ["mu", "tau", "tau2"])
+    if "tau" in given and "tau2" in given:
+        raise SpecError("priors name both tau and tau2, which is one quantity; keep one of them")
+    mu = parse_prior(given["mu"]) if "mu" in given else default.mu
+    if "tau2" in given:
+        return Priors(mu, parse_prior(given["tau2"]), on_variance=True)
+    if "tau" in given:
+        return Priors(mu, parse_prior(given["tau"]))
+    return Priors(mu, default.scale, default.on_variance)

@@ -1,0 +1,189 @@
+"""A run's results as the tables of a paper."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bayesmeta.analysis import AnalysisResult
+from bayesmeta.formatting import estimate, interval, number, significant
+from bayesmeta.review_spec import Review
+from bayesmeta.tables import Table, comparison_table, main_notes, main_table, method_label, study_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def review_tables(review: Review, results: list[AnalysisResult]) -> dict[str, Table]:
+    """Return the tables of a run by name: main, methods, studies, and where there is something to say priors and engines.
+
+    Parameters
+    ----------
+    review : Review
+        For titles, the notice and the order.
+    results : list of AnalysisResult
+        What was found.
+    """
+    found = {
+        "main": _main(review, results),
+        "methods": _methods(review, results),
+        "studies": _studies(review, results),
+        "priors": _priors(review, results),
+        "engines": _engines(review, results),
+    }
+    return {name: table for name, table in found.items() if table is not None}
+
+
+def _headings(review: Review) -> dict[str, str]:
+    """Return what an analysis is called in the row groups of the longer tables."""
+    return {
+        analysis.id: f"{analysis.id} {analysis.outcome}"
+        + (f", {analysis.time}" if analysis.time else "")
+        + (f" ({analysis.comparison}; {analysis.measure})" if analysis.comparison else f" ({analysis.measure})")
+        for analysis in review.analysis
+    }
+
+
+def _rows(result: AnalysisResult, *, alternatives: bool = False) -> pd.DataFrame:
+    """Tidy rows under the main priors, or those under the alternative ones."""
+    import pandas as pd
+
+    frame = pd.DataFrame(result.rows)
+    return frame[(frame["method"].str.count(":") == 3) == alternatives]
+
+
+def _main(review: Review, results: list[AnalysisResult]) -> Table | None:
+    """One row an analysis; the Bayesian estimate is that of the analysis' primary method, put first."""
+    import pandas as pd
+
+    frames = []
+    for result in results:
+        rows = _rows(result)
+        bayesian = rows["method"].str.startswith("bayes:")
+        frames.append(pd.concat([rows[rows["method"] == result.primary], rows[~bayesian]]))
+    if not frames:
+        return None
+    frame = pd.concat(frames, ignore_index=True)
+    shown = main_table(frame)
+    grouped = shown["Comparison"].ne("").any()
+    if not grouped:
+        shown = shown.drop(columns="Comparison")
+    return Table(shown, review.title, main_notes(frame), "Comparison" if grouped else None, review.notice)
+
+
+def _methods(review: Review, results: list[AnalysisResult]) -> Table | None:
+    import pandas as pd
+
+    heading = _headings(review)
+    frames = []
+    for result in results:
+        rows = _rows(result)
+        if len(rows):
+            frames.append(comparison_table(rows).assign(Analysis=heading[result.id]))
+    if not frames:
+        return None
+    frame = pd.concat(frames, ignore_index=True).fillna("")
+    notes = (
+        "Natural scale, 95% intervals. Bayesian rows: posterior median, equal-tailed interval, effect in a new study.",
+        "Frequentist prediction intervals: Higgins-Thompson-Spiegelhalter, t with k - 2 degrees of freedom; after Hartung-Knapp, k - 1.",
+    )
+    return Table(
+        _front(frame, "Analysis"), f"{review.title}: all methods side by side", notes, "Analysis", review.notice
+    )
+
+
+def _front(frame: pd.DataFrame, column: str) -> pd.DataFrame:
+    return frame[[column, *(name for name in frame.columns if name != column)]]
+
+
+def _studies(review: Review, results: list[AnalysisResult]) -> Table | None:
+    import pandas as pd
+
+    heading = _headings(review)
+    frames = [
+        study_table(pd.DataFrame(result.studies)).assign(Analysis=heading[result.id])
+        for result in results
+        if result.studies
+    ]
+    if not frames:
+        return None
+    frame = pd.concat(frames, ignore_index=True).fillna("")
+    names = [name for name in frame.columns if name != "Note"] + (["Note"] if "Note" in frame else [])
+    notes = (
+        "Arms: events/participants, or mean (SD), participants. Weight: DerSimonian-Laird, percent. Shrunken estimate: the study's "
+        "effect in the Bayesian model shown in the main table.",
+    )
+    return Table(_front(frame[names], "Analysis"), f"{review.title}: the studies", notes, "Analysis", review.notice)
+
+
+def _priors(review: Review, results: list[AnalysisResult]) -> Table | None:
+    """Sensitivity to the prior of tau: the normal likelihood under the main and the alternative priors."""
+    heading = _headings(review)
+    lines = []
+    for result in results:
+        alternatives = _rows(result, alternatives=True)
+        main = _rows(result)
+        main = main[main["method"] == "bayes:normal:quadrature"].assign(priors=result.priors.get("normal", ""))
+        if not len(alternatives):
+            continue
+        for rows, name in [(main, "main")] + [
+            (rows, str(method).split(":", 3)[3]) for method, rows in alternatives.groupby("method", sort=False)
+        ]:
+            if not len(rows):
+                continue
+            by_term = rows.set_index("term")
+            mu, tau = by_term.loc["mu"], by_term.loc["tau"]
+            lines.append(
+                {
+                    "Analysis": heading[result.id],
+                    "Priors": name,
+                    "Prior of tau": str(mu["priors"]).split("tau ~ ")[-1],
+                    "Estimate": estimate(mu["estimate"], mu["ci_low"], mu["ci_high"]),
+                    "tau": estimate(tau["estimate"], tau["ci_low"], tau["ci_high"]),
+                    "Prediction interval": interval(mu["pi_low"], mu["pi_high"]),
+                }
+            )
+    if not lines:
+        return None
+    import pandas as pd
+
+    notes = (
+        "Normal likelihood, exact posterior by quadrature: median and 95% credible interval, natural scale; tau on the model scale.",
+    )
+    return Table(
+        pd.DataFrame(lines), f"{review.title}: sensitivity to the heterogeneity prior", notes, "Analysis", review.notice
+    )
+
+
+def _engines(review: Review, results: list[AnalysisResult]) -> Table | None:
+    """How the sampler converged, and how far it is from the exact posterior where there is one."""
+    import pandas as pd
+
+    lines = []
+    for result in results:
+        agreement = {entry["likelihood"]: entry for entry in result.agreement}
+        for diagnostic in result.diagnostics:
+            likelihood = diagnostic["method"].split(":")[1]
+            known = agreement.get(likelihood)
+            lines.append(
+                {
+                    "Analysis": result.id,
+                    "Method": method_label(diagnostic["method"]),
+                    "Draws": f"{diagnostic['chains']} x {diagnostic['draws']}",
+                    "Attempts": str(diagnostic["attempts"]),
+                    "R-hat": number(diagnostic["r_hat"], 4),
+                    "Bulk ESS": number(diagnostic["ess_bulk"], 0),
+                    "Tail ESS": number(diagnostic["ess_tail"], 0),
+                    "Divergences": str(diagnostic["divergences"]),
+                    "From exact posterior (MCSE)": significant(known["worst_mcse"], 2) if known else "",
+                }
+            )
+    if not lines:
+        return None
+    notes = (
+        "R-hat: the worst, ESS: the least, over all variables of the model. The gate: R-hat below 1.01, bulk and tail ESS above 400, no divergences.",
+        "From exact posterior: the largest difference between draws and quadrature in mean, sd and the ends of the 95% interval of mu, "
+        "tau and the effect in a new study, in Monte Carlo standard errors (MCSE). Blank where only one engine treats the likelihood.",
+    )
+    return Table(
+        pd.DataFrame(lines), f"{review.title}: convergence and agreement of the two engines", notes, None, review.notice
+    )

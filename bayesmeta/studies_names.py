@@ -1,0 +1,87 @@
+"""The names of columns: the canonical ones, and what RevMan, R meta and metafor call them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+NUMERIC = (
+    *("events_e", "n_e", "events_c", "n_c", "mean_e", "sd_e", "mean_c", "sd_c"),
+    *("yi", "sei", "ci_low", "ci_high", "oe", "v"),
+)
+#: Columns that are not kept as such: n = events + nonevents, sei = sqrt(vi).
+DERIVED = ("nonevents_e", "nonevents_c", "vi")
+COUNTS = frozenset(("events_e", "n_e", "events_c", "n_c", "nonevents_e", "nonevents_c"))
+
+#: The four kinds of data, in the order in which one is preferred where a row holds several.
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "dichotomous": ("events_e", "n_e", "events_c", "n_c"),
+    "continuous": ("mean_e", "sd_e", "n_e", "mean_c", "sd_c", "n_c"),
+    "oe": ("oe", "v"),
+    "estimate": ("yi", "sei"),
+}
+#: The columns that make a kind, without the totals that two kinds share.
+OWN: Mapping[str, tuple[str, ...]] = {
+    "dichotomous": ("events_e", "events_c"),
+    "continuous": ("mean_e", "sd_e", "mean_c", "sd_c"),
+    "oe": ("oe", "v"),
+    "estimate": ("yi", "sei", "ci_low", "ci_high"),
+}
+
+_ARMS = {
+    "e": ("experimental", "intervention", "treatment", "treat", "treated", "exp"),
+    "c": ("control", "ctrl", "comparator", "controls"),
+}
+_ARM_LETTERS = {"e": ("e", "1", "t"), "c": ("c", "2")}
+_STATISTICS = {
+    "events": ("events", "event", "cases"),
+    "n": ("n", "total", "totals", "samplesize"),
+    "mean": ("mean", "means"),
+    "sd": ("sd", "stddev", "standarddeviation", "stdev"),
+}
+_OTHER = {
+    "events_e": "ai tpos",
+    "events_c": "ci cpos",
+    "nonevents_e": "bi tneg noneventse",
+    "nonevents_c": "di cneg noneventsc",
+    "n_e": "n1i",
+    "n_c": "n2i",
+    "mean_e": "m1i",
+    "mean_c": "m2i",
+    "sd_e": "sd1i",
+    "sd_c": "sd2i",
+    "yi": "yi te givmean givestimate estimate effect effectsize es y logor logrr loghr lnor lnrr lnhr "
+    "logoddsratio logriskratio loghazardratio",
+    "sei": "sei sete se givse stderr standarderror seyi selogor selogrr seloghr selnor selnrr selnhr",
+    "vi": "vi",
+    "ci_low": "cilow cilower cilb lower lowerci cil lcl lci 95%cilower lower95%ci lower95ci 95%cilow",
+    "ci_high": "cihigh ciupper ciub upper upperci ciu ucl uci 95%ciupper upper95%ci upper95ci 95%cihigh",
+    "oe": "oe ominuse observedminusexpected",
+    "v": "oevariance varianceoe voe",
+    "study": "study studlab slab",
+    "exclude": "exclude excluded exclusion exclusionreason excludereason reasonforexclusion",
+}
+
+
+def simplify(name: str) -> str:
+    """Reduce a column's name to its letters, digits and percent signs, in lower case.
+
+    Examples
+    --------
+    >>> simplify("Std. dev_1"), simplify("O-E")
+    ('stddev1', 'oe')
+    """
+    return "".join(char for char in name.casefold() if char.isalpha() or char in "0123456789%")
+
+
+def _build() -> dict[str, str]:
+    names = {alias: target for target, text in _OTHER.items() for alias in text.split()}
+    for statistic, words in _STATISTICS.items():
+        for arm, arm_names in _ARMS.items():
+            for word in words:
+                names |= {word + letter: f"{statistic}_{arm}" for letter in _ARM_LETTERS[arm]}
+                for arm_name in arm_names:
+                    names |= {word + arm_name: f"{statistic}_{arm}", arm_name + word: f"{statistic}_{arm}"}
+    return names
+
+
+ALIASES: Mapping[str, str] = _build()

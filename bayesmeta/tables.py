@@ -1,0 +1,142 @@
+"""Publication tables: tidy results and studies as text, written as CSV, Markdown, HTML and LaTeX.
+
+Every number is rounded once, on its way into the text, and nothing else is computed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bayesmeta.errors import DataError, unknown_name
+from bayesmeta.files import write_text
+from bayesmeta.formatting import count, estimate, is_missing, number, percent
+from bayesmeta.tables_html import to_html
+from bayesmeta.tables_labels import METHOD_LABELS, method_label
+from bayesmeta.tables_latex import to_latex
+from bayesmeta.tables_layout import NOTE, Table, to_csv, to_markdown
+from bayesmeta.tables_results import (
+    Record,
+    comparison_table,
+    main_notes,
+    main_table,
+    text_frame,
+    written_estimate,
+)
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = [
+    "METHOD_LABELS",
+    "Table",
+    "comparison_table",
+    "main_notes",
+    "main_table",
+    "method_label",
+    "study_table",
+    "to_csv",
+    "to_html",
+    "to_latex",
+    "to_markdown",
+    "write",
+]
+
+
+def _arm(row: Record, arm: str) -> str:
+    """Write an arm's data: ``12/57`` events of participants, or ``10.20 (5.10), 57`` mean, SD and participants."""
+    events, mean, n = (row.get(f"{name}_{arm}") for name in ("events", "mean", "n"))
+    if not is_missing(events):
+        return f"{count(events)}/{count(n)}"
+    return "" if is_missing(mean) else f"{number(mean)} ({number(row.get(f'sd_{arm}'))}), {count(n)}"
+
+
+def study_table(studies: pandas.DataFrame) -> pandas.DataFrame:
+    """Tabulate the studies of one analysis, those left out included with the reason.
+
+    Parameters
+    ----------
+    studies : pandas.DataFrame
+        One row per study: `study`, arm data (`events_e n_e events_c n_c`, or `mean_e sd_e n_e mean_c sd_c n_c`, or
+        `oe v`), `estimate ci_low ci_high` and the shrunken `theta theta_low theta_high` (both on the natural scale),
+        `weight` in percent, `reason` (blank when the study is in) and `note`. All but `study` may be absent.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Text: Study, Experimental, Control, O-E, V, Estimate [95% CI], Weight, Shrunken estimate [95% CrI], Note; all
+        but Study and the estimate only where some study has one.
+
+    Raises
+    ------
+    DataError
+        When there is no column `study`.
+    """
+    if "study" not in studies.columns:
+        raise DataError(
+            "no column 'study'",
+            source="studies",
+            fix=f"Name the studies in a column 'study'; these are there: {', '.join(map(str, studies.columns))}.",
+        )
+    rows = []
+    for record in studies.to_dict("records"):
+        row = {str(key): value for key, value in record.items()}
+        reason, note = ("" if is_missing(row.get(name)) else str(row[name]).strip() for name in ("reason", "note"))
+        rows.append(
+            {
+                "Study": str(row["study"]),
+                "Experimental": _arm(row, "e"),
+                "Control": _arm(row, "c"),
+                "O-E": number(row.get("oe")),
+                "V": number(row.get("v")),
+                "Estimate [95% CI]": written_estimate(row),
+                "Weight": percent(row.get("weight"), 1),
+                "Shrunken estimate [95% CrI]": estimate(row.get("theta"), row.get("theta_low"), row.get("theta_high")),
+                NOTE: ". ".join(filter(None, [f"Not pooled: {reason}" if reason else "", note])),
+            }
+        )
+    names = ["Study", "Experimental", "Control", "O-E", "V", "Estimate [95% CI]", "Weight"]
+    names += ["Shrunken estimate [95% CrI]", NOTE]
+    return text_frame(rows, names, optional=set(names) - {"Study", "Estimate [95% CI]"})
+
+
+def write(
+    table: Table, stem: str | os.PathLike[str], formats: Sequence[str] = ("csv", "md", "html", "tex")
+) -> tuple[Path, ...]:
+    """Write a table in several formats beside each other, each file whole or not at all.
+
+    Parameters
+    ----------
+    table : Table
+        The table.
+    stem : path-like
+        The files' path without the ending, which is added as it is (``analysis-1.10`` becomes ``analysis-1.10.csv``).
+    formats : sequence of str
+        Of ``csv``, ``md``, ``html`` and ``tex``.
+
+    Returns
+    -------
+    tuple of Path
+        The files, in the order of `formats`.
+
+    Raises
+    ------
+    SpecError
+        When a format is unknown; nothing is written then.
+    DataError
+        When a file cannot be written.
+    """
+    stem = Path(stem)
+    renderers: dict[str, Callable[[], str]] = {
+        "csv": lambda: to_csv(table),
+        "md": lambda: to_markdown(table),
+        "html": lambda: to_html(table, table_id=stem.name),
+        "tex": lambda: to_latex(table, label=f"tab:{stem.name}"),
+    }
+    for name in formats:
+        if name not in renderers:
+            raise unknown_name("table format", name, renderers)
+    texts = {name: renderers[name]() for name in formats}
+    return tuple(write_text(stem.parent / f"{stem.name}.{name}", texts[name]) for name in formats)

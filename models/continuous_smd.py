@@ -1,0 +1,48 @@
+"""Random-effects model for the standardized mean difference, with the normal or the noncentral t likelihood.
+
+Normal likelihood (``normal``): Hedges' g_i ~ Normal(theta_i, v_i), as in ``generic_normal``.
+
+Arm-level likelihood (``nct``): the t statistic of study i is noncentral t distributed,
+
+    t_i = d_i sqrt(n~_i),    n~_i = n_e n_c / (n_e + n_c),    d_i = (mean_e - mean_c) / pooled SD
+    t_i ~ noncentral t(df_i = n_e + n_c - 2, ncp_i = theta_i sqrt(n~_i))
+
+exactly, for normal outcomes of equal variance; no small-sample correction and no variance formula is needed. It is written with the sampling
+variance of the pooled SD as a latent variable: V_i ~ ChiSquared(df_i), w_i = sqrt(V_i / df_i), t_i | V_i ~ Normal(ncp_i / w_i, 1 / w_i^2).
+
+    theta_i ~ Normal(mu, tau^2);  mu, tau ~ the priors given
+
+Reference: Hedges (1981), J Educ Stat 6:107-128.
+"""
+
+import pymc as pm
+
+from bayesmeta.likelihoods import ModelData
+from bayesmeta.models import load_model
+from bayesmeta.nuts import add_data, add_priors, add_study_effects
+from bayesmeta.priors import Priors
+
+MEASURES = ("SMD",)
+LIKELIHOODS = ("nct", "normal")
+PADDED = True
+
+
+def build(data: ModelData, priors: Priors) -> pm.Model:
+    """Build the model; data columns ``t``, ``df`` and ``root_n`` = sqrt(n~), or those of ``generic_normal``."""
+    if data.likelihood == "normal":
+        return load_model("generic_normal").build(data, priors)
+    with pm.Model(coords={"study": data.labels}) as model:
+        columns = add_data(data)
+        mu, tau = add_priors(priors)
+        theta = add_study_effects(mu, tau, columns)
+        chi2 = pm.ChiSquared("chi2", columns["df"], dims="study")
+        ratio = pm.math.sqrt(chi2 / columns["df"])
+        log_density = pm.logp(pm.Normal.dist(theta * columns["root_n"] / ratio, 1 / ratio), columns["t"])
+        pm.Potential("log_likelihood", columns["included"] * log_density)
+    return model
+
+
+if __name__ == "__main__":
+    from bayesmeta.cli import run_model_file
+
+    run_model_file(__file__)

@@ -1,0 +1,38 @@
+"""Random-effects model for ready-made estimates: the normal-normal hierarchical model.
+
+    y_i     ~ Normal(theta_i, se_i^2)      the estimate of study i, its standard error taken as known
+    theta_i ~ Normal(mu, tau^2)            the effect in study i
+    mu, tau ~ the priors given
+
+Any effect measure on its model scale (ratios logged). theta_i is sampled in coordinates in which it is independent of mu and tau given
+the data (see ``bayesmeta.nuts.add_study_effects``), which changes nothing in the model. Rows with ``included == 0`` are padding.
+
+Reference: Higgins, Thompson and Spiegelhalter (2009), J R Stat Soc A 172:137-159.
+"""
+
+import pymc as pm
+
+from bayesmeta.likelihoods import ModelData
+from bayesmeta.nuts import add_data, add_priors, add_study_effects
+from bayesmeta.priors import Priors
+
+MEASURES = ()
+LIKELIHOODS = ("normal",)
+PADDED = True
+
+
+def build(data: ModelData, priors: Priors) -> pm.Model:
+    """Build the model; data columns ``effect`` and ``se``, on the model scale."""
+    with pm.Model(coords={"study": data.labels}) as model:
+        columns = add_data(data)
+        mu, tau = add_priors(priors)
+        theta = add_study_effects(mu, tau, columns)
+        log_density = pm.logp(pm.Normal.dist(theta, columns["se"]), columns["effect"])
+        pm.Potential("log_likelihood", columns["included"] * log_density)
+    return model
+
+
+if __name__ == "__main__":
+    from bayesmeta.cli import run_model_file
+
+    run_model_file(__file__)
