@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bayesmeta.checks import engine_agreement as engine_agreement
     from bayesmeta.common_effect import mantel_haenszel as mantel_haenszel
     from bayesmeta.common_effect import peto as peto
+    from bayesmeta.comparison import compare as compare
     from bayesmeta.distributions import Prior as Prior
     from bayesmeta.errors import ConvergenceError as ConvergenceError
     from bayesmeta.errors import DataError as DataError
@@ -21,12 +22,11 @@ if TYPE_CHECKING:
     from bayesmeta.frequentist import random_effects as random_effects
     from bayesmeta.measures import effect_sizes as effect_sizes
     from bayesmeta.posterior import Posterior as Posterior
-    from bayesmeta.posterior import load_posterior as load_posterior
     from bayesmeta.priors import parse_prior as parse_prior
     from bayesmeta.review import run_review as run_review
+    from bayesmeta.storage import load_posterior as load_posterior
     from bayesmeta.studies import StudyTable as StudyTable
     from bayesmeta.studies import read_studies as read_studies
-    from bayesmeta.summaries import compare as compare
     from bayesmeta.summaries import summarize as summarize
 
 _HOME = {
@@ -36,12 +36,12 @@ _HOME = {
     "Prior": "distributions",
     "SpecError": "errors",
     "StudyTable": "studies",
-    "compare": "summaries",
+    "compare": "comparison",
     "default_priors": "fitting",
     "effect_sizes": "measures",
     "engine_agreement": "checks",
     "fit": "fitting",
-    "load_posterior": "posterior",
+    "load_posterior": "storage",
     "mantel_haenszel": "common_effect",
     "parse_prior": "priors",
     "peto": "common_effect",
@@ -51,7 +51,7 @@ _HOME = {
     "summarize": "summaries",
 }
 
-__all__ = sorted(_HOME)  # noqa: PLE0605
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:

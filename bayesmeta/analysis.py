@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bayesmeta.checks import AGREE_WITHIN, engine_agreement, worst_disagreement
+from bayesmeta.comparison import frequentist_rows, tidy_frame, tidy_posterior, to_natural
 from bayesmeta.errors import BayesmetaError
 from bayesmeta.fitting import default_priors, quadrature_applies, solve
 from bayesmeta.frequentist import random_effects
@@ -19,7 +20,7 @@ from bayesmeta.posterior import Posterior
 from bayesmeta.priors import Priors, parse_priors
 from bayesmeta.review_spec import Analysis, Review
 from bayesmeta.studies import read_studies
-from bayesmeta.summaries import frequentist_rows, summarize, tidy_frame, tidy_posterior, to_natural
+from bayesmeta.summaries import summarize
 
 Array = np.ndarray
 TAU_GRID = 201
@@ -107,7 +108,7 @@ def run_analysis(
             result.diagnostics.append({"method": name, **dict(posterior.solution.diagnostics)})  # type: ignore[union-attr]
         if save_fit:
             save_fit(name, posterior)
-    _compare_engines(posteriors, result)
+    _compare_engines(posteriors, summaries if level == 0.95 else {}, result)
     rows += _alternatives(review, analysis, effects, level, mid, result)
     frame = to_natural(tidy_frame(rows))
     for column in ("comparison", "outcome", "time"):
@@ -116,7 +117,7 @@ def run_analysis(
     studies = _study_rows(effects, summaries.get(primary), level)
     return dataclasses.replace(
         result,
-        rows=frame.to_dict("records"),
+        rows=[{str(name): value for name, value in row.items()} for row in frame.to_dict("records")],
         studies=studies,
         primary=primary,
         tau=_tau(posteriors[primary], level) if primary else {},
@@ -191,12 +192,13 @@ def _primary(posteriors: dict[str, Posterior]) -> str:
     return ranked[0] if ranked else ""
 
 
-def _compare_engines(posteriors: dict[str, Posterior], result: AnalysisResult) -> None:
+def _compare_engines(posteriors: dict[str, Posterior], summaries: dict[str, Any], result: AnalysisResult) -> None:
     for likelihood in LIKELIHOODS:
-        nuts, exact = (posteriors.get(f"bayes:{likelihood}:{engine}") for engine in ("nuts", "quadrature"))
-        if nuts is None or exact is None:
+        names = [f"bayes:{likelihood}:{engine}" for engine in ("nuts", "quadrature")]
+        if not all(name in posteriors for name in names):
             continue
-        agreement = engine_agreement(nuts, exact)
+        made = (summaries[names[0]], summaries[names[1]]) if summaries else None
+        agreement = engine_agreement(posteriors[names[0]], posteriors[names[1]], made)
         worst = worst_disagreement(agreement)
         result.agreement.append(
             {

@@ -19,13 +19,17 @@ STATISTICS = ("mean", "sd", "ci_low", "ci_high")
 AGREE_WITHIN = 4.0
 
 
-def engine_agreement(nuts: Posterior, exact: Posterior) -> pd.DataFrame:
+def engine_agreement(
+    nuts: Posterior, exact: Posterior, summaries: tuple[pd.DataFrame, pd.DataFrame] | None = None
+) -> pd.DataFrame:
     """Measure how far draws are from the exact posterior of the same model, in Monte Carlo standard errors.
 
     Parameters
     ----------
     nuts, exact : Posterior
         Of the same data, likelihood and priors, from engines ``"nuts"`` and ``"quadrature"``.
+    summaries : pair of pandas.DataFrame, optional
+        Their summaries (model scale, 95% intervals), if they have been made already.
 
     Returns
     -------
@@ -46,7 +50,7 @@ def engine_agreement(nuts: Posterior, exact: Posterior) -> pd.DataFrame:
     same = nuts.likelihood == exact.likelihood and nuts.priors == exact.priors and nuts.data.labels == exact.data.labels
     if not same:
         raise SpecError("engine_agreement needs two fits of the same studies, likelihood and priors")
-    drawn, known = summarize(nuts), summarize(exact)
+    drawn, known = summaries or (summarize(nuts), summarize(exact))
     rows = []
     for term in drawn.index.drop(["tau2", "i2"]):
         for statistic in STATISTICS:

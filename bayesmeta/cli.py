@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
+from bayesmeta.cli_options import (
+    BetterOption,
+    DataArgument,
+    Engine,
+    Format,
+    FormatOption,
+    LevelOption,
+    MeasureOption,
+    MidOption,
+    PriorOption,
+    RunEngine,
+    Scale,
+    ScaleOption,
+    Side,
+    WhereOption,
+    pairs,
+    print_frame,
+    read_effects,
+)
 from bayesmeta.errors import BayesmetaError, SpecError
 
 app = typer.Typer(
@@ -19,126 +37,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-class Format(StrEnum):
-    """How a table is printed."""
-
-    table = "table"
-    csv = "csv"
-    json = "json"
-
-
-class Scale(StrEnum):
-    """The scale of estimates."""
-
-    natural = "natural"
-    model = "model"
-
-
-class Engine(StrEnum):
-    """The engine of a fit."""
-
-    auto = "auto"
-    quadrature = "quadrature"
-    nuts = "nuts"
-    both = "both"
-
-
-class RunEngine(StrEnum):
-    """The engines of a run."""
-
-    both = "both"
-    quadrature = "quadrature"
-    nuts = "nuts"
-
-
-class Side(StrEnum):
-    """The side of benefit."""
-
-    lower = "lower"
-    higher = "higher"
-
-
-DataArgument = Annotated[Path, typer.Argument(metavar="DATA", help="A CSV file of studies.", show_default=False)]
-MeasureOption = Annotated[
-    str | None,
-    typer.Option(
-        "--measure",
-        "-m",
-        help="RR, OR, PETO, RD, SMD, MD, ROM, HR, GEN or OE; default: RR or SMD, as the columns suggest.",
-    ),
-]
-WhereOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--where", "-w", metavar="COLUMN=VALUE", help="Keep the rows whose column has this value; repeatable."
-    ),
-]
-PriorOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--prior",
-        "-p",
-        metavar="NAME=PRIOR",
-        help='For mu, tau or tau2, e.g. --prior "tau=HalfNormal(0.5)"; repeatable.',
-    ),
-]
-LevelOption = Annotated[float, typer.Option("--level", help="Level of all intervals.")]
-ScaleOption = Annotated[Scale, typer.Option("--scale", help="natural: ratios exponentiated; model: their logs.")]
-FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print.")]
-BetterOption = Annotated[Side | None, typer.Option("--better", help="Side of benefit, for its probability.")]
-MidOption = Annotated[
-    float | None, typer.Option("--mid", help="Minimal important difference, natural scale; needs --better.")
-]
-
-
-def _pairs(items: list[str] | None, option: str) -> dict[str, str]:
-    found = {}
-    for item in items or []:
-        name, equals, value = item.partition("=")
-        if not equals or not name.strip():
-            raise SpecError(f"{option} takes NAME=VALUE but got '{item}'")
-        found[name.strip()] = value.strip()
-    return found
-
-
-def _effects(data: Path, measure: str | None, where: list[str] | None) -> Any:
-    from bayesmeta.measures import effect_sizes
-    from bayesmeta.studies import read_studies
-
-    table = read_studies(data, where=_pairs(where, "--where") or None)
-    suggested = {"dichotomous": "RR", "continuous": "SMD", "oe": "OE", "estimate": "GEN"}
-    return effect_sizes(table, measure or suggested[table.kind])
-
-
-def _print(frame: Any, form: Format, title: str = "") -> None:
-    """Print a frame: as a table with rounded numbers, or as CSV or JSON at full precision."""
-    if form is Format.csv:
-        sys.stdout.write(frame.to_csv(index=frame.index.name is not None, float_format="%.10g", lineterminator="\n"))
-        return
-    if form is Format.json:
-        shown = frame.reset_index() if frame.index.name else frame
-        sys.stdout.write(shown.to_json(orient="records", indent=1, double_precision=10) + "\n")
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    from bayesmeta.formatting import is_missing, significant
-
-    shown = frame.reset_index() if frame.index.name else frame
-    table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    numeric = [shown[name].dtype.kind in "fiu" for name in shown.columns]
-    for name, number in zip(shown.columns, numeric, strict=True):
-        table.add_column(str(name), justify="right" if number else "left", no_wrap=number)
-    for row in shown.itertuples(index=False):
-        cells = [
-            ("" if is_missing(value) else significant(value, 3)) if number else str(value)
-            for value, number in zip(row, numeric, strict=True)
-        ]
-        table.add_row(*cells)
-    width = None if sys.stdout.isatty() else 200
-    Console(width=width, highlight=False, markup=False).print(table)
 
 
 @app.command()
@@ -208,7 +106,7 @@ def fit(
     form: FormatOption = Format.table,
 ) -> None:
     """Fit the Bayesian random-effects model to a table of studies."""
-    effects = _effects(data, measure, where)
+    effects = read_effects(data, measure, where)
     _fit(effects, engine, likelihood, model, prior, seed, level, scale, better, mid, save, form)
 
 
@@ -220,7 +118,7 @@ def _fit(
     from bayesmeta.fitting import fit as fit_model
     from bayesmeta.summaries import summarize
 
-    priors = _pairs(prior, "--prior")
+    priors = pairs(prior, "--prior")
     first = Engine.nuts if engine is Engine.both else engine
     posterior = fit_model(effects, likelihood=likelihood, priors=priors, engine=first.value, seed=seed, model=model)
     frame = summarize(posterior, scale=scale.value, level=level, better=better.value if better else None, mid=mid)
@@ -230,7 +128,7 @@ def _fit(
             f"{effects.measure}, {posterior.data.k} studies, {posterior.likelihood} likelihood, engine {posterior.engine}; "
             + ", ".join(f"{name} ~ {text}" for name, text in posterior.priors.to_dict().items())
         )
-    _print(frame, form)
+    print_frame(frame, form)
     if engine is Engine.both:
         _report_agreement(posterior, effects, priors, seed, form)
     if save:
@@ -252,7 +150,7 @@ def _report_agreement(posterior: Any, effects: Any, priors: dict[str, str], seed
     exact = fit_model(effects, likelihood=posterior.likelihood, priors=priors, engine="quadrature", seed=seed)
     agreement = engine_agreement(posterior, exact)
     if form is Format.table:
-        _print(agreement, form, "NUTS against quadrature, model scale; difference in Monte Carlo standard errors")
+        print_frame(agreement, form, "NUTS against quadrature, model scale; difference in Monte Carlo standard errors")
     typer.echo(f"largest difference of mu, tau and theta_new: {worst_disagreement(agreement):.1f} MCSE", err=True)
 
 
@@ -269,12 +167,12 @@ def compare(
     form: FormatOption = Format.table,
 ) -> None:
     """Pool one table of studies by every method, side by side."""
-    from bayesmeta.summaries import compare as compare_methods
+    from bayesmeta.comparison import compare as compare_methods
 
-    effects = _effects(data, measure, where)
+    effects = read_effects(data, measure, where)
     frame = compare_methods(
         effects,
-        priors=_pairs(prior, "--prior"),
+        priors=pairs(prior, "--prior"),
         level=level,
         scale=scale.value,
         better=better.value if better else None,
@@ -288,7 +186,7 @@ def compare(
         for label, reason, note in zip(effects.labels, effects.reasons, effects.notes, strict=True):
             if reason or note:
                 typer.echo(f"{label}: {reason or note}", err=True)
-    _print(frame, form, f"{effects.measure} ({scale.value} scale), {100 * level:g}% intervals")
+    print_frame(frame, form, f"{effects.measure} ({scale.value} scale), {100 * level:g}% intervals")
 
 
 @app.command()
@@ -387,17 +285,17 @@ def run_model_file(path: str) -> None:
         save: Annotated[Path | None, typer.Option("--save", help="Write the posterior here, as netCDF.")] = None,
         form: FormatOption = Format.table,
     ) -> None:
-        effects = _effects(data, measure, where)
+        effects = read_effects(data, measure, where)
         if likelihood not in file.likelihoods:
             from bayesmeta.errors import unknown_name
 
             raise unknown_name(f"likelihood of {file.name}", likelihood, file.likelihoods)
         _fit(effects, Engine.both, likelihood, str(file.path), prior, seed, level, scale, better, mid, save, form)
 
-    _invoke(single)
+    invoke(single)
 
 
-def _invoke(application: typer.Typer) -> NoReturn:
+def invoke(application: typer.Typer) -> NoReturn:
     """Run an application and turn every error a user can make into one message and exit code 2."""
     try:
         application()
@@ -413,4 +311,4 @@ def _invoke(application: typer.Typer) -> NoReturn:
 
 def main() -> NoReturn:
     """Run the command line."""
-    _invoke(app)
+    invoke(app)

@@ -1,16 +1,12 @@
-"""The draws of a posterior as an xarray DataTree in arviz' schema, and that tree on disk."""
+"""The draws of a posterior as an xarray DataTree in arviz' schema."""
 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayesmeta.errors import DataError
 from bayesmeta.likelihoods import LIKELIHOODS
 from bayesmeta.quadrature import QuadratureSolution
 
@@ -21,6 +17,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 CHAINS, DRAWS = 4, 1000
+#: of the attributes that let a posterior be loaded again
+FORMAT = 1
 
 
 def build_tree(posterior: Posterior) -> xr.DataTree:
@@ -32,8 +30,6 @@ def build_tree(posterior: Posterior) -> xr.DataTree:
         See ``Posterior.draws``.
     """
     import xarray as xr
-
-    from bayesmeta.posterior import specification
 
     data, solution = posterior.data, posterior.solution
     rng = np.random.default_rng([posterior.seed, 2])
@@ -98,36 +94,17 @@ def _dataset(values: Any, labels: list[str], leading: tuple[str, ...]) -> xr.Dat
     return xr.Dataset(variables, coords=coords)
 
 
-def write_tree(tree: xr.DataTree, path: Path) -> Path:
-    """Write a tree as netCDF: a temporary file in the same folder, then one rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    try:
-        tree.to_netcdf(temporary, engine="h5netcdf")
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return path
-
-
-def read_tree(path: Path) -> xr.DataTree:
-    """Read a tree into memory.
-
-    Raises
-    ------
-    DataError
-        If the file is not there or is not netCDF.
-    """
-    import xarray as xr
-
-    if not path.is_file():
-        raise DataError("no such file", source=str(path), fix="check the path")
-    try:
-        with xr.open_datatree(path, engine="h5netcdf") as tree:
-            return tree.load()
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(
-            f"not a netCDF file: {error}", source=str(path), fix="load one that Posterior.save wrote"
-        ) from error
+def specification(posterior: Posterior) -> dict[str, Any]:
+    """Return what was asked for, as plain values that survive JSON."""
+    return {
+        "format": FORMAT,
+        "measure": posterior.measure,
+        "likelihood": posterior.likelihood,
+        "engine": posterior.engine,
+        "model": posterior.model,
+        "priors": {name: str(text).split(" = ")[-1] for name, text in posterior.priors.to_dict().items()},
+        "priors_as_written": posterior.priors.to_dict(),
+        "seed": posterior.seed,
+        "n": None if np.isnan(posterior.data.n) else posterior.data.n,
+        "provenance": dict(posterior.provenance),
+    }

@@ -26,8 +26,9 @@ def default_priors(measure: str, data: ModelData | None = None, *, log: bool = F
 
     Log ratios: mu ~ Normal(0, 2.82), tau ~ HalfNormal(0.5). SMD: mu ~ Normal(0, 2), tau ~ HalfNormal(0.5). Everything else is
     scaled to the data: with s the standard deviation of one participant's outcome, mu ~ Normal(0, 2 s) and tau ~ HalfNormal(0.5 s), as
-    for the SMD, s being half the unit-information standard deviation sqrt(sum n / sum 1/v) (Roever et al. 2021, Res Synth Methods 12:448), or
-    the larger of the median standard error and the spread of the effects where the numbers of participants are not known.
+    for the SMD, s being half the unit-information standard deviation sqrt(sum n / sum 1/v) (Roever et al. 2021, Res Synth
+    Methods 12:448), or the larger of the median standard error and the spread of the effects where the numbers of
+    participants are not known.
 
     Parameters
     ----------

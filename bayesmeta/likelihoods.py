@@ -153,7 +153,9 @@ def _binomial_log_density(columns: Mapping[str, Array], theta: Array, logit_larg
     p_e, q_e, p_c, q_c = log_risks(theta, logit_larger)
     r_e, n_e, r_c, n_c = (columns[name] for name in ("events_e", "n_e", "events_c", "n_c"))
     terms = [(r_e, p_e), (n_e - r_e, q_e), (r_c, p_c), (n_c - r_c, q_c)]
-    return columns["log_coefficient"] + sum(np.where(count > 0, count * log_p, 0.0) for count, log_p in terms)
+    return columns["log_coefficient"] + np.sum(
+        [np.where(count > 0, count * log_p, 0.0) for count, log_p in terms], axis=0
+    )
 
 
 def _binomial_replicate(
@@ -172,7 +174,7 @@ def _nct_log_density(columns: Mapping[str, Array], theta: Array, _: Array | None
     from scipy.stats import nct
 
     with np.errstate(all="ignore"):
-        return nct.logpdf(columns["t"], columns["df"], theta * columns["root_n"])
+        return np.asarray(nct.logpdf(columns["t"], columns["df"], theta * columns["root_n"]))
 
 
 def _nct_replicate(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -117,7 +118,7 @@ class NormalMixtures:
         proven = self._is_highest_density(low, high, mass)
         for i in np.flatnonzero(~proven):
             one = self.take(self.terms[i])
-            low[i], high[i] = shortest_interval(lambda p, one=one: one.quantile(p[:, None])[:, 0], mass)
+            low[i], high[i] = shortest_interval(partial(_column_quantile, one), mass)
         return low, high
 
     def _is_highest_density(self, low: Array, high: Array, mass: float) -> Array:
@@ -264,7 +265,7 @@ class TauFunctions:
         out = np.array([self._of_tau(t, np.array([a, b])) for t, a, b in zip(self.terms, low, high, strict=True)])
         for i in np.flatnonzero(~proven):
             term = self.terms[i]
-            out[i] = shortest_interval(lambda p, term=term: self._of_tau(term, self.density.quantile(p)), mass)
+            out[i] = shortest_interval(partial(_column_quantile, self.take(term)), mass)
         return out[:, 0], out[:, 1]
 
 
@@ -301,6 +302,11 @@ def equalize_density(
         if (np.maximum(np.abs(step_low), np.abs(step_high)) < 1e-8 * limit).all():
             break
     return low, high
+
+
+def _column_quantile(one: NormalMixtures | TauFunctions, p: Array) -> Array:
+    """Quantiles of a family of one term at a vector of probabilities."""
+    return one.quantile(p[:, None])[:, 0]
 
 
 def shortest_interval(quantile: Callable[[Array], Array], mass: float) -> tuple[float, float]:

@@ -29,7 +29,8 @@ class ModelFile:
     measures, likelihoods : tuple of str
         What it declares to treat (``MEASURES``, ``LIKELIHOODS``); empty measures mean all.
     padded : bool
-        Whether it ignores rows with ``included == 0`` (``PADDED = True``), so that it is compiled once for many analyses.
+        Whether it declares (``PADDED = True``) that it ignores rows with ``included == 0`` and takes all its numbers through
+        ``bayesmeta.nuts_blocks.add_data`` and ``add_priors``, so that it is compiled once for many analyses.
     summary : str
         First line of its docstring.
     """
@@ -103,7 +104,7 @@ def _read(path: Path) -> ModelFile:
 
 
 def default_model(measure: str, likelihood: str) -> ModelFile:
-    """Return the model that treats a measure with a likelihood, the most specific one first.
+    """Return the model that treats a measure with a likelihood: the one that names this likelihood first, then the most specific.
 
     Raises
     ------
@@ -119,4 +120,4 @@ def default_model(measure: str, likelihood: str) -> ModelFile:
         raise SpecError(
             f"no model treats {measure} with likelihood '{likelihood}'; models: {', '.join(available_models())}"
         )
-    return min(fitting, key=lambda model: (not model.measures, model.name))
+    return min(fitting, key=lambda model: (model.likelihoods.index(likelihood), not model.measures, model.name))

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from bayesmeta.errors import ConvergenceError, SpecError
-from bayesmeta.likelihoods import BASELINE_SD, LIKELIHOODS, ModelData
+from bayesmeta.likelihoods import ModelData
 from bayesmeta.models import ModelFile
+from bayesmeta.nuts_programs import program_for
 from bayesmeta.priors import Priors
 from bayesmeta.samples import Samples
 
@@ -21,68 +22,6 @@ ESS_ABOVE = 400.0
 CHAINS = 4
 #: what is tried in turn until the gate opens: draws, tuning steps, target acceptance
 ATTEMPTS = ((1000, 1000, 0.95), (2500, 2500, 0.99), (8000, 4000, 0.995))
-
-
-def add_data(data: ModelData) -> dict[str, Any]:
-    """Register the data of an analysis in the PyMC model on the stack.
-
-    Every number becomes a ``pm.Data``, so the compiled model can be given another analysis of the same padded size.
-
-    Returns
-    -------
-    dict
-        Column name to variable of dims ``study``; among them ``included``, 1 for a study and 0 for padding.
-    """
-    import pymc as pm
-
-    columns = {**data.columns, "guide_effect": data.guide_effect, "guide_variance": data.guide_variance}
-    columns["included"] = data.included
-    return {name: pm.Data(name, np.asarray(value, float), dims="study") for name, value in columns.items()}
-
-
-def add_priors(priors: Priors) -> tuple[Any, Any]:
-    """Add mu and tau with their priors to the PyMC model on the stack; return the two variables."""
-    import pymc as pm
-
-    mu = priors.mu.to_pymc("mu")
-    if priors.on_variance:
-        tau = pm.Deterministic("tau", pm.math.sqrt(priors.scale.to_pymc("tau2")))
-    else:
-        tau = priors.scale.to_pymc("tau")
-    return mu, tau
-
-
-def add_study_effects(mu: Any, tau: Any, columns: Mapping[str, Any]) -> Any:
-    """Add theta_i ~ Normal(mu, tau^2) to the PyMC model on the stack, in coordinates NUTS moves in easily.
-
-    NUTS moves in z_i, with theta_i = c_i + s_i z_i, where c_i and s_i^2 would be the mean and variance of theta_i given mu and tau if the
-    guide (a normal approximation of the study's likelihood) were the likelihood. Then z_i is close to a standard normal whatever mu and tau are,
-    and neither few studies nor precise ones make a funnel. The density of theta_i stays Normal(mu, tau^2): what is added
-    to the log density is log N(theta_i; mu, tau^2) + log s_i. Without information in the guide this is the non-centred
-    parameterisation (Papaspiliopoulos, Roberts and Skold 2007, Stat Sci 22:59-73, on partial non-centring).
-
-    Returns
-    -------
-    theta
-        A deterministic of dims ``study``.
-    """
-    import pymc as pm
-
-    variance = columns["guide_variance"]
-    share = tau**2 / (tau**2 + variance)
-    centre, scale = mu + share * (columns["guide_effect"] - mu), pm.math.sqrt(share * variance)
-    z = pm.Normal("z", 0.0, 1.0, dims="study")
-    theta = pm.Deterministic("theta", centre + scale * z, dims="study")
-    # s_i / tau in a form that stays finite as tau goes to 0
-    ratio = pm.math.sqrt(variance / (tau**2 + variance))
-    standardized = (tau / (tau**2 + variance)) * (columns["guide_effect"] - mu) + ratio * z
-    pm.Potential("study_effects", pm.math.log(ratio) - 0.5 * standardized**2 + 0.5 * z**2)
-    return theta
-
-
-def baseline_sd() -> float:
-    """Standard deviation of the prior on the logit of the larger risk."""
-    return BASELINE_SD
 
 
 @dataclass(frozen=True)
@@ -125,72 +64,20 @@ class NutsSolution:
         return (Samples(tuple(named), np.stack(list(named.values()))),)
 
 
-@dataclass
-class _Compiled:
-    """A compiled model and the graph it was compiled from, to recognise another model of the same structure."""
-
-    graph: Any
-    inputs: list[Any]
-    names: tuple[str, ...]
-    program: Any
-
-
-_CACHE: list[_Compiled] = []
-
-
-def compiled(model: Any) -> Any:
-    """Compile a PyMC model with nutpie, or reuse the compiled one whose graph is the same but for its data.
-
-    Parameters
-    ----------
-    model : pymc.Model
-        Data that changes between analyses must be in ``pm.Data``; whatever is not is part of the structure.
-
-    Returns
-    -------
-    nutpie.CompiledModel
-        With this model's data set.
-    """
-    import nutpie
-    from pytensor.graph.basic import equal_computations
-
-    graph = model.logp()
-    inputs = [*model.value_vars, *model.data_vars]
-    names = tuple(
-        f"{variable.name} {variable.type} {model.named_vars_to_dims.get(variable.name)}" for variable in inputs
-    )
-    # a shape taken from coordinates is a shared variable too: not part of the data, but equal for equal padding
-    shapes = [length for length in model.dim_lengths.values() if hasattr(length, "get_value")]
-    values = {variable.name: variable.get_value() for variable in model.data_vars}
-    names = (*names, *(str(np.shape(value)) for value in values.values()))
-    for known in _CACHE:
-        if known.names == names and equal_computations(
-            [graph], [known.graph], in_xs=[*inputs, *shapes], in_ys=known.inputs
-        ):
-            return known.program.with_data(**values) if values else known.program
-    program = nutpie.compile_pymc_model(model)
-    _CACHE.append(_Compiled(graph, [*inputs, *shapes], names, program))
-    return program
-
-
-def _run(model: Any, draws: int, tune: int, target_accept: float, seed: int) -> Any:
+def _run(file: ModelFile, data: ModelData, priors: Priors, settings: tuple[int, int, float], seed: int) -> Any:
     """Sample once; a DataTree with posterior and sample_stats."""
+    draws, tune, target_accept = settings
     try:
         import nutpie
     except ImportError:
         import pymc as pm
 
         return pm.sample(
-            draws,
-            tune=tune,
-            chains=CHAINS,
-            target_accept=target_accept,
-            random_seed=seed,
-            progressbar=False,
-            model=model,
-        )
+            draws, tune=tune, chains=CHAINS, target_accept=target_accept, random_seed=seed, progressbar=False,
+            model=file.build(data, priors),
+        )  # fmt: skip
     return nutpie.sample(
-        compiled(model), draws=draws, tune=tune, chains=CHAINS, cores=2, target_accept=target_accept,
+        program_for(file, data, priors), draws=draws, tune=tune, chains=CHAINS, cores=2, target_accept=target_accept,
         seed=seed, progress_bar=False, save_warmup=False,
     )  # fmt: skip
 
@@ -253,10 +140,11 @@ def sample(file: ModelFile, data: ModelData, priors: Priors, typical_variance: f
         If the model lacks mu, tau or theta.
     """
     k = data.k
-    model = file.build(data.padded(padded_size(k)) if file.padded else data, priors)
+    rows = data.padded(padded_size(k)) if file.padded else data
     found: dict[str, float] = {}
-    for attempt, (draws, tune, target_accept) in enumerate(ATTEMPTS, 1):
-        tree = _run(model, draws, tune, target_accept, seed)
+    for attempt, attempted in enumerate(ATTEMPTS, 1):
+        draws, tune, target_accept = attempted
+        tree = _run(file, rows, priors, attempted, seed)
         posterior = tree["posterior"].to_dataset()
         kept = _drop_padding(posterior, k)
         stats = tree["sample_stats"].to_dataset()
@@ -306,9 +194,3 @@ def _solution(
     }
     labels = data.labels[: data.k]
     return NutsSolution(draws, kept, diagnostics, typical_variance, labels)
-
-
-def nuisance_of(likelihood: str, draws: Mapping[str, Array]) -> Array | None:
-    """Return the draws of the likelihood's own variable, or None if it has none."""
-    name = LIKELIHOODS[likelihood].nuisance if likelihood in LIKELIHOODS else ""
-    return draws[name] if name else None

@@ -17,7 +17,7 @@ from bayesmeta.plots_forest import DPI, forest
 from bayesmeta.plots_rows import ForestStudy, ForestSummary
 from bayesmeta.plots_tau import tau_plot
 
-__all__ = ["FORMATS", "ForestStudy", "ForestSummary", "forest", "save", "tau_plot"]
+__all__ = ["FORMATS", "ForestStudy", "ForestSummary", "forest", "save", "svg_text", "tau_plot"]
 
 # What each format must be told so that the same figure gives the same bytes: no dates, no program names.
 FORMATS = {
@@ -91,6 +91,19 @@ def save(
             passing.unlink(missing_ok=True)
     figure.clear()
     return tuple(targets)
+
+
+def svg_text(figure: Figure) -> str:
+    """Return a figure as an SVG element to put into a page, and release it.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Emptied afterwards.
+    """
+    text = _render(figure, "svg", DPI).decode("utf-8")
+    figure.clear()
+    return text[text.index("<svg") :]
 
 
 def _render(figure: Figure, name: str, dpi: float) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections.abc import Mapping
@@ -14,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayesmeta.errors import DataError, SpecError, unknown_name
-from bayesmeta.likelihoods import LIKELIHOODS, ModelData
+from bayesmeta.errors import SpecError, unknown_name
+from bayesmeta.likelihoods import ModelData
 from bayesmeta.mixtures import NormalMixtures, TauFunctions
-from bayesmeta.priors import Priors, parse_priors
-from bayesmeta.quadrature import QuadratureSolution, solve_normal
+from bayesmeta.priors import Priors
+from bayesmeta.quadrature import QuadratureSolution
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from bayesmeta.samples import Samples
 
 Array = np.ndarray
-FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -151,7 +149,7 @@ class Posterior:
         -------
         pathlib.Path
         """
-        from bayesmeta.draws import write_tree
+        from bayesmeta.storage import write_tree
 
         return write_tree(self.draws, Path(path))
 
@@ -167,78 +165,3 @@ def versions() -> dict[str, str]:
         except ImportError:
             found[name] = "not installed"
     return found
-
-
-def specification(posterior: Posterior) -> dict[str, Any]:
-    """Return what was asked for, as plain values that survive JSON."""
-    return {
-        "format": FORMAT,
-        "measure": posterior.measure,
-        "likelihood": posterior.likelihood,
-        "engine": posterior.engine,
-        "model": posterior.model,
-        "priors": {name: str(text).split(" = ")[-1] for name, text in posterior.priors.to_dict().items()},
-        "priors_as_written": posterior.priors.to_dict(),
-        "seed": posterior.seed,
-        "n": None if np.isnan(posterior.data.n) else posterior.data.n,
-        "provenance": dict(posterior.provenance),
-    }
-
-
-def load_posterior(path: str | os.PathLike[str]) -> Posterior:
-    """Load a posterior that ``Posterior.save`` wrote.
-
-    Raises
-    ------
-    DataError
-        If the file is not there or is not one.
-    """
-    from bayesmeta.draws import read_tree
-
-    tree = read_tree(Path(path))
-    if "bayesmeta" not in tree.attrs:
-        raise DataError(
-            "this file holds no bayesmeta posterior", source=str(path), fix="load one that Posterior.save wrote"
-        )
-    spec = json.loads(tree.attrs["bayesmeta"])
-    if spec["likelihood"] not in LIKELIHOODS:
-        raise DataError(f"unknown likelihood '{spec['likelihood']}'", source=str(path), fix="update bayesmeta")
-    constant = {str(name): tree["constant_data"][name].values for name in tree["constant_data"].data_vars}
-    observed = {str(name): tree["observed_data"][name].values for name in tree["observed_data"].data_vars}
-    guide = {name: constant.pop(name) for name in ("guide_effect", "guide_variance", "typical_variance_of")}
-    data = ModelData(
-        measure=spec["measure"],
-        likelihood=spec["likelihood"],
-        labels=tuple(str(label) for label in tree["constant_data"]["study"].values),
-        columns={**constant, **observed},
-        n=float("nan") if spec["n"] is None else spec["n"],
-        included=np.ones(len(guide["guide_effect"])),
-        **guide,
-    )
-    default = parse_priors(spec["priors"], Priors(*map(_placeholder, ("mu", "tau"))))
-    solution = _solution(tree, spec, data, default)
-    posterior = Posterior(data, default, spec["engine"], spec["model"], solution, spec["seed"], spec["provenance"])
-    posterior.__dict__["draws"] = tree
-    return posterior
-
-
-def _placeholder(name: str) -> Any:
-    from bayesmeta.distributions import Prior
-
-    return Prior("Normal", (0.0, 1.0)) if name == "mu" else Prior("HalfNormal", (1.0,))
-
-
-def _solution(tree: Any, spec: Mapping[str, Any], data: ModelData, priors: Priors) -> QuadratureSolution | NutsSolution:
-    """Solve again where that takes milliseconds; otherwise take the stored draws."""
-    if spec["engine"] == "quadrature":
-        return solve_normal(data.columns["effect"], data.columns["se"] ** 2, priors, data.labels)
-    from bayesmeta.nuts import NutsSolution
-    from bayesmeta.quadrature import typical_variance
-
-    return NutsSolution(
-        draws={str(name): tree["posterior"][name].values for name in tree["posterior"].data_vars},
-        sample_stats={str(name): tree["sample_stats"][name].values for name in tree["sample_stats"].data_vars},
-        diagnostics=json.loads(tree.attrs["diagnostics"]),
-        typical_variance=typical_variance(data.typical_variance_of),
-        labels=data.labels,
-    )

@@ -25,7 +25,7 @@ def _value(row: dict[str, Any], name: str) -> float:
 
 def _title(analysis: Analysis) -> str:
     time = f", {analysis.time}" if analysis.time else ""
-    comparison = f": {analysis.comparison}" if analysis.comparison else ""
+    comparison = f" ({analysis.comparison})" if analysis.comparison else ""
     return f"{analysis.id} {analysis.outcome}{time}{comparison}"
 
 

@@ -13,10 +13,6 @@ from bayesmeta.effects import MEASURES
 from bayesmeta.errors import BayesmetaError, SpecError, unknown_name
 from bayesmeta.priors import parse_priors
 
-LIKELIHOOD_CHOICES = ("normal", "arm-level")
-FORMATS = ("csv", "md", "html", "tex")
-FIGURE_FORMATS = ("png", "svg", "pdf")
-
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -85,7 +81,7 @@ class Settings(_Strict):
     likelihoods: tuple[Literal["normal", "arm-level"], ...] = ("normal", "arm-level")
     level: Annotated[float, Field(gt=0, lt=1)] = 0.95
     seed: Annotated[int, Field(ge=0)] = 1
-    tables: tuple[Literal["csv", "md", "html", "tex"], ...] = FORMATS
+    tables: tuple[Literal["csv", "md", "html", "tex"], ...] = ("csv", "md", "html", "tex")
     figures: tuple[Literal["png", "svg", "pdf"], ...] = ("png", "svg")
     save_fits: bool = True
 

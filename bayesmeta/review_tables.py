@@ -180,7 +180,8 @@ def _engines(review: Review, results: list[AnalysisResult]) -> Table | None:
     if not lines:
         return None
     notes = (
-        "R-hat: the worst, ESS: the least, over all variables of the model. The gate: R-hat below 1.01, bulk and tail ESS above 400, no divergences.",
+        "R-hat: the worst, ESS: the least, over all variables of the model. The gate: R-hat below 1.01, bulk and tail ESS above 400, "
+        "no divergences.",
         "From exact posterior: the largest difference between draws and quadrature in mean, sd and the ends of the 95% interval of mu, "
         "tau and the effect in a new study, in Monte Carlo standard errors (MCSE). Blank where only one engine treats the likelihood.",
     )

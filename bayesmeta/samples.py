@@ -53,13 +53,16 @@ class Samples:
         return np.quantile(self._flat, p[..., 0], axis=1).reshape(*p.shape[:-1], len(self.terms))
 
     def pdf(self, x: Array) -> Array:
-        """Kernel density estimates at ``x`` of shape (m, 1), by arviz."""
+        """Kernel density estimates at ``x`` of shape (m, 1), by arviz; reflected at 0 for tau, tau2 and i2."""
         from arviz_stats.base import array_stats
 
+        x = np.ravel(x)
         columns = []
-        for row in self._flat:
+        for term, row in zip(self.terms, self._flat, strict=True):
             grid, density, _ = array_stats.kde(row)
-            columns.append(np.interp(np.ravel(x), grid, density, left=0.0, right=0.0))
+            # arviz ends its grid at the least draw; down to the bound the density is that of the bound
+            left = np.where(x >= 0, density[0], 0.0) if term in ("tau", "tau2", "i2") else 0.0
+            columns.append(np.where(x < grid[0], left, np.interp(x, grid, density, right=0.0)))
         return np.stack(columns, axis=-1)
 
     def hdi(self, mass: float) -> tuple[Array, Array]:

@@ -7,9 +7,9 @@ Arm-level likelihood (``binomial``): the events themselves, without continuity c
     r_ei ~ Binomial(n_ei, p_ei),  r_ci ~ Binomial(n_ci, p_ci),  theta_i = log p_ei - log p_ci
     logit of the larger of the two risks ~ Normal(0, 10^2);  the smaller is exp(-|theta_i|) times it
 
-so theta_i is unrestricted, the arms are treated alike, no risk can pass 1, and arms without events (or with nothing but events) are data like
-any other. The baseline prior is wide on the logit scale because one flat in the risk itself would tilt the likelihood of theta when
-events are rare.
+so theta_i is unrestricted, the arms are treated alike, no risk can pass 1, and arms without events (or with nothing but
+events) are data like any other. The baseline prior is wide on the logit scale because one flat in the risk itself would
+tilt the likelihood of theta when events are rare.
 
     theta_i ~ Normal(mu, tau^2);  mu, tau ~ the priors given
 """
@@ -18,7 +18,7 @@ import pymc as pm
 
 from bayesmeta.likelihoods import BASELINE_SD, ModelData
 from bayesmeta.models import load_model
-from bayesmeta.nuts import add_data, add_priors, add_study_effects
+from bayesmeta.nuts_blocks import add_data, add_priors, add_study_effects
 from bayesmeta.priors import Priors
 
 MEASURES = ("RR",)

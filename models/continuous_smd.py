@@ -7,8 +7,9 @@ Arm-level likelihood (``nct``): the t statistic of study i is noncentral t distr
     t_i = d_i sqrt(n~_i),    n~_i = n_e n_c / (n_e + n_c),    d_i = (mean_e - mean_c) / pooled SD
     t_i ~ noncentral t(df_i = n_e + n_c - 2, ncp_i = theta_i sqrt(n~_i))
 
-exactly, for normal outcomes of equal variance; no small-sample correction and no variance formula is needed. It is written with the sampling
-variance of the pooled SD as a latent variable: V_i ~ ChiSquared(df_i), w_i = sqrt(V_i / df_i), t_i | V_i ~ Normal(ncp_i / w_i, 1 / w_i^2).
+exactly, for normal outcomes of equal variance; no small-sample correction and no variance formula is needed. It is written
+with the sampling variance of the pooled SD as a latent variable: V_i ~ ChiSquared(df_i), w_i = sqrt(V_i / df_i) and
+t_i | V_i ~ Normal(ncp_i / w_i, 1 / w_i^2).
 
     theta_i ~ Normal(mu, tau^2);  mu, tau ~ the priors given
 
@@ -19,7 +20,7 @@ import pymc as pm
 
 from bayesmeta.likelihoods import ModelData
 from bayesmeta.models import load_model
-from bayesmeta.nuts import add_data, add_priors, add_study_effects
+from bayesmeta.nuts_blocks import add_data, add_priors, add_study_effects
 from bayesmeta.priors import Priors
 
 MEASURES = ("SMD",)

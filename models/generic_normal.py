@@ -5,7 +5,7 @@
     mu, tau ~ the priors given
 
 Any effect measure on its model scale (ratios logged). theta_i is sampled in coordinates in which it is independent of mu and tau given
-the data (see ``bayesmeta.nuts.add_study_effects``), which changes nothing in the model. Rows with ``included == 0`` are padding.
+the data (see ``bayesmeta.nuts_blocks.add_study_effects``), which changes nothing in the model. Rows with ``included == 0`` are padding.
 
 Reference: Higgins, Thompson and Spiegelhalter (2009), J R Stat Soc A 172:137-159.
 """
@@ -13,7 +13,7 @@ Reference: Higgins, Thompson and Spiegelhalter (2009), J R Stat Soc A 172:137-15
 import pymc as pm
 
 from bayesmeta.likelihoods import ModelData
-from bayesmeta.nuts import add_data, add_priors, add_study_effects
+from bayesmeta.nuts_blocks import add_data, add_priors, add_study_effects
 from bayesmeta.priors import Priors
 
 MEASURES = ()

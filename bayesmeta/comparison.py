@@ -1,0 +1,219 @@
+"""Every method side by side, in one tidy schema: one row a method and term; nothing is rounded here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayesmeta.common_effect import mantel_haenszel, peto
+from bayesmeta.errors import DataError, unknown_name
+from bayesmeta.frequentist import random_effects
+from bayesmeta.measures import MEASURES
+from bayesmeta.summaries import SCALES, check_level, is_effect, summarize
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bayesmeta.measures import Effects
+    from bayesmeta.posterior import Posterior
+
+TIDY = (
+    "analysis", "method", "measure", "term", "estimate", "se", "ci_low", "ci_high", "pi_low", "pi_high", "tau", "tau2", "i2", "k", "n"
+)  # fmt: skip
+
+
+def tidy_posterior(posterior: Posterior, summary: pd.DataFrame, analysis: str = "") -> list[dict[str, Any]]:
+    """Return the pooled rows of a Bayesian fit, on the model scale: mu, tau, tau2, i2, theta_new.
+
+    Estimates are posterior medians, ``se`` posterior standard deviations, intervals equal-tailed. The row of mu carries the interval of the
+    effect in a new study as ``pi`` and the posterior medians of tau, tau2 and i2.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        The fit.
+    summary : pandas.DataFrame
+        From ``summarize`` on the model scale.
+    analysis : str
+        Its id.
+    """
+    shared = {"analysis": analysis, "method": posterior.method, "measure": posterior.measure}
+    rows = []
+    for term in posterior.terms[:5]:
+        found = summary.loc[term]
+        kept = (
+            "hdi_low",
+            "hdi_high",
+            "prob_benefit",
+            "prob_beyond_mid",
+            "r_hat",
+            "ess_bulk",
+            "ess_tail",
+            "mcse_median",
+        )
+        rows.append(
+            {
+                **shared,
+                "term": term,
+                "estimate": found["median"],
+                "se": found["sd"],
+                "ci_low": found["ci_low"],
+                "ci_high": found["ci_high"],
+                **{name: found[name] for name in kept},
+                "k": posterior.data.k,
+                "n": posterior.data.n,
+            }
+        )
+    new = summary.loc["theta_new"]
+    medians = {name: summary.loc[name, "median"] for name in ("tau", "tau2", "i2")}
+    rows[0] |= {"pi_low": new["ci_low"], "pi_high": new["ci_high"], **medians}
+    return rows
+
+
+def tidy_frequentist(result: Any, method: str, effects: Effects, analysis: str = "") -> list[dict[str, Any]]:
+    """Return the pooled rows of a frequentist result, on the model scale: mu, and tau where it is estimated.
+
+    Parameters
+    ----------
+    result : RandomEffects or CommonEffect
+        What ``random_effects``, ``mantel_haenszel`` or ``peto`` returned.
+    method : str
+        Its name in tables.
+    effects : Effects
+        What was pooled.
+    analysis : str
+        Its id.
+    """
+    tau2 = getattr(result, "tau2", np.nan)
+    left_out = [f"{label}: {reason}" for label, reason in zip(effects.labels, effects.reasons, strict=True) if reason]
+    notes = [*getattr(result, "notes", ()), *left_out]
+    shared = {"analysis": analysis, "method": method, "measure": effects.measure, "k": result.k, "n": effects.n}
+    rows = [
+        {
+            **shared,
+            "term": "mu",
+            "estimate": result.estimate,
+            "se": result.se,
+            "ci_low": result.ci_low,
+            "ci_high": result.ci_high,
+            "pi_low": getattr(result, "pi_low", np.nan),
+            "pi_high": getattr(result, "pi_high", np.nan),
+            "tau": np.sqrt(tau2),
+            "tau2": tau2,
+            "i2": result.i2,
+            "q": result.q,
+            "q_df": result.q_df,
+            "q_pvalue": result.q_pvalue,
+            "pvalue": result.pvalue,
+            "note": "; ".join(notes),
+        }
+    ]
+    if np.isfinite(getattr(result, "tau2_ci_high", np.nan)):
+        limits = np.sqrt([result.tau2_ci_low, result.tau2_ci_high])
+        rows.append({**shared, "term": "tau", "estimate": np.sqrt(tau2), "ci_low": limits[0], "ci_high": limits[1]})
+    return rows
+
+
+#: the random-effects rows of every comparison: method name, tau2 estimator, interval
+RANDOM_EFFECTS_ROWS = (
+    ("CE", "CE", "wald"), ("DL", "DL", "wald"), ("PM", "PM", "wald"), ("REML", "REML", "wald"), ("ML", "ML", "wald"),
+    ("EB", "EB", "wald"), ("SJ", "SJ", "wald"), ("HE", "HE", "wald"), ("HS", "HS", "wald"),
+    ("REML-HKSJ", "REML", "hksj_guarded"),
+)  # fmt: skip
+
+
+def frequentist_rows(effects: Effects, *, analysis: str = "", level: float = 0.95) -> list[dict[str, Any]]:
+    """Return every frequentist row that applies to these effects, on the model scale.
+
+    Parameters
+    ----------
+    effects : Effects
+        At least one of them estimable.
+    analysis : str
+        Their id.
+    level : float
+        Of the intervals.
+    """
+    wanted: list[tuple[str, Callable[[], Any]]] = [
+        (name, partial(random_effects, effects, method=method, ci=ci, level=level))
+        for name, method, ci in RANDOM_EFFECTS_ROWS
+    ]
+    studies = effects.studies
+    if studies is not None and studies.kind == "dichotomous":
+        if effects.measure in ("RR", "OR", "RD"):
+            wanted.append(("DL-MH", partial(random_effects, effects, method="DL-MH", level=level)))
+            wanted.append(("MH", partial(mantel_haenszel, studies, effects.measure, level=level)))
+        if effects.measure in ("OR", "PETO"):
+            wanted.append(("Peto", partial(peto, studies, level=level)))
+    rows = []
+    for name, pool in wanted:
+        try:
+            rows += tidy_frequentist(pool(), name, effects, analysis)
+        except DataError as error:
+            # a method that these data leave undefined keeps its row, with the reason
+            empty = {"analysis": analysis, "method": name, "measure": effects.measure, "term": "mu"}
+            rows.append({**empty, "k": effects.k, "n": effects.n, "note": f"not estimable: {error.what}"})
+    return rows
+
+
+def tidy_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return tidy rows as a frame, the columns of ``TIDY`` first."""
+    import pandas as pd
+
+    frame = pd.DataFrame([{**dict.fromkeys(TIDY, np.nan), "scale": "model", **row} for row in rows])
+    return frame[[*TIDY, *(name for name in frame.columns if name not in TIDY)]]
+
+
+def to_natural(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a tidy frame with estimates and intervals on the natural scale: ratios exponentiated once, ``se`` and tau left as they are."""
+    out = frame.copy()
+    log = np.array(
+        [MEASURES[m].log and is_effect(t) for m, t in zip(out["measure"], out["term"], strict=True)], dtype=bool
+    )
+    for column in ("estimate", "ci_low", "ci_high", "pi_low", "pi_high"):
+        values = out[column].to_numpy(float)
+        out[column] = np.where(log, np.exp(np.where(log, values, 0.0)), values)
+    out["scale"] = "natural"
+    return out
+
+
+def compare(
+    studies: Any = None,
+    *,
+    measure: str | None = None,
+    priors: Any = None,
+    level: float = 0.95,
+    scale: str = "model",
+    better: str | None = None,
+    mid: float | None = None,
+    **data: Any,
+) -> pd.DataFrame:
+    """Pool the same studies by every method, side by side; needs no PyMC.
+
+    Parameters
+    ----------
+    studies, measure, priors, **data
+        As in ``fit``.
+    level, scale, better, mid
+        As in ``summarize``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a method: the frequentist ones and the Bayesian normal model by quadrature; columns ``TIDY`` and more. The estimate
+        of the Bayesian row is the posterior median.
+    """
+    from bayesmeta.fitting import as_effects, fit
+
+    if scale not in SCALES:
+        raise unknown_name("scale", scale, SCALES)
+    check_level(level)
+    effects = as_effects(studies, measure=measure, **data)
+    rows = frequentist_rows(effects, level=level)
+    posterior = fit(effects, likelihood="normal", priors=priors, engine="quadrature")
+    summary = summarize(posterior, level=level, better=better, mid=mid, studies=False)
+    frame = tidy_frame([row for row in [*rows, *tidy_posterior(posterior, summary)] if row["term"] == "mu"])
+    return to_natural(frame) if scale == "natural" else frame

@@ -1,0 +1,115 @@
+"""Posteriors on disk: one netCDF file holds the draws and everything needed to have the same posterior again."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayesmeta.errors import DataError
+from bayesmeta.fitting import default_priors
+from bayesmeta.likelihoods import LIKELIHOODS, ModelData
+from bayesmeta.posterior import Posterior
+from bayesmeta.priors import Priors, parse_priors
+from bayesmeta.quadrature import QuadratureSolution, solve_normal, typical_variance
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from bayesmeta.nuts import NutsSolution
+
+Array = np.ndarray
+
+
+def write_tree(tree: xr.DataTree, path: Path) -> Path:
+    """Write a tree as netCDF: a temporary file in the same folder, then one rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    try:
+        tree.to_netcdf(temporary, engine="netcdf4")
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def read_tree(path: Path) -> xr.DataTree:
+    """Read a tree into memory.
+
+    Raises
+    ------
+    DataError
+        If the file is not there or is not netCDF.
+    """
+    import xarray as xr
+
+    if not path.is_file():
+        raise DataError("no such file", source=str(path), fix="check the path")
+    try:
+        with xr.open_datatree(path, engine="netcdf4") as tree:
+            return tree.load()
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(
+            f"not a netCDF file: {error}", source=str(path), fix="load one that Posterior.save wrote"
+        ) from error
+
+
+def _arrays(tree: xr.DataTree, group: str) -> dict[str, Array]:
+    dataset = tree[group].to_dataset()
+    return {str(name): dataset[name].values for name in dataset.data_vars}
+
+
+def load_posterior(path: str | os.PathLike[str]) -> Posterior:
+    """Load a posterior that ``Posterior.save`` wrote.
+
+    Raises
+    ------
+    DataError
+        If the file is not there or is not one.
+    """
+    tree = read_tree(Path(path))
+    if "bayesmeta" not in tree.attrs:
+        raise DataError(
+            "this file holds no bayesmeta posterior", source=str(path), fix="load one that Posterior.save wrote"
+        )
+    spec = json.loads(tree.attrs["bayesmeta"])
+    if spec["likelihood"] not in LIKELIHOODS:
+        raise DataError(f"unknown likelihood '{spec['likelihood']}'", source=str(path), fix="update bayesmeta")
+    constant, observed = _arrays(tree, "constant_data"), _arrays(tree, "observed_data")
+    guide = {name: constant.pop(name) for name in ("guide_effect", "guide_variance", "typical_variance_of")}
+    data = ModelData(
+        measure=spec["measure"],
+        likelihood=spec["likelihood"],
+        labels=tuple(map(str, tree["constant_data"].to_dataset()["study"].values)),
+        columns={**constant, **observed},
+        n=float("nan") if spec["n"] is None else spec["n"],
+        included=np.ones(len(guide["guide_effect"])),
+        **guide,
+    )
+    priors = parse_priors(spec["priors"], default_priors(spec["measure"], log=True))
+    solution = _solution(tree, spec, data, priors)
+    posterior = Posterior(data, priors, spec["engine"], spec["model"], solution, spec["seed"], spec["provenance"])
+    posterior.__dict__["draws"] = tree
+    return posterior
+
+
+def _solution(tree: Any, spec: Mapping[str, Any], data: ModelData, priors: Priors) -> QuadratureSolution | NutsSolution:
+    """Solve again where that takes milliseconds; otherwise take the stored draws."""
+    if spec["engine"] == "quadrature":
+        return solve_normal(data.columns["effect"], data.columns["se"] ** 2, priors, data.labels)
+    from bayesmeta.nuts import NutsSolution
+
+    return NutsSolution(
+        draws=_arrays(tree, "posterior"),
+        sample_stats=_arrays(tree, "sample_stats"),
+        diagnostics=json.loads(tree.attrs["diagnostics"]),
+        typical_variance=typical_variance(data.typical_variance_of),
+        labels=data.labels,
+    )
