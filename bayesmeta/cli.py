@@ -28,6 +28,7 @@ from bayesmeta.cli_options import (
     read_effects,
 )
 from bayesmeta.errors import BayesmetaError, SpecError
+from bayesmeta.formatting import plural
 
 app = typer.Typer(
     name="bayesmeta",
@@ -67,7 +68,7 @@ def run(
         progress=chosen_progress(quiet),
     )
     agreement = [(entry["worst_mcse"], result.id) for result in done.results for entry in result.agreement]
-    typer.echo(f"{len(done.results)} analyses in {done.seconds:.1f} s, written to {done.out}")
+    typer.echo(f"{plural(len(done.results), 'analysis', 'analyses')} in {done.seconds:.1f} s, written to {done.out}")
     if agreement:
         worst, where = max(agreement)
         typer.echo(
@@ -122,7 +123,8 @@ def _fit(
     first = Engine.nuts if engine is Engine.both else engine
     posterior = fit_model(effects, likelihood=likelihood, priors=priors, engine=first.value, seed=seed, model=model)
     frame = summarize(posterior, scale=scale.value, level=level, better=better.value if better else None, mid=mid)
-    frame = frame.dropna(axis="columns", how="all")
+    exact = [name for name in frame.columns if name.startswith("mcse_") and (frame[name] == 0).all()]
+    frame = frame.drop(columns=exact).dropna(axis="columns", how="all")
     if form is Format.table:
         typer.echo(
             f"{effects.measure}, {posterior.data.k} studies, {posterior.likelihood} likelihood, engine {posterior.engine}; "
@@ -267,14 +269,15 @@ def run_model_file(path: str) -> None:
 
     file = load_model(path)
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    likelihood_option = typer.Option(
+        file.likelihoods[0], "--likelihood", "-l", help=f"One of {', '.join(file.likelihoods)}."
+    )
 
     @single.command(help=file.summary)
     def fit_this_model(
         data: DataArgument,
         measure: MeasureOption = file.measures[0] if file.measures else None,
-        likelihood: Annotated[
-            str, typer.Option("--likelihood", "-l", help=f"One of {', '.join(file.likelihoods)}.")
-        ] = file.likelihoods[0],
+        likelihood: str = likelihood_option,
         prior: PriorOption = None,
         where: WhereOption = None,
         seed: Annotated[int, typer.Option("--seed", help="Of the sampler.")] = 1,

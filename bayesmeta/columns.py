@@ -226,7 +226,7 @@ def check_columns(header: Sequence[str], assignment: Assignment, source: str) ->
         hints = {name: get_close_matches(simplify(name)[:40], ALIASES, n=1, cutoff=0.85) for name in others[:50]}
         near = [f"'{name}' (did you mean '{ALIASES.get(hit[0], hit[0])}'?)" for name, hit in hints.items() if hit]
         raise DataError(
-            f"no columns of numbers recognised among {_listed(header)}"
+            f"no columns of numbers recognized among {_listed(header)}"
             + (f"; perhaps {', '.join(near[:5])}" if near else ""),
             source=source,
             fix="A study table has events_e n_e events_c n_c, or mean_e sd_e n_e mean_c sd_c n_c, or yi sei "

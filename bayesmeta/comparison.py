@@ -173,7 +173,9 @@ def to_natural(frame: pd.DataFrame) -> pd.DataFrame:
     log = np.array(
         [MEASURES[m].log and is_effect(t) for m, t in zip(out["measure"], out["term"], strict=True)], dtype=bool
     )
-    for column in ("estimate", "ci_low", "ci_high", "pi_low", "pi_high"):
+    for column in out.columns.intersection(
+        ["estimate", "ci_low", "ci_high", "pi_low", "pi_high", "hdi_low", "hdi_high"]
+    ):
         values = out[column].to_numpy(float)
         out[column] = np.where(log, np.exp(np.where(log, values, 0.0)), values)
     out["scale"] = "natural"

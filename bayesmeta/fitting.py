@@ -24,11 +24,11 @@ ENGINES = ("auto", "quadrature", "nuts")
 def default_priors(measure: str, data: ModelData | None = None, *, log: bool = False) -> Priors:
     """Return the default priors of a measure.
 
-    Log ratios: mu ~ Normal(0, 2.82), tau ~ HalfNormal(0.5). SMD: mu ~ Normal(0, 2), tau ~ HalfNormal(0.5). Everything else is
-    scaled to the data: with s the standard deviation of one participant's outcome, mu ~ Normal(0, 2 s) and tau ~ HalfNormal(0.5 s), as
-    for the SMD, s being half the unit-information standard deviation sqrt(sum n / sum 1/v) (Roever et al. 2021, Res Synth
-    Methods 12:448), or the larger of the median standard error and the spread of the effects where the numbers of
-    participants are not known.
+    Log ratios: mu ~ Normal(0, 2.82), tau ~ HalfNormal(0.5). SMD: mu ~ Normal(0, 2), tau ~ HalfNormal(0.5). Everything else
+    is scaled to the data: tau ~ HalfNormal(h) and mu ~ Normal(0, 4 h), in the proportion of the SMD, where h is the larger of
+    the spread of the effects and half the standard deviation of one participant's outcome, itself half the
+    unit-information standard deviation sqrt(sum n / sum 1/v) (Roever et al. 2021, Res Synth Methods 12:448); where the
+    numbers of participants are not known, the median standard error takes its place.
 
     Parameters
     ----------
@@ -51,12 +51,11 @@ def default_priors(measure: str, data: ModelData | None = None, *, log: bool = F
     if data is None:
         raise SpecError(f"the default priors of {measure} are scaled to the data; give the data, or give priors")
     variance = data.typical_variance_of
-    if np.isfinite(data.n):
-        unit = 0.5 * float(np.sqrt(data.n / (1 / variance).sum()))
-    else:
-        unit = max(float(np.sqrt(np.median(variance))), float(np.std(data.guide_effect)))
+    known = np.isfinite(data.n)
+    unit = 0.25 * np.sqrt(data.n / (1 / variance).sum()) if known else np.sqrt(np.median(variance))
+    tau_sd = max(float(unit), float(np.std(data.guide_effect)))
     # three significant digits: the prior is printed, and what is printed is what was used
-    mu_sd, tau_sd = (float(f"{value:.3g}") for value in (2 * unit, 0.5 * unit))
+    mu_sd, tau_sd = (float(f"{value:.3g}") for value in (4 * tau_sd, tau_sd))
     return Priors(Prior("Normal", (0.0, mu_sd)), Prior("HalfNormal", (tau_sd,)))
 
 

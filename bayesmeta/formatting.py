@@ -288,3 +288,14 @@ def typographic(text: str) -> str:
     '−0.22 [−0.46, ∞] post-intervention'
     """
     return _INFINITY.sub("\N{INFINITY}", _NUMERIC_MINUS.sub("\N{MINUS SIGN}", text))
+
+
+def plural(n: int, one: str, many: str) -> str:
+    """Write a number with its noun.
+
+    Examples
+    --------
+    >>> plural(1, "analysis", "analyses"), plural(34, "analysis", "analyses")
+    ('1 analysis', '34 analyses')
+    """
+    return f"{n} {one if n == 1 else many}"

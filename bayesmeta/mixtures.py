@@ -30,34 +30,34 @@ class NormalMixtures:
         Probabilities of the components.
     means, sds : numpy.ndarray, shape (T, J)
         Of the components, on the model scale.
-    finite_mean, finite_variance : bool
-        Whether the exact mixture (over all tau) has these moments.
+    finite_moments : tuple of int
+        How many moments the exact mixture (over all tau) of each term has; empty where none is missing.
     """
 
     terms: tuple[str, ...]
     weights: Array
     means: Array
     sds: Array
-    finite_mean: bool = True
-    finite_variance: bool = True
+    finite_moments: tuple[int, ...] = ()
 
     def take(self, term: str) -> NormalMixtures:
         """Return the mixture of one term."""
         i = self.terms.index(term)
         return NormalMixtures(
-            (term,), self.weights, self.means[i : i + 1], self.sds[i : i + 1], self.finite_mean, self.finite_variance
+            (term,), self.weights, self.means[i : i + 1], self.sds[i : i + 1], self.finite_moments[i : i + 1]
         )
 
     def mean(self) -> Array:
         """Means, shape (T,)."""
-        return self.means @ self.weights if self.finite_mean else np.full(len(self.terms), np.nan)
+        return np.where(self._exists(1), self.means @ self.weights, np.nan)
 
     def sd(self) -> Array:
         """Standard deviations, shape (T,)."""
-        if not self.finite_variance:
-            return np.full(len(self.terms), np.inf)
         centre = (self.means @ self.weights)[:, None]
-        return np.sqrt((self.sds**2 + (self.means - centre) ** 2) @ self.weights)
+        return np.where(self._exists(2), np.sqrt((self.sds**2 + (self.means - centre) ** 2) @ self.weights), np.inf)
+
+    def _exists(self, order: int) -> Array:
+        return np.array(self.finite_moments or (order,) * len(self.terms)) >= order
 
     def _standardized(self, x: Array) -> Array:
         return (np.asarray(x, dtype=float)[..., None] - self.means) / self.sds
@@ -80,13 +80,14 @@ class NormalMixtures:
         bound = (np.abs(z) + 1e-3)[..., None] * self.sds
         low, high = (self.means - bound).min(axis=-1), (self.means + bound).max(axis=-1)
         centre = self.means @ self.weights
-        spread = np.sqrt((self.sds**2 + (self.means - centre[:, None]) ** 2) @ self.weights)
+        # a typical scale, which heavy tails do not inflate as they do the standard deviation
+        spread = np.exp(0.5 * np.log(self.sds**2 + (self.means - centre[:, None]) ** 2) @ self.weights)
         x = np.clip(centre + z * spread, low, high)
         # on the upper side work with the upper tail, which keeps its digits
         side = np.where(p > 0.5, -1.0, 1.0)
         tail = np.minimum(p, 1 - p)
         density_weights = self.weights / (self.sds * SQRT_2PI)
-        for _ in range(80):
+        for _ in range(1200):
             standardized = (x[..., None] - self.means) / self.sds
             gap = side * (ndtr(standardized * side[..., None]) @ self.weights - tail)
             low, high = np.where(gap < 0, x, low), np.where(gap > 0, x, high)
@@ -122,13 +123,19 @@ class NormalMixtures:
         return low, high
 
     def _is_highest_density(self, low: Array, high: Array, mass: float) -> Array:
-        """Check that the ends have equal density, below that of every point between them, and hold ``mass``."""
+        """Check that the ends have equal density, below every point between them and above every point beyond, and hold ``mass``."""
         points = low + (high - low) * np.linspace(0.0, 1.0, 17)[:, None]
         density = self.pdf(points)
         level = np.maximum(density[0], density[-1])
         held = np.abs(self.cdf(high) - self.cdf(low) - mass) < 1e-9
         equal = np.abs(density[0] - density[-1]) <= 1e-7 * level
-        return held & equal & (density[1:-1].min(axis=0) >= level * (1 - 1e-9)) & (high > low)
+        inside = density[1:-1].min(axis=0) >= level * (1 - 1e-9)
+        # a mode beyond the interval, as a study's effect has that fits badly, would make another one shorter
+        steps = np.linspace(0.0, 1.0, 33)[:, None]
+        left = low - np.maximum(low - self.means.min(axis=1), 0.0) * steps
+        right = high + np.maximum(self.means.max(axis=1) - high, 0.0) * steps
+        beyond = self.pdf(np.concatenate([left, right])).max(axis=0) <= level * (1 + 1e-7)
+        return held & equal & inside & beyond & (high > low)
 
     def sample(self, rng: np.random.Generator, size: int) -> Array:
         """Draw independently from each term, shape (T, size)."""
@@ -179,7 +186,7 @@ class TauFunctions:
                 return tau, 0.5 / tau
             share = np.minimum(value / 100.0, 1.0)
             tau = np.sqrt(self.typical_variance * share / (1 - share))
-            return tau, 0.5 * tau / (share * (1 - share)) / 100.0
+            return tau, 0.005 * np.sqrt(self.typical_variance / share) / (1 - share) ** 1.5
 
     def mean(self) -> Array:
         """Means, shape (T,)."""
@@ -211,7 +218,9 @@ class TauFunctions:
         columns = []
         for i, term in enumerate(self.terms):
             tau, slope = self._to_tau(term, x[..., i])
-            columns.append(np.where(x[..., i] < 0, 0.0, self.density.pdf(tau) * slope))
+            with np.errstate(invalid="ignore"):
+                density = self.density.pdf(tau) * slope
+            columns.append(np.where((x[..., i] < 0) | np.isnan(density), 0.0, density))
         return np.stack(columns, axis=-1)
 
     def quantile(self, p: float | Array) -> Array:

@@ -53,7 +53,7 @@ def add_study_effects(mu: Any, tau: Any, columns: Mapping[str, Any]) -> Any:
     and tau if the guide (a normal approximation of the study's likelihood) were the likelihood. Then z_i is close to a
     standard normal whatever mu and tau are, and neither few studies nor precise ones make a funnel. The density of theta_i
     stays Normal(mu, tau^2): what is added to the log density is log N(theta_i; mu, tau^2) + log s_i. Without information in
-    the guide this is the non-centred parameterisation (Papaspiliopoulos, Roberts and Skold 2007, Stat Sci 22:59-73).
+    the guide this is the non-centered parameterization (Papaspiliopoulos, Roberts and Skold 2007, Stat Sci 22:59-73).
 
     Returns
     -------

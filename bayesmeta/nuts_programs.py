@@ -14,7 +14,7 @@ from bayesmeta.priors import Priors
 
 @dataclass
 class _Compiled:
-    """A compiled model and the graph it was compiled from, to recognise another model of the same structure."""
+    """A compiled model and the graph it was compiled from, to recognize another model of the same structure."""
 
     graph: Any
     inputs: list[Any]
@@ -29,7 +29,7 @@ _PROGRAMS: dict[tuple[Any, ...], Any] = {}
 def program_for(file: ModelFile, data: ModelData, priors: Priors) -> Any:
     """Return the compiled model for an analysis, compiling only what has not been compiled before.
 
-    A file that declares ``PADDED`` is recognised by its path, likelihood, size and prior families, and is not even built again; that its
+    A file that declares ``PADDED`` is recognized by its path, likelihood, size and prior families, and is not even built again; that its
     declaration is true is checked when it is compiled.
 
     Parameters

@@ -12,7 +12,7 @@ from bayesmeta.errors import ConvergenceError
 
 Array = np.ndarray
 TOLERANCE = 1e-12
-MAX_PANELS = 2000
+FIRST_PANELS, MAX_PANELS = 8, 2000
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,16 @@ class Map:
         """Return tau and log dtau/dx at ``x`` in (0, 1)."""
         if self.kind == "interval":
             return self.low + self.scale * x, np.full_like(x, np.log(self.scale))
+        # nodes of the narrowest panels round to 1
+        x = np.clip(x, 1e-300, 1 - 2.0**-53)
         if self.kind == "half_line":
             return self.low + self.scale * x / (1 - x), np.log(self.scale) - 2 * np.log1p(-x)
         u = 2 * x - 1
         gap = 4 * x * (1 - x)
         log_tau = self.centre + self.scale * u / gap
-        # beyond this tau2 would overflow, and no posterior has mass there that matters
-        tau = np.exp(np.clip(log_tau, -340.0, 340.0))
-        return tau, log_tau + np.log(2 * self.scale * (1 + u * u)) - 2 * np.log(gap)
+        # beyond this tau2 would overflow, and no posterior has mass there that matters: none is given to it
+        log_slope = log_tau + np.log(2 * self.scale * (1 + u * u)) - 2 * np.log(gap)
+        return np.exp(np.clip(log_tau, -340.0, 340.0)), np.where(np.abs(log_tau) > 340.0, -np.inf, log_slope)
 
     @property
     def high(self) -> float:
@@ -206,7 +208,7 @@ def _basis(t: Array, size: int) -> Array:
     out = np.empty((size, *t.shape))
     out[0], out[1] = 1.0, t
     for n in range(1, size - 1):
-        np.multiply(out[n], t, out=out[n + 1])
+        np.multiply(out[n, ...], t, out=out[n + 1, ...])
         out[n + 1] *= (2 * n + 1) / (n + 1)
         out[n + 1] -= out[n - 1] * (n / (n + 1))
     return np.moveaxis(out, 0, -1)
@@ -247,35 +249,34 @@ def integrate(
         If the tolerance is not reached with ``MAX_PANELS`` panels, or the density is zero or not finite everywhere.
     """
     unit_nodes, unit_weights, to_series, to_integral, to_slope = legendre_rule(nodes_per_panel)
-    low, high = np.linspace(0.0, 1.0, 9)[:-1], np.linspace(0.0, 1.0, 9)[1:]
+    first_edges = np.linspace(0.0, 1.0, FIRST_PANELS + 1)
+    low, high = first_edges[:-1], first_edges[1:]
     kept: list[tuple[Array, ...]] = []
-    peak, total, error = -np.inf, 0.0, 0.0
     while len(low):
         x = low[:, None] + 0.5 * (high - low)[:, None] * (unit_nodes + 1)
         tau, log_slope = map.forward(x)
         log_value = log_density(tau.ravel()).reshape(x.shape) + log_slope
         log_value = np.where(np.isnan(log_value), -np.inf, log_value)
-        new_peak = max(peak, float(log_value.max()))
-        if not np.isfinite(new_peak):
+        # each panel is measured against its own maximum: the highest node seen may lie on a panel that was halved since,
+        # and everything measured against that one could underflow
+        own = np.maximum(log_value.max(axis=1), -1e300)
+        peak = max(float(own.max()), max((panel[4] for panel in kept), default=-1e300))
+        if not -1e300 < peak < np.inf:
             raise ConvergenceError(
                 "the posterior of tau is zero or not finite everywhere; check the data and the priors for extreme values"
             )
-        total *= np.exp(peak - new_peak) if np.isfinite(peak) else 0.0
-        error *= np.exp(peak - new_peak) if np.isfinite(peak) else 0.0
-        kept = [(*panel[:4], panel[4] * np.exp(peak - new_peak)) for panel in kept]
-        peak = new_peak
-        value = np.exp(log_value - peak)
+        total = float(sum(panel[5] * np.exp(panel[4] - peak) for panel in kept))
+        value = np.exp(log_value - own[:, None])
+        share = np.exp(own - peak)
         width = 0.5 * (high - low)
         mass = value @ unit_weights * width
         weighted = value * (1.0 + np.where(value > 0, tau / moment_scale, 0.0) ** moment) if moment else value
         tail = np.abs((weighted @ to_series)[:, -3:]).sum(axis=1) * width
-        whole = total + float(mass.sum())
-        size = max(whole, float((weighted @ unit_weights * width).sum())) if moment else whole
+        whole = total + float(mass @ share)
+        size = max(whole, float((weighted @ unit_weights * width) @ share)) if moment else whole
         too_narrow = width < 1e-14
-        good = (tail <= tolerance * size) | too_narrow
-        kept += list(zip(low[good], high[good], tau[good], mass[good], value[good], strict=True))
-        total += float(mass[good].sum())
-        error += float(tail[good].sum())
+        good = (tail * share <= tolerance * size) | too_narrow
+        kept += list(zip(low[good], high[good], tau[good], log_value[good], own[good], mass[good], strict=True))
         low, high = low[~good], high[~good]
         middle = 0.5 * (low + high)
         low, high = np.concatenate([low, middle]), np.concatenate([middle, high])
@@ -286,10 +287,12 @@ def integrate(
     kept.sort(key=lambda panel: panel[0])
     edges = np.array([panel[0] for panel in kept] + [1.0])
     half = 0.5 * np.diff(edges)
-    value = np.array([panel[4] for panel in kept])
+    peak = max(panel[4] for panel in kept)
+    value = np.exp(np.array([panel[3] for panel in kept]) - peak)
     total = float((value @ unit_weights * half).sum())
     value /= total
     series, integral = value @ to_series, (value * half[:, None]) @ to_integral
+    error = float(np.abs(series[:, -3:]).sum(axis=1) @ half)
     cumulative = np.concatenate([[0.0], np.cumsum(value @ unit_weights * half)])
     nodes, weights = np.concatenate([panel[2] for panel in kept]), (value * unit_weights * half[:, None]).ravel()
     # far out in the tails tau overflows where its weight is nothing
@@ -304,5 +307,5 @@ def integrate(
         slopes=series @ to_slope,
         cumulative=cumulative,
         log_total=float(np.log(total) + peak),
-        error=error / total,
+        error=error,
     )

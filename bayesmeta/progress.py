@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TextIO
 
+from bayesmeta.formatting import plural
+
 
 class Progress(Protocol):
     """Who is told about each analysis of a run."""
@@ -53,7 +55,7 @@ class Lines:
     def over(self, total: int, title: str) -> Iterator[None]:
         """Say what is run, and how many."""
         self._total = total
-        print(f"{title}: {total} analyses", file=self._stream, flush=True)
+        print(f"{title}: {plural(total, 'analysis', 'analyses')}", file=self._stream, flush=True)
         yield
 
     def started(self, name: str, description: str) -> None:
@@ -91,7 +93,7 @@ class Bar:
             TimeRemainingColumn(),
         )
         console = Console(stderr=True)
-        console.print(f"{title}: {total} analyses", markup=False)
+        console.print(f"{title}: {plural(total, 'analysis', 'analyses')}", markup=False)
         with RichProgress(*columns, console=console) as bar:
             self._bar, self._task = bar, bar.add_task("starting", total=total, failed="")
             yield

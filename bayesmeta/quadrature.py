@@ -91,7 +91,9 @@ def typical_variance(vi: Array) -> float:
     weights = 1.0 / vi
     if len(vi) == 1:
         return float(vi[0])
-    return float((len(vi) - 1) * weights.sum() / (weights.sum() ** 2 - (weights**2).sum()))
+    weights = np.sort(weights)
+    # (sum w)^2 - sum w^2 is twice the sum of the products of all pairs, and this form does not cancel
+    return float((len(vi) - 1) * weights.sum() / (2 * (weights[1:] * np.cumsum(weights)[:-1]).sum()))
 
 
 def check_supported(priors: Priors) -> None:
@@ -122,7 +124,10 @@ def tau_map(priors: Priors, scale: float) -> Map:
     if np.isfinite(high):
         return Map("interval", low, high - low)
     if priors.scale.definition.on_log_scale:
-        quartiles = np.log(priors.scale.quantile([0.25, 0.5, 0.75])) * (0.5 if priors.on_variance else 1.0)
+        with np.errstate(divide="ignore"):
+            quartiles = np.log(priors.scale.quantile([0.25, 0.5, 0.75])) * (0.5 if priors.on_variance else 1.0)
+        # InvGamma(0.001, 0.001) has its median near 1e300, where no data are
+        quartiles = np.clip(quartiles, np.log(scale) - 20.0, np.log(scale) + 20.0)
         return Map("log", 0.0, max(float(quartiles[2] - quartiles[0]), 0.1), float(quartiles[1]))
     return Map("half_line", low, scale)
 
@@ -159,7 +164,7 @@ def solve_normal(
         raise DataError("no study can be pooled", fix="check the exclusions and the measure")
     # the likelihood of tau falls as tau^-k (one power less with mu flat), times the tail of the prior
     exponent = priors.tau_tail_exponent + k - flat
-    moments = int(min(4, np.ceil(exponent - 1) - 1)) if np.isfinite(exponent) else 4
+    moments = max(0, int(min(4, np.ceil(exponent - 1) - 1))) if np.isfinite(exponent) else 4
     spread = float(np.sqrt(np.median(vi)) + (np.std(yi) if k > 1 else 0.0))
     prior_median = float(priors.scale.quantile(0.5)) ** (0.5 if priors.on_variance else 1.0)
     size = float(np.sqrt(spread * min(prior_median, 1e3 * spread)))
@@ -170,7 +175,8 @@ def solve_normal(
         moment_scale=size,
         nodes_per_panel=nodes_per_panel,
     )
-    kept = density.weights > 1e-18
+    # a node is felt by its weight, and by its weight times tau2 in the variance of theta_new
+    kept = density.weights * (1.0 + (density.nodes / size) ** min(moments, 2)) > 1e-18
     tau, weights = density.nodes[kept], density.weights[kept]
     mean, variance = conditional_mu(tau, yi, vi, priors)
     share = tau**2 / (tau**2 + vi[:, None])
@@ -181,8 +187,8 @@ def solve_normal(
         weights / weights.sum(),
         np.vstack([mean, mean, study_means]),
         np.sqrt(np.vstack([variance, variance + tau**2, study_variances])),
-        finite_mean=moments >= 1 or not flat,
-        finite_variance=moments >= 2,
+        # given a proper prior mu has all moments, and a study's own effect has them in any case
+        finite_moments=(moments if flat else 4, moments, *[4] * k),
     )
     return QuadratureSolution(
         yi=yi,

@@ -15,11 +15,12 @@ from bayesmeta.review_tables import review_tables
 from bayesmeta.tables import to_html
 
 _STYLE = """
-body { font-family: system-ui, sans-serif; color: #1a1a1a; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }
+body { font-family: system-ui, sans-serif; color: #1a1a1a; max-width: 90rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; border-bottom: 1px solid #ccc; }
 .notice { border-left: 4px solid #b45309; background: #fff7ed; padding: .6rem 1rem; }
 .table { overflow-x: auto; } td.gt_row { vertical-align: top !important; }
-td.gt_right, .interval { white-space: nowrap; } figure { margin: 1rem 0; } figure svg { max-width: 100%; height: auto; }
+td.gt_right, .interval { white-space: nowrap; } td .interval { display: block; }
+figure { margin: 1rem 0; } figure svg { max-width: 100%; height: auto; }
 details { margin: 1rem 0; } summary { cursor: pointer; font-weight: 600; } nav a { margin-right: 1rem; }
 @media print { details { display: block; } nav { display: none; } }
 """

@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from bayesmeta.errors import DataError
 from bayesmeta.fitting import default_priors
 from bayesmeta.likelihoods import LIKELIHOODS, ModelData
 from bayesmeta.posterior import Posterior
-from bayesmeta.priors import Priors, parse_priors
+from bayesmeta.priors import Priors, parse_prior, parse_priors
 from bayesmeta.quadrature import QuadratureSolution, solve_normal, typical_variance
 
 if TYPE_CHECKING:
@@ -93,7 +94,12 @@ def load_posterior(path: str | os.PathLike[str]) -> Posterior:
         included=np.ones(len(guide["guide_effect"])),
         **guide,
     )
-    priors = parse_priors(spec["priors"], default_priors(spec["measure"], log=True))
+    read = {
+        # what stands before " = " is how the user wrote it, e.g. rhodes2015(...)
+        name: replace(parse_prior(text), written=spec["priors_as_written"][name].rpartition(" = ")[0])
+        for name, text in spec["priors"].items()
+    }
+    priors = parse_priors(read, default_priors(spec["measure"], log=True))
     solution = _solution(tree, spec, data, priors)
     posterior = Posterior(data, priors, spec["engine"], spec["model"], solution, spec["seed"], spec["provenance"])
     posterior.__dict__["draws"] = tree

@@ -29,7 +29,7 @@ MEASURE_NAMES: Mapping[str, str] = {
     "HR": "hazard ratio",
     "IRR": "incidence rate ratio",
     "RD": "risk difference",
-    "SMD": "standardised mean difference",
+    "SMD": "standardized mean difference",
     "MD": "mean difference",
     "ROM": "ratio of means",
     "GEN": "the estimate as given",

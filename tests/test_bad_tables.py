@@ -65,7 +65,7 @@ BAD_TABLES: list[tuple[str, bytes, tuple[str, ...]]] = [
     ("no_study_column", b"yi,sei\n0.1,0.2\n", ("no column names the studies", "columns=")),
     ("no_known_columns", b"study,apples,pears\nA,1,2\n", ("'apples'", "'pears'", "events_e", "columns=")),
     ("misspelt_columns", b"study,evnts_e,nn_e,events_cc,nc_\nA,1,9,2,9\n", ("'evnts_e'", "events_e", "did you mean")),
-    ("no_header", b"Smith 2001,8,48,16,49\nJones 2002,3,50,4,50\n", ("'Smith 2001'", "recognised")),
+    ("no_header", b"Smith 2001,8,48,16,49\nJones 2002,3,50,4,50\n", ("'Smith 2001'", "recognized")),
     ("study_only", b"study\nA\nB\n", ("'study'", "events_e")),
     ("one_total_missing", b"study,events_e,n_e,events_c\nA,1,9,2\n", ("'events_e'", "n_c", "is not")),
     ("totals_in_percent", b"study,events_e,n_e (%),events_c,n_c (%)\nA,1,50,2,50\n", ("n_e, n_c", "'n_e (%)'")),

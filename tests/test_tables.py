@@ -197,7 +197,7 @@ def test_results_that_cannot_be_a_table_are_refused(results):
 
 def test_main_notes_explain_only_what_is_there(results):
     notes = " ".join(main_notes(results))
-    assert "RR: risk ratio; SMD: standardised mean difference" in notes
+    assert "RR: risk ratio; SMD: standardized mean difference" in notes
     assert "on the log scale for ratios" in notes
     assert "MID" not in notes
     smd = results[results["analysis"] == "1.1"].assign(prob_beyond_mid=0.4)

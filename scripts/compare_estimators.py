@@ -1,0 +1,12 @@
+"""Pool one study table by every method, as CSV: ``python scripts/compare_estimators.py reviews/bcg/studies.csv``.
+
+Takes what ``bayesmeta compare`` takes; the CSV goes to the standard output, at full precision.
+"""
+
+import sys
+
+from bayesmeta.cli import main
+
+if __name__ == "__main__":
+    sys.argv[1:] = ["compare", "--format", "csv", *sys.argv[1:]]
+    main()

@@ -1,0 +1,9 @@
+"""Draw the figures of a finished run again: ``python scripts/draw_figures.py outputs/pip``. Takes what ``bayesmeta figures`` takes."""
+
+import sys
+
+from bayesmeta.cli import main
+
+if __name__ == "__main__":
+    sys.argv.insert(1, "figures")
+    main()

@@ -1,0 +1,9 @@
+"""Run every analysis of a review: ``python scripts/run_review.py reviews/pip``. Takes what ``bayesmeta run`` takes."""
+
+import sys
+
+from bayesmeta.cli import main
+
+if __name__ == "__main__":
+    sys.argv.insert(1, "run")
+    main()

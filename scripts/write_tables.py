@@ -1,0 +1,9 @@
+"""Write the tables of a finished run again: ``python scripts/write_tables.py outputs/pip``. Takes what ``bayesmeta tables`` takes."""
+
+import sys
+
+from bayesmeta.cli import main
+
+if __name__ == "__main__":
+    sys.argv.insert(1, "tables")
+    main()
