@@ -48,6 +48,7 @@ def engine_agreement(
     if nuts.engine != "nuts" or exact.engine != "quadrature":
         raise SpecError("engine_agreement compares a fit by 'nuts' with one by 'quadrature', in this order")
     same = nuts.likelihood == exact.likelihood and nuts.priors == exact.priors and nuts.data.labels == exact.data.labels
+    same = same and all(np.array_equal(value, exact.data.columns[name]) for name, value in nuts.data.columns.items())
     if not same:
         raise SpecError("engine_agreement needs two fits of the same studies, likelihood and priors")
     drawn, known = summaries or (summarize(nuts), summarize(exact))

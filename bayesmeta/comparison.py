@@ -163,7 +163,8 @@ def tidy_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Return tidy rows as a frame, the columns of ``TIDY`` first."""
     import pandas as pd
 
-    frame = pd.DataFrame([{**dict.fromkeys(TIDY, np.nan), "scale": "model", **row} for row in rows])
+    filled = [{**dict.fromkeys(TIDY, np.nan), "scale": "model", **row} for row in rows]
+    frame = pd.DataFrame(filled, columns=None if filled else [*TIDY, "scale"])
     return frame[[*TIDY, *(name for name in frame.columns if name not in TIDY)]]
 
 

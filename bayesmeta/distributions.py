@@ -164,7 +164,7 @@ class Prior:
 
     Examples
     --------
-    >>> prior = parse_prior("HalfNormal(0.5)")
+    >>> prior = Prior("HalfNormal", (0.5,))
     >>> str(prior), round(float(prior.logpdf(0.5)), 6)
     ('HalfNormal(0.5)', -0.032644)
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +105,7 @@ def specification(posterior: Posterior) -> dict[str, Any]:
         "model": posterior.model,
         "priors": {name: str(text).split(" = ")[-1] for name, text in posterior.priors.to_dict().items()},
         "priors_as_written": posterior.priors.to_dict(),
+        "priors_as_values": dataclasses.asdict(posterior.priors),
         "seed": posterior.seed,
         "n": None if np.isnan(posterior.data.n) else posterior.data.n,
         "provenance": dict(posterior.provenance),

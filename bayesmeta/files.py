@@ -120,7 +120,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> Path:
     return write_bytes(path, data)
 
 
-def write_json(path: str | os.PathLike[str], value: Any) -> Path:
+def write_json(path: str | os.PathLike[str], value: Any, *, sort_keys: bool = True) -> Path:
     """Write a value as JSON atomically: keys sorted, indented, one newline at the end.
 
     Parameters
@@ -143,7 +143,7 @@ def write_json(path: str | os.PathLike[str], value: Any) -> Path:
     DataError
         When it cannot be written.
     """
-    text = json.dumps(_jsonable(value, "$"), sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(_jsonable(value, "$"), sort_keys=sort_keys, indent=2, ensure_ascii=False, allow_nan=False)
     return write_text(path, text + "\n")
 
 

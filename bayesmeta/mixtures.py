@@ -86,10 +86,11 @@ class NormalMixtures:
         # on the upper side work with the upper tail, which keeps its digits
         side = np.where(p > 0.5, -1.0, 1.0)
         tail = np.minimum(p, 1 - p)
+        signed = side[..., None] / self.sds
         density_weights = self.weights / (self.sds * SQRT_2PI)
         for _ in range(1200):
-            standardized = (x[..., None] - self.means) / self.sds
-            gap = side * (ndtr(standardized * side[..., None]) @ self.weights - tail)
+            standardized = (x[..., None] - self.means) * signed
+            gap = side * (ndtr(standardized) @ self.weights - tail)
             low, high = np.where(gap < 0, x, low), np.where(gap > 0, x, high)
             standardized *= standardized
             standardized *= -0.5
@@ -112,9 +113,10 @@ class NormalMixtures:
         density = kernel.sum(axis=-1)
         return ndtr(z) @ self.weights, density, density, -(kernel * z / self.sds).sum(axis=-1)
 
-    def hdi(self, mass: float) -> tuple[Array, Array]:
-        """Shortest intervals holding ``mass``: lower and upper ends, each of shape (T,)."""
-        start = self.quantile(np.array([[0.5 - 0.5 * mass], [0.5 + 0.5 * mass]]))
+    def hdi(self, mass: float, start: Array | None = None) -> tuple[Array, Array]:
+        """Shortest intervals holding ``mass``: lower and upper ends, each of shape (T,); ``start``: the equal-tailed ones, if known."""
+        if start is None:
+            start = self.quantile(np.array([[0.5 - 0.5 * mass], [0.5 + 0.5 * mass]]))
         low, high = equalize_density(self._evaluate, start[0], start[1], mass)
         proven = self._is_highest_density(low, high, mass)
         for i in np.flatnonzero(~proven):
@@ -124,17 +126,21 @@ class NormalMixtures:
 
     def _is_highest_density(self, low: Array, high: Array, mass: float) -> Array:
         """Check that the ends have equal density, below every point between them and above every point beyond, and hold ``mass``."""
-        points = low + (high - low) * np.linspace(0.0, 1.0, 17)[:, None]
-        density = self.pdf(points)
+        density = self.pdf(low + (high - low) * np.linspace(0.0, 1.0, 11)[:, None])
         level = np.maximum(density[0], density[-1])
         held = np.abs(self.cdf(high) - self.cdf(low) - mass) < 1e-9
         equal = np.abs(density[0] - density[-1]) <= 1e-7 * level
         inside = density[1:-1].min(axis=0) >= level * (1 - 1e-9)
-        # a mode beyond the interval, as a study's effect has that fits badly, would make another one shorter
-        steps = np.linspace(0.0, 1.0, 33)[:, None]
-        left = low - np.maximum(low - self.means.min(axis=1), 0.0) * steps
-        right = high + np.maximum(self.means.max(axis=1) - high, 0.0) * steps
-        beyond = self.pdf(np.concatenate([left, right])).max(axis=0) <= level * (1 + 1e-7)
+        # beyond the outermost means a mixture only falls; a mode out there, as a study's effect has that fits badly,
+        # would make another interval shorter
+        bottom, top = self.means.min(axis=1), self.means.max(axis=1)
+        beyond = (bottom >= low) & (top <= high)
+        for i in np.flatnonzero(~beyond):
+            steps = np.linspace(0.0, 1.0, 33)
+            outside = np.concatenate(
+                [low[i] - max(low[i] - bottom[i], 0.0) * steps, high[i] + max(top[i] - high[i], 0.0) * steps]
+            )
+            beyond[i] = self.take(self.terms[i]).pdf(outside[:, None]).max() <= level[i] * (1 + 1e-7)
         return held & equal & inside & beyond & (high > low)
 
     def sample(self, rng: np.random.Generator, size: int) -> Array:
@@ -248,16 +254,23 @@ class TauFunctions:
                     bend[..., i] = 200 * s2 * (s2 - 3 * variance) / total**3
             return cdf, pdf, pdf / rate, slope / rate - pdf * bend / rate**2
 
-    def hdi(self, mass: float) -> tuple[Array, Array]:
+    def hdi(self, mass: float, start: Array | None = None) -> tuple[Array, Array]:  # noqa: ARG002
         """Shortest intervals holding ``mass``: lower and upper ends, each of shape (T,)."""
-        grid = np.linspace(0.0, 1.0 - mass, 33)
-        ends = self.density.quantile(np.stack([grid, grid + mass]))
+        # where about the shortest interval lies is read off the nodes; Newton steps then place it exactly
+        grid = np.linspace(0.0, 1.0 - mass, 65)
+        ends = self.density.rough_quantile(np.stack([grid, grid + mass]))
         values = np.stack([self._of_tau(term, ends) for term in self.terms])
         with np.errstate(invalid="ignore"):
             width = values[:, 1] - values[:, 0]
         best = np.nanargmin(np.where(np.isnan(width), np.inf, width), axis=1)
         low, high = ends[0, best], ends[1, best]
         inner = (best > 0) & (best < len(grid) - 1)
+        if not inner.all():
+            bounds = self.density.quantile(np.array([[0.0, 1.0 - mass], [mass, 1.0]]))
+            low, high = (
+                np.where(inner, end, np.where(best == 0, *bound))
+                for end, bound in zip((low, high), bounds, strict=True)
+            )
         if inner.any():
             one = TauFunctions(
                 self.density,
@@ -305,10 +318,11 @@ def equalize_density(
             step_low = (density[1] * gap - slope[1] * short) / determinant
             step_high = (density[0] * gap - slope[0] * short) / determinant
         limit = 0.25 * (high - low)
-        step_low = np.clip(np.nan_to_num(step_low, nan=0.0), -limit, limit)
-        step_high = np.clip(np.nan_to_num(step_high, nan=0.0), -limit, limit)
+        step_low = np.where(np.isnan(step_low), 0.0, np.minimum(np.maximum(step_low, -limit), limit))
+        step_high = np.where(np.isnan(step_high), 0.0, np.minimum(np.maximum(step_high, -limit), limit))
         low, high = low + step_low, high + step_high
-        if (np.maximum(np.abs(step_low), np.abs(step_high)) < 1e-8 * limit).all():
+        # Newton squares the error: what is left after a step this short is below what the caller asks
+        if (np.maximum(np.abs(step_low), np.abs(step_high)) < 1e-5 * limit).all():
             break
     return low, high
 

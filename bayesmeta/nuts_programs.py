@@ -57,17 +57,21 @@ def program_for(file: ModelFile, data: ModelData, priors: Priors) -> Any:
     key = (file.path, file.path.stat().st_mtime_ns, data.likelihood, len(data.labels), families)
     if key not in _PROGRAMS:
         model = file.build(data, priors)
-        _PROGRAMS[key] = compiled(model)
+        if unknown := sorted(data_values(data, priors).keys() - {variable.name for variable in model.data_vars}):
+            raise SpecError(
+                f"the model file {file.path} declares PADDED = True but has no data {', '.join(unknown)}; call "
+                "bayesmeta.nuts_blocks.add_data and add_priors in it, or drop PADDED"
+            )
         # other numbers of the same shapes must give the same graph
         other = replace(
             data, columns={name: value + 1.0 for name, value in data.columns.items()}, included=1 - data.included
         )
         if not _same_structure(*map(_structure, (model, file.build(other, priors)))):
-            del _PROGRAMS[key]
             raise SpecError(
                 f"the model file {file.path} declares PADDED = True but builds numbers of the data into the model; take them "
                 "from bayesmeta.nuts_blocks.add_data, or drop PADDED"
             )
+        _PROGRAMS[key] = compiled(model)
     return _PROGRAMS[key].with_data(**data_values(data, priors))
 
 

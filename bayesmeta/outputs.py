@@ -30,7 +30,7 @@ def result_file(out: Path, analysis_id: str) -> Path:
 
 def save_result(out: Path, result: AnalysisResult) -> Path:
     """Write one analysis' result as JSON, atomic."""
-    return write_json(result_file(out, result.id), _plain(dataclasses.asdict(result)))
+    return write_json(result_file(out, result.id), _plain(dataclasses.asdict(result)), sort_keys=False)
 
 
 def save_review(out: Path, review: Review) -> Path:
@@ -51,6 +51,20 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value
+
+
+def forget(out: Path, analysis_id: str) -> None:
+    """Take away what an earlier run wrote for an analysis."""
+    result_file(out, analysis_id).unlink(missing_ok=True)
+    for path in (out / "figures").glob("*.*"):
+        if path.stem in (f"forest_{analysis_id}", f"tau_{analysis_id}"):
+            path.unlink()
+
+
+def finished_results(out: Path, review: Review) -> list[AnalysisResult]:
+    """Read the results that are there, in the review's order."""
+    paths = [result_file(out, analysis.id) for analysis in review.analysis]
+    return [AnalysisResult(**json.loads(path.read_text(encoding="utf-8"))) for path in paths if path.is_file()]
 
 
 def load_run(out: Path) -> tuple[Review, list[AnalysisResult]]:
@@ -74,8 +88,7 @@ def load_run(out: Path) -> tuple[Review, list[AnalysisResult]]:
         )
     try:
         review = Review.model_validate(json.loads(file.read_text(encoding="utf-8")))
-        paths = [result_file(out, analysis.id) for analysis in review.analysis]
-        found = [AnalysisResult(**json.loads(path.read_text(encoding="utf-8"))) for path in paths if path.is_file()]
+        found = finished_results(out, review)
     except (ValueError, TypeError) as error:
         raise DataError(f"this run cannot be read: {error}", source=str(out), fix="run the review again") from None
     if not found:

@@ -133,7 +133,7 @@ def tau_map(priors: Priors, scale: float) -> Map:
 
 
 def solve_normal(
-    yi: Array, vi: Array, priors: Priors, labels: tuple[str, ...], *, nodes_per_panel: int = 16
+    yi: Array, vi: Array, priors: Priors, labels: tuple[str, ...], *, nodes_per_panel: int = 20
 ) -> QuadratureSolution:
     """Compute the posterior of the normal-normal model y_i ~ N(theta_i, v_i), theta_i ~ N(mu, tau2).
 
@@ -176,7 +176,7 @@ def solve_normal(
         nodes_per_panel=nodes_per_panel,
     )
     # a node is felt by its weight, and by its weight times tau2 in the variance of theta_new
-    kept = density.weights * (1.0 + (density.nodes / size) ** min(moments, 2)) > 1e-18
+    kept = density.weights * (1.0 + (density.nodes / size) ** min(moments, 2)) > 1e-15
     tau, weights = density.nodes[kept], density.weights[kept]
     mean, variance = conditional_mu(tau, yi, vi, priors)
     share = tau**2 / (tau**2 + vi[:, None])

@@ -14,8 +14,11 @@ from bayesmeta.errors import BayesmetaError, SpecError
 from bayesmeta.files import sha256, write_json
 from bayesmeta.outputs import (
     MANIFEST_FILE,
+    RESULTS_FILE,
+    STUDIES_FILE,
     draw_analysis,
-    result_file,
+    finished_results,
+    forget,
     save_result,
     save_review,
     write_frames,
@@ -106,14 +109,19 @@ def run_review(
                 problem = "; ".join(result.errors)
             except BayesmetaError as error:
                 # what an earlier run found for this analysis no longer holds
-                result_file(target, analysis.id).unlink(missing_ok=True)
+                forget(target, analysis.id)
                 problem = str(error)
             if problem:
                 failed[analysis.id] = problem
             progress.finished(analysis.id, problem, time.perf_counter() - began)
-    if results:
-        write_frames(target, results)
-        write_tables(target, review, results)
+    # with the results an earlier run left, where only some analyses were asked for now
+    there = finished_results(target, review)
+    if there:
+        write_frames(target, there)
+        write_tables(target, review, there)
+    else:
+        for stale in [target / RESULTS_FILE, target / STUDIES_FILE, *(target / "tables").glob("*.*")]:
+            stale.unlink(missing_ok=True)
     seconds = time.perf_counter() - started
     write_json(target / MANIFEST_FILE, _manifest(Path(path), review, folder, results, failed))
     return Run(target, tuple(results), failed, seconds)

@@ -48,7 +48,11 @@ class PriorTexts(_Strict):
     def _readable(self) -> PriorTexts:
         from bayesmeta.fitting import default_priors
 
-        parse_priors(self.given(), default_priors("RR", log=True))
+        try:
+            parse_priors(self.given(), default_priors("RR", log=True))
+        except BayesmetaError as error:
+            # as a ValueError pydantic adds the place and goes on to the other complaints
+            raise ValueError(str(error)) from None
         return self
 
     def given(self) -> dict[str, str]:
@@ -72,6 +76,20 @@ class Options(_Strict):
     smd: str = "exact"
     rom: str = "classical"
     scale: str = "log"
+
+    @model_validator(mode="after")
+    def _known(self) -> Options:
+        from bayesmeta.zero_cells import ZERO_CELL_RULES
+
+        for kind, name, known in (
+            ("zero-cell rule", self.zero_cells, tuple(ZERO_CELL_RULES)),
+            ("smd formula", self.smd, ("exact", "revman")),
+            ("rom formula", self.rom, ("classical", "corrected")),
+            ("scale", self.scale, ("log", "natural")),
+        ):
+            if name not in known:
+                raise ValueError(str(unknown_name(kind, name, known)))
+        return self
 
 
 class Settings(_Strict):
@@ -110,6 +128,21 @@ class Analysis(_Strict):
         if value.upper() not in MEASURES:
             raise ValueError(str(unknown_name("measure", value, MEASURES)))
         return value.upper()
+
+    @model_validator(mode="after")
+    def _on_their_scale(self) -> Analysis:
+        from bayesmeta.summaries import mid_on_model_scale
+
+        if self.published is not None and MEASURES[self.measure].log and self.published.ci_low <= 0:
+            raise ValueError(
+                f"the published interval of a ratio must be above 0, on the natural scale, but ci_low is {self.published.ci_low:g}"
+            )
+        if self.mid is not None:
+            try:
+                mid_on_model_scale(self.measure, self.better, self.mid)
+            except BayesmetaError as error:
+                raise ValueError(str(error)) from None
+        return self
 
 
 class Review(_Strict):

@@ -47,7 +47,7 @@ def _rows(result: AnalysisResult, *, alternatives: bool = False) -> pd.DataFrame
     """Tidy rows under the main priors, or those under the alternative ones."""
     import pandas as pd
 
-    frame = pd.DataFrame(result.rows)
+    frame = pd.DataFrame(result.rows, columns=None if result.rows else ["method"]).astype({"method": str})
     return frame[(frame["method"].str.count(":") == 3) == alternatives]
 
 

@@ -65,7 +65,7 @@ class Samples:
             columns.append(np.where(x < grid[0], left, np.interp(x, grid, density, right=0.0)))
         return np.stack(columns, axis=-1)
 
-    def hdi(self, mass: float) -> tuple[Array, Array]:
+    def hdi(self, mass: float, start: Array | None = None) -> tuple[Array, Array]:  # noqa: ARG002
         """Highest-density intervals by arviz: lower and upper ends, each of shape (T,)."""
         import arviz as az
 

@@ -6,17 +6,17 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayesmeta.distributions import Prior
 from bayesmeta.errors import DataError
-from bayesmeta.fitting import default_priors
+from bayesmeta.files import write_bytes
 from bayesmeta.likelihoods import LIKELIHOODS, ModelData
 from bayesmeta.posterior import Posterior
-from bayesmeta.priors import Priors, parse_prior, parse_priors
+from bayesmeta.priors import Priors
 from bayesmeta.quadrature import QuadratureSolution, solve_normal, typical_variance
 
 if TYPE_CHECKING:
@@ -29,16 +29,10 @@ Array = np.ndarray
 
 def write_tree(tree: xr.DataTree, path: Path) -> Path:
     """Write a tree as netCDF: a temporary file in the same folder, then one rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    try:
+    with tempfile.TemporaryDirectory() as folder:
+        temporary = Path(folder) / "posterior.nc"
         tree.to_netcdf(temporary, engine="netcdf4")
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return path
+        return write_bytes(path, temporary.read_bytes())
 
 
 def read_tree(path: Path) -> xr.DataTree:
@@ -76,6 +70,17 @@ def load_posterior(path: str | os.PathLike[str]) -> Posterior:
         If the file is not there or is not one.
     """
     tree = read_tree(Path(path))
+    try:
+        return _rebuilt(tree, path)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"this file holds no whole bayesmeta posterior: {type(error).__name__} {error}",
+            source=str(path),
+            fix="load one that Posterior.save wrote",
+        ) from error
+
+
+def _rebuilt(tree: xr.DataTree, path: str | os.PathLike[str]) -> Posterior:
     if "bayesmeta" not in tree.attrs:
         raise DataError(
             "this file holds no bayesmeta posterior", source=str(path), fix="load one that Posterior.save wrote"
@@ -94,12 +99,11 @@ def load_posterior(path: str | os.PathLike[str]) -> Posterior:
         included=np.ones(len(guide["guide_effect"])),
         **guide,
     )
-    read = {
-        # what stands before " = " is how the user wrote it, e.g. rhodes2015(...)
-        name: replace(parse_prior(text), written=spec["priors_as_written"][name].rpartition(" = ")[0])
-        for name, text in spec["priors"].items()
-    }
-    priors = parse_priors(read, default_priors(spec["measure"], log=True))
+    mu, scale = (
+        Prior(item["family"], tuple(item["args"]), item["written"])
+        for item in (spec["priors_as_values"][x] for x in ("mu", "scale"))
+    )
+    priors = Priors(mu, scale, spec["priors_as_values"]["on_variance"])
     solution = _solution(tree, spec, data, priors)
     posterior = Posterior(data, priors, spec["engine"], spec["model"], solution, spec["seed"], spec["provenance"])
     posterior.__dict__["draws"] = tree

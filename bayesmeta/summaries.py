@@ -81,7 +81,7 @@ def summarize(
     blocks = []
     for family in posterior.solution.families:
         low, median, high = family.quantile(tails)
-        hdi_low, hdi_high = family.hdi(level)
+        hdi_low, hdi_high = family.hdi(level, np.stack([low, high]))
         block = {
             "term": np.array(family.terms),
             "mean": family.mean(), "sd": family.sd(), "median": median, "ci_low": low, "ci_high": high,
@@ -99,7 +99,9 @@ def summarize(
         effect = np.array([is_effect(term) for term in rows])
         for name in VALUES:
             columns[name] = np.where(effect, np.exp(np.where(effect, columns[name], 0.0)), columns[name])
-    return pd.DataFrame(columns, index=pd.Index(rows, name="term"))
+    return pd.DataFrame(
+        np.stack(list(columns.values()), axis=1), index=pd.Index(rows, name="term"), columns=list(columns)
+    )
 
 
 def is_effect(term: str) -> bool:

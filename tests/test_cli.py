@@ -337,7 +337,9 @@ def test_where_and_prior_reach_the_fit(command, estimates):
 
 
 def test_fit_by_quadrature(command, death, tmp_path):
-    code, out, err = command("fit", death, "--engine", "quadrature", "--likelihood", "normal", "--save", tmp_path / "fit.nc")
+    code, out, err = command(
+        "fit", death, "--engine", "quadrature", "--likelihood", "normal", "--save", tmp_path / "fit.nc"
+    )
     assert code == 0
     assert out.startswith(
         "RR, 3 studies, normal likelihood, engine quadrature; mu ~ Normal(0, 2.82), tau ~ HalfNormal(0.5)"

@@ -1,203 +1,175 @@
-"""Fits of both engines as values, and the same posterior from disk."""
+"""Fits of both engines saved and loaded again, and files that hold none."""
+
+from __future__ import annotations
+
+import json
 
 import numpy as np
+import pandas as pd
 import pytest
-from scipy import integrate
+import xarray as xr
 
 import bayesmeta as bm
 from bayesmeta.errors import DataError, SpecError
-
-Y = [-0.89, -1.59, -1.35, -1.44, -0.22, -0.79, -1.62, 0.01, -0.47, -1.37, -0.34, 0.45, -0.02]
-V = [0.326, 0.195, 0.415, 0.020, 0.051, 0.007, 0.223, 0.004, 0.056, 0.073, 0.012, 0.533, 0.071]
-LABELS = [f"Trial {i}" for i in range(13)]
-TERMS = ("mu", "tau", "tau2", "i2", "theta_new", "theta[Trial 3]")
-PRIORS = ("HalfNormal(0.5)", "HalfCauchy(0.5)", "LogNormal(-1.28, 0.87)", "Uniform(0, 4)", "LogT(5, -1.72, 1.295)")
+from bayesmeta.posterior import versions
 
 
-def fitted(tau: str = "HalfCauchy(0.5)", k: int = 13, **options: object) -> bm.Posterior:
-    priors = {"mu": "Normal(0, 2.82)", "tau": tau}
-    return bm.fit(yi=Y[:k], vi=V[:k], labels=LABELS[:k], measure="RR", likelihood="normal", priors=priors, **options)
+def test_draws_answer_numbers_and_arrays(drawn):
+    p = np.array([0.025, 0.5, 0.975])
+    for term in ("mu", "tau", "tau2", "i2", "theta_new", "theta[Stein 1953]"):
+        several = drawn.quantile(term, p)
+        assert several.shape == (3,)
+        assert isinstance(drawn.quantile(term, 0.5), float)
+        assert drawn.quantile(term, 0.5) == several[1]
+        assert drawn.quantile(term, p.reshape(3, 1)).shape == (3, 1)
+        np.testing.assert_allclose(drawn.cdf(term, several), p, atol=1e-3)
+        assert isinstance(drawn.cdf(term, float(several[1])), float)
+        assert drawn.pdf(term, several).shape == (3,)
+        assert drawn.pdf(term, float(several[1])) > 0
+        low, high = drawn.hdi(term, 0.9)
+        assert low < several[1] < high
+    assert drawn.method == "bayes:normal:nuts"
+    with pytest.raises(SpecError, match="engine='quadrature'"):
+        _ = drawn.log_marginal_likelihood
 
 
-@pytest.fixture(scope="module")
-def posterior() -> bm.Posterior:
-    return fitted(seed=7)
+def test_versions():
+    found = versions()
+    assert {"python", "bayesmeta", "numpy", "scipy", "pymc", "arviz", "nutpie"} <= set(found)
+    assert found["numpy"] == np.__version__
 
 
-@pytest.mark.parametrize("k", [4, 13])
-@pytest.mark.parametrize("tau", PRIORS)
-@pytest.mark.parametrize("term", TERMS)
-def test_quantile_cdf_and_pdf_agree(term: str, tau: str, k: int) -> None:
-    one = fitted(tau, k)
-    p = np.array([0.001, 0.025, 0.2, 0.5, 0.8, 0.975, 0.999])
-    x = one.quantile(term, p)
-    np.testing.assert_allclose(one.cdf(term, x), p, atol=1e-12)
-    # densities of tau2 and I2 have a pole at zero, so there the step must shrink with the value
-    step = 1e-4 * (np.minimum(x, x[4] - x[2]) if term in ("tau", "tau2", "i2") else x[4] - x[2])
-    slope = (one.cdf(term, x + step) - one.cdf(term, x - step)) / (2 * step)
-    np.testing.assert_allclose(one.pdf(term, x), slope, rtol=1e-5, atol=1e-7)
-    pieces = [integrate.quad(lambda v: one.pdf(term, v), a, b)[0] for a, b in zip(x[:-1], x[1:], strict=True)]
-    np.testing.assert_allclose(pieces, np.diff(p), rtol=1e-7)
+def assert_same(loaded, saved):
+    assert loaded.terms == saved.terms
+    for name in ("measure", "likelihood", "engine", "model", "seed", "method", "priors"):
+        assert getattr(loaded, name) == getattr(saved, name)
+    assert dict(loaded.provenance) == dict(saved.provenance)
+    assert loaded.data.labels == saved.data.labels
+    assert loaded.data.k == saved.data.k
+    np.testing.assert_equal(loaded.data.n, saved.data.n)
+    assert set(loaded.data.columns) == set(saved.data.columns)
+    for name, value in saved.data.columns.items():
+        np.testing.assert_array_equal(loaded.data.columns[name], value)
+    for name in ("guide_effect", "guide_variance", "typical_variance_of"):
+        np.testing.assert_array_equal(getattr(loaded.data, name), getattr(saved.data, name))
+    pd.testing.assert_frame_equal(bm.summarize(loaded), bm.summarize(saved))
 
 
-@pytest.mark.parametrize("term", TERMS)
-def test_numbers_and_arrays_of_any_shape(posterior: bm.Posterior, term: str) -> None:
-    p = np.array([[0.1, 0.5, 0.9], [0.2, 0.3, 0.4]])
-    x = posterior.quantile(term, p)
-    for function, points in ((posterior.quantile, p), (posterior.cdf, x), (posterior.pdf, x)):
-        found = function(term, points)
-        assert found.shape == (2, 3)
-        alone = function(term, float(points[0, 1]))
-        assert isinstance(alone, float)
-        assert alone == pytest.approx(found[0, 1], rel=1e-12)
-    assert isinstance(posterior.hdi(term)[0], float)
+def test_saved_and_loaded_quadrature(exact, tmp_path):
+    path = exact.save(tmp_path / "deep" / "fit.nc")
+    assert [item.name for item in path.parent.iterdir()] == ["fit.nc"]
+    loaded = bm.load_posterior(path)
+    assert_same(loaded, exact)
+    assert loaded.log_marginal_likelihood == exact.log_marginal_likelihood
+    np.testing.assert_array_equal(loaded.draws["posterior"]["mu"], exact.draws["posterior"]["mu"])
+    assert_same(bm.load_posterior(loaded.save(tmp_path / "again.nc")), exact)
 
 
-@pytest.mark.parametrize("mass", [0.5, 0.95])
-@pytest.mark.parametrize("tau", PRIORS)
-@pytest.mark.parametrize("term", TERMS)
-def test_the_hdi_is_the_shortest_interval(term: str, tau: str, mass: float) -> None:
-    one = fitted(tau)
-    low, high = one.hdi(term, mass)
-    assert one.cdf(term, high) - one.cdf(term, low) == pytest.approx(mass, abs=1e-8)
-    lower = np.linspace(0.0 if term in ("tau", "tau2", "i2") else 1e-6, 1 - mass - 1e-6, 2001)
-    width = one.quantile(term, lower + mass) - one.quantile(term, lower)
-    assert high - low <= width.min() * (1 + 1e-9)
-    assert high - low >= width.min() * (1 - 1e-3)
-
-
-def test_tau2_and_i2_are_functions_of_tau(posterior: bm.Posterior) -> None:
-    p = np.linspace(0.01, 0.99, 9)
-    tau = posterior.quantile("tau", p)
-    np.testing.assert_allclose(posterior.quantile("tau2", p), tau**2, rtol=1e-12)
-    w = 1 / np.array(V)
-    typical = 12 * w.sum() / (w.sum() ** 2 - (w**2).sum())
-    np.testing.assert_allclose(posterior.quantile("i2", p), 100 * tau**2 / (tau**2 + typical), rtol=1e-12)
-
-
-@pytest.mark.parametrize("p", [-0.1, 1.1, np.nan, [0.5, 2.0]])
-def test_only_probabilities_have_quantiles(posterior: bm.Posterior, p: object) -> None:
-    with pytest.raises(SpecError, match=r"a probability must be in \[0, 1\] but got"):
-        posterior.quantile("mu", p)
-
-
-def test_unknown_terms_are_refused(posterior: bm.Posterior) -> None:
-    with pytest.raises(SpecError, match=r"unknown term 'tau_2'; did you mean 'tau2'\?"):
-        posterior.quantile("tau_2", 0.5)
-    with pytest.raises(SpecError, match="unknown term"):
-        posterior.cdf("theta[Trial 99]", 0.0)
-
-
-# draws ---------------------------------------------------------------------------------------------------------------
-
-
-def test_the_draws_are_in_the_schema_of_arviz(posterior: bm.Posterior) -> None:
-    tree = posterior.draws
-    assert tree is posterior.draws
-    groups = {"posterior", "prior", "posterior_predictive", "log_likelihood", "observed_data", "constant_data"}
-    assert set(tree.children) == groups
-    draws = tree["posterior"]
-    assert set(draws.data_vars) == {"mu", "tau", "theta", "theta_new"}
-    assert draws["theta"].dims == ("chain", "draw", "study")
-    assert draws["mu"].dims == ("chain", "draw")
-    assert list(draws["study"].values) == LABELS
-    assert (draws.sizes["chain"], draws.sizes["draw"]) == (4, 1000)
-    assert tree["observed_data"]["effect"].dims == ("study",)
-    np.testing.assert_array_equal(tree["observed_data"]["effect"], Y)
-    np.testing.assert_allclose(tree["constant_data"]["se"] ** 2, V)
-    assert tree["log_likelihood"]["effect"].shape == (4, 1000, 13)
-    assert tree["posterior_predictive"]["effect"].shape == (4, 1000, 13)
-    se = np.sqrt(V)
-    expected = -0.5 * np.log(2 * np.pi) - np.log(se) - 0.5 * ((np.array(Y) - draws["theta"].values) / se) ** 2
-    np.testing.assert_allclose(tree["log_likelihood"]["effect"], expected, rtol=1e-12, atol=1e-14)
-
-
-def test_draws_agree_with_the_exact_answer(posterior: bm.Posterior) -> None:
-    draws = posterior.draws["posterior"]
-    flat = {name: draws[name].values.ravel() for name in ("mu", "tau", "theta_new")}
-    flat["theta[Trial 3]"] = draws["theta"].sel(study="Trial 3").values.ravel()
-    for term, value in flat.items():
-        for p in (0.025, 0.25, 0.5, 0.75, 0.975):
-            share = (value <= posterior.quantile(term, p)).mean()
-            assert abs(share - p) < 4 * np.sqrt(p * (1 - p) / 4000), (term, p)
-    summary = bm.summarize(posterior)
-    for term in ("mu", "tau", "theta[Trial 3]"):
-        error = summary.loc[term, "sd"] / np.sqrt(4000)
-        assert abs(flat[term].mean() - summary.loc[term, "mean"]) < 4 * error
-    # independent draws: chains and neighbours know nothing of each other
-    mu = draws["mu"].values
-    assert np.abs(np.corrcoef(mu)[np.triu_indices(4, 1)]).max() < 4 / np.sqrt(1000)
-    assert abs(np.corrcoef(mu[:, 1:].ravel(), mu[:, :-1].ravel())[0, 1]) < 4 / np.sqrt(4000)
-
-
-def test_prior_draws_follow_the_priors(posterior: bm.Posterior) -> None:
-    prior = posterior.draws["prior"]
-    for p in (0.1, 0.5, 0.9):
-        for name, family in (("mu", posterior.priors.mu), ("tau", posterior.priors.scale)):
-            share = float((prior[name] <= float(family.quantile(p))).mean())
-            assert abs(share - p) < 4 * np.sqrt(p * (1 - p) / 4000)
-
-
-def test_an_improper_prior_of_mu_has_no_draws() -> None:
-    flat = bm.fit(yi=Y, vi=V, priors={"mu": "Flat()", "tau": "HalfNormal(0.5)"})
-    assert set(flat.draws["prior"].data_vars) == {"tau"}
-
-
-def test_the_seed_decides_the_draws_and_nothing_else() -> None:
-    first, again, other = fitted(seed=1), fitted(seed=1), fitted(seed=2)
-    np.testing.assert_array_equal(first.draws["posterior"]["mu"], again.draws["posterior"]["mu"])
-    assert (first.draws["posterior"]["mu"] != other.draws["posterior"]["mu"]).all()
-    assert first.quantile("mu", 0.975) == other.quantile("mu", 0.975)
-
-
-# on disk -------------------------------------------------------------------------------------------------------------
+def test_saved_and_loaded_draws(drawn, tmp_path):
+    loaded = bm.load_posterior(drawn.save(tmp_path / "fit.nc"))
+    assert_same(loaded, drawn)
+    for name, value in drawn.solution.draws.items():
+        np.testing.assert_array_equal(loaded.solution.draws[name], value)
+    assert dict(loaded.solution.diagnostics) == dict(drawn.solution.diagnostics)
+    np.testing.assert_array_equal(loaded.solution.sample_stats["diverging"], drawn.solution.sample_stats["diverging"])
 
 
 @pytest.mark.parametrize(
     "priors",
     [
-        {"mu": "Normal(0, 2.82)", "tau": "HalfCauchy(0.5)"},
-        {"mu": "Flat()", "tau2": "InvGamma(1, 0.1)"},
-        {"mu": "Normal(0, 2)", "tau": 'rhodes2015("mental health outcome", "non-pharmacological (any)")'},
-        {"mu": "Normal(0.1, 0.30000000000000004)", "tau": "HalfNormal(0.3333333333333333)"},
+        {"mu": "Normal(0, 1)", "tau2": "InvGamma(2, 0.1)"},
+        {"mu": "Flat()", "tau": "Uniform(0, 3)"},
+        {"mu": f"Normal({1 / 3!r}, {2 / 3!r})", "tau": f"HalfNormal({0.1 + 0.2!r})"},
+        {"tau": 'turner2015("all-cause mortality", "pharmacological vs. placebo / control")'},
+        {"tau": 'rhodes2015("mental health outcome", "non-pharmacological (any)")'},
     ],
+    ids=["tau2", "flat", "thirds", "turner", "rhodes"],
 )
-def test_a_saved_posterior_gives_the_same_answers(tmp_path: object, priors: dict[str, str]) -> None:
-    labels = ["Müller 2001", "O'Brien [b], 1999", "王 2010", "D"]
-    before = bm.fit(yi=Y[:4], vi=V[:4], labels=labels, measure="RR", likelihood="normal", priors=priors, seed=3)
-    path = before.save(tmp_path / "deep" / "posterior.nc")
-    assert [item.name for item in path.parent.iterdir()] == ["posterior.nc"]
-    after = bm.load_posterior(path)
-    assert after.terms == before.terms
-    assert after.priors.to_dict() == before.priors.to_dict()
-    assert (after.engine, after.likelihood, after.measure, after.model, after.seed) == (
-        before.engine, before.likelihood, before.measure, before.model, before.seed,
-    )  # fmt: skip
-    assert dict(after.provenance) == dict(before.provenance)
-    assert after.log_marginal_likelihood == pytest.approx(before.log_marginal_likelihood, abs=1e-12)
-    np.testing.assert_allclose(bm.summarize(after), bm.summarize(before), rtol=1e-12, atol=1e-12)
-    for group in ("posterior", "prior", "posterior_predictive", "log_likelihood"):
-        for name, values in before.draws[group].data_vars.items():
-            np.testing.assert_array_equal(after.draws[group][name], values)
+def test_priors_come_back_as_they_were(priors, fit, tmp_path):
+    saved = fit(yi=[0.1, 0.4, -0.3], sei=[0.2, 0.3, 0.2], measure="SMD", priors=priors, engine="quadrature")
+    loaded = bm.load_posterior(saved.save(tmp_path / "fit.nc"))
+    assert loaded.priors.to_dict() == saved.priors.to_dict()
+    assert_same(loaded, saved)
 
 
-def test_participants_are_kept(tmp_path: object) -> None:
-    import pandas as pd
-
-    table = pd.DataFrame(
-        {"study": ["A", "B"], "events_e": [4, 12], "n_e": [40, 90], "events_c": [9, 20], "n_c": [41, 88]}
-    )
-    before = bm.fit(table, measure="RR", likelihood="normal", engine="quadrature")
-    after = bm.load_posterior(before.save(tmp_path / "p.nc"))
-    assert after.data.n == before.data.n == 259
-    assert after.data.k == 2
-    assert np.isnan(bm.load_posterior(fitted().save(tmp_path / "q.nc")).data.n)
+def _text(path):
+    path.write_text("study,yi,sei\nA,0.1,0.2\n")
 
 
-def test_files_that_hold_no_posterior_are_refused(tmp_path: object) -> None:
-    with pytest.raises(DataError, match=r"nowhere\.nc: no such file"):
-        bm.load_posterior(tmp_path / "nowhere.nc")
-    text = tmp_path / "notes.txt"
-    text.write_text("hello", encoding="utf-8")
-    with pytest.raises(DataError, match=r"notes\.txt"):
-        bm.load_posterior(text)
+def _empty(path):
+    path.write_bytes(b"")
+
+
+def _other_netcdf(path):
+    xr.Dataset({"temperature": ("x", [1.0, 2.0])}).to_netcdf(path)
+
+
+def _cut(path):
+    bm.fit(yi=[0.1, 0.2], sei=[0.2, 0.2], measure="SMD", engine="quadrature").save(path)
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def _attributes(text):
+    def write(path):
+        tree = xr.DataTree.from_dict({"posterior": xr.Dataset({"mu": (("chain", "draw"), [[1.0]])})})
+        tree.attrs["bayesmeta"] = text
+        tree.to_netcdf(path)
+
+    return write
+
+
+ASKED = {"likelihood": "normal", "measure": "RR", "engine": "nuts", "n": None, "seed": 1}
+BROKEN = {
+    "text": _text,
+    "empty": _empty,
+    "other_netcdf": _other_netcdf,
+    "cut_short": _cut,
+    "no_json": _attributes("{not json"),
+    "json_list": _attributes("[1]"),
+    "json_of_something_else": _attributes('{"a": 1}'),
+    "groups_missing": _attributes(json.dumps(ASKED)),
+    "unknown_likelihood": _attributes(json.dumps({"likelihood": "poisson"})),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_files_that_hold_no_posterior(kind, tmp_path):
+    path = tmp_path / "file.nc"
+    BROKEN[kind](path)
+    with pytest.raises(DataError) as caught:
+        bm.load_posterior(path)
+    assert str(path) in str(caught.value)
+    assert caught.value.fix
+
+
+def test_paths_that_are_no_file(tmp_path):
+    for path in (tmp_path / "none.nc", tmp_path):
+        with pytest.raises(DataError, match="no such file"):
+            bm.load_posterior(path)
+
+
+def test_a_place_that_cannot_be_written(exact, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError) as caught:
+        exact.save(tmp_path / "file" / "fit.nc")
+    assert "fit.nc" in str(caught.value)
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_saving_over_an_older_file_replaces_it(exact, drawn, tmp_path):
+    path = exact.save(tmp_path / "fit.nc")
+    loaded = bm.load_posterior(path)
+    drawn.save(path)
+    assert bm.load_posterior(path).engine == "nuts"
+    # what was loaded before is in memory and not touched
+    assert loaded.draws["posterior"]["mu"].shape == (4, 1000)
+
+
+@pytest.mark.sampling
+@pytest.mark.parametrize("which", ["resistant_nuts", "symptoms_nuts", "bcg_nuts"])
+def test_saved_and_loaded_samples(which, request, tmp_path):
+    saved = request.getfixturevalue(which)
+    loaded = bm.load_posterior(saved.save(tmp_path / "fit.nc"))
+    assert_same(loaded, saved)
+    assert dict(loaded.solution.diagnostics) == dict(saved.solution.diagnostics)
+    assert set(loaded.draws.children) == set(saved.draws.children)

@@ -14,18 +14,17 @@ MODULES = {path.stem: path for path in sorted(HOUSE.glob("*.py")) if path.stem n
 
 #: every room, in order: each imports only rooms above it (ARCHITECTURE.md tells the same)
 FLOORS = (
-    "errors",
+    "errors files formatting",
     "effect_formulas studies_names studies_cells studies_raw columns studies_rows studies_frame studies_checks studies",
     "effects row_checks zero_cells ready_made measures",
     "heterogeneity frequentist_names common_effect frequentist",
     "distributions empirical_priors priors",
     "likelihoods",
     "panels mixtures quadrature",
-    "study_likelihoods smoothing tabulated arm_quadrature",
     "samples models nuts_blocks nuts_programs nuts",
     "posterior draws fitting storage",
     "summaries comparison checks",
-    "files formatting progress",
+    "progress",
     "tables_labels tables_layout tables_results tables_html tables_latex tables",
     "plots_text plots_rows plots_axis plots_columns plots_layout plots_panel plots_forest plots_tau plots",
     "review_spec analysis review_tables review_figures outputs report review",
