@@ -108,10 +108,11 @@ class NormalMixtures:
 
     def _evaluate(self, x: Array) -> tuple[Array, Array, Array, Array]:
         """What ``equalize_density`` asks for, at ``x`` of shape (..., T)."""
-        z = self._standardized(x)
-        kernel = np.exp(-0.5 * z * z) * (self.weights / (self.sds * SQRT_2PI))
-        density = kernel.sum(axis=-1)
-        return ndtr(z) @ self.weights, density, density, -(kernel * z / self.sds).sum(axis=-1)
+        inverse = 1 / self.sds
+        z = (x[..., None] - self.means) * inverse
+        kernel = np.exp(-0.5 * z * z) * inverse
+        density = kernel @ self.weights / SQRT_2PI
+        return ndtr(z) @ self.weights, density, density, -(kernel * z * inverse) @ self.weights / SQRT_2PI
 
     def hdi(self, mass: float, start: Array | None = None) -> tuple[Array, Array]:
         """Shortest intervals holding ``mass``: lower and upper ends, each of shape (T,); ``start``: the equal-tailed ones, if known."""
@@ -126,15 +127,16 @@ class NormalMixtures:
 
     def _is_highest_density(self, low: Array, high: Array, mass: float) -> Array:
         """Check that the ends have equal density, below every point between them and above every point beyond, and hold ``mass``."""
-        density = self.pdf(low + (high - low) * np.linspace(0.0, 1.0, 11)[:, None])
+        density = self.pdf(low + (high - low) * np.linspace(0.0, 1.0, 9)[:, None])
         level = np.maximum(density[0], density[-1])
         held = np.abs(self.cdf(high) - self.cdf(low) - mass) < 1e-9
         equal = np.abs(density[0] - density[-1]) <= 1e-7 * level
         inside = density[1:-1].min(axis=0) >= level * (1 - 1e-9)
-        # beyond the outermost means a mixture only falls; a mode out there, as a study's effect has that fits badly,
-        # would make another interval shorter
+        # components centered inside only fall beyond the ends; those centered outside, as for a study's effect that fits
+        # badly, could make a mode out there, and another interval shorter, if they are high enough
+        out = (self.means < low[:, None]) | (self.means > high[:, None])
+        beyond = (out * (self.weights / (self.sds * SQRT_2PI))).sum(axis=1) <= 1e-7 * level
         bottom, top = self.means.min(axis=1), self.means.max(axis=1)
-        beyond = (bottom >= low) & (top <= high)
         for i in np.flatnonzero(~beyond):
             steps = np.linspace(0.0, 1.0, 33)
             outside = np.concatenate(
@@ -271,6 +273,13 @@ class TauFunctions:
                 np.where(inner, end, np.where(best == 0, *bound))
                 for end, bound in zip((low, high), bounds, strict=True)
             )
+            # a density that vanishes at 0, as after a log-normal prior, has its mode a little way in
+            height = self._evaluate(np.stack([low, high]))[2]
+            hidden = (best == 0) & ~(height[0] >= height[1])
+            if hidden.any():
+                start = self.density.quantile(np.array([1e-3, mass + 1e-3]))
+                low, high = np.where(hidden, start[0], low), np.where(hidden, start[1], high)
+                inner = inner | hidden
         if inner.any():
             one = TauFunctions(
                 self.density,

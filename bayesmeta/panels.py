@@ -175,7 +175,7 @@ class PanelDensity:
         return self.evaluate(tau)[0]
 
     def rough_quantile(self, p: Array) -> Array:
-        """Quantiles of tau at ``p`` (any shape) to about a percent, by interpolation between the nodes; the ends of the support at 0 and 1."""
+        """Quantiles of tau at ``p`` (any shape) to about a percent, by interpolation between the nodes; at 0 and 1 exact."""
         middles = np.cumsum(self.weights) - 0.5 * self.weights
         rough = np.interp(p, middles, self.nodes)
         return np.where(p <= 0, self.map.low, np.where(p >= 1, self.map.high, rough))

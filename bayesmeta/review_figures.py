@@ -106,7 +106,8 @@ def _heterogeneity(result: AnalysisResult) -> str:
         parts.append(f"Bayesian: τ = {estimate(result.tau['median'], result.tau['ci_low'], result.tau['ci_high'])}")
     pooled = next((row for row in result.rows if row["method"] == "DL" and row["term"] == "mu"), None)
     if pooled:
-        test = f", Q = {number(pooled['q'])} (df = {count(pooled['q_df'])}, p = {pvalue(pooled['q_pvalue'])})"
+        p = pvalue(pooled["q_pvalue"])
+        test = f", Q = {number(pooled['q'])} (df = {count(pooled['q_df'])}, p {p if p.startswith('<') else f'= {p}'})"
         parts.append(f"DerSimonian-Laird: τ² = {number(pooled['tau2'])}, I² = {percent(pooled['i2'])}{test}")
     return "Heterogeneity. " + "; ".join(parts) if parts else ""
 

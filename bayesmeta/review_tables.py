@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bayesmeta.analysis import AnalysisResult
 from bayesmeta.formatting import estimate, interval, number, significant
@@ -43,26 +43,27 @@ def _headings(review: Review) -> dict[str, str]:
     }
 
 
-def _rows(result: AnalysisResult, *, alternatives: bool = False) -> pd.DataFrame:
-    """Tidy rows under the main priors, or those under the alternative ones."""
-    import pandas as pd
+Row = dict[str, Any]
 
-    frame = pd.DataFrame(result.rows, columns=None if result.rows else ["method"]).astype({"method": str})
-    return frame[(frame["method"].str.count(":") == 3) == alternatives]
+
+def _rows(result: AnalysisResult) -> tuple[list[Row], list[Row]]:
+    """Tidy rows under the main priors, and those under the alternative ones (their method has a fourth part)."""
+    main = [row for row in result.rows if str(row["method"]).count(":") < 3]
+    return main, [row for row in result.rows if str(row["method"]).count(":") == 3]
 
 
 def _main(review: Review, results: list[AnalysisResult]) -> Table | None:
     """One row an analysis; the Bayesian estimate is that of the analysis' primary method, put first."""
     import pandas as pd
 
-    frames = []
+    rows: list[Row] = []
     for result in results:
-        rows = _rows(result)
-        bayesian = rows["method"].str.startswith("bayes:")
-        frames.append(pd.concat([rows[rows["method"] == result.primary], rows[~bayesian]]))
-    if not frames:
+        main, _ = _rows(result)
+        rows += [row for row in main if row["method"] == result.primary]
+        rows += [row for row in main if not row["method"].startswith("bayes:")]
+    if not rows:
         return None
-    frame = pd.concat(frames, ignore_index=True)
+    frame = pd.DataFrame(rows)
     shown = main_table(frame)
     grouped = shown["Comparison"].ne("").any()
     if not grouped:
@@ -76,9 +77,9 @@ def _methods(review: Review, results: list[AnalysisResult]) -> Table | None:
     heading = _headings(review)
     frames = []
     for result in results:
-        rows = _rows(result)
-        if len(rows):
-            frames.append(comparison_table(rows).assign(Analysis=heading[result.id]))
+        main, _ = _rows(result)
+        if main:
+            frames.append(comparison_table(pd.DataFrame(main)).assign(Analysis=heading[result.id]))
     if not frames:
         return None
     frame = pd.concat(frames, ignore_index=True).fillna("")
@@ -120,22 +121,23 @@ def _priors(review: Review, results: list[AnalysisResult]) -> Table | None:
     heading = _headings(review)
     lines = []
     for result in results:
-        alternatives = _rows(result, alternatives=True)
-        main = _rows(result)
-        main = main[main["method"] == "bayes:normal:quadrature"].assign(priors=result.priors.get("normal", ""))
-        if not len(alternatives):
+        main, alternatives = _rows(result)
+        if not alternatives:
             continue
-        for rows, name in [(main, "main")] + [
-            (rows, str(method).split(":", 3)[3]) for method, rows in alternatives.groupby("method", sort=False)
-        ]:
-            if not len(rows):
-                continue
-            by_term = rows.set_index("term")
-            mu, tau = by_term.loc["mu"], by_term.loc["tau"]
+        exact = [
+            {**row, "priors": result.priors.get("normal", "")}
+            for row in main
+            if row["method"] == "bayes:normal:quadrature"
+        ]
+        fits: dict[str, dict[str, Row]] = {}
+        for row in [*exact, *alternatives]:
+            fits.setdefault(row["method"], {})[row["term"]] = row
+        for method, terms in fits.items():
+            mu, tau = terms["mu"], terms["tau"]
             lines.append(
                 {
                     "Analysis": heading[result.id],
-                    "Priors": name,
+                    "Priors": "main" if method.count(":") < 3 else method.split(":", 3)[3],
                     "Prior of tau": str(mu["priors"]).split("tau ~ ")[-1],
                     "Estimate": estimate(mu["estimate"], mu["ci_low"], mu["ci_high"]),
                     "tau": estimate(tau["estimate"], tau["ci_low"], tau["ci_high"]),

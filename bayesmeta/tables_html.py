@@ -78,6 +78,14 @@ def to_html(table: Table, *, table_id: str = "table") -> str:
     str
         A complete document; all text is escaped.
     """
+    import pandas as pd
+
+    # great_tables sets cell by cell, which pandas does faster in strings of Python's own
+    with pd.option_context("mode.string_storage", "python"):
+        return _page(table, table_id)
+
+
+def _page(table: Table, table_id: str) -> str:
     import great_tables as gt
     import pandas as pd
 
