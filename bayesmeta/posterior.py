@@ -15,9 +15,10 @@ import numpy as np
 
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.likelihoods import ModelData
-from bayesmeta.mixtures import NormalMixtures, TauFunctions
+from bayesmeta.mixtures import NormalMixtures
 from bayesmeta.priors import Priors
 from bayesmeta.quadrature import QuadratureSolution
+from bayesmeta.tau_functions import TauFunctions
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayesmeta.errors import DataError, SpecError
-from bayesmeta.mixtures import NormalMixtures, TauFunctions
+from bayesmeta.mixtures import NormalMixtures
 from bayesmeta.panels import Map, integrate
 from bayesmeta.priors import Priors
+from bayesmeta.tau_functions import TauFunctions
 
 Array = np.ndarray
 LOG_2PI = float(np.log(2 * np.pi))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Callable
@@ -174,6 +175,7 @@ def _manifest(
         "seed": review.settings.seed,
         "sha256": {
             "review.toml": sha256(file),
+            "settings": hashlib.sha256(review.model_dump_json().encode()).hexdigest(),
             "data": {name: sha256(folder / name) for name in data},
             "models": {name: sha256(model_folder() / f"{name}.py") for name in available_models()},
         },

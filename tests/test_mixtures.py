@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from scipy import integrate as sci
 from scipy import optimize, stats
 
-from bayesmeta.mixtures import NormalMixtures, TauFunctions, shortest_interval
+from bayesmeta.mixtures import NormalMixtures
 from bayesmeta.panels import Map, integrate
+from bayesmeta.shortest import shortest_interval
+from bayesmeta.tau_functions import TauFunctions
 
 REFERENCE = json.loads((Path(__file__).parent / "reference" / "bayesmeta_extract.json").read_text(encoding="utf-8"))
 P = np.array([1e-9, 0.005, 0.025, 0.25, 0.5, 0.8, 0.975, 0.995, 1 - 1e-9])

@@ -20,7 +20,7 @@ FLOORS = (
     "heterogeneity frequentist_names common_effect frequentist",
     "distributions empirical_priors priors",
     "likelihoods",
-    "panels mixtures quadrature",
+    "panels shortest mixtures tau_functions quadrature",
     "samples models nuts_blocks nuts_programs nuts",
     "posterior draws fitting storage",
     "summaries comparison checks",
