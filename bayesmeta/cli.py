@@ -12,6 +12,7 @@ from bayesmeta.cli_options import (
     BetterOption,
     DataArgument,
     Engine,
+    EstimatesOption,
     Format,
     FormatOption,
     LevelOption,
@@ -22,7 +23,9 @@ from bayesmeta.cli_options import (
     Scale,
     ScaleOption,
     Side,
+    SmdOption,
     WhereOption,
+    ZeroCellsOption,
     pairs,
     print_frame,
     read_effects,
@@ -98,6 +101,9 @@ def fit(
     model: Annotated[str | None, typer.Option("--model", help="A model file, by name or path, for NUTS.")] = None,
     prior: PriorOption = None,
     where: WhereOption = None,
+    zero_cells: ZeroCellsOption = "revman",
+    smd: SmdOption = "exact",
+    estimates: EstimatesOption = "log",
     seed: Annotated[int, typer.Option("--seed", help="Of the sampler.")] = 1,
     level: LevelOption = 0.95,
     scale: ScaleOption = Scale.natural,
@@ -107,7 +113,7 @@ def fit(
     form: FormatOption = Format.table,
 ) -> None:
     """Fit the Bayesian random-effects model to a table of studies."""
-    effects = read_effects(data, measure, where)
+    effects = read_effects(data, measure, where, zero_cells=zero_cells, smd=smd, scale=estimates)
     _fit(effects, engine, likelihood, model, prior, seed, level, scale, better, mid, save, form)
 
 
@@ -162,6 +168,9 @@ def compare(
     measure: MeasureOption = None,
     prior: PriorOption = None,
     where: WhereOption = None,
+    zero_cells: ZeroCellsOption = "revman",
+    smd: SmdOption = "exact",
+    estimates: EstimatesOption = "log",
     level: LevelOption = 0.95,
     scale: ScaleOption = Scale.natural,
     better: BetterOption = None,
@@ -171,7 +180,7 @@ def compare(
     """Pool one table of studies by every method, side by side."""
     from bayesmeta.comparison import compare as compare_methods
 
-    effects = read_effects(data, measure, where)
+    effects = read_effects(data, measure, where, zero_cells=zero_cells, smd=smd, scale=estimates)
     frame = compare_methods(
         effects,
         priors=pairs(prior, "--prior"),
@@ -280,6 +289,9 @@ def run_model_file(path: str) -> None:
         likelihood: str = likelihood_option,
         prior: PriorOption = None,
         where: WhereOption = None,
+        zero_cells: ZeroCellsOption = "revman",
+        smd: SmdOption = "exact",
+        estimates: EstimatesOption = "log",
         seed: Annotated[int, typer.Option("--seed", help="Of the sampler.")] = 1,
         level: LevelOption = 0.95,
         scale: ScaleOption = Scale.natural,
@@ -288,7 +300,7 @@ def run_model_file(path: str) -> None:
         save: Annotated[Path | None, typer.Option("--save", help="Write the posterior here, as netCDF.")] = None,
         form: FormatOption = Format.table,
     ) -> None:
-        effects = read_effects(data, measure, where)
+        effects = read_effects(data, measure, where, zero_cells=zero_cells, smd=smd, scale=estimates)
         if likelihood not in file.likelihoods:
             from bayesmeta.errors import unknown_name
 

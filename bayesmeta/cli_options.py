@@ -78,10 +78,24 @@ PriorOption = Annotated[
 LevelOption = Annotated[float, typer.Option("--level", help="Level of all intervals.")]
 ScaleOption = Annotated[Scale, typer.Option("--scale", help="natural: ratios exponentiated; model: their logs.")]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print.")]
+ZeroCellsOption = Annotated[
+    str,
+    typer.Option(
+        "--zero-cells", help="revman, metafor, metafor_drop00, all or none: what is added to studies with a zero cell."
+    ),
+]
+SmdOption = Annotated[str, typer.Option("--smd", help="exact (Hedges' g as in metafor) or revman.")]
+EstimatesOption = Annotated[
+    str, typer.Option("--estimates", help="How ready-made ratios are written in the data: log or natural.")
+]
 BetterOption = Annotated[Side | None, typer.Option("--better", help="Side of benefit, for its probability.")]
 MidOption = Annotated[
     float | None, typer.Option("--mid", help="Minimal important difference, natural scale; needs --better.")
 ]
+
+
+#: columns that hold whole numbers, whatever their type
+COUNTS = {"k", "n", "q_df"}
 
 
 def pairs(items: list[str] | None, option: str) -> dict[str, str]:
@@ -101,14 +115,23 @@ def pairs(items: list[str] | None, option: str) -> dict[str, str]:
     return found
 
 
-def read_effects(data: Path, measure: str | None, where: list[str] | None) -> Any:
-    """Read a study table and compute its effects; without a measure, the one its columns suggest."""
+def read_effects(data: Path, measure: str | None, where: list[str] | None, **options: Any) -> Any:
+    """Read a study table and compute its effects; without a measure, the one its columns suggest. Options: of ``effect_sizes``."""
     from bayesmeta.measures import effect_sizes
     from bayesmeta.studies import read_studies
 
     table = read_studies(data, where=pairs(where, "--where") or None)
     suggested = {"dichotomous": "RR", "continuous": "SMD", "oe": "OE", "estimate": "GEN"}
-    return effect_sizes(table, measure or suggested[table.kind])
+    return effect_sizes(table, measure or suggested[table.kind], **options)
+
+
+def _cell(value: float, whole: bool) -> str:
+    """Write a number with three significant digits, or a count."""
+    from bayesmeta.formatting import count, is_missing, significant
+
+    if is_missing(value):
+        return ""
+    return count(value) if whole else significant(value, 3)
 
 
 def print_frame(frame: Any, form: Format, title: str = "") -> None:
@@ -123,18 +146,13 @@ def print_frame(frame: Any, form: Format, title: str = "") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from bayesmeta.formatting import is_missing, significant
-
     shown = frame.reset_index() if frame.index.name else frame
     table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
     numeric = [shown[name].dtype.kind in "fiu" for name in shown.columns]
     for name, number in zip(shown.columns, numeric, strict=True):
         table.add_column(str(name), justify="right" if number else "left", no_wrap=number)
     for row in shown.itertuples(index=False):
-        cells = [
-            ("" if is_missing(value) else significant(value, 3)) if number else str(value)
-            for value, number in zip(row, numeric, strict=True)
-        ]
-        table.add_row(*cells)
+        cells = zip(shown.columns, row, numeric, strict=True)
+        table.add_row(*(_cell(value, str(name) in COUNTS) if number else str(value) for name, value, number in cells))
     width = None if sys.stdout.isatty() else 200
     Console(width=width, highlight=False, markup=False).print(table)

@@ -75,7 +75,11 @@ def _check_limits(studies: StudyTable, yi: Array, low: Array, high: Array, rows:
         scale = "the log scale" if natural else "the scale of the estimate"
         what = f"{yi[i]:g} [{low[i]:g}, {high[i]:g}] is not symmetric on {scale}, beyond what rounding explains"
         advice = "Give yi and sei on the model scale"
-        advice += "." if natural else ", or scale='natural' if these are ratios that have not been logged."
+        advice += (
+            "."
+            if natural
+            else ", or scale='natural' (--estimates natural) if these are ratios that have not been logged."
+        )
         raise _refusal(studies, i, "ci_low", what, advice)
 
 

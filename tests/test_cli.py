@@ -514,3 +514,28 @@ def test_interruptions(monkeypatch, capsys, error):
         cli.invoke(application)
     assert stopped.value.code == (0 if isinstance(error, BrokenPipeError) else 130)
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_ready_made_ratios_on_the_natural_scale(tmp_path, command):
+    path = tmp_path / "hr.csv"
+    path.write_text("study,yi,ci_low,ci_high\nA,0.8,0.6,1.07\nB,0.7,0.5,0.98\n", encoding="utf-8")
+    code, out, err = command("compare", path, "-m", "HR", "--estimates", "natural", "--format", "csv")
+    assert code == 0
+    assert "--estimates" not in err
+    assert pd.read_csv(io.StringIO(out))["estimate"].between(0.7, 0.8).all()
+    code, _, err = command("compare", path, "-m", "HR", "--format", "csv")
+    assert code == 2
+    assert "--estimates natural" in err
+
+
+def test_options_of_the_effect_sizes(tmp_path, command):
+    path = tmp_path / "double_zero.csv"
+    path.write_text("study,events_e,n_e,events_c,n_c\nA,1,10,2,10\nB,0,20,0,21\nC,3,30,9,29\n", encoding="utf-8")
+    pooled = [
+        pd.read_csv(io.StringIO(command("compare", path, "--zero-cells", rule, "--format", "csv")[1]))["k"][0]
+        for rule in ("revman", "metafor")
+    ]
+    assert pooled == [2, 3]
+    code, _, err = command("compare", path, "--zero-cells", "nothing")
+    assert code == 2
+    assert "'nothing'" in err

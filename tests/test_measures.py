@@ -201,7 +201,7 @@ def test_ratios_on_the_natural_scale_are_logged():
     ("columns", "scale", "match"),
     [
         ({"yi": [0.9], "ci_low": [0.5], "ci_high": [1.04]}, "natural", "not symmetric on the log scale"),
-        ({"yi": [0.74], "ci_low": [0.52], "ci_high": [1.04]}, "log", "scale='natural' if these are ratios"),
+        ({"yi": [0.74], "ci_low": [0.52], "ci_high": [1.04]}, "log", "if these are ratios"),
         ({"yi": [-0.3], "ci_low": [-0.7], "ci_high": [0.1]}, "natural", "-0.7 cannot be a ratio"),
         ({"yi": [0.3], "ci_low": [0.7], "ci_high": [0.1]}, "log", "ci_low = 0.7 is above ci_high = 0.1"),
         ({"yi": [0.3], "sei": [-0.1]}, "log", "sei = -0.1 is negative"),
