@@ -68,7 +68,16 @@ def _main(review: Review, results: list[AnalysisResult]) -> Table | None:
     grouped = shown["Comparison"].ne("").any()
     if not grouped:
         shown = shown.drop(columns="Comparison")
-    return Table(shown, review.title, main_notes(frame), "Comparison" if grouped else None, review.notice)
+    return Table(
+        shown, review.title, (*main_notes(frame), *_mid_note(review)), "Comparison" if grouped else None, review.notice
+    )
+
+
+def _mid_note(review: Review) -> tuple[str, ...]:
+    """Say which minimal important differences were used."""
+    stated = [f"{measure} {value:g}" for measure, value in review.mid.items()]
+    stated += [f"analysis {analysis.id}: {analysis.mid:g}" for analysis in review.analysis if analysis.mid is not None]
+    return (f"Minimal important differences, turned to the side of benefit: {', '.join(stated)}.",) if stated else ()
 
 
 def _methods(review: Review, results: list[AnalysisResult]) -> Table | None:
