@@ -57,7 +57,7 @@ def build_tree(posterior: Posterior) -> xr.DataTree:
     constant |= {
         "guide_effect": data.guide_effect,
         "guide_variance": data.guide_variance,
-        "typical_variance_of": data.typical_variance_of,
+        "study_variance": data.study_variance,
     }
     tree["observed_data"] = _dataset(observed, labels, ())
     tree["constant_data"] = _dataset(constant, labels, ())

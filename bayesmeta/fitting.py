@@ -50,7 +50,7 @@ def default_priors(measure: str, data: ModelData | None = None, *, log: bool = F
         return Priors(Prior("Normal", (0.0, 2.0)), Prior("HalfNormal", (0.5,)))
     if data is None:
         raise SpecError(f"the default priors of {measure} are scaled to the data; give the data, or give priors")
-    variance = data.typical_variance_of
+    variance = data.study_variance
     known = np.isfinite(data.n)
     unit = 0.25 * np.sqrt(data.n / (1 / variance).sum()) if known else np.sqrt(np.median(variance))
     tau_sd = max(float(unit), float(np.std(data.guide_effect)))
@@ -184,5 +184,5 @@ def solve(
     from bayesmeta.nuts import sample
 
     file = load_model(model) if model is not None else default_model(data.measure, data.likelihood)
-    draws = sample(file, data, priors, typical_variance(data.typical_variance_of), seed)
+    draws = sample(file, data, priors, typical_variance(data.study_variance), seed)
     return Posterior(data, priors, "nuts", file.name, draws, seed, versions())

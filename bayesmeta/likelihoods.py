@@ -37,7 +37,7 @@ class ModelData:
         The likelihood's data, each of shape (k,), on the model scale.
     guide_effect, guide_variance : numpy.ndarray, shape (k,)
         A normal approximation to each study's likelihood. It only chooses the coordinates NUTS moves in and leaves the model as it is.
-    typical_variance_of : numpy.ndarray, shape (k,)
+    study_variance : numpy.ndarray, shape (k,)
         Within-study variances, for I2.
     n : float
         Participants in all; NaN if unknown.
@@ -51,7 +51,7 @@ class ModelData:
     columns: Mapping[str, Array]
     guide_effect: Array
     guide_variance: Array
-    typical_variance_of: Array
+    study_variance: Array
     n: float
     included: Array
 
@@ -72,7 +72,7 @@ class ModelData:
             columns=columns,
             guide_effect=np.concatenate([self.guide_effect, np.zeros(extra)]),
             guide_variance=np.concatenate([self.guide_variance, np.full(extra, NO_GUIDE)]),
-            typical_variance_of=np.concatenate([self.typical_variance_of, np.ones(extra)]),
+            study_variance=np.concatenate([self.study_variance, np.ones(extra)]),
             included=np.concatenate([self.included, np.zeros(extra)]),
         )
 
@@ -259,7 +259,7 @@ def _collect(effects: Effects, likelihood: str, rows: Array, columns: dict[str, 
         columns={name: value[rows].astype(float) for name, value in columns.items()},
         guide_effect=np.where(clean, guide.yi, 0.0)[rows],
         guide_variance=np.where(clean, guide.vi, NO_GUIDE)[rows],
-        typical_variance_of=typical[rows],
+        study_variance=typical[rows],
         n=_participants(effects, rows),
         included=np.ones(int(rows.sum())),
     )

@@ -89,7 +89,7 @@ def _rebuilt(tree: xr.DataTree, path: str | os.PathLike[str]) -> Posterior:
     if spec["likelihood"] not in LIKELIHOODS:
         raise DataError(f"unknown likelihood '{spec['likelihood']}'", source=str(path), fix="update bayesmeta")
     constant, observed = _arrays(tree, "constant_data"), _arrays(tree, "observed_data")
-    guide = {name: constant.pop(name) for name in ("guide_effect", "guide_variance", "typical_variance_of")}
+    guide = {name: constant.pop(name) for name in ("guide_effect", "guide_variance", "study_variance")}
     data = ModelData(
         measure=spec["measure"],
         likelihood=spec["likelihood"],
@@ -120,6 +120,6 @@ def _solution(tree: Any, spec: Mapping[str, Any], data: ModelData, priors: Prior
         draws=_arrays(tree, "posterior"),
         sample_stats=_arrays(tree, "sample_stats"),
         diagnostics=json.loads(tree.attrs["diagnostics"]),
-        typical_variance=typical_variance(data.typical_variance_of),
+        typical_variance=typical_variance(data.study_variance),
         labels=data.labels,
     )

@@ -85,7 +85,7 @@ def as_if_sampled(posterior, chains=4, draws=1000, seed=5):
         "attempts": 1, "chains": chains, "draws": draws, "tune": 0, "target_accept": 0.95,
     }  # fmt: skip
     data = posterior.data
-    solution = NutsSolution(shaped, stats, diagnostics, typical_variance(data.typical_variance_of), data.labels)
+    solution = NutsSolution(shaped, stats, diagnostics, typical_variance(data.study_variance), data.labels)
     return Posterior(data, posterior.priors, "nuts", "generic_normal", solution, seed, posterior.provenance)
 
 

@@ -174,7 +174,7 @@ def test_double_zeros_stay_for_the_binomial_and_go_for_the_normal_likelihood():
     np.testing.assert_array_equal(arm.columns["events_e"], [3, 0, 2])
     # a study that cannot place its effect guides nothing; for I2 it counts with the variance its corrected table gives
     assert arm.guide_variance[1] == NO_GUIDE
-    assert arm.typical_variance_of[1] == pytest.approx(2 * (1 / 0.5 - 1 / 61))
+    assert arm.study_variance[1] == pytest.approx(2 * (1 / 0.5 - 1 / 61))
 
 
 def test_an_excluded_study_is_in_neither():

@@ -50,7 +50,7 @@ def assert_same(loaded, saved):
     assert set(loaded.data.columns) == set(saved.data.columns)
     for name, value in saved.data.columns.items():
         np.testing.assert_array_equal(loaded.data.columns[name], value)
-    for name in ("guide_effect", "guide_variance", "typical_variance_of"):
+    for name in ("guide_effect", "guide_variance", "study_variance"):
         np.testing.assert_array_equal(getattr(loaded.data, name), getattr(saved.data, name))
     pd.testing.assert_frame_equal(bm.summarize(loaded), bm.summarize(saved))
 
