@@ -78,6 +78,8 @@ PriorOption = Annotated[
 LevelOption = Annotated[float, typer.Option("--level", help="Level of all intervals.")]
 ScaleOption = Annotated[Scale, typer.Option("--scale", help="natural: ratios exponentiated; model: their logs.")]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Of the sampler.")]
+SaveOption = Annotated[Path | None, typer.Option("--save", help="Write the posterior here, as netCDF.")]
 ZeroCellsOption = Annotated[
     str,
     typer.Option(

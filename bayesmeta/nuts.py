@@ -11,7 +11,7 @@ import numpy as np
 from bayesmeta.errors import ConvergenceError, SpecError
 from bayesmeta.likelihoods import ModelData
 from bayesmeta.models import ModelFile
-from bayesmeta.nuts_programs import program_for
+from bayesmeta.nuts_programs import build_model, program_for
 from bayesmeta.priors import Priors
 from bayesmeta.samples import Samples
 
@@ -74,7 +74,7 @@ def _run(file: ModelFile, data: ModelData, priors: Priors, settings: tuple[int, 
 
         return pm.sample(
             draws, tune=tune, chains=CHAINS, target_accept=target_accept, random_seed=seed, progressbar=False,
-            model=file.build(data, priors),
+            model=build_model(file, data, priors),
         )  # fmt: skip
     return nutpie.sample(
         program_for(file, data, priors), draws=draws, tune=tune, chains=CHAINS, cores=2, target_accept=target_accept,
@@ -144,7 +144,12 @@ def sample(file: ModelFile, data: ModelData, priors: Priors, typical_variance: f
     found: dict[str, float] = {}
     for attempt, attempted in enumerate(ATTEMPTS, 1):
         draws, tune, target_accept = attempted
-        tree = _run(file, rows, priors, attempted, seed)
+        try:
+            tree = _run(file, rows, priors, attempted, seed)
+        except (RuntimeError, ValueError, ArithmeticError) as error:
+            raise ConvergenceError(
+                f"NUTS could not sample the model {file.name}: {error}\n  Check the data and the priors for extreme values."
+            ) from error
         posterior = tree["posterior"].to_dataset()
         kept = _drop_padding(posterior, k)
         stats = tree["sample_stats"].to_dataset()
@@ -162,7 +167,7 @@ def sample(file: ModelFile, data: ModelData, priors: Priors, typical_variance: f
         f"NUTS did not converge for the model {file.name} after {len(ATTEMPTS)} attempts (the last with {ATTEMPTS[-1][0]} draws and "
         f"target_accept {ATTEMPTS[-1][2]}): worst r_hat {found['r_hat']:.3f} (must be below {R_HAT_BELOW}), least ESS "
         f"{min(found['ess_bulk'], found['ess_tail']):.0f} (above {ESS_ABOVE:.0f}), {found['divergences']} divergences (0).\n"
-        "  A more informative prior for tau usually mends it; engine='quadrature' needs no sampling."
+        "  A more informative prior for tau usually mends it; with likelihood='normal', engine='quadrature' needs no sampling."
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bayesmeta.errors import SpecError
+from bayesmeta.errors import BayesmetaError, SpecError
 from bayesmeta.likelihoods import ModelData
 from bayesmeta.models import ModelFile
 from bayesmeta.nuts_blocks import data_values
@@ -24,6 +24,24 @@ class _Compiled:
 
 _GRAPHS: list[_Compiled] = []
 _PROGRAMS: dict[tuple[Any, ...], Any] = {}
+
+
+def build_model(file: ModelFile, data: ModelData, priors: Priors) -> Any:
+    """Build a file's PyMC model.
+
+    Raises
+    ------
+    SpecError
+        If its ``build`` fails, with what it said.
+    """
+    try:
+        return file.build(data, priors)
+    except BayesmetaError:
+        raise
+    except Exception as error:
+        raise SpecError(
+            f"the model file {file.path} cannot build its model from this analysis: {type(error).__name__}: {error}"
+        ) from error
 
 
 def program_for(file: ModelFile, data: ModelData, priors: Priors) -> Any:
@@ -52,11 +70,11 @@ def program_for(file: ModelFile, data: ModelData, priors: Priors) -> Any:
         If the file declares ``PADDED`` but keeps numbers of the data in the model itself.
     """
     if not file.padded:
-        return compiled(file.build(data, priors))
+        return compiled(build_model(file, data, priors))
     families = (priors.mu.family, priors.scale.family, priors.on_variance)
     key = (file.path, file.path.stat().st_mtime_ns, data.likelihood, len(data.labels), families)
     if key not in _PROGRAMS:
-        model = file.build(data, priors)
+        model = build_model(file, data, priors)
         if unknown := sorted(data_values(data, priors).keys() - {variable.name for variable in model.data_vars}):
             raise SpecError(
                 f"the model file {file.path} declares PADDED = True but has no data {', '.join(unknown)}; call "
@@ -66,7 +84,7 @@ def program_for(file: ModelFile, data: ModelData, priors: Priors) -> Any:
         other = replace(
             data, columns={name: value + 1.0 for name, value in data.columns.items()}, included=1 - data.included
         )
-        if not _same_structure(*map(_structure, (model, file.build(other, priors)))):
+        if not _same_structure(*map(_structure, (model, build_model(file, other, priors)))):
             raise SpecError(
                 f"the model file {file.path} declares PADDED = True but builds numbers of the data into the model; take them "
                 "from bayesmeta.nuts_blocks.add_data, or drop PADDED"

@@ -13,6 +13,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from bayesmeta.errors import SpecError, unknown_name
+from bayesmeta.files import write_bytes
 from bayesmeta.plots_forest import DPI, forest
 from bayesmeta.plots_rows import ForestStudy, ForestSummary
 from bayesmeta.plots_tau import tau_plot
@@ -64,7 +65,7 @@ def save(
     ------
     SpecError
         Unknown format, or a figure with nothing on it (already saved).
-    OSError
+    DataError
         The folder cannot be written; no temporary file is left behind.
     """
     formats = tuple(dict.fromkeys([formats] if isinstance(formats, str) else formats))
@@ -75,20 +76,8 @@ def save(
         raise SpecError(
             f"save: the figure for '{stem}' is empty; a figure is released when it is saved, so draw it again"
         )
-    targets = [Path(f"{os.fspath(stem)}.{name}") for name in formats]
-    rendered = [_render(figure, name, dpi) for name in formats]
-    written: list[tuple[Path, Path]] = []
-    try:
-        for target, content in zip(targets, rendered, strict=True):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            passing = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-            written.append((passing, target))
-            passing.write_bytes(content)
-        for passing, target in written:
-            os.replace(passing, target)
-    finally:
-        for passing, _ in written:
-            passing.unlink(missing_ok=True)
+    rendered = {Path(f"{os.fspath(stem)}.{name}"): _render(figure, name, dpi) for name in formats}
+    targets = [write_bytes(target, content) for target, content in rendered.items()]
     figure.clear()
     return tuple(targets)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bayesmeta.analysis import AnalysisResult, run_analysis
-from bayesmeta.errors import BayesmetaError, SpecError
+from bayesmeta.errors import BayesmetaError, SpecError, unknown_name
 from bayesmeta.files import sha256, write_json
 from bayesmeta.outputs import (
     MANIFEST_FILE,
@@ -27,7 +27,7 @@ from bayesmeta.outputs import (
 )
 from bayesmeta.posterior import Posterior, versions
 from bayesmeta.progress import Progress, Silent
-from bayesmeta.review_spec import Review, read_review
+from bayesmeta.review_spec import Analysis, Review, read_review
 
 
 @dataclass(frozen=True)
@@ -104,14 +104,13 @@ def run_review(
             try:
                 result = run_analysis(review, analysis, folder, _saver(target, review, analysis.id))
                 save_result(target, result)
-                if figures:
-                    draw_analysis(target, review, analysis, result)
                 results.append(result)
-                problem = "; ".join(result.errors)
-            except BayesmetaError as error:
+                problems = [*result.errors, *(_drawn(target, review, analysis, result) if figures else [])]
+            except Exception as error:  # one analysis must not stop the others, whatever went wrong
                 # what an earlier run found for this analysis no longer holds
                 forget(target, analysis.id)
-                problem = str(error)
+                problems = [_said(error)]
+            problem = "; ".join(problems)
             if problem:
                 failed[analysis.id] = problem
             progress.finished(analysis.id, problem, time.perf_counter() - began)
@@ -124,21 +123,35 @@ def run_review(
         for stale in [target / RESULTS_FILE, target / STUDIES_FILE, *(target / "tables").glob("*.*")]:
             stale.unlink(missing_ok=True)
     seconds = time.perf_counter() - started
-    write_json(target / MANIFEST_FILE, _manifest(Path(path), review, folder, results, failed))
+    write_json(
+        target / MANIFEST_FILE, _manifest(Path(path), review, folder, there, [result.id for result in results], failed)
+    )
     return Run(target, tuple(results), failed, seconds)
+
+
+def _said(error: Exception) -> str:
+    """Say what went wrong; for what this package does not raise on purpose, with its type."""
+    return str(error) if isinstance(error, BayesmetaError) else f"unexpected {type(error).__name__}: {error}"
+
+
+def _drawn(target: Path, review: Review, analysis: Analysis, result: AnalysisResult) -> list[str]:
+    """Draw an analysis; a figure that fails is a problem, and its numbers stay."""
+    try:
+        draw_analysis(target, review, analysis, result)
+    except Exception as error:
+        return [f"figure: {_said(error)}"]
+    return []
 
 
 def _with_engine(review: Review, engine: str | None) -> Review:
     if engine is None:
         return review
     if engine not in ("both", "quadrature", "nuts"):
-        from bayesmeta.errors import unknown_name
-
         raise unknown_name("engine", engine, ("both", "quadrature", "nuts"))
     return review.model_copy(update={"settings": review.settings.model_copy(update={"engine": engine})})
 
 
-def _chosen(review: Review, only: tuple[str, ...]) -> list[Any]:
+def _chosen(review: Review, only: tuple[str, ...]) -> list[Analysis]:
     known = {analysis.id for analysis in review.analysis}
     for name in only:
         if name not in known:
@@ -159,7 +172,12 @@ def _saver(out: Path, review: Review, analysis_id: str) -> Callable[[str, Poster
 
 
 def _manifest(
-    path: Path, review: Review, folder: Path, results: list[AnalysisResult], failed: dict[str, str]
+    path: Path,
+    review: Review,
+    folder: Path,
+    results: list[AnalysisResult],
+    run_now: list[str],
+    failed: dict[str, str],
 ) -> dict[str, Any]:
     """Return what made these outputs: versions, seeds, settings, hashes of data, models and settings, priors as used."""
     from bayesmeta.models import available_models, model_folder
@@ -183,5 +201,6 @@ def _manifest(
             result.id: {"primary": result.primary, "priors": result.priors, "errors": result.errors}
             for result in results
         },
+        "run_now": run_now,
         "failed": failed,
     }

@@ -78,7 +78,7 @@ def _study(row: dict[str, Any], cells: int) -> ForestStudy:
     )
 
 
-def _summaries(review: Review, result: AnalysisResult) -> list[ForestSummary]:
+def _summaries(review: Review, analysis: Analysis, result: AnalysisResult) -> list[ForestSummary]:
     pooled = {row["method"]: row for row in result.rows if row["term"] == "mu"}
     percent_level = f"{100 * review.settings.level:g}%"
     names = []
@@ -87,7 +87,7 @@ def _summaries(review: Review, result: AnalysisResult) -> list[ForestSummary]:
         names.append((result.primary, f"Bayesian, {words} likelihood, {percent_level} CrI", "bayes"))
     names += [
         ("DL", f"{METHOD_LABELS['DL']}, {percent_level} CI", "frequentist"),
-        ("published", "As published", "published"),
+        ("published", f"As published ({analysis.published.method})" if analysis.published else "", "published"),
     ]
     return [
         ForestSummary(
@@ -133,7 +133,7 @@ def forest_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Fig
         favours = ("", "")
     return forest(
         [_study(row, cells) for row in result.studies],
-        _summaries(review, result),
+        _summaries(review, analysis, result),
         measure=analysis.measure,
         log=MEASURES[analysis.measure].log,
         title=_title(analysis),

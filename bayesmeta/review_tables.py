@@ -69,7 +69,11 @@ def _main(review: Review, results: list[AnalysisResult]) -> Table | None:
     if not grouped:
         shown = shown.drop(columns="Comparison")
     return Table(
-        shown, review.title, (*main_notes(frame), *_mid_note(review)), "Comparison" if grouped else None, review.notice
+        shown,
+        review.title,
+        (*main_notes(frame, level=review.settings.level), *_mid_note(review)),
+        "Comparison" if grouped else None,
+        review.notice,
     )
 
 
@@ -88,12 +92,15 @@ def _methods(review: Review, results: list[AnalysisResult]) -> Table | None:
     for result in results:
         main, _ = _rows(result)
         if main:
-            frames.append(comparison_table(pd.DataFrame(main)).assign(Analysis=heading[result.id]))
+            frames.append(
+                comparison_table(pd.DataFrame(main), level=review.settings.level).assign(Analysis=heading[result.id])
+            )
     if not frames:
         return None
     frame = pd.concat(frames, ignore_index=True).fillna("")
     notes = (
-        "Natural scale, 95% intervals. Bayesian rows: posterior median, equal-tailed interval, effect in a new study.",
+        f"Natural scale, {100 * review.settings.level:g}% intervals. Bayesian rows: posterior median, equal-tailed interval, "
+        "effect in a new study.",
         "Frequentist prediction intervals: Higgins-Thompson-Spiegelhalter, t with k - 2 degrees of freedom; after Hartung-Knapp, k - 1.",
     )
     return Table(
@@ -110,7 +117,7 @@ def _studies(review: Review, results: list[AnalysisResult]) -> Table | None:
 
     heading = _headings(review)
     frames = [
-        study_table(pd.DataFrame(result.studies)).assign(Analysis=heading[result.id])
+        study_table(pd.DataFrame(result.studies), level=review.settings.level).assign(Analysis=heading[result.id])
         for result in results
         if result.studies
     ]
@@ -158,7 +165,8 @@ def _priors(review: Review, results: list[AnalysisResult]) -> Table | None:
     import pandas as pd
 
     notes = (
-        "Normal likelihood, exact posterior by quadrature: median and 95% credible interval, natural scale; tau on the model scale.",
+        "Normal likelihood, exact posterior by quadrature: median and "
+        f"{100 * review.settings.level:g}% credible interval, natural scale; tau on the model scale.",
     )
     return Table(
         pd.DataFrame(lines), f"{review.title}: sensitivity to the heterogeneity prior", notes, "Analysis", review.notice

@@ -28,7 +28,7 @@ Array = np.ndarray
 
 
 def write_tree(tree: xr.DataTree, path: Path) -> Path:
-    """Write a tree as netCDF: a temporary file in the same folder, then one rename."""
+    """Write a tree as netCDF, whole or not at all."""
     with tempfile.TemporaryDirectory() as folder:
         temporary = Path(folder) / "posterior.nc"
         tree.to_netcdf(temporary, engine="netcdf4")

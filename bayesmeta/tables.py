@@ -53,7 +53,7 @@ def _arm(row: Record, arm: str) -> str:
     return "" if is_missing(mean) else f"{number(mean)} ({number(row.get(f'sd_{arm}'))}), {count(n)}"
 
 
-def study_table(studies: pandas.DataFrame) -> pandas.DataFrame:
+def study_table(studies: pandas.DataFrame, *, level: float = 0.95) -> pandas.DataFrame:
     """Tabulate the studies of one analysis, those left out included with the reason.
 
     Parameters
@@ -62,6 +62,8 @@ def study_table(studies: pandas.DataFrame) -> pandas.DataFrame:
         One row per study: `study`, arm data (`events_e n_e events_c n_c`, or `mean_e sd_e n_e mean_c sd_c n_c`, or
         `oe v`), `estimate ci_low ci_high` and the shrunken `theta theta_low theta_high` (both on the natural scale),
         `weight` in percent, `reason` (blank when the study is in) and `note`. All but `study` may be absent.
+    level : float
+        Of the intervals, for the headers.
 
     Returns
     -------
@@ -80,6 +82,7 @@ def study_table(studies: pandas.DataFrame) -> pandas.DataFrame:
             source="studies",
             fix=f"Name the studies in a column 'study'; these are there: {', '.join(map(str, studies.columns))}.",
         )
+    estimated, shrunken = f"Estimate [{100 * level:g}% CI]", f"Shrunken estimate [{100 * level:g}% CrI]"
     rows = []
     for record in studies.to_dict("records"):
         row = {str(key): value for key, value in record.items()}
@@ -91,15 +94,15 @@ def study_table(studies: pandas.DataFrame) -> pandas.DataFrame:
                 "Control": _arm(row, "c"),
                 "O-E": number(row.get("oe")),
                 "V": number(row.get("v")),
-                "Estimate [95% CI]": written_estimate(row),
+                estimated: written_estimate(row),
                 "Weight": percent(row.get("weight"), 1),
-                "Shrunken estimate [95% CrI]": estimate(row.get("theta"), row.get("theta_low"), row.get("theta_high")),
+                shrunken: estimate(row.get("theta"), row.get("theta_low"), row.get("theta_high")),
                 NOTE: ". ".join(filter(None, [f"Not pooled: {reason}" if reason else "", note])),
             }
         )
-    names = ["Study", "Experimental", "Control", "O-E", "V", "Estimate [95% CI]", "Weight"]
-    names += ["Shrunken estimate [95% CrI]", NOTE]
-    return text_frame(rows, names, optional=set(names) - {"Study", "Estimate [95% CI]"})
+    names = ["Study", "Experimental", "Control", "O-E", "V", estimated, "Weight"]
+    names += [shrunken, NOTE]
+    return text_frame(rows, names, optional=set(names) - {"Study", estimated})
 
 
 def write(

@@ -178,13 +178,15 @@ def _main_note(analysis: _Analysis, shown: str | None) -> str:
     return ". ".join(notes)
 
 
-def main_notes(results: pandas.DataFrame, *, bayes: str | None = None) -> tuple[str, ...]:
+def main_notes(results: pandas.DataFrame, *, bayes: str | None = None, level: float = 0.95) -> tuple[str, ...]:
     """Explain the columns of `main_table` and the abbreviations in it.
 
     Parameters
     ----------
     results, bayes
         As in `main_table`.
+    level : float
+        Of the intervals.
 
     Returns
     -------
@@ -195,14 +197,15 @@ def main_notes(results: pandas.DataFrame, *, bayes: str | None = None) -> tuple[
     _check_bayes(analyses, bayes)
     measures = list(dict.fromkeys(filter(None, (analysis.first("measure") for analysis in analyses))))
     ratios = bool(set(measures) & RATIOS)
+    shown = f"{100 * level:g}%"
     abbreviations = [f"{name}: {MEASURE_NAMES[name]}" for name in measures if name in MEASURE_NAMES]
     notes = [
-        "Estimates with 95% confidence intervals; Bayesian: posterior median with 95% credible interval. "
+        f"Estimates with {shown} confidence intervals; Bayesian: posterior median with {shown} credible interval. "
         "A blank cell: not reported or not estimable.",
         "; ".join([*abbreviations, "k: studies pooled", "N: participants", "HK: Hartung-Knapp"]) + ".",
-        "τ: between-study standard deviation, posterior median with 95% credible interval"
+        f"τ: between-study standard deviation, posterior median with {shown} credible interval"
         + (", on the log scale for ratios" if ratios else "")
-        + ". I²: from DerSimonian-Laird. Prediction interval: 95%, Bayesian, for the effect in a new study. "
+        + f". I²: from DerSimonian-Laird. Prediction interval: {shown}, Bayesian, for the effect in a new study. "
         "P(benefit): posterior probability that the effect favours the experimental arm.",
     ]
     if "prob_beyond_mid" in results.columns and results["prob_beyond_mid"].notna().any():
@@ -210,13 +213,15 @@ def main_notes(results: pandas.DataFrame, *, bayes: str | None = None) -> tuple[
     return tuple(notes)
 
 
-def comparison_table(results: pandas.DataFrame) -> pandas.DataFrame:
+def comparison_table(results: pandas.DataFrame, *, level: float = 0.95) -> pandas.DataFrame:
     """Tabulate one analysis: one row per method, in the order given.
 
     Parameters
     ----------
     results : pandas.DataFrame
         The tidy results of one analysis, as in `main_table`.
+    level : float
+        Of the intervals, for the header.
 
     Returns
     -------
@@ -231,6 +236,7 @@ def comparison_table(results: pandas.DataFrame) -> pandas.DataFrame:
     DataError
         As in `main_table`.
     """
+    header = f"Estimate [{100 * level:g}% interval]"
     analyses = _analyses(results)
     if len(analyses) > 1:
         some = ", ".join(analysis.name for analysis in analyses[:5])
@@ -243,7 +249,7 @@ def comparison_table(results: pandas.DataFrame) -> pandas.DataFrame:
             rows.append(
                 {
                     "Method": method_label(method),
-                    "Estimate [95% interval]": written_estimate(row),
+                    header: written_estimate(row),
                     "Prediction interval": interval(row.get("pi_low"), row.get("pi_high")),
                     "tau": analysis.tau(method),
                     "I2": percent(row.get("i2")),
@@ -254,5 +260,5 @@ def comparison_table(results: pandas.DataFrame) -> pandas.DataFrame:
                     NOTE: "" if is_missing(note) else str(note),
                 }
             )
-    names = ["Method", "Estimate [95% interval]", "Prediction interval", "tau", "I2", "k", "N", "P(benefit)"]
+    names = ["Method", header, "Prediction interval", "tau", "I2", "k", "N", "P(benefit)"]
     return text_frame(rows, [*names, "P(beyond MID)", NOTE], optional=("P(beyond MID)", NOTE))

@@ -118,45 +118,50 @@ class TauFunctions:
                     bend[..., i] = 200 * s2 * (s2 - 3 * variance) / total**3
             return cdf, pdf, pdf / rate, slope / rate - pdf * bend / rate**2
 
-    def hdi(self, mass: float, start: Array | None = None) -> tuple[Array, Array]:
+    def hdi(self, mass: float, start: Array | None = None) -> tuple[Array, Array]:  # noqa: ARG002
         """Shortest intervals holding ``mass``: lower and upper ends, each of shape (T,)."""
-        # where about the shortest interval lies is read off the nodes; Newton steps then place it exactly
-        grid = np.linspace(0.0, 1.0 - mass, 65)
-        ends = self.density.rough_quantile(np.stack([grid, grid + mass]))
-        values = np.stack([self._of_tau(term, ends) for term in self.terms])
-        with np.errstate(invalid="ignore"):
-            width = values[:, 1] - values[:, 0]
-        best = np.nanargmin(np.where(np.isnan(width), np.inf, width), axis=1)
-        low, high = ends[0, best], ends[1, best]
-        inner = (best > 0) & (best < len(grid) - 1)
-        if not inner.all():
-            bounds = self.density.quantile(np.array([[0.0, 1.0 - mass], [mass, 1.0]]))
-            low, high = (
-                np.where(inner, end, np.where(best == 0, *bound))
-                for end, bound in zip((low, high), bounds, strict=True)
-            )
-            # a density that vanishes at 0, as after a log-normal prior, has its mode a little way in
-            height = self._evaluate(np.stack([low, high]))[2]
-            hidden = (best == 0) & ~(height[0] >= height[1])
-            if hidden.any():
-                start = self.density.quantile(np.array([1e-3, mass + 1e-3]))
-                low, high = np.where(hidden, start[0], low), np.where(hidden, start[1], high)
-                inner = inner | hidden
+        low, high, inner = self._about_shortest(mass)
         if inner.any():
-            one = TauFunctions(
-                self.density,
-                self.typical_variance,
-                self.finite_moments,
-                tuple(term for term, keep in zip(self.terms, inner, strict=True) if keep),
-            )
+            terms = tuple(term for term, keep in zip(self.terms, inner, strict=True) if keep)
+            one = TauFunctions(self.density, self.typical_variance, self.finite_moments, terms)
             low[inner], high[inner] = equalize_density(one._evaluate, low[inner], high[inner], mass)
         cdf, _, height, _ = self._evaluate(np.stack([low, high]))
         equal = np.abs(height[1] - height[0]) <= 1e-7 * height[1]
         # at an end of the support the density falls away from it
-        bounded = np.where(best == 0, height[0] >= height[1], (best == len(grid) - 1) & (height[1] >= height[0]))
+        bounded = np.where(low <= self.density.map.low, height[0] >= height[1], height[1] >= height[0])
         proven = np.where(inner, equal, bounded) & (np.abs(cdf[1] - cdf[0] - mass) < 1e-9)
         out = np.array([self._of_tau(t, np.array([a, b])) for t, a, b in zip(self.terms, low, high, strict=True)])
         for i in np.flatnonzero(~proven):
             term = self.terms[i]
             out[i] = shortest_interval(partial(column_quantile, self.take(term)), mass)
         return out[:, 0], out[:, 1]
+
+    def _about_shortest(self, mass: float) -> tuple[Array, Array, Array]:
+        """Ends in tau of each term's shortest interval: exact at an end of the support, elsewhere where Newton steps can start.
+
+        Returns
+        -------
+        low, high : numpy.ndarray, shape (T,)
+        inner : numpy.ndarray, shape (T,)
+            Whether the interval ends inside the support at both sides.
+        """
+        grid = np.linspace(0.0, 1.0 - mass, 65)
+        ends = self.density.rough_quantile(np.stack([grid, grid + mass]))
+        values = np.stack([self._of_tau(term, ends) for term in self.terms])
+        with np.errstate(invalid="ignore"):
+            width = values[:, 1] - values[:, 0]
+        best = np.nanargmin(np.where(np.isnan(width), np.inf, width), axis=1)
+        inner = (best > 0) & (best < len(grid) - 1)
+        low, high = ends[0, best], ends[1, best]
+        if inner.all():
+            return low, high, inner
+        (bottom, late), (early, top) = self.density.quantile(np.array([[0.0, 1.0 - mass], [mass, 1.0]]))
+        low = np.where(inner, low, np.where(best == 0, bottom, late))
+        high = np.where(inner, high, np.where(best == 0, early, top))
+        # a density that vanishes at 0, as after a log-normal prior, has its mode a little way in
+        height = self._evaluate(np.stack([low, high]))[2]
+        hidden = (best == 0) & ~(height[0] >= height[1])
+        if hidden.any():
+            near = self.density.quantile(np.array([1e-3, mass + 1e-3]))
+            low, high = np.where(hidden, near[0], low), np.where(hidden, near[1], high)
+        return low, high, inner | hidden

@@ -426,3 +426,19 @@ def test_requests_nuts_cannot_meet(fit, tmp_path):
         fit(**data, seed=-1)
     with pytest.raises(SpecError, match="quadrature' has no model files"):
         fit(yi=[0.1], sei=[0.2], engine="quadrature", model="generic_normal")
+
+
+def test_a_sampler_that_cannot_start_is_said_to(monkeypatch, fit):
+    def failing(*_):
+        raise RuntimeError("all initialization points failed")
+
+    monkeypatch.setattr(nuts, "_run", failing)
+    with pytest.raises(ConvergenceError, match=r"generic_normal: all initialization points failed"):
+        fit_three(fit)
+
+
+def test_a_model_file_whose_build_fails_is_named(tmp_path, fit):
+    path = tmp_path / "broken.py"
+    path.write_text("def build(data, priors):\n    return data.columns['no such column']\n", encoding="utf-8")
+    with pytest.raises(SpecError, match=r"broken.py cannot build its model .* KeyError: 'no such column'"):
+        fit(pip_table("1.1"), measure="RR", likelihood="normal", engine="nuts", model=str(path))

@@ -1,5 +1,6 @@
 """Figures: what must stand on them, where, and that they are saved whole and reproducibly."""
 
+import errno
 import itertools
 import math
 import os
@@ -13,7 +14,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.patches import Polygon
 from matplotlib.text import Text
 
-from bayesmeta.errors import SpecError
+from bayesmeta.errors import DataError, SpecError
 from bayesmeta.plots import ForestStudy, ForestSummary, forest, save, tau_plot
 from bayesmeta.plots_text import plain
 
@@ -296,8 +297,8 @@ def test_save_keeps_dots_in_names_and_makes_folders(tmp_path):
 def test_a_failed_save_leaves_the_old_file_and_no_temporary_one(tmp_path, monkeypatch):
     (tmp_path / "f.png").write_bytes(b"old")
     figure = identical()
-    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "disk full")))
+    with pytest.raises(DataError, match="disk full"):
         save(figure, tmp_path / "f")
     assert os.listdir(tmp_path) == ["f.png"]
     assert (tmp_path / "f.png").read_bytes() == b"old"

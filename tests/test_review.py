@@ -205,6 +205,45 @@ def test_a_review_where_everything_fails(small_review, tmp_path):
     assert not (tmp_path / "out" / "results.csv").exists()
 
 
+def test_a_figure_that_fails_leaves_the_numbers(small_review, tmp_path, monkeypatch):
+    def broken(*_):
+        raise ValueError("no glyph")
+
+    monkeypatch.setattr("bayesmeta.review.draw_analysis", broken)
+    done = run_review(small_review, tmp_path / "out")
+    assert "1.1" in [result.id for result in done.results]
+    assert done.failed["1.1"] == "figure: unexpected ValueError: no glyph"
+    assert (tmp_path / "out" / "analyses" / "1.1.json").is_file()
+    assert "1.1" in set(pd.read_csv(tmp_path / "out" / "results.csv", dtype={"analysis": str})["analysis"])
+
+
+def test_a_surprise_in_one_analysis_does_not_stop_the_others(small_review, tmp_path, monkeypatch):
+    from bayesmeta import review
+
+    real = review.run_analysis
+
+    def surprising(spec, analysis, *rest):
+        if analysis.id == "1.1":
+            raise ZeroDivisionError("a bug")
+        return real(spec, analysis, *rest)
+
+    monkeypatch.setattr(review, "run_analysis", surprising)
+    done = run_review(small_review, tmp_path / "out", figures=False)
+    assert done.failed["1.1"] == "unexpected ZeroDivisionError: a bug"
+    assert "1.2" in [result.id for result in done.results]
+
+
+def test_the_level_stands_in_every_caption(small_review, tmp_path):
+    text = small_review.read_text(encoding="utf-8")
+    assert "[settings]" in text
+    small_review.write_text(text.replace("[settings]", "[settings]\nlevel = 0.9", 1), encoding="utf-8")
+    done = run_review(small_review, tmp_path / "out", figures=False)
+    for name in ("main", "methods", "studies", "priors"):
+        table = (done.out / "tables" / f"{name}.md").read_text(encoding="utf-8")
+        assert "95%" not in table, name
+    assert "90% credible interval" in (done.out / "tables" / "main.md").read_text(encoding="utf-8")
+
+
 def test_requests_that_cannot_be_met_write_nothing(small_review, tmp_path):
     with pytest.raises(SpecError, match=r"no analysis '9\.9'; it has 1\.1, 1\.2, 1\.3"):
         run_review(small_review, tmp_path / "out", only=("9.9",))
