@@ -210,13 +210,13 @@ def number(value: float, decimals: int = 2, *, ratio: bool = False) -> str:
     decimals : int
         Decimals for ordinary values.
     ratio : bool
-        Whether the value is a ratio: a small one keeps three significant digits then (0.00234, not 0.00), while a
+        Whether the value is a ratio: a small one keeps two significant digits then (0.0023, not 0.00), while a
         difference near zero is 0.00.
 
     Examples
     --------
     >>> number(-0.2188), number(0.00234, ratio=True), number(-0.001), number(48213.7)
-    ('−0.22', '0.00234', '0.00', '48214')
+    ('−0.22', '0.0023', '0.00', '48214')
     """
     if math.isnan(value):
         return "–"
@@ -231,7 +231,7 @@ def number(value: float, decimals: int = 2, *, ratio: bool = False) -> str:
     elif ratio and 0 < size < 0.0001:
         return "<0.0001"
     elif ratio and 0 < size < 0.0095:
-        text = f"{size:.{max(decimals, 2 - math.floor(math.log10(size)))}f}"
+        text = f"{size:.{max(decimals, 1 - math.floor(math.log10(size)))}f}"
     else:
         text = f"{size:.{decimals}f}"
     return f"−{text}" if value < 0 and re.search("[1-9]", text) else text
@@ -260,7 +260,7 @@ def intervals(
     """
     shown = [[number(value, decimals, ratio=ratio) for value in row] for row in rows]
     closed = [not (math.isnan(low) and math.isnan(high)) for _, low, high in rows]
-    # Digits stand under digits; the odd 0.00234 or 1.2×10⁷ sticks out rather than opening gaps in every other row.
+    # Digits stand under digits; the odd 0.0023 or 1.2×10⁷ sticks out rather than opening gaps in every other row.
     usual = re.compile(r"−?\d{1,3}\." + rf"\d{{{decimals}}}")
     widest = [
         max((width(s[j], 10) for s, c in zip(shown, closed, strict=True) if c and usual.fullmatch(s[j])), default=0.0)

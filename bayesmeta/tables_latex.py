@@ -54,6 +54,8 @@ _LATEX = {
 _PORTRAIT, _LANDSCAPE = 105, 165
 """Characters of scriptsize type that the lines of the two page orientations hold, with usual margins."""
 _UNBROKEN = re.compile(r"\[[^]]*\]|\([^)]*\)")
+_UNBROKEN_IN_HEADERS = re.compile(r"\[[^]]*\]")
+"""What no line break may cut: intervals and standard deviations in cells, ``[95% CI]`` in headers."""
 _GAP = 3
 """Characters that the space between two columns takes."""
 
@@ -80,11 +82,16 @@ def escape(text: str) -> str:
     return f"{{{escaped[0]}}}{escaped[1:]}" if escaped[:1] in ("[", "*") else escaped
 
 
+def _join(text: str, unbroken: re.Pattern[str]) -> str:
+    """Put ties for the spaces in what no line break may cut."""
+    return unbroken.sub(lambda match: match.group().replace(" ", "~"), text)
+
+
 def _cell(text: str, numeric: bool, broken: bool = False) -> str:
     """Escape a cell; a numeric one keeps its interval together, on a line of its own when `broken`."""
     if not numeric:
         return escape(text)
-    escaped = _UNBROKEN.sub(lambda match: match.group().replace(" ", "~"), escape(typographic(text)))
+    escaped = _join(escape(typographic(text)), _UNBROKEN)
     return re.sub(r" (?=\[)", r"\\\\{}", escaped) if broken else escaped
 
 
@@ -93,10 +100,10 @@ def _size(text: str) -> float:
     return len(text) + 0.7 * sum(character in "%<>mMwW" for character in text)
 
 
-def _longest(text: str, keep_intervals: bool) -> float:
+def _longest(text: str, unbroken: re.Pattern[str] | None) -> float:
     """Measure the longest piece that no line break may cut."""
-    if keep_intervals:
-        return max(map(_size, _UNBROKEN.sub(lambda match: match.group().replace(" ", "~"), text).split(" ")))
+    if unbroken:
+        return max(map(_size, _join(text, unbroken).split(" ")))
     return max(map(_size, re.split(r"\s|(?<=-)", text)))
 
 
@@ -110,7 +117,10 @@ def _shares(layout: Layout) -> tuple[list[float], bool]:
     narrow, wide = [], []
     for j, (header, numeric) in enumerate(zip(layout.headers, layout.numeric, strict=True)):
         cells = columns[j] if columns else ("",)
-        least = max(1.15 * _longest(header, True) + 0.7, *(_longest(cell, numeric) for cell in cells))
+        least = max(
+            1.2 * _longest(header, _UNBROKEN_IN_HEADERS) + 0.7,
+            *(_longest(cell, _UNBROKEN if numeric else None) for cell in cells),
+        )
         longest = max(map(len, cells))
         narrow.append(_GAP + max(least, 0 if numeric else min(40, longest // 2 + 3)))
         wide.append(_GAP + max(least, min(longest, 200 if numeric else 45)))
@@ -150,7 +160,7 @@ def to_latex(table: Table, *, label: str | None = None) -> str:
     count = len(layout.headers)
     shares, broken = _shares(layout)
     columns = "".join(rf"p{{\dimexpr {share:.4f}\linewidth-2\tabcolsep\relax}}" for share in shares)
-    titles = [rf"\textbf{{{_cell(header, True)}}}" for header in layout.headers]
+    titles = [rf"\textbf{{{_join(escape(typographic(header)), _UNBROKEN_IN_HEADERS)}}}" for header in layout.headers]
     head = [r"\toprule", _row(titles, layout.numeric), r"\midrule"]
     reference = rf"\label{{{re.sub(r'[^A-Za-z0-9:.-]+', '-', label)}}}" if label else ""
     lines = [

@@ -18,7 +18,7 @@ def test_glyphs_no_font_has_become_boxes_and_controls_become_spaces():
 def test_numbers_are_printed_as_reviews_print_them():
     assert number(8.926) == "8.93"
     assert number(-0.004) == "0.00"
-    assert number(0.0045449, ratio=True) == "0.00454"
+    assert number(0.0045449, ratio=True) == "0.0045"
     assert number(0.0, ratio=True) == "0.00"
     assert number(12345678.0) == "1.2×10⁷"
     assert number(-math.inf) == "−∞"
