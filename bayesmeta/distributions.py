@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import gammainccinv, gammaincinv, gammaln, ndtri, stdtrit
+from scipy.special import betaincinv, betaln, gammainccinv, gammaincinv, gammaln, ndtri, stdtrit, xlog1py, xlogy
 
 from bayesmeta.errors import SpecError, unknown_name
 
@@ -49,8 +49,8 @@ class Family:
         Quantile function ``ppf(p, *args)``; None for an improper prior.
     pymc : str
         The PyMC distribution with the same parameters, or "" where one is built by hand.
-    low : float
-        Lower end of the support (the upper one is infinite but for Uniform).
+    low, high : float
+        Ends of the support (those of Uniform and Point are its parameters).
     tail : callable or None
         Exponent a of a power-law tail x**-a; None where the tail is lighter than any power.
     on_log_scale : bool
@@ -64,9 +64,10 @@ class Family:
     low: float = -np.inf
     tail: Callable[..., float] | None = None
     on_log_scale: bool = False
+    high: float = np.inf
 
 
-POSITIVE = {"sd", "scale", "df", "sdlog", "rate", "shape"}
+POSITIVE = {"sd", "scale", "df", "sdlog", "rate", "shape", "a", "b"}
 
 FAMILIES: dict[str, Family] = {
     "Normal": Family(("mean", "sd"), _normal_logpdf, lambda p, m, s: m + s * ndtri(p), "Normal"),
@@ -85,6 +86,16 @@ FAMILIES: dict[str, Family] = {
         lambda x, a, b: np.where((x >= a) & (x <= b), -np.log(b - a), -np.inf),
         lambda p, a, b: a + (b - a) * p,
         "Uniform",
+    ),
+    # all mass at one value: its "density" is its probability, and a model with it has one parameter less
+    "Point": Family(("value",), lambda x, v: np.where(x == v, 0.0, -np.inf), lambda p, v: np.full_like(p, v), ""),
+    "Beta": Family(
+        ("a", "b"),
+        lambda x, a, b: xlogy(a - 1, x) + xlog1py(b - 1, -x) - betaln(a, b),
+        lambda p, a, b: betaincinv(a, b, p),
+        "Beta",
+        low=0.0,
+        high=1.0,
     ),
     "HalfNormal": Family(
         ("sd",),
@@ -205,7 +216,16 @@ class Prior:
     @property
     def support(self) -> tuple[float, float]:
         """Lower and upper end."""
-        return (self.args[0], self.args[1]) if self.family == "Uniform" else (self.definition.low, np.inf)
+        if self.family == "Uniform":
+            return self.args[0], self.args[1]
+        if self.family == "Point":
+            return self.args[0], self.args[0]
+        return self.definition.low, self.definition.high
+
+    @property
+    def point(self) -> float | None:
+        """The value that has all the mass, or None."""
+        return self.args[0] if self.family == "Point" else None
 
     @property
     def tail_exponent(self) -> float:
@@ -258,7 +278,16 @@ class Prior:
         """Add the variable ``name`` with this prior to the PyMC model on the stack.
 
         Its parameters become the data ``<name>_prior``, so one compiled model serves every prior of the family.
+
+        Raises
+        ------
+        SpecError
+            For a point prior, which leaves nothing to sample.
         """
+        if self.point is not None:
+            raise SpecError(
+                f"NUTS does not sample a parameter fixed by {self}; use engine='quadrature' for point priors"
+            )
         import pymc as pm
 
         if not self.args:

@@ -60,6 +60,20 @@ class ModelData:
         """Number of studies, padding not counted."""
         return int(self.included.sum())
 
+    def subset(self, rows: Array) -> ModelData:
+        """Return the data of the studies at ``rows`` (a boolean mask, or indices); ``n`` becomes unknown."""
+        kept = np.arange(len(self.labels))[rows]
+        return replace(
+            self,
+            labels=tuple(self.labels[i] for i in kept),
+            columns={name: value[kept] for name, value in self.columns.items()},
+            guide_effect=self.guide_effect[kept],
+            guide_variance=self.guide_variance[kept],
+            study_variance=self.study_variance[kept],
+            included=self.included[kept],
+            n=float("nan"),
+        )
+
     def padded(self, size: int) -> ModelData:
         """Return the same data with rows of padding up to ``size``, so that one compiled model serves many analyses."""
         extra = size - len(self.labels)

@@ -14,6 +14,7 @@ from bayesmeta.empirical_priors import EMPIRICAL
 from bayesmeta.errors import SpecError, unknown_name
 
 Array = np.ndarray
+PARAMETERS = ("mu", "tau", "tau2", "baseline")
 
 
 def parse_prior(text: str | Prior) -> Prior:
@@ -77,11 +78,15 @@ class Priors:
         Of the between-study standard deviation tau, or of its square.
     on_variance : bool
         Whether ``scale`` is the prior of tau2 rather than of tau.
+    baseline : Prior, optional
+        Of each study's baseline risk, for the arm-level likelihoods: on the logit (log for rates), or Beta on the risk. None: the
+        wide default of the likelihood.
     """
 
     mu: Prior
     scale: Prior
     on_variance: bool = False
+    baseline: Prior | None = None
 
     def __post_init__(self) -> None:
         if self.scale.support[0] < 0:
@@ -119,7 +124,8 @@ class Priors:
 
     def to_dict(self) -> dict[str, str]:
         """Return the priors as text, keyed as the user writes them."""
-        return {"mu": str(self.mu), "tau2" if self.on_variance else "tau": str(self.scale)}
+        texts = {"mu": str(self.mu), "tau2" if self.on_variance else "tau": str(self.scale)}
+        return texts if self.baseline is None else {**texts, "baseline": str(self.baseline)}
 
 
 def parse_priors(given: Mapping[str, str | Prior] | None, default: Priors) -> Priors:
@@ -128,7 +134,7 @@ def parse_priors(given: Mapping[str, str | Prior] | None, default: Priors) -> Pr
     Parameters
     ----------
     given : mapping of str to str or Prior
-        Keys ``mu`` and ``tau`` (or ``tau2``, for a prior on the variance).
+        Keys ``mu`` and ``tau`` (or ``tau2``, for a prior on the variance), and ``baseline``.
     default : Priors
         For what is not given.
 
@@ -139,13 +145,14 @@ def parse_priors(given: Mapping[str, str | Prior] | None, default: Priors) -> Pr
     """
     given = dict(given or {})
     for key in given:
-        if key not in ("mu", "tau", "tau2"):
-            raise unknown_name("parameter with a prior", key, ["mu", "tau", "tau2"])
+        if key not in PARAMETERS:
+            raise unknown_name("parameter with a prior", key, PARAMETERS)
     if "tau" in given and "tau2" in given:
         raise SpecError("priors name both tau and tau2, which is one quantity; keep one of them")
     mu = parse_prior(given["mu"]) if "mu" in given else default.mu
+    baseline = parse_prior(given["baseline"]) if "baseline" in given else default.baseline
     if "tau2" in given:
-        return Priors(mu, parse_prior(given["tau2"]), on_variance=True)
+        return Priors(mu, parse_prior(given["tau2"]), on_variance=True, baseline=baseline)
     if "tau" in given:
-        return Priors(mu, parse_prior(given["tau"]))
-    return Priors(mu, default.scale, default.on_variance)
+        return Priors(mu, parse_prior(given["tau"]), baseline=baseline)
+    return Priors(mu, default.scale, default.on_variance, baseline)
