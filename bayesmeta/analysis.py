@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from bayesmeta.checks import AGREE_WITHIN, engine_agreement, worst_disagreement
-from bayesmeta.comparison import frequentist_rows, tidy_frame, tidy_posterior, to_natural
+from bayesmeta.comparison import averaged_rows, frequentist_rows, tidy_frame, tidy_posterior, to_natural
 from bayesmeta.errors import BayesmetaError
-from bayesmeta.fitting import default_priors, quadrature_applies, solve
+from bayesmeta.fitting import default_priors, solve
 from bayesmeta.frequentist import random_effects
 from bayesmeta.likelihoods import LIKELIHOODS, default_likelihood, model_data
 from bayesmeta.measures import MEASURES, Effects, effect_sizes
@@ -92,7 +92,7 @@ def run_analysis(
     )
     effects = effect_sizes(table, analysis.measure, **review.options.model_dump())
     result = AnalysisResult(analysis.id)
-    level = review.settings.level
+    level = analysis.level or review.settings.level
     rows = _published(analysis)
     if effects.k:
         rows += frequentist_rows(effects, analysis=analysis.id, level=level)
@@ -104,8 +104,10 @@ def run_analysis(
     for name, posterior in posteriors.items():
         summaries[name] = summarize(posterior, level=level, better=analysis.better, mid=mid)
         rows += tidy_posterior(posterior, summaries[name], analysis.id)
+        if posterior.engine == "quadrature":
+            rows += averaged_rows(posterior, analysis.id, level=level, better=analysis.better, mid=mid)
         if posterior.engine == "nuts":
-            result.diagnostics.append({"method": name, **dict(posterior.solution.diagnostics)})  # type: ignore[union-attr]
+            result.diagnostics.append({"method": name, **dict(posterior.solution.diagnostics)})
         if save_fit:
             save_fit(name, posterior)
     _compare_engines(posteriors, summaries if level == 0.95 else {}, result)
@@ -175,8 +177,6 @@ def _fit_all(review: Review, analysis: Analysis, effects: Effects, result: Analy
             continue
         result.priors[likelihood] = ", ".join(f"{name} ~ {prior}" for name, prior in priors.to_dict().items())
         for engine in engines:
-            if engine == "quadrature" and not quadrature_applies(likelihood, priors):
-                continue
             try:
                 posterior = solve(data, priors, engine, review.settings.seed)
             except BayesmetaError as error:

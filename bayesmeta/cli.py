@@ -8,6 +8,8 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from bayesmeta.cli_check import check
+from bayesmeta.cli_import import import_command
 from bayesmeta.cli_options import (
     BetterOption,
     DataArgument,
@@ -19,7 +21,6 @@ from bayesmeta.cli_options import (
     MeasureOption,
     MidOption,
     PriorOption,
-    RunEngine,
     SaveOption,
     Scale,
     ScaleOption,
@@ -32,8 +33,8 @@ from bayesmeta.cli_options import (
     print_frame,
     read_effects,
 )
+from bayesmeta.cli_run import run
 from bayesmeta.errors import BayesmetaError, SpecError
-from bayesmeta.formatting import plural
 
 app = typer.Typer(
     name="bayesmeta",
@@ -45,46 +46,9 @@ app = typer.Typer(
 )
 
 
-@app.command()
-def run(
-    review: Annotated[
-        Path, typer.Argument(metavar="REVIEW", help="A review.toml, or the folder that holds one.", show_default=False)
-    ],
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Where to write; default outputs/<review id>.")
-    ] = None,
-    engine: Annotated[
-        RunEngine | None, typer.Option("--engine", "-e", help="In place of what the review says.")
-    ] = None,
-    only: Annotated[list[str] | None, typer.Option("--only", help="Run just this analysis; repeatable.")] = None,
-    figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Whether to draw.")] = True,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
-) -> None:
-    """Run every analysis of a review and write results, tables and figures."""
-    from bayesmeta.progress import chosen_progress
-    from bayesmeta.review import run_review
-
-    done = run_review(
-        review,
-        out,
-        engine=engine.value if engine else None,
-        only=tuple(only or ()),
-        figures=figures,
-        progress=chosen_progress(quiet),
-    )
-    agreement = [(entry["worst_mcse"], result.id) for result in done.results for entry in result.agreement]
-    typer.echo(f"{plural(len(done.results), 'analysis', 'analyses')} in {done.seconds:.1f} s, written to {done.out}")
-    if agreement:
-        worst, where = max(agreement)
-        typer.echo(
-            f"NUTS and quadrature agree: largest difference {worst:.1f} Monte Carlo standard errors (analysis {where})"
-            if worst <= 4
-            else f"WARNING: NUTS and quadrature differ by {worst:.1f} Monte Carlo standard errors in analysis {where}"
-        )
-    for name, problem in done.failed.items():
-        typer.echo(f"problem in analysis {name}: {problem}", err=True)
-    if done.failed:
-        raise typer.Exit(1 if done.results else 2)
+app.command()(run)
+app.command("import")(import_command)
+app.command()(check)
 
 
 @app.command()
@@ -97,7 +61,9 @@ def fit(
     likelihood: Annotated[
         str | None,
         typer.Option(
-            "--likelihood", "-l", help="normal, binomial (RR) or nct (SMD); default: arm-level where possible."
+            "--likelihood",
+            "-l",
+            help="binomial (RR, OR), poisson (IRR), nct (SMD) or normal; default: arm-level where possible.",
         ),
     ] = None,
     model: Annotated[str | None, typer.Option("--model", help="A model file, by name or path, for NUTS.")] = None,
@@ -149,14 +115,7 @@ def _fit(
 def _report_agreement(posterior: Any, effects: Any, priors: dict[str, str], seed: int, form: Format) -> None:
     from bayesmeta.checks import engine_agreement, worst_disagreement
     from bayesmeta.fitting import fit as fit_model
-    from bayesmeta.fitting import quadrature_applies
 
-    if not quadrature_applies(posterior.likelihood, posterior.priors):
-        typer.echo(
-            f"engine quadrature does not treat the {posterior.likelihood} likelihood with these priors: NUTS alone",
-            err=True,
-        )
-        return
     exact = fit_model(effects, likelihood=posterior.likelihood, priors=priors, engine="quadrature", seed=seed)
     agreement = engine_agreement(posterior, exact)
     if form is Format.table:

@@ -123,7 +123,7 @@ def read_effects(data: Path, measure: str | None, where: list[str] | None, **opt
     from bayesmeta.studies import read_studies
 
     table = read_studies(data, where=pairs(where, "--where") or None)
-    suggested = {"dichotomous": "RR", "continuous": "SMD", "oe": "OE", "estimate": "GEN"}
+    suggested = {"dichotomous": "RR", "continuous": "SMD", "oe": "OE", "estimate": "GEN", "rates": "IRR"}
     return effect_sizes(table, measure or suggested[table.kind], **options)
 
 

@@ -65,7 +65,12 @@ class Assignment:
 
     def usable(self) -> Assignment:
         """Return the assignment with columns of incomplete kinds kept as text."""
-        kept = {"study", "n_e", "n_c", *(name for kind in KINDS if self.complete(kind) for name in OWN[kind])}
+        kept = {
+            "study",
+            "n_e",
+            "n_c",
+            *(name for kind in KINDS if self.complete(kind) for name in (*OWN[kind], *KINDS[kind])),
+        }
         kept |= {name for name in DERIVED if self.complete("estimate" if name == "vi" else "dichotomous")}
         kept |= {name for name in DERIVED if name != "vi" and self.complete("continuous")}
         if not {"ci_low", "ci_high"} <= self.at.keys():
@@ -230,7 +235,8 @@ def check_columns(header: Sequence[str], assignment: Assignment, source: str) ->
             + (f"; perhaps {', '.join(near[:5])}" if near else ""),
             source=source,
             fix="A study table has events_e n_e events_c n_c, or mean_e sd_e n_e mean_c sd_c n_c, or yi sei "
-            '(or yi ci_low ci_high), or oe v. Rename the columns so, or map yours: columns={"your name": "events_e"}.',
+            "(or yi ci_low ci_high), or events_e time_e events_c time_c, or oe v. "
+            'Rename the columns so, or map yours: columns={"your name": "events_e"}.',
         )
     kind = max(started, key=lambda name: sum(column in assignment.at for column in KINDS[name]))
     missing = [

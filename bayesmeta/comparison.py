@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesmeta.common_effect import mantel_haenszel, peto
-from bayesmeta.errors import DataError, unknown_name
+from bayesmeta.errors import DataError, SpecError, unknown_name
+from bayesmeta.evidence import model_average
 from bayesmeta.frequentist import random_effects
+from bayesmeta.likelihoods import default_likelihood
 from bayesmeta.measures import MEASURES
-from bayesmeta.summaries import SCALES, check_level, is_effect, summarize
+from bayesmeta.quadrature import typical_variance
+from bayesmeta.summaries import SCALES, benefit_probabilities, check_level, is_effect, summarize
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bayesmeta.evidence import ModelAverage
     from bayesmeta.measures import Effects
     from bayesmeta.posterior import Posterior
 
@@ -71,6 +75,75 @@ def tidy_posterior(posterior: Posterior, summary: pd.DataFrame, analysis: str = 
     medians = {name: summary.loc[name, "median"] for name in ("tau", "tau2", "i2")}
     rows[0] |= {"pi_low": new["ci_low"], "pi_high": new["ci_high"], **medians}
     return rows
+
+
+def tidy_average(
+    average: ModelAverage,
+    analysis: str = "",
+    *,
+    level: float = 0.95,
+    better: str | None = None,
+    mid: float | None = None,
+) -> list[dict[str, Any]]:
+    """Return the row of a model-averaged posterior, on the model scale: mu, under the method ``bayes:<likelihood>:averaged``.
+
+    The estimate is the posterior mean, which papers on model averaging report (Gronau et al. 2021): the median, beside it as ``median``, can be
+    no effect exactly. ``prob_effect``, ``prob_heterogeneity``, ``bf_effect`` and
+    ``bf_heterogeneity`` say what the data say of the models.
+
+    Parameters
+    ----------
+    average : ModelAverage
+        From ``model_average``.
+    analysis : str
+        Its id.
+    level, better, mid
+        As in ``summarize``.
+    """
+    posterior = average.posterior
+    tails = np.array([0.5, 0.5 - 0.5 * level, 0.5 + 0.5 * level])
+    mu, new = posterior.marginal("mu"), posterior.marginal("theta_new")
+    median, low, high = posterior.quantile("mu", tails)
+    pi_low, pi_high = new.quantile(tails[1:, None])[:, 0]
+    tau = posterior.quantile("tau", 0.5)
+    sides = benefit_probabilities(mu, posterior.measure, better, mid)
+    return [
+        {
+            "analysis": analysis, "method": posterior.method, "measure": posterior.measure, "term": "mu",
+            "estimate": mu.mean()[0], "median": median, "se": mu.sd()[0], "ci_low": low, "ci_high": high,
+            "pi_low": pi_low, "pi_high": pi_high,
+            "tau": tau, "tau2": tau**2, "i2": 100 * tau**2 / (tau**2 + typical_variance(posterior.data.study_variance)),
+            **{name: float(value[0]) for name, value in sides.items()},
+            "prob_effect": average.prob_effect, "prob_heterogeneity": average.prob_heterogeneity,
+            "bf_effect": average.bf_effect, "bf_heterogeneity": average.bf_heterogeneity,
+            "k": posterior.data.k, "n": posterior.data.n,
+        }
+    ]  # fmt: skip
+
+
+def averaged_rows(
+    posterior: Posterior,
+    analysis: str = "",
+    *,
+    level: float = 0.95,
+    better: str | None = None,
+    mid: float | None = None,
+) -> list[dict[str, Any]]:
+    """Return the model-averaged row beside a fit, each model with probability 1/4; where it is undefined the row says why.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Whose data and priors are taken.
+    analysis, level, better, mid
+        As in ``tidy_average``.
+    """
+    try:
+        return tidy_average(model_average(posterior), analysis, level=level, better=better, mid=mid)
+    except SpecError as error:
+        empty = {"analysis": analysis, "method": f"bayes:{posterior.likelihood}:averaged", "measure": posterior.measure}
+        counts = {"k": posterior.data.k, "n": posterior.data.n}
+        return [{**empty, "term": "mu", **counts, "note": f"not estimable: {error}"}]
 
 
 def tidy_frequentist(result: Any, method: str, effects: Effects, analysis: str = "") -> list[dict[str, Any]]:
@@ -175,7 +248,7 @@ def to_natural(frame: pd.DataFrame) -> pd.DataFrame:
         [MEASURES[m].log and is_effect(t) for m, t in zip(out["measure"], out["term"], strict=True)], dtype=bool
     )
     for column in out.columns.intersection(
-        ["estimate", "ci_low", "ci_high", "pi_low", "pi_high", "hdi_low", "hdi_high"]
+        ["estimate", "median", "ci_low", "ci_high", "pi_low", "pi_high", "hdi_low", "hdi_high"]
     ):
         values = out[column].to_numpy(float)
         out[column] = np.where(log, np.exp(np.where(log, values, 0.0)), values)
@@ -206,8 +279,10 @@ def compare(
     Returns
     -------
     pandas.DataFrame
-        One row a method: the frequentist ones and the Bayesian normal model by quadrature; columns ``TIDY`` and more. The estimate
-        of the Bayesian row is the posterior median.
+        One row a method: the frequentist ones; by quadrature the Bayesian model with the normal likelihood and, where there are arm-level
+        data, with theirs; and each averaged over the models with and without an effect and heterogeneity
+        (``model_average``). Columns ``TIDY`` and more. The estimates of the Bayesian rows are posterior medians, of the averaged ones
+        means.
     """
     from bayesmeta.fitting import as_effects, fit
 
@@ -216,7 +291,13 @@ def compare(
     check_level(level)
     effects = as_effects(studies, measure=measure, **data)
     rows = frequentist_rows(effects, level=level)
-    posterior = fit(effects, likelihood="normal", priors=priors, engine="quadrature")
-    summary = summarize(posterior, level=level, better=better, mid=mid, studies=False)
-    frame = tidy_frame([row for row in [*rows, *tidy_posterior(posterior, summary)] if row["term"] == "mu"])
+    for likelihood in dict.fromkeys(("normal", default_likelihood(effects))):
+        given = {
+            name: text for name, text in dict(priors or {}).items() if name != "baseline" or likelihood != "normal"
+        }
+        posterior = fit(effects, likelihood=likelihood, priors=given, engine="quadrature")
+        summary = summarize(posterior, level=level, better=better, mid=mid, studies=False)
+        rows += tidy_posterior(posterior, summary)
+        rows += averaged_rows(posterior, level=level, better=better, mid=mid)
+    frame = tidy_frame([row for row in rows if row["term"] == "mu"])
     return to_natural(frame) if scale == "natural" else frame

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayesmeta.likelihoods import LIKELIHOODS
-from bayesmeta.quadrature import QuadratureSolution
+from bayesmeta.likelihoods import likelihood_for
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -34,13 +33,13 @@ def build_tree(posterior: Posterior) -> xr.DataTree:
 
     data, solution = posterior.data, posterior.solution
     rng = np.random.default_rng([posterior.seed, 2])
-    if isinstance(solution, QuadratureSolution):
+    if hasattr(solution, "sample"):
         flat = solution.sample(CHAINS * DRAWS, rng)
         draws = {name: value.reshape(CHAINS, DRAWS, *value.shape[1:]) for name, value in flat.items()}
     else:
         draws = dict(solution.draws)
     groups = {"posterior": draws, "prior": _prior_draws(posterior, rng)}
-    likelihood = LIKELIHOODS[data.likelihood]
+    likelihood = likelihood_for(data.likelihood, data.measure)
     nuisance = draws.get(likelihood.nuisance)
     has_nuisance = not likelihood.nuisance or nuisance is not None
     if has_nuisance:
@@ -48,7 +47,7 @@ def build_tree(posterior: Posterior) -> xr.DataTree:
         log_density = likelihood.log_density(data.columns, draws["theta"], nuisance)
         groups["posterior_predictive"] = likelihood.replicate(data.columns, draws["theta"], nuisance, rng)
         groups["log_likelihood"] = {name: log_density}
-    if not isinstance(solution, QuadratureSolution):
+    if not hasattr(solution, "sample"):
         groups["sample_stats"] = dict(solution.sample_stats)
     labels = list(data.labels)
     tree = {name: _dataset(values, labels, ("chain", "draw")) for name, values in groups.items()}
@@ -63,7 +62,7 @@ def build_tree(posterior: Posterior) -> xr.DataTree:
     tree["constant_data"] = _dataset(constant, labels, ())
     root = xr.DataTree.from_dict(tree)
     root.attrs = {"bayesmeta": json.dumps(specification(posterior), sort_keys=True)}
-    if not isinstance(solution, QuadratureSolution):
+    if not hasattr(solution, "sample"):
         root.attrs["diagnostics"] = json.dumps(dict(solution.diagnostics), sort_keys=True)
     return root
 

@@ -1,9 +1,10 @@
 """The effect-size formulas as array functions: counts, means or estimates in, model-scale effects and variances out.
 
 Arms: ``e`` experimental, ``c`` control. Cells: ``a``, ``b`` are events and non-events in the experimental arm, ``c``, ``d``
-those in the control arm; ``m``, ``sd``, ``n`` are means, standard deviations and participants. Every function takes one
-value per study and returns ``(yi, vi)`` on the model scale, which is the log scale for ratios. A study for which a formula
-is not defined comes back as NaN or with a variance of 0; ``bayesmeta.measures`` turns that into a reason a reader can see.
+those in the control arm; ``x``, ``t`` are events and person-time; ``m``, ``sd``, ``n`` are means, standard deviations and
+participants. Every function takes one value per study and returns ``(yi, vi)`` on the model scale, which is the log scale
+for ratios. A study for which a formula is not defined comes back as NaN or with a variance of 0; ``bayesmeta.measures`` turns
+that into a reason a reader can see.
 """
 
 from __future__ import annotations
@@ -34,6 +35,19 @@ def log_risk_ratio(a: Array, b: Array, c: Array, d: Array) -> Pair:
 def log_odds_ratio(a: Array, b: Array, c: Array, d: Array) -> Pair:
     """Log odds ratio and its variance from the four cells (Woolf 1955)."""
     return np.log(a / b) - np.log(c / d), 1 / a + 1 / b + 1 / c + 1 / d
+
+
+def log_rate_ratio(x_e: Array, t_e: Array, x_c: Array, t_c: Array) -> Pair:
+    """Log incidence rate ratio and its variance from events and person-time (Rothman, Greenland and Lash 2008, ch. 14).
+
+    Parameters
+    ----------
+    x_e, t_e : ndarray, shape (k,)
+        Events and person-time in the experimental arm.
+    x_c, t_c : ndarray, shape (k,)
+        Events and person-time, in the same unit, in the control arm.
+    """
+    return np.log(x_e / t_e) - np.log(x_c / t_c), 1 / x_e + 1 / x_c
 
 
 def risk_difference(a: Array, b: Array, c: Array, d: Array) -> Pair:

@@ -40,6 +40,7 @@ MEASURES: Mapping[str, Measure] = {
         Measure("RR", "Risk ratio", ("dichotomous", "estimate"), log=True),
         Measure("OR", "Odds ratio", ("dichotomous", "estimate"), log=True),
         Measure("PETO", "Peto odds ratio", ("dichotomous", "oe"), log=True),
+        Measure("IRR", "Incidence rate ratio", ("rates", "estimate"), log=True),
         Measure("RD", "Risk difference", ("dichotomous", "estimate"), log=False),
         Measure("GEN", "Effect", ("estimate",), log=False),
         Measure("HR", "Hazard ratio", ("estimate", "oe"), log=True),

@@ -10,9 +10,10 @@ import hashlib
 import json
 import math
 import os
+import re
 import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,11 @@ def _refusal(verb: str, path: Path, error: OSError) -> DataError:
     return DataError(f"cannot {verb}: {reason}", source=str(path), fix=_FIXES.get(error.errno or 0, _DEFAULT_FIX))
 
 
-def _replace(target: Path, data: bytes) -> None:
+#: what a temporary file is called: a run that was killed leaves one at most
+SCRAP = re.compile(r"\.[0-9a-f]{16}\.tmp")
+
+
+def _replace(target: Path, fill: Callable[[Any], object]) -> None:
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     exists = target.exists()
@@ -50,7 +55,7 @@ def _replace(target: Path, data: bytes) -> None:
     temporary = target.parent / f".{secrets.token_hex(8)}.tmp"
     try:
         with open(temporary, "xb") as stream:
-            stream.write(data)
+            fill(stream)
             stream.flush()
             os.fsync(stream.fileno())
         if exists:
@@ -81,12 +86,92 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> Path:
     DataError
         When it cannot be written; the message names the path and what to do, and the old file is untouched.
     """
+    return write_with(path, lambda stream: stream.write(data))
+
+
+def write_with(path: str | os.PathLike[str], fill: Callable[[Any], object]) -> Path:
+    """Write a file atomically, piece by piece.
+
+    Parameters
+    ----------
+    path : path-like
+        The file, as for ``write_bytes``.
+    fill : callable
+        Called with the open binary stream; what it raises leaves the old file untouched.
+
+    Returns
+    -------
+    Path
+        The path as given.
+
+    Raises
+    ------
+    DataError
+        When it cannot be written.
+    """
     path = Path(path)
     try:
-        _replace(Path(os.path.realpath(path)), data)  # renaming would replace a link, not the file it points to
+        _replace(Path(os.path.realpath(path)), fill)  # renaming would replace a link, not the file it points to
     except OSError as error:
         raise _refusal("write", path, error) from error
     return path
+
+
+def append_text(path: str | os.PathLike[str], text: str) -> None:
+    """Add UTF-8 text to the end of a file and flush it to disk.
+
+    Not atomic: whoever reads the file must pass over a last line that was cut short.
+
+    Raises
+    ------
+    DataError
+        When it cannot be written.
+    """
+    try:
+        with open(path, "a", encoding="utf-8", newline="") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
+        raise _refusal("write", Path(path), error) from error
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Make a folder, and those above it, unless it is there.
+
+    Raises
+    ------
+    DataError
+        When it cannot be made, or a file stands in its place.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _refusal("write", Path(path), error) from error
+    return Path(path)
+
+
+def remove(path: str | os.PathLike[str]) -> None:
+    """Remove a file if it is there.
+
+    Raises
+    ------
+    DataError
+        When it cannot be removed.
+    """
+    try:
+        Path(path).unlink(missing_ok=True)
+    except NotADirectoryError:  # something above it is a file, so it is not there
+        return
+    except OSError as error:
+        raise _refusal("remove", Path(path), error) from error
+
+
+def remove_scraps(folder: Path) -> None:
+    """Remove the temporary files that writes cut short by a kill left in a folder and in those right under it."""
+    for path in [*folder.glob(".*.tmp"), *folder.glob("*/.*.tmp")]:
+        if SCRAP.fullmatch(path.name):
+            remove(path)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> Path:
@@ -143,8 +228,13 @@ def write_json(path: str | os.PathLike[str], value: Any, *, sort_keys: bool = Tr
     DataError
         When it cannot be written.
     """
+    return write_text(path, json_text(value, sort_keys=sort_keys))
+
+
+def json_text(value: Any, *, sort_keys: bool = True) -> str:
+    """Return what ``write_json`` writes."""
     text = json.dumps(_jsonable(value, "$"), sort_keys=sort_keys, indent=2, ensure_ascii=False, allow_nan=False)
-    return write_text(path, text + "\n")
+    return text + "\n"
 
 
 def _jsonable(value: Any, where: str) -> Any:

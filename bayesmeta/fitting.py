@@ -8,17 +8,26 @@ from typing import Any
 
 import numpy as np
 
+from bayesmeta.arm_quadrature import ArmSolution, solve_arm
 from bayesmeta.distributions import Prior
 from bayesmeta.errors import SpecError, unknown_name
-from bayesmeta.likelihoods import ModelData, default_likelihood, model_data
+from bayesmeta.likelihoods import ModelData, default_likelihood, likelihood_for, model_data
 from bayesmeta.measures import Effects, effect_sizes, effects_from_arrays
+from bayesmeta.point_quadrature import PointSolution, has_point, solve_point
 from bayesmeta.posterior import Posterior, versions
-from bayesmeta.priors import Priors, parse_priors
-from bayesmeta.quadrature import check_supported, solve_normal, typical_variance
+from bayesmeta.priors import Priors, check_baseline, parse_priors
+from bayesmeta.quadrature import QuadratureSolution, solve_normal, typical_variance
 from bayesmeta.studies import StudyTable, read_studies
 
 Array = np.ndarray
 ENGINES = ("auto", "quadrature", "nuts")
+#: the model file that says what quadrature computes; ``models.default_model`` finds the same, but has to import PyMC
+MODELS = {
+    ("binomial", "RR"): "binary_rr",
+    ("binomial", "OR"): "binary_or",
+    ("poisson", "IRR"): "rate_irr",
+    ("nct", "SMD"): "continuous_smd",
+}
 
 
 def default_priors(measure: str, data: ModelData | None = None, *, log: bool = False) -> Priors:
@@ -121,14 +130,15 @@ def fit(
     studies : StudyTable, Effects, pandas.DataFrame or path, optional
         The data; or ``yi=`` with ``sei=`` or ``vi=`` (see ``as_effects``).
     measure : str, optional
-        SMD, MD, ROM, RR, OR, PETO, RD, GEN, HR, OE.
+        SMD, MD, ROM, RR, OR, PETO, RD, IRR, GEN, HR, OE.
     likelihood : str, optional
-        ``"normal"`` (effect and standard error), ``"binomial"`` (RR), ``"nct"`` (SMD). Default: the arm-level one where arm-level
-        data and the engine allow it, else normal.
+        ``"normal"`` (effect and standard error), ``"binomial"`` (RR, OR), ``"poisson"`` (IRR), ``"nct"`` (SMD). Default: the arm-level
+        one where arm-level data are there, else normal.
     priors : mapping, optional
-        Keys mu and tau (or tau2), on the model scale: ``{"mu": "Normal(0, 2.82)", "tau": "HalfNormal(0.5)"}``. Default: ``default_priors``.
+        Keys mu and tau (or tau2), on the model scale: ``{"mu": "Normal(0, 2.82)", "tau": "HalfNormal(0.5)"}``, and baseline (on
+        the logit, or Beta on the risk) for arm-level likelihoods of events. ``Point(0)`` fixes a parameter. Default: ``default_priors``.
     engine : str
-        ``"quadrature"`` (exact, milliseconds), ``"nuts"`` (PyMC) or ``"auto"``: quadrature where it applies.
+        ``"quadrature"`` (exact, milliseconds), ``"nuts"`` (PyMC) or ``"auto"``: quadrature, unless a model file is given.
     seed : int
         Of the sampler and of all draws.
     model : str or path, optional
@@ -153,36 +163,35 @@ def fit(
         raise SpecError(f"seed must be a whole number, 0 or above, but got {seed!r}")
     effects = as_effects(studies, measure=measure, **data)
     if likelihood is None:
-        likelihood = "normal" if engine == "quadrature" else default_likelihood(effects)
+        likelihood = default_likelihood(effects)
     if model is not None and engine == "quadrature":
         raise SpecError("engine 'quadrature' has no model files; use engine='nuts' with model=")
     table = model_data(effects, likelihood)
     chosen = parse_priors(priors, default_priors(effects.measure, table, log=effects.log))
     if engine == "auto":
-        engine = "quadrature" if model is None and quadrature_applies(likelihood, chosen) else "nuts"
+        engine = "quadrature" if model is None else "nuts"
     return solve(table, chosen, engine, int(seed), model)
-
-
-def quadrature_applies(likelihood: str, priors: Priors) -> bool:
-    """Whether the deterministic engine treats this likelihood with these priors."""
-    return likelihood == "normal" and priors.mu.family in ("Normal", "Flat")
 
 
 def solve(
     data: ModelData, priors: Priors, engine: str, seed: int, model: str | os.PathLike[str] | None = None
 ) -> Posterior:
     """Run one engine on data and priors that are settled; see ``fit``."""
+    check_baseline(priors.baseline, likelihood_for(data.likelihood, data.measure).baseline)
     if engine == "quadrature":
-        if data.likelihood != "normal":
-            raise SpecError(
-                f"engine 'quadrature' treats the normal likelihood, not '{data.likelihood}'; use engine='nuts' or likelihood='normal'"
-            )
-        check_supported(priors)
-        solution = solve_normal(data.columns["effect"], data.columns["se"] ** 2, priors, data.labels)
-        return Posterior(data, priors, "quadrature", "generic_normal", solution, seed, versions())
+        name = MODELS.get((data.likelihood, data.measure), "generic_normal")
+        return Posterior(data, priors, "quadrature", name, solve_exactly(data, priors), seed, versions())
     from bayesmeta.models import default_model, load_model
     from bayesmeta.nuts import sample
 
     file = load_model(model) if model is not None else default_model(data.measure, data.likelihood)
     draws = sample(file, data, priors, typical_variance(data.study_variance), seed)
     return Posterior(data, priors, "nuts", file.name, draws, seed, versions())
+
+
+def solve_exactly(data: ModelData, priors: Priors) -> QuadratureSolution | PointSolution | ArmSolution:
+    """Compute a posterior by quadrature, by the quickest way that treats it."""
+    if data.likelihood == "normal" and priors.mu.family in ("Normal", "Flat", "Point"):
+        solve_closed = solve_point if has_point(priors) else solve_normal
+        return solve_closed(data.columns["effect"], data.columns["se"] ** 2, priors, data.labels)
+    return solve_arm(data, priors)

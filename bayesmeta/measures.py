@@ -1,6 +1,6 @@
 """Effect sizes: one registry of measures, and study tables turned into effects on the model scale.
 
-The model scale is the log scale for ratios (RR, OR, Peto OR, HR, ROM, OE) and the measure's own scale for
+The model scale is the log scale for ratios (RR, OR, Peto OR, IRR, HR, ROM, OE) and the measure's own scale for
 differences. Every row of the table stays: one that cannot be pooled has NaN and the reason, so labels never shift.
 """
 
@@ -16,7 +16,7 @@ from bayesmeta.effects import MEASURES, Effects, Measure, effects_from_arrays, f
 from bayesmeta.errors import DataError, SpecError, unknown_name
 from bayesmeta.ready_made import ready_made_effects
 from bayesmeta.row_checks import refuse_impossible
-from bayesmeta.zero_cells import ZERO_CELL_RULES, Computed, dichotomous_effects
+from bayesmeta.zero_cells import ZERO_CELL_RULES, Computed, dichotomous_effects, rate_effects
 
 if TYPE_CHECKING:
     from bayesmeta.studies import StudyTable
@@ -27,6 +27,7 @@ __all__ = ["MEASURES", "Effects", "Measure", "data_kind", "effect_sizes", "effec
 _NEEDS = {
     "dichotomous": ("events_e", "n_e", "events_c", "n_c"),
     "continuous": ("mean_e", "sd_e", "n_e", "mean_c", "sd_c", "n_c"),
+    "rates": ("events_e", "time_e", "events_c", "time_c"),
     "oe": ("oe", "v"),
     "estimate": ("yi",),
 }
@@ -63,7 +64,7 @@ def effect_sizes(
     measure : str
         A name in ``MEASURES``, upper or lower case.
     zero_cells : {"revman", "metafor", "metafor_drop00", "all", "none"}
-        What to do about zero cells of dichotomous data: see ``ZERO_CELL_RULES``.
+        What to do about zero cells of dichotomous data and rates: see ``ZERO_CELL_RULES``.
     smd : {"exact", "revman"}
         Hedges' g with the exact correction and metafor's variance, or RevMan's approximations of both.
     rom : {"classical", "corrected"}
@@ -151,5 +152,8 @@ def _computed(measure: str, source: str, given: list[Array], zero_cells: str, fo
         return Computed(*formulas.from_o_minus_e(*given), blank, blank)
     if source == "continuous":
         return Computed(*_CONTINUOUS[measure, formula](*given), blank, blank)
+    if source == "rates":
+        events_e, time_e, events_c, time_c = given
+        return rate_effects(events_e, time_e, events_c, time_c, zero_cells)
     events_e, n_e, events_c, n_c = given
     return dichotomous_effects(measure, events_e, n_e - events_e, events_c, n_c - events_c, zero_cells)

@@ -126,7 +126,7 @@ def sample(file: ModelFile, data: ModelData, priors: Priors, typical_variance: f
     data : ModelData
         One analysis.
     priors : Priors
-        Of mu and tau.
+        Of mu and tau, and of the baseline.
     typical_variance : float
         For I2.
     seed : int
@@ -182,7 +182,7 @@ def _drop_padding(posterior: Any, k: int) -> Any:
             raise SpecError(
                 f"the model has no variable '{name}'; a model file must name mu, tau and theta (one a study)"
             )
-    helpers = [name for name in ("z", "log_tau", "log_mu") if name in posterior]
+    helpers = [name for name in ("z", "log_tau", "log_mu", "baseline_w") if name in posterior]
     return posterior.drop_vars(helpers).isel(study=slice(0, k)) if "study" in posterior.dims else posterior
 
 

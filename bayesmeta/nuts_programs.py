@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bayesmeta.errors import BayesmetaError, SpecError
-from bayesmeta.likelihoods import ModelData
+from bayesmeta.likelihoods import ModelData, likelihood_for
 from bayesmeta.models import ModelFile
 from bayesmeta.nuts_blocks import data_values
-from bayesmeta.priors import Priors
+from bayesmeta.priors import DEFAULT_BASELINE, Priors
 
 
 @dataclass
@@ -47,8 +47,8 @@ def build_model(file: ModelFile, data: ModelData, priors: Priors) -> Any:
 def program_for(file: ModelFile, data: ModelData, priors: Priors) -> Any:
     """Return the compiled model for an analysis, compiling only what has not been compiled before.
 
-    A file that declares ``PADDED`` is recognized by its path, likelihood, size and prior families, and is not even built again; that its
-    declaration is true is checked when it is compiled.
+    A file that declares ``PADDED`` is recognized by its path, likelihood, nuisance variable, size and prior families, and
+    is not even built again; that its declaration is true is checked when it is compiled.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def program_for(file: ModelFile, data: ModelData, priors: Priors) -> Any:
     data : ModelData
         One analysis, padded if the file declares it.
     priors : Priors
-        Of mu and tau.
+        Of mu and tau, and of the baseline.
 
     Returns
     -------
@@ -71,14 +71,15 @@ def program_for(file: ModelFile, data: ModelData, priors: Priors) -> Any:
     """
     if not file.padded:
         return compiled(build_model(file, data, priors))
-    families = (priors.mu.family, priors.scale.family, priors.on_variance)
-    key = (file.path, file.path.stat().st_mtime_ns, data.likelihood, len(data.labels), families)
+    nuisance = likelihood_for(data.likelihood, data.measure).nuisance
+    families = (priors.mu.family, priors.scale.family, priors.on_variance, (priors.baseline or DEFAULT_BASELINE).family)
+    key = (file.path, file.path.stat().st_mtime_ns, data.likelihood, nuisance, len(data.labels), families)
     if key not in _PROGRAMS:
         model = build_model(file, data, priors)
         if unknown := sorted(data_values(data, priors).keys() - {variable.name for variable in model.data_vars}):
             raise SpecError(
                 f"the model file {file.path} declares PADDED = True but has no data {', '.join(unknown)}; call "
-                "bayesmeta.nuts_blocks.add_data and add_priors in it, or drop PADDED"
+                "bayesmeta.nuts_blocks.add_data and add_priors (and add_baseline for events) in it, or drop PADDED"
             )
         # other numbers of the same shapes must give the same graph
         other = replace(

@@ -6,14 +6,13 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from bayesmeta.analysis import AnalysisResult
 from bayesmeta.errors import DataError
-from bayesmeta.files import write_json, write_text
+from bayesmeta.files import json_text, write_bytes, write_json, write_text
 from bayesmeta.review_spec import Analysis, Review
+from bayesmeta.row_files import ROWS_FILE, rows_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,9 +27,26 @@ def result_file(out: Path, analysis_id: str) -> Path:
     return out / "analyses" / f"{analysis_id}.json"
 
 
+def result_text(result: AnalysisResult) -> str:
+    """Return one analysis' result as JSON: its fields in their order, numbers with all their digits, NaN as null."""
+    fields = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
+    return json_text(fields, sort_keys=False)
+
+
+def read_result(text: str | bytes) -> AnalysisResult:
+    """Return the result a JSON text holds.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it holds none.
+    """
+    return AnalysisResult(**json.loads(text))
+
+
 def save_result(out: Path, result: AnalysisResult) -> Path:
     """Write one analysis' result as JSON, atomic."""
-    return write_json(result_file(out, result.id), _plain(dataclasses.asdict(result)), sort_keys=False)
+    return write_text(result_file(out, result.id), result_text(result))
 
 
 def save_review(out: Path, review: Review) -> Path:
@@ -38,33 +54,10 @@ def save_review(out: Path, review: Review) -> Path:
     return write_json(out / REVIEW_FILE, review.model_dump(mode="json"))
 
 
-def _plain(value: Any) -> Any:
-    """Turn arrays and numpy numbers into lists and Python numbers."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.ndarray):
-        return [_plain(item) for item in value.tolist()]
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
-
-
-def forget(out: Path, analysis_id: str) -> None:
-    """Take away what an earlier run wrote for an analysis."""
-    result_file(out, analysis_id).unlink(missing_ok=True)
-    for path in (out / "figures").glob("*.*"):
-        if path.stem in (f"forest_{analysis_id}", f"tau_{analysis_id}"):
-            path.unlink()
-
-
 def finished_results(out: Path, review: Review) -> list[AnalysisResult]:
     """Read the results that are there, in the review's order."""
     paths = [result_file(out, analysis.id) for analysis in review.analysis]
-    return [AnalysisResult(**json.loads(path.read_text(encoding="utf-8"))) for path in paths if path.is_file()]
+    return [read_result(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
 
 
 def load_run(out: Path) -> tuple[Review, list[AnalysisResult]]:
@@ -112,6 +105,16 @@ def write_frames(out: Path, results: list[AnalysisResult]) -> list[Path]:
     return [
         write_text(out / RESULTS_FILE, frame.to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n")),
         write_text(out / STUDIES_FILE, studies.to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n")),
+    ]
+
+
+def write_run_tables(out: Path, review: Review, results: list[AnalysisResult]) -> list[Path]:
+    """Write all that a run makes of its results: the frames as CSV, the tidy rows as Parquet, and the publication tables."""
+    rows = [row for result in results for row in result.rows]
+    return [
+        *write_frames(out, results),
+        write_bytes(out / ROWS_FILE, rows_bytes(rows)),
+        *write_tables(out, review, results),
     ]
 
 

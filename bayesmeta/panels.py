@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -12,7 +12,7 @@ from bayesmeta.errors import ConvergenceError
 
 Array = np.ndarray
 TOLERANCE = 1e-12
-FIRST_PANELS, MAX_PANELS = 4, 2000
+MAX_PANELS = 2000
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class PanelDensity:
         tau = np.asarray(tau, dtype=float)
         x = self.map.inverse(tau)
         panel, local, width = self._locate(x)
-        basis = _basis(local, self.integral.shape[1])
+        basis = legendre_basis(local, self.integral.shape[1])
         cdf = self.cumulative[panel] + (self.integral[panel] * basis).sum(axis=-1)
         in_x = np.maximum((self.series[panel] * basis[..., :-1]).sum(axis=-1), 0.0)
         slope_in_x = (self.slopes[panel] * basis[..., :-2]).sum(axis=-1) * 2 / width
@@ -185,32 +185,52 @@ class PanelDensity:
         p = np.asarray(p, dtype=float)
         shape, p = p.shape, np.atleast_1d(p).ravel()
         panel = np.clip(np.searchsorted(self.cumulative, p, side="right") - 1, 0, len(self.edges) - 2)
-        target = p - self.cumulative[panel]
-        integral, series = self.integral[panel], self.series[panel]
         half_width = 0.5 * (self.edges[panel + 1] - self.edges[panel])
-        low, high = np.full_like(p, -1.0), np.full_like(p, 1.0)
         start = (self.map.inverse(self.rough_quantile(p)) - self.edges[panel]) / half_width - 1
-        t = np.clip(start, -0.999, 0.999)
         inner = (p > 0) & (p < 1)
-        for _ in range(100):
-            basis = _basis(t, integral.shape[1])
-            gap = (integral * basis).sum(axis=-1) - target
-            low, high = np.where(gap < 0, t, low), np.where(gap > 0, t, high)
-            slope = np.maximum((series * basis[:, :-1]).sum(axis=-1) * half_width, 1e-300)
-            step = t - gap / slope
-            # a Newton step within rounding of the root may leave the bracket by as much: let it
-            outside = ((step <= low) | (step >= high)) & ~(np.abs(step - t) <= 1e-8)
-            moved = np.where(outside, high - low, np.abs(step - t))
-            t = np.where(gap == 0, t, np.where(outside, 0.5 * (low + high), step))
-            # Newton squares the error: after a step this short what is left is below rounding
-            if (moved[(gap != 0) & inner] < 1e-8).all():
-                break
+        t = invert_series(
+            self.integral[panel], self.series[panel] * half_width[:, None], p - self.cumulative[panel], start, inner
+        )
         tau, _ = self.map.forward(np.clip(self.edges[panel] + half_width * (t + 1), 1e-300, 1 - 1e-16))
         tau = np.where(p <= 0, self.map.low, np.where(p >= 1, self.map.high, tau))
         return tau.reshape(shape)
 
 
-def _basis(t: Array, size: int) -> Array:
+def invert_series(integral: Array, slope: Array, target: Array, start: Array, asked: Array) -> Array:
+    """Find where increasing Legendre series reach their targets, by safeguarded Newton steps.
+
+    Parameters
+    ----------
+    integral, slope : numpy.ndarray, shape (r, n + 1) and (r, n)
+        Coefficients of each function of t in (-1, 1), and of its derivative.
+    target, start : numpy.ndarray, shape (r,)
+        The values to reach, and where to begin.
+    asked : numpy.ndarray of bool, shape (r,)
+        Rows that must have converged; the others only come along.
+
+    Returns
+    -------
+    numpy.ndarray, shape (r,)
+        t, in [-1, 1].
+    """
+    low, high = np.full_like(target, -1.0), np.full_like(target, 1.0)
+    t = np.clip(start, -0.999, 0.999)
+    for _ in range(100):
+        basis = legendre_basis(t, integral.shape[1])
+        gap = np.vecdot(integral, basis) - target
+        low, high = np.where(gap < 0, t, low), np.where(gap > 0, t, high)
+        step = t - gap / np.maximum(np.vecdot(slope, basis[:, :-1]), 1e-300)
+        # a Newton step within rounding of the root may leave the bracket by as much: let it
+        outside = ((step <= low) | (step >= high)) & ~(np.abs(step - t) <= 1e-8)
+        moved = np.where(outside, high - low, np.abs(step - t))
+        t = np.where(gap == 0, t, np.where(outside, 0.5 * (low + high), step))
+        # Newton squares the error: after a step this short what is left is below rounding
+        if (moved[(gap != 0) & asked] < 1e-8).all():
+            break
+    return t
+
+
+def legendre_basis(t: Array, size: int) -> Array:
     """Legendre polynomials of degree 0 to size - 1 at ``t``, on a new last axis."""
     out = np.empty((size, *t.shape))
     out[0], out[1] = 1.0, t
@@ -229,6 +249,8 @@ def integrate(
     moment_scale: float = 1.0,
     nodes_per_panel: int = 20,
     tolerance: float = TOLERANCE,
+    first_panels: int = 4,
+    first_edges: Sequence[float] | Array | None = None,
 ) -> PanelDensity:
     """Normalize a density of tau by adaptive bisection of panels in x.
 
@@ -249,6 +271,10 @@ def integrate(
         Gauss-Legendre nodes on each panel.
     tolerance : float
         Relative to the whole integral.
+    first_panels : int
+        Panels of equal width in x to begin with.
+    first_edges : sequence of float, optional
+        The edges of the panels to begin with, from 0 to 1, where more is known.
 
     Raises
     ------
@@ -256,8 +282,8 @@ def integrate(
         If the tolerance is not reached with ``MAX_PANELS`` panels, or the density is zero or not finite everywhere.
     """
     unit_nodes, unit_weights, to_series, to_integral, to_slope = legendre_rule(nodes_per_panel)
-    first_edges = np.linspace(0.0, 1.0, FIRST_PANELS + 1)
-    low, high = first_edges[:-1], first_edges[1:]
+    start = np.linspace(0.0, 1.0, first_panels + 1) if first_edges is None else np.asarray(first_edges, dtype=float)
+    low, high = start[:-1], start[1:]
     kept: list[tuple[Array, ...]] = []
     while len(low):
         x = low[:, None] + 0.5 * (high - low)[:, None] * (unit_nodes + 1)

@@ -17,13 +17,11 @@ from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.likelihoods import ModelData
 from bayesmeta.mixtures import NormalMixtures
 from bayesmeta.priors import Priors
-from bayesmeta.quadrature import QuadratureSolution
 from bayesmeta.tau_functions import TauFunctions
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from bayesmeta.nuts import NutsSolution
     from bayesmeta.samples import Samples
 
 Array = np.ndarray
@@ -43,7 +41,7 @@ class Posterior:
         ``"quadrature"`` or ``"nuts"``.
     model : str
         The model file's name.
-    solution : QuadratureSolution or NutsSolution
+    solution : QuadratureSolution, PointSolution, ArmSolution, AveragedSolution or NutsSolution
         What the engine found.
     seed : int
         Of the sampler, and of every draw made from this posterior.
@@ -55,7 +53,7 @@ class Posterior:
     priors: Priors
     engine: str
     model: str
-    solution: QuadratureSolution | NutsSolution
+    solution: Any
     seed: int
     provenance: Mapping[str, str] = field(default_factory=dict)
 
@@ -88,9 +86,11 @@ class Posterior:
         SpecError
             If there is no such term.
         """
-        for family in self.solution.families:
-            if term in family.terms:
-                return family.take(term)
+        # the effects of single studies may take longer than all else, so they come last
+        for group in ("pooled", "families"):
+            for family in getattr(self.solution, group, ()):
+                if term in family.terms:
+                    return family.take(term)
         raise unknown_name("term", term, self.terms)
 
     def quantile(self, term: str, p: float | Array) -> Any:
@@ -149,8 +149,16 @@ class Posterior:
         Returns
         -------
         pathlib.Path
+
+        Raises
+        ------
+        SpecError
+            For a posterior averaged over models.
         """
         from bayesmeta.storage import write_tree
+
+        if self.engine == "averaged":
+            raise SpecError("an averaged posterior is not stored; save one of its fits and average again")
 
         return write_tree(self.draws, Path(path))
 

@@ -67,9 +67,19 @@ class QuadratureSolution:
 
 
 def conditional_mu(tau: Array, yi: Array, vi: Array, priors: Priors) -> tuple[Array, Array]:
-    """Mean and variance of mu given tau and the data, each of the shape of ``tau`` (one axis)."""
-    weights = 1.0 / (vi + tau[:, None] ** 2)
-    precision, weighted = weights.sum(axis=1), weights @ yi
+    """Mean and variance of mu given tau and the data, each of the shape of ``tau``.
+
+    Parameters
+    ----------
+    tau : numpy.ndarray, shape (...)
+        Any shape.
+    yi, vi : numpy.ndarray, shape (k,) or (..., k)
+        One analysis, or one for each place of ``tau`` (broadcast).
+    priors : Priors
+        Of mu.
+    """
+    weights = 1.0 / (vi + tau[..., None] ** 2)
+    precision, weighted = weights.sum(axis=-1), np.vecdot(weights, yi)
     if priors.mu.family == "Normal":
         mean, sd = priors.mu.args
         precision, weighted = precision + 1.0 / sd**2, weighted + mean / sd**2
@@ -77,10 +87,10 @@ def conditional_mu(tau: Array, yi: Array, vi: Array, priors: Priors) -> tuple[Ar
 
 
 def log_likelihood_tau(tau: Array, yi: Array, vi: Array, priors: Priors) -> Array:
-    """Log likelihood of tau with mu integrated out, at each of ``tau`` (one axis); natural log."""
-    total = vi + tau[:, None] ** 2
+    """Log likelihood of tau with mu integrated out, at each of ``tau`` (shapes as in ``conditional_mu``); natural log."""
+    total = vi + tau[..., None] ** 2
     mean, variance = conditional_mu(tau, yi, vi, priors)
-    value = -0.5 * (LOG_2PI + np.log(total) + (yi - mean[:, None]) ** 2 / total).sum(axis=1)
+    value = -0.5 * (LOG_2PI + np.log(total) + (yi - mean[..., None]) ** 2 / total).sum(axis=-1)
     if priors.mu.family == "Normal":
         centre, sd = priors.mu.args
         return value + 0.5 * np.log(variance / sd**2) - 0.5 * ((mean - centre) / sd) ** 2
@@ -109,6 +119,34 @@ def check_supported(priors: Priors) -> None:
         raise SpecError(
             f"engine 'quadrature' needs a Normal or Flat prior for mu but got {priors.mu}; use engine='nuts' for this one"
         )
+
+
+def finite_moments(k: int, priors: Priors) -> int:
+    """How many moments of tau (4 at most) its posterior has after k studies.
+
+    The likelihood of tau falls as tau^-k (one power less with mu flat), times the tail of the prior.
+    """
+    exponent = priors.tau_tail_exponent + k - (priors.mu.family == "Flat")
+    return max(0, int(min(4, np.ceil(exponent - 1) - 1))) if np.isfinite(exponent) else 4
+
+
+def typical_tau(yi: Array, vi: Array, priors: Priors) -> Array:
+    """A tau that lies where the posterior of tau does, give or take some orders of magnitude.
+
+    Parameters
+    ----------
+    yi, vi : numpy.ndarray, shape (..., k)
+        Effects and variances of one or many analyses.
+    priors : Priors
+        Of tau.
+
+    Returns
+    -------
+    numpy.ndarray, shape (...)
+    """
+    spread = np.sqrt(np.median(vi, axis=-1)) + np.std(yi, axis=-1)
+    prior_median = float(priors.scale.quantile(0.5)) ** (0.5 if priors.on_variance else 1.0)
+    return np.sqrt(spread * np.minimum(prior_median, 1e3 * spread))
 
 
 def tau_map(priors: Priors, scale: float) -> Map:
@@ -163,12 +201,8 @@ def solve_normal(
     flat = priors.mu.family == "Flat"
     if k == 0:
         raise DataError("no study can be pooled", fix="check the exclusions and the measure")
-    # the likelihood of tau falls as tau^-k (one power less with mu flat), times the tail of the prior
-    exponent = priors.tau_tail_exponent + k - flat
-    moments = max(0, int(min(4, np.ceil(exponent - 1) - 1))) if np.isfinite(exponent) else 4
-    spread = float(np.sqrt(np.median(vi)) + (np.std(yi) if k > 1 else 0.0))
-    prior_median = float(priors.scale.quantile(0.5)) ** (0.5 if priors.on_variance else 1.0)
-    size = float(np.sqrt(spread * min(prior_median, 1e3 * spread)))
+    moments = finite_moments(k, priors)
+    size = float(typical_tau(yi, vi, priors))
     density = integrate(
         lambda tau: priors.log_tau_density(tau) + log_likelihood_tau(tau, yi, vi, priors),
         tau_map(priors, size),

@@ -1,33 +1,22 @@
-"""Run a review: read it strictly, run its analyses one by one, and write everything as it is finished."""
+"""Run a review: read it strictly, run what is not up to date, and write everything as it is finished."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from bayesmeta.analysis import AnalysisResult, run_analysis
-from bayesmeta.errors import BayesmetaError, SpecError, unknown_name
-from bayesmeta.files import sha256, write_json
-from bayesmeta.outputs import (
-    MANIFEST_FILE,
-    RESULTS_FILE,
-    STUDIES_FILE,
-    draw_analysis,
-    finished_results,
-    forget,
-    save_result,
-    save_review,
-    write_frames,
-    write_tables,
-)
-from bayesmeta.posterior import Posterior, versions
+from bayesmeta.analysis import AnalysisResult
+from bayesmeta.errors import SpecError
+from bayesmeta.outputs import read_result, result_file
 from bayesmeta.progress import Progress, Silent
-from bayesmeta.review_spec import Analysis, Review, read_review
+from bayesmeta.review_plan import Choice, Step, chosen_analyses, plan, with_engine
+from bayesmeta.review_run import ReviewRun
+from bayesmeta.review_spec import Review, read_review
+from bayesmeta.tasks import Outcome, Task
+from bayesmeta.workers import Here, Processes, Workers, do_all
 
 
 @dataclass(frozen=True)
@@ -39,17 +28,20 @@ class Run:
     out : pathlib.Path
         Its folder.
     results : tuple of AnalysisResult
-        Of the analyses that gave results, in the review's order.
+        Of the analyses asked for that have results, in the review's order.
     failed : dict
         Analysis id to what went wrong, for those that failed in whole or in part.
     seconds : float
         Wall time.
+    kept : tuple of str
+        The analyses asked for that were up to date, so that they were not run again.
     """
 
     out: Path
     results: tuple[AnalysisResult, ...]
     failed: dict[str, str]
     seconds: float
+    kept: tuple[str, ...] = ()
 
 
 def run_review(
@@ -60,8 +52,14 @@ def run_review(
     only: tuple[str, ...] = (),
     figures: bool = True,
     progress: Progress | None = None,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    fresh: bool = False,
 ) -> Run:
-    """Run every analysis of a review and write results, tables and figures.
+    """Run the analyses of a review and write results, tables and figures.
+
+    What an earlier run into the same folder made from the same data, analysis, priors, settings and version is kept; so a run
+    that was stopped goes on where it was.
 
     Parameters
     ----------
@@ -77,6 +75,12 @@ def run_review(
         Whether to draw.
     progress : Progress, optional
         Told about each analysis; default silent.
+    jobs : int
+        Processes to spread the analyses over; 1: this one. More than one in a script needs ``if __name__ == "__main__":``.
+    scheduler : str, optional
+        Address of a dask scheduler whose workers do the analyses, in place of ``jobs``.
+    fresh : bool
+        Whether to make everything again, up to date or not.
 
     Returns
     -------
@@ -87,120 +91,97 @@ def run_review(
     ------
     SpecError
         If the review itself cannot be used; nothing is written then.
+    BusyError
+        If another run is writing into the folder.
+    DataError
+        If something cannot be written; what was finished before is kept.
     """
     started = time.perf_counter()
-    review, folder = read_review(path)
-    review = _with_engine(review, engine)
-    chosen = _chosen(review, only)
-    target = Path(out) if out is not None else Path("outputs") / review.id
+    choice = Choice(engine, only, figures, fresh)
+    review, folder, target = opened(path, out, choice)
+    chosen_analyses(review, only)
+    workers = chosen_workers(jobs, scheduler)
+    run = ReviewRun(review, folder, source_file(path), target, choice, workers.shares_disk)
     progress = progress or Silent()
-    save_review(target, review)
-    results: list[AnalysisResult] = []
-    failed: dict[str, str] = {}
-    with progress.over(len(chosen), review.title):
-        for analysis in chosen:
-            progress.started(analysis.id, analysis.outcome)
-            began = time.perf_counter()
-            try:
-                result = run_analysis(review, analysis, folder, _saver(target, review, analysis.id))
-                save_result(target, result)
-                results.append(result)
-                problems = [*result.errors, *(_drawn(target, review, analysis, result) if figures else [])]
-            except Exception as error:  # one analysis must not stop the others, whatever went wrong
-                # what an earlier run found for this analysis no longer holds
-                forget(target, analysis.id)
-                problems = [_said(error)]
-            problem = "; ".join(problems)
-            if problem:
-                failed[analysis.id] = problem
-            progress.finished(analysis.id, problem, time.perf_counter() - began)
-    # with the results an earlier run left, where only some analyses were asked for now
-    there = finished_results(target, review)
-    if there:
-        write_frames(target, there)
-        write_tables(target, review, there)
-    else:
-        for stale in [target / RESULTS_FILE, target / STUDIES_FILE, *(target / "tables").glob("*.*")]:
-            stale.unlink(missing_ok=True)
-    seconds = time.perf_counter() - started
-    write_json(
-        target / MANIFEST_FILE, _manifest(Path(path), review, folder, there, [result.id for result in results], failed)
-    )
-    return Run(target, tuple(results), failed, seconds)
+    with workers:
+        run.open()
+        try:
+            with progress.over(run.to_do, review.title):
+                do_all(workers, run.tasks(), tell_start(progress), tell_end(progress, lambda _: run))
+        finally:
+            run.close()
+    asked = [step.analysis.id for step in run.steps]
+    files = [result_file(target, name) for name in asked if name in run.there]
+    results = tuple(read_result(path.read_bytes()) for path in files)
+    return Run(target, results, run.failed, time.perf_counter() - started, tuple(run.kept))
 
 
-def _said(error: Exception) -> str:
-    """Say what went wrong; for what this package does not raise on purpose, with its type."""
-    return str(error) if isinstance(error, BayesmetaError) else f"unexpected {type(error).__name__}: {error}"
+def plan_review(
+    path: str | os.PathLike[str], out: str | os.PathLike[str] | None = None, choice: Choice | None = None
+) -> tuple[Review, Path, list[Step]]:
+    """Say what ``run_review`` would do and why; nothing is written.
+
+    Returns
+    -------
+    review : Review
+    out : pathlib.Path
+        Where it would write.
+    steps : list of Step
+        One an analysis asked for.
+    """
+    choice = choice or Choice()
+    review, folder, target = opened(path, out, choice)
+    return review, target, plan(review, folder, target, choice)
 
 
-def _drawn(target: Path, review: Review, analysis: Analysis, result: AnalysisResult) -> list[str]:
-    """Draw an analysis; a figure that fails is a problem, and its numbers stay."""
-    try:
-        draw_analysis(target, review, analysis, result)
-    except Exception as error:
-        return [f"figure: {_said(error)}"]
-    return []
+def opened(
+    path: str | os.PathLike[str], out: str | os.PathLike[str] | None, choice: Choice
+) -> tuple[Review, Path, Path]:
+    """Read a review; return it with the engine chosen, the folder of its data and the folder to write into."""
+    review, folder = read_review(path)
+    return with_engine(review, choice.engine), folder, Path(out) if out is not None else Path("outputs") / review.id
 
 
-def _with_engine(review: Review, engine: str | None) -> Review:
-    if engine is None:
-        return review
-    if engine not in ("both", "quadrature", "nuts"):
-        raise unknown_name("engine", engine, ("both", "quadrature", "nuts"))
-    return review.model_copy(update={"settings": review.settings.model_copy(update={"engine": engine})})
+def source_file(path: str | os.PathLike[str]) -> Path:
+    """Return the review.toml that a path means."""
+    return Path(path) / "review.toml" if Path(path).is_dir() else Path(path)
 
 
-def _chosen(review: Review, only: tuple[str, ...]) -> list[Analysis]:
-    known = {analysis.id for analysis in review.analysis}
-    for name in only:
-        if name not in known:
-            raise SpecError(f"the review has no analysis '{name}'; it has {', '.join(sorted(known))}")
-    return [analysis for analysis in review.analysis if not only or analysis.id in only]
+def chosen_workers(jobs: int, scheduler: str | None) -> Workers:
+    """Return the workers asked for.
+
+    Raises
+    ------
+    SpecError
+        If ``jobs`` is below 1.
+    """
+    if scheduler is not None:
+        from bayesmeta.workers_dask import Cluster
+
+        return Cluster(scheduler)
+    if jobs < 1:
+        raise SpecError(f"jobs must be 1 or more but got {jobs}")
+    return Here() if jobs == 1 else Processes(jobs)
 
 
-def _saver(out: Path, review: Review, analysis_id: str) -> Callable[[str, Posterior], None] | None:
-    if not review.settings.save_fits:
-        return None
+def tell_start(progress: Progress) -> Callable[[Task], None]:
+    """Return what is called as a task begins."""
 
-    def save(name: str, posterior: Posterior) -> None:
-        # a quadrature fit is solved again faster than it is read
-        if posterior.engine == "nuts":
-            posterior.save(out / "fits" / f"{analysis_id}_{name.replace(':', '-')}.nc")
+    def begun(task: Task) -> None:
+        if task.kind != "tables":
+            progress.started(task.analysis.id, task.analysis.outcome)
 
-    return save
+    return begun
 
 
-def _manifest(
-    path: Path,
-    review: Review,
-    folder: Path,
-    results: list[AnalysisResult],
-    run_now: list[str],
-    failed: dict[str, str],
-) -> dict[str, Any]:
-    """Return what made these outputs: versions, seeds, settings, hashes of data, models and settings, priors as used."""
-    from bayesmeta.models import available_models, model_folder
+def tell_end(progress: Progress, run_of: Callable[[Task], ReviewRun]) -> Callable[[Task, Outcome], Iterable[Task]]:
+    """Return what is called with each outcome: it is written first and then told of."""
 
-    file = path / "review.toml" if path.is_dir() else path
-    data = sorted({analysis.data for analysis in review.analysis})
-    return {
-        "review": review.id,
-        "title": review.title,
-        "notice": review.notice,
-        "versions": versions(),
-        "settings": review.settings.model_dump(mode="json"),
-        "seed": review.settings.seed,
-        "sha256": {
-            "review.toml": sha256(file),
-            "settings": hashlib.sha256(review.model_dump_json().encode()).hexdigest(),
-            "data": {name: sha256(folder / name) for name in data},
-            "models": {name: sha256(model_folder() / f"{name}.py") for name in available_models()},
-        },
-        "analyses": {
-            result.id: {"primary": result.primary, "priors": result.priors, "errors": result.errors}
-            for result in results
-        },
-        "run_now": run_now,
-        "failed": failed,
-    }
+    def ended(task: Task, outcome: Outcome) -> Iterable[Task]:
+        following = run_of(task).take(task, outcome)
+        if task.kind != "tables":
+            problems = [*outcome.errors, *([outcome.figure_error] if outcome.figure_error else [])]
+            progress.finished(task.analysis.id, "; ".join(problems), outcome.seconds)
+        return following
+
+    return ended

@@ -27,6 +27,10 @@ class Published(_Strict):
     k: int | None = None
     n: int | None = None
     method: str = "DL"
+    model: Literal["common", "random"] | None = None
+    tau2: Annotated[float, Field(ge=0)] | None = None
+    i2: Annotated[float, Field(ge=0, le=100)] | None = None
+    q: Annotated[float, Field(ge=0)] | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Published:
@@ -118,6 +122,7 @@ class Analysis(_Strict):
     exclude: dict[str, str] = {}
     columns: dict[str, str] = {}
     groups: tuple[str, str] = ("Experimental", "Control")
+    level: Annotated[float, Field(gt=0, lt=1)] | None = None
     mid: float | None = None
     note: str = ""
     published: Published | None = None

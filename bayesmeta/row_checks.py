@@ -19,7 +19,7 @@ def refuse_impossible(studies: StudyTable, kind: str) -> None:
     ----------
     studies : StudyTable
         The study table.
-    kind : {"dichotomous", "continuous", "oe"}
+    kind : {"dichotomous", "continuous", "rates", "oe"}
         The kind of data the effects are made from.
     """
     columns, included = studies.columns, np.asarray(studies.included, dtype=bool)
@@ -31,7 +31,11 @@ def refuse_impossible(studies: StudyTable, kind: str) -> None:
             checks.append((f"events_{arm}", events < 0, "is negative"))
     elif kind == "continuous":
         checks += [(f"sd_{arm}", columns[f"sd_{arm}"] < 0, "is negative") for arm in ("e", "c")]
-    if kind != "oe":
+    elif kind == "rates":
+        for arm in ("e", "c"):
+            checks.append((f"events_{arm}", columns[f"events_{arm}"] < 0, "is negative"))
+            checks.append((f"time_{arm}", columns[f"time_{arm}"] <= 0, "is not positive"))
+    if kind in ("dichotomous", "continuous"):
         checks += [(f"n_{arm}", columns[f"n_{arm}"] <= 0, "is not positive") for arm in ("e", "c")]
     for name, bad, what in checks:
         for i in np.flatnonzero(bad & included):

@@ -14,15 +14,14 @@ import numpy as np
 from bayesmeta.distributions import Prior
 from bayesmeta.errors import DataError
 from bayesmeta.files import write_bytes
+from bayesmeta.fitting import solve_exactly
 from bayesmeta.likelihoods import LIKELIHOODS, ModelData
 from bayesmeta.posterior import Posterior
 from bayesmeta.priors import Priors
-from bayesmeta.quadrature import QuadratureSolution, solve_normal, typical_variance
+from bayesmeta.quadrature import typical_variance
 
 if TYPE_CHECKING:
     import xarray as xr
-
-    from bayesmeta.nuts import NutsSolution
 
 Array = np.ndarray
 
@@ -99,21 +98,24 @@ def _rebuilt(tree: xr.DataTree, path: str | os.PathLike[str]) -> Posterior:
         included=np.ones(len(guide["guide_effect"])),
         **guide,
     )
-    mu, scale = (
-        Prior(item["family"], tuple(item["args"]), item["written"])
-        for item in (spec["priors_as_values"][x] for x in ("mu", "scale"))
+    given = spec["priors_as_values"]
+    mu, scale, baseline = (
+        Prior(item["family"], tuple(item["args"]), item["written"]) if item else None
+        for item in (given["mu"], given["scale"], given.get("baseline"))
     )
-    priors = Priors(mu, scale, spec["priors_as_values"]["on_variance"])
+    assert mu is not None
+    assert scale is not None
+    priors = Priors(mu, scale, given["on_variance"], baseline)
     solution = _solution(tree, spec, data, priors)
     posterior = Posterior(data, priors, spec["engine"], spec["model"], solution, spec["seed"], spec["provenance"])
     posterior.__dict__["draws"] = tree
     return posterior
 
 
-def _solution(tree: Any, spec: Mapping[str, Any], data: ModelData, priors: Priors) -> QuadratureSolution | NutsSolution:
+def _solution(tree: Any, spec: Mapping[str, Any], data: ModelData, priors: Priors) -> Any:
     """Solve again where that takes milliseconds; otherwise take the stored draws."""
     if spec["engine"] == "quadrature":
-        return solve_normal(data.columns["effect"], data.columns["se"] ** 2, priors, data.labels)
+        return solve_exactly(data, priors)
     from bayesmeta.nuts import NutsSolution
 
     return NutsSolution(

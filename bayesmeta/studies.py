@@ -13,7 +13,7 @@ import numpy as np
 from bayesmeta.columns import assign_columns, check_columns
 from bayesmeta.errors import DataError, SpecError, unknown_name
 from bayesmeta.studies_cells import Marks, decimal_marks
-from bayesmeta.studies_checks import Sheet, read_numbers, settle
+from bayesmeta.studies_checks import settle
 from bayesmeta.studies_frame import read_frame
 from bayesmeta.studies_names import KINDS, NUMERIC, OWN
 from bayesmeta.studies_raw import RawTable, read_file
@@ -25,6 +25,7 @@ from bayesmeta.studies_rows import (
     unique_labels,
     without_headings,
 )
+from bayesmeta.studies_sheet import Sheet, read_numbers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +43,7 @@ class StudyTable:
         One label a row.
     columns : mapping of str to numpy.ndarray
         Canonical number columns, float64 (k,), NaN where blank: ``events_e n_e events_c n_c``,
+        ``events_e time_e events_c time_c`` (person-time, in one unit throughout the table),
         ``mean_e sd_e n_e mean_c sd_c n_c``, ``yi sei`` or ``yi ci_low ci_high`` (on the scale the table has them),
         ``oe v`` (O-E and its variance). Kept as read-only copies.
     extra : mapping of str to tuple of str
@@ -99,9 +101,9 @@ class StudyTable:
 
     @property
     def kind(self) -> str:
-        """What the table holds: ``"dichotomous"``, ``"continuous"``, ``"oe"`` or ``"estimate"``.
+        """What the table holds: ``"dichotomous"``, ``"continuous"``, ``"rates"``, ``"oe"`` or ``"estimate"``.
 
-        Where it holds several, the one that is complete (totals above 0) in most included rows, the first of these
+        Where it holds several, the one that is complete (totals and person-time above 0) in most included rows, the first of these
         where they tie.
         """
         complete = {kind: self._complete(kind) for kind in KINDS}
@@ -118,7 +120,7 @@ class StudyTable:
         if kind == "estimate":
             return given["yi"] & (given["sei"] | (given["ci_low"] & given["ci_high"]))
         complete = np.all([given[name] for name in KINDS[kind]], axis=0)
-        for name in ("n_e", "n_c"):
+        for name in ("n_e", "n_c", "time_e", "time_c"):
             if name in KINDS[kind]:
                 complete &= self.columns.get(name, blank) > 0
         return complete

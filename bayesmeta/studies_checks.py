@@ -11,98 +11,16 @@ other (counts and ready-made estimates, say) is all kept.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
-from bayesmeta.columns import Assignment
-from bayesmeta.errors import DataError
-from bayesmeta.studies_cells import Marks, parse_number, quoted
 from bayesmeta.studies_names import COUNTS, DERIVED, KINDS, NUMERIC, OWN
-from bayesmeta.studies_raw import RawTable
 from bayesmeta.studies_rows import suggest_where
+from bayesmeta.studies_sheet import Columns, Sheet
 
-Columns = dict[str, np.ndarray]
-
-_WORDS = {"dichotomous": "events", "continuous": "means", "oe": "O-E", "estimate": "estimates"}
+_WORDS = {"dichotomous": "events", "continuous": "means", "rates": "person-time", "oe": "O-E", "estimate": "estimates"}
 _ABSENT, _ZERO, _FILLED = 0, 1, 2
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """The kept rows of a table with what each column means, and its numbers as far as read.
-
-    Parameters
-    ----------
-    raw : RawTable
-        The cells.
-    assignment : Assignment
-        Which column holds what.
-    columns : dict of str to numpy.ndarray
-        Canonical and derived columns, float64 (k,), NaN where blank.
-    live : numpy.ndarray
-        bool (k,): rows that are not excluded and hold numbers; only these are checked.
-    """
-
-    raw: RawTable
-    assignment: Assignment
-    columns: Columns
-    live: np.ndarray
-
-    def refuse(self, row: int, name: str, what: str, fix: str) -> DataError:
-        """Build the error for one canonical column of one row."""
-        if name not in self.assignment.at:
-            name = {"n_e": "nonevents_e", "n_c": "nonevents_c", "sei": "vi"}.get(name, name)
-        return self.raw.error(what, row=row, column=self.assignment.at[name], fix=fix)
-
-    def text(self, row: int, name: str) -> str:
-        """Return a cell as the user wrote it, for a message."""
-        return (
-            quoted(self.raw.text(row, self.assignment.at[name]))
-            if name in self.assignment.at
-            else f"{self.columns[name][row]:g}"
-        )
-
-    def header(self, name: str) -> str:
-        """Return a canonical column's name as the user wrote it."""
-        return self.raw.header[self.assignment.at[name]] if name in self.assignment.at else name
-
-
-def read_numbers(raw: RawTable, assignment: Assignment, excluded: np.ndarray, marks: Marks) -> Columns:
-    """Read every number column.
-
-    Parameters
-    ----------
-    raw : RawTable
-        The kept rows.
-    assignment : Assignment
-        Which column holds what.
-    excluded : numpy.ndarray
-        bool (k,): rows whose unreadable cells become NaN instead of stopping the read.
-    marks : Marks
-        The table's decimal marks.
-
-    Returns
-    -------
-    dict of str to numpy.ndarray
-        float64 (k,) for each column, NaN where blank.
-
-    Raises
-    ------
-    DataError
-        For the first cell, row by row, that is not a number.
-    """
-    places = {name: at for name, at in assignment.at.items() if name != "study"}
-    columns = {name: np.full(len(raw.rows), np.nan) for name in places}
-    for row, cells in enumerate(raw.rows):
-        for name, at in places.items():
-            try:
-                columns[name][row] = parse_number(cells[at], marks, count=name in COUNTS)
-            except DataError as error:
-                if not excluded[row]:
-                    raise raw.error(error.what, row=row, column=at, fix=error.fix) from None
-    return columns
 
 
 def settle(sheet: Sheet) -> Columns:
@@ -131,8 +49,10 @@ def settle(sheet: Sheet) -> Columns:
     if "vi" in columns and "sei" not in columns:
         columns["sei"] = np.sqrt(np.where(columns["vi"] > 0, columns["vi"], np.nan))
     kinds = [kind for kind in KINDS if sheet.assignment.complete(kind)]
-    if len(kinds) > 1:
-        kinds = _drop_filler(sheet, columns, kinds)
+    # Person-time is never filler, and stands beside the counts it belongs to.
+    others = [kind for kind in kinds if kind != "rates"]
+    if len(others) > 1:
+        kinds = _drop_filler(sheet, columns, others) + [kind for kind in kinds if kind == "rates"]
     for row in np.flatnonzero(sheet.live):
         _check_row(Sheet(sheet.raw, sheet.assignment, columns, sheet.live), int(row), kinds)
     return {name: columns[name] for name in NUMERIC if name in columns}
@@ -216,6 +136,8 @@ def _check_row(sheet: Sheet, row: int, kinds: list[str]) -> None:
         _check_complete(sheet, row, kind, at)
     if {"dichotomous", "continuous"} & set(present):
         _check_arms(sheet, row, at)
+    if "rates" in present:
+        _check_person_time(sheet, row, at)
     if "estimate" in present:
         _check_estimate(sheet, row, at)
     if "oe" in present and at["v"] <= 0:
@@ -252,12 +174,13 @@ def _check_arms(sheet: Sheet, row: int, at: Mapping[str, float]) -> None:
         if n <= 0:
             fix = "An arm has at least one person: correct the total, or exclude the row."
             raise sheet.refuse(row, f"n_{arm}", f"the total {sheet.text(row, f'n_{arm}')} is not above 0", fix)
-        if events > n:
+        # With person-time beside them events may be occurrences, several a person; a risk made from them is refused later.
+        if events > n and np.isnan(at.get(f"time_{arm}", np.nan)):
             raise sheet.refuse(
                 row,
                 f"events_{arm}",
                 f"{sheet.text(row, f'events_{arm}')} events are more than the {n:.0f} in '{sheet.header(f'n_{arm}')}'",
-                "Correct one of the two, or exclude the row. Events are people, not occurrences.",
+                "Correct one of the two, or exclude the row. Events are people, not occurrences: those go with person-time, time_e time_c.",
             )
         if sd <= 0:
             raise sheet.refuse(
@@ -267,6 +190,13 @@ def _check_arms(sheet: Sheet, row: int, at: Mapping[str, float]) -> None:
                 "With an SD of 0 the study would weigh infinitely much; mostly it means an SD not reported. Give it "
                 "(from the standard error: SD = SE * sqrt(n)), or exclude the row.",
             )
+
+
+def _check_person_time(sheet: Sheet, row: int, at: Mapping[str, float]) -> None:
+    for name in ("time_e", "time_c"):
+        if at[name] <= 0:
+            fix = "An arm is observed for some time: correct the person-time, or exclude the row."
+            raise sheet.refuse(row, name, f"the person-time {sheet.text(row, name)} is not above 0", fix)
 
 
 def _check_estimate(sheet: Sheet, row: int, at: Mapping[str, float]) -> None:

@@ -6,23 +6,25 @@ from collections.abc import Mapping
 
 NUMERIC = (
     *("events_e", "n_e", "events_c", "n_c", "mean_e", "sd_e", "mean_c", "sd_c"),
-    *("yi", "sei", "ci_low", "ci_high", "oe", "v"),
+    *("yi", "sei", "ci_low", "ci_high", "oe", "v", "time_e", "time_c"),
 )
 #: Columns that are not kept as such: n = events + nonevents, sei = sqrt(vi).
 DERIVED = ("nonevents_e", "nonevents_c", "vi")
 COUNTS = frozenset(("events_e", "n_e", "events_c", "n_c", "nonevents_e", "nonevents_c"))
 
-#: The four kinds of data, in the order in which one is preferred where a row holds several.
+#: The five kinds of data, in the order in which one is preferred where a row holds several.
 KINDS: Mapping[str, tuple[str, ...]] = {
     "dichotomous": ("events_e", "n_e", "events_c", "n_c"),
     "continuous": ("mean_e", "sd_e", "n_e", "mean_c", "sd_c", "n_c"),
+    "rates": ("events_e", "time_e", "events_c", "time_c"),
     "oe": ("oe", "v"),
     "estimate": ("yi", "sei"),
 }
-#: The columns that make a kind, without the totals that two kinds share.
+#: The columns that make a kind, without the totals and events that two kinds share.
 OWN: Mapping[str, tuple[str, ...]] = {
     "dichotomous": ("events_e", "events_c"),
     "continuous": ("mean_e", "sd_e", "mean_c", "sd_c"),
+    "rates": ("time_e", "time_c"),
     "oe": ("oe", "v"),
     "estimate": ("yi", "sei", "ci_low", "ci_high"),
 }
@@ -37,10 +39,13 @@ _STATISTICS = {
     "n": ("n", "total", "totals", "samplesize"),
     "mean": ("mean", "means"),
     "sd": ("sd", "stddev", "standarddeviation", "stdev"),
+    "time": ("persontime", "personyears", "patientyears", "persondays", "personmonths", "exposuretime"),
 }
 _OTHER = {
-    "events_e": "ai tpos",
-    "events_c": "ci cpos",
+    "events_e": "ai tpos x1i",
+    "events_c": "ci cpos x2i",
+    "time_e": "t1i timee timeexperimental timeintervention timeexp",
+    "time_c": "t2i timec timecontrol timectrl",
     "nonevents_e": "bi tneg noneventse",
     "nonevents_c": "di cneg noneventsc",
     "n_e": "n1i",

@@ -78,20 +78,24 @@ def summarize(
         raise unknown_name("scale", scale, SCALES)
     check_level(level)
     tails = np.array([[0.5 - 0.5 * level], [0.5], [0.5 + 0.5 * level]])
+    rows = posterior.terms if studies else posterior.terms[:5]
     blocks = []
-    for family in posterior.solution.families:
+    # each study's own effect can take longer than all else
+    pooled = None if studies else getattr(posterior.solution, "pooled", None)
+    for family in posterior.solution.families if pooled is None else pooled:
+        if not set(family.terms) & set(rows):
+            continue
         low, median, high = family.quantile(tails)
         hdi_low, hdi_high = family.hdi(level, np.stack([low, high]))
         block = {
             "term": np.array(family.terms),
             "mean": family.mean(), "sd": family.sd(), "median": median, "ci_low": low, "ci_high": high,
             "hdi_low": hdi_low, "hdi_high": hdi_high,
-            **_probabilities(family, posterior.measure, better, mid),
+            **benefit_probabilities(family, posterior.measure, better, mid),
             **_sampling_error(family),
         }  # fmt: skip
         blocks.append(block)
     joined = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
-    rows = posterior.terms if studies else posterior.terms[:5]
     position = {term: i for i, term in enumerate(joined.pop("term"))}
     order = np.array([position[term] for term in rows])
     columns = {name: value[order] for name, value in joined.items()}
@@ -138,7 +142,26 @@ def mid_on_model_scale(measure: str, better: str | None, mid: float) -> float:
     return float(np.log(mid))
 
 
-def _probabilities(family: Any, measure: str, better: str | None, mid: float | None) -> dict[str, Array]:
+def benefit_probabilities(family: Any, measure: str, better: str | None, mid: float | None) -> dict[str, Array]:
+    """Posterior probabilities of a benefit, and of one larger than the minimal important difference.
+
+    Parameters
+    ----------
+    family : TauFunctions, NormalMixtures, Samples, PointMasses or Averaged
+        Marginal distributions of T terms.
+    measure, better, mid
+        As in ``summarize``.
+
+    Returns
+    -------
+    dict
+        prob_benefit and prob_beyond_mid, each of shape (T,); NaN for terms that are no effects.
+
+    Raises
+    ------
+    SpecError
+        For an unknown side, or a mid on the wrong side.
+    """
     if better is not None and better not in SIDES:
         raise unknown_name("side of benefit", better, SIDES)
     effect = np.array([is_effect(term) for term in family.terms])
@@ -148,7 +171,8 @@ def _probabilities(family: Any, measure: str, better: str | None, mid: float | N
         if not effect.any() or np.isnan(bound):
             found[name] = np.full(len(effect), np.nan)
             continue
-        below = family.cdf(np.full(len(effect), bound))
+        # a point mass at no effect is no benefit, on either side
+        below = family.cdf(np.full(len(effect), np.nextafter(bound, -np.inf) if better == "lower" else bound))
         found[name] = np.where(effect, below if better == "lower" else 1 - below, np.nan)
     return found
 

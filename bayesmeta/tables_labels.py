@@ -20,8 +20,8 @@ METHOD_LABELS: Mapping[str, str] = {
     "MH": "Mantel-Haenszel",
     "Peto": "Peto",
 }
-_LIKELIHOODS = {"nct": "noncentral t"}
-_ENGINES = {"nuts": "NUTS"}
+_LIKELIHOODS = {"nct": "noncentral t", "poisson": "Poisson"}
+_ENGINES = {"nuts": "NUTS", "averaged": "averaged over models"}
 MEASURE_NAMES: Mapping[str, str] = {
     "RR": "risk ratio",
     "OR": "odds ratio",

@@ -1,4 +1,4 @@
-"""Dichotomous effects when a cell is zero: the rules by name, and what each did to which study."""
+"""Effects from events when a cell is zero: the rules by name, and what each did to which study."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayesmeta.effect_formulas import Array, log_odds_ratio, log_peto_odds_ratio, log_risk_ratio, risk_difference
+from bayesmeta.effect_formulas import (
+    Array,
+    log_odds_ratio,
+    log_peto_odds_ratio,
+    log_rate_ratio,
+    log_risk_ratio,
+    risk_difference,
+)
 
-#: What to do about zero cells, by name.
+#: What to do about zero cells, by name. Rates have two counts a study in place of four cells.
 ZERO_CELL_RULES: Mapping[str, str] = {
     "revman": "0.5 added to all four cells of a study if any is zero; studies with no events, or only events, in both "
     "arms are not estimable for RR and OR; RD keeps the plain difference and takes the 0.5 in its variance only; Peto "
@@ -84,4 +91,33 @@ def dichotomous_effects(measure: str, a: Array, b: Array, c: Array, d: Array, ru
             reason = f"a cell is zero and nothing is added: {measure} not estimable"
         reasons.append(reason)
         notes.append(f"0.5 added to {where}" if touched[i] and not reason else "")
+    return Computed(yi, vi, reasons, notes)
+
+
+def rate_effects(x_e: Array, t_e: Array, x_c: Array, t_c: Array, rule: str) -> Computed:
+    """Log rate ratios under a zero-cell rule.
+
+    Parameters
+    ----------
+    x_e, t_e, x_c, t_c : ndarray, shape (k,)
+        Events and person-time in the experimental arm, then in the control arm.
+    rule : str
+        A key of ``ZERO_CELL_RULES``: 0.5 is added to the events of both arms where the rule adds it to all four cells, and nothing
+        to the person-time (metafor's escalc, measure "IRR").
+    """
+    zero, neither = (x_e == 0) | (x_c == 0), (x_e == 0) & (x_c == 0)
+    touched = np.ones_like(zero) if rule == "all" else zero & (rule != "none")
+    add = np.where(touched, 0.5, 0.0)
+    yi, vi = log_rate_ratio(x_e + add, t_e, x_c + add, t_c)
+    reasons, notes = [], []
+    for i in range(len(x_e)):
+        reason = ""
+        if neither[i] and rule == "metafor_drop00":
+            reason = "no events in either arm: left out by the rule metafor_drop00"
+        elif neither[i] and rule in ("revman", "none"):
+            reason = "no events in either arm: IRR not estimable"
+        elif zero[i] and not touched[i]:
+            reason = "an arm has no events and nothing is added: IRR not estimable"
+        reasons.append(reason)
+        notes.append("0.5 added to the events of both arms" if touched[i] and not reason else "")
     return Computed(yi, vi, reasons, notes)

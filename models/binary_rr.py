@@ -5,7 +5,7 @@ Normal likelihood (``normal``): the log risk ratio y_i ~ Normal(theta_i, v_i), a
 Arm-level likelihood (``binomial``): the events themselves, without continuity corrections,
 
     r_ei ~ Binomial(n_ei, p_ei),  r_ci ~ Binomial(n_ci, p_ci),  theta_i = log p_ei - log p_ci
-    logit of the larger of the two risks ~ Normal(0, 10^2);  the smaller is exp(-|theta_i|) times it
+    logit of the larger of the two risks ~ Normal(0, 10^2) or the baseline prior given;  the smaller is exp(-|theta_i|) times it
 
 so theta_i is unrestricted, the arms are treated alike, no risk can pass 1, and arms without events (or with nothing but
 events) are data like any other. The baseline prior is wide on the logit scale because one flat in the risk itself would
@@ -16,9 +16,9 @@ tilt the likelihood of theta when events are rare.
 
 import pymc as pm
 
-from bayesmeta.likelihoods import BASELINE_SD, ModelData
+from bayesmeta.likelihoods import ModelData
 from bayesmeta.models import load_model
-from bayesmeta.nuts_blocks import add_data, add_priors, add_study_effects
+from bayesmeta.nuts_blocks import add_baseline, add_data, add_priors, add_study_effects, log1mexp_with_held_slope
 from bayesmeta.priors import Priors
 
 MEASURES = ("RR",)
@@ -34,13 +34,17 @@ def build(data: ModelData, priors: Priors) -> pm.Model:
         columns = add_data(data)
         mu, tau = add_priors(priors)
         theta = add_study_effects(mu, tau, columns)
-        logit = pm.Normal("logit_larger_risk", 0.0, BASELINE_SD, dims="study")
+        logit = add_baseline(data, priors)  # logit_larger_risk
 
         # logs of the two risks and of their complements, each written so that it keeps its digits
+        up = theta > 0
         larger, not_larger = -pm.math.softplus(-logit), -pm.math.softplus(logit)
         smaller = larger - pm.math.abs(theta)
-        not_smaller = pm.math.log1mexp(smaller)
-        up = theta > 0
+        odds_e, odds_c = (
+            (columns[f"events_{arm}"] + 1) / (columns[f"n_{arm}"] - columns[f"events_{arm}"] + 1) for arm in ("e", "c")
+        )
+        steepest = 100 + 10 * pm.math.switch(up, odds_c, odds_e)
+        not_smaller = log1mexp_with_held_slope(smaller, steepest)
         log_p_e, log_q_e = pm.math.switch(up, larger, smaller), pm.math.switch(up, not_larger, not_smaller)
         log_p_c, log_q_c = pm.math.switch(up, smaller, larger), pm.math.switch(up, not_smaller, not_larger)
 

@@ -1,6 +1,11 @@
-"""Time what a user waits for, against what the project promises: ``python scripts/benchmark.py [--nuts] [--pip] [--repeats 20]``."""
+"""Time what a user waits for, against what the project promises: ``python scripts/benchmark.py [--nuts] [--pip] [--repeats 20]``.
+
+``--profile`` shows instead where the time of the two rows of throughput goes.
+"""
 
 import argparse
+import cProfile
+import pstats
 import subprocess
 import sys
 import tempfile
@@ -9,7 +14,11 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
+import numpy as np
+
 import bayesmeta as bm
+from bayesmeta.many import fit_many
+from bayesmeta.simulation import Trials, cochrane_sizes, draw_effects, draw_trials
 
 REVIEWS = Path(__file__).resolve().parent.parent / "reviews"
 Row = tuple[str, str, int, Callable[[], object]]
@@ -36,6 +45,8 @@ def rows(repeats: int, nuts: bool, pip: bool, out: str) -> Iterator[Row]:
     yield "quadrature fit, 13 studies", "< 5 ms", many, exact
     yield "quadrature fit and summary, 13 studies", "< 5 ms", many, lambda: bm.summarize(exact())
     yield "compare, every method, 13 studies", "< 100 ms", repeats, lambda: bm.compare(effects)
+    for name, target, work in throughput():
+        yield name, target, 1, work
     if nuts:
         yield "NUTS fit, binomial, 13 studies, compiled before", "< 5 s", 3, lambda: bm.fit(effects, engine="nuts")
     yield "import bayesmeta (new process)", "< 0.5 s", few, lambda: command("-c", "import bayesmeta")
@@ -57,6 +68,42 @@ def rows(repeats: int, nuts: bool, pip: bool, out: str) -> Iterator[Row]:
             1,
             lambda: command("-m", "bayesmeta", "run", review, "-o", out, *both),
         )
+
+
+def throughput() -> list[tuple[str, str, Callable[[], object]]]:
+    """List the rows of throughput: mean, sd and three quantiles of mu and tau, and the prediction interval, of simulated reviews."""
+    rng = np.random.default_rng(1)
+    mus, taus = rng.normal(0.0, 0.5, 10_000), np.abs(rng.normal(0.0, 0.3, 10_000))
+    reviews = [
+        draw_effects(mu, tau, np.exp(rng.normal(-1.0, 0.5, k)), rng).studies.columns
+        for mu, tau, k in zip(mus, taus, cochrane_sizes(10_000, rng), strict=True)
+    ]
+    pairs = [(review["yi"], review["sei"] ** 2) for review in reviews]
+    risks = ((0.002, 0.02), (0.05, 0.5))
+    counts = [
+        draw_trials(mu, tau, Trials(int(k), risks[i % 2], (20, 1000)), rng).studies
+        for i, (mu, tau, k) in enumerate(zip(mus[:1000], taus, cochrane_sizes(1000, rng), strict=False))
+    ]
+    return [
+        ("10,000 normal reviews, k median 4", "< 10 s", lambda: fit_many(pairs, measure="RR")),
+        ("1,000 binomial reviews, k median 4", "< 30 s", lambda: fit_many(counts, measure="RR", likelihood="binomial")),
+    ]
+
+
+def profile(lines: int = 15) -> None:
+    """Print the functions in which the rows of throughput spend their own time."""
+    for name, _, call in throughput():
+        call()
+        profiler = cProfile.Profile()
+        profiler.runcall(call)
+        found = pstats.Stats(profiler)
+        print(f"{name}: {found.total_tt:.2f} s under the profiler, {found.total_calls:,} calls")  # type: ignore[attr-defined]
+        print(f"{'own time':>10} {'with calls':>11} {'calls':>9}  function")
+        busiest = sorted(found.stats.items(), key=lambda item: -item[1][2])  # type: ignore[attr-defined]
+        for (file, line, function), (_, calls, own, total, _) in busiest[:lines]:
+            place = f"{Path(file).name}:{line} {function}" if line else function
+            print(f"{own:8.2f} s {total:9.2f} s {calls:9,}  {place}")
+        print()
 
 
 def seconds(repeats: int, call: Callable[[], object]) -> tuple[float, float]:
@@ -81,7 +128,13 @@ def main() -> None:
     parser.add_argument("--nuts", action="store_true", help="also sample with NUTS")
     parser.add_argument("--pip", action="store_true", help="also run the PIP review with both engines")
     parser.add_argument("--repeats", type=int, default=20, help="more is steadier")
+    parser.add_argument(
+        "--profile", action="store_true", help="show where the time of the rows of throughput goes, and end"
+    )
     given = parser.parse_args()
+    if given.profile:
+        profile()
+        return
     print(f"{'':52} {'target':>9} {'median':>10} {'best':>10}")
     with tempfile.TemporaryDirectory() as out:
         for name, target, repeats, call in rows(given.repeats, given.nuts, given.pip, out):

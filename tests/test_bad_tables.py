@@ -118,6 +118,13 @@ BAD_TABLES: list[tuple[str, bytes, tuple[str, ...]]] = [
     ("total_of_zero", _dichotomous("B,0,0,16,49\n"), ("row 3", "'n_e'", "'0'", "above 0")),
     ("negative_total", _dichotomous("B,0,-5,16,49\n"), ("row 3", "'n_e'", "'-5'", "negative")),
     ("metafor_nonevents_negative", b"slab,ai,bi,ci,di\nA,4,-9,2,9\n", ("row 2", "'bi'", "'-9'")),
+    # Person-time.
+    ("no_time_in_one_arm", b"study,events_e,time_e,events_c,time_c\nA,4,0,2,9.5\n", ("row 2", "'time_e'", "'0'", "above 0")),
+    ("time_negative", b"slab,x1i,t1i,x2i,t2i\nA,4,9,2,-9.5\n", ("row 2", "'t2i'", "'-9.5'", "person-time")),
+    ("time_blank", b"study,events_e,time_e,events_c,time_c\nA,4,9,2,\n", ("row 2", "'time_c'", "blank")),
+    ("events_blank_beside_time", b"study,events_e,time_e,events_c,time_c\nA,,9,2,9\n", ("row 2", "'events_e'", "blank")),
+    ("fractional_events_in_time", b"study,events_e,time_e,events_c,time_c\nA,1.5,9,2,9\n", ("row 2", "'1.5'", "whole")),
+    ("no_time_column_in_one_arm", b"study,events_e,time_e,events_c\nA,1,9,2\n", ("'time_e'", "time_c is not")),
     # Half-filled rows.
     ("events_blank", _dichotomous("B,,48,16,49\n"), ("row 3", "'events_e'", "blank")),
     ("total_blank", _dichotomous("B,8,NR,16,49\n"), ("row 3", "'n_e'", "blank")),

@@ -228,7 +228,7 @@ def test_wrong_usage_is_exit_code_2(command, death, arguments, expected):
         (["--prior", "tau=HalfNormal(-1)"], ("above 0",)),
         (["--prior", "tau=Normal(0, 1)"], ("[0, infinity)",)),
         (["--prior", "tau=HalfNormal(1)", "--prior", "tau2=InvGamma(1, 1)"], ("both tau and tau2",)),
-        (["--prior", "mu=Cauchy(0, 1)"], ("engine='nuts'",)),
+        (["--prior", "mu=Uniform(-1, 1)"], ("engine='nuts'",)),
         (["--prior", "tau=__import__('os').system('true')"], ("cannot read the prior",)),
         (["--level", "95"], ("between 0 and 1", "95")),
         (["--level", "nan"], ("between 0 and 1",)),
@@ -248,7 +248,7 @@ def test_requests_compare_cannot_meet(refused, death, arguments, expected):
     [
         (["--likelihood", "binomal"], ("did you mean 'binomial'?",)),
         (["--likelihood", "nct"], ("'nct' is for SMD",)),
-        (["--engine", "quadrature", "--likelihood", "normal", "--prior", "mu=Cauchy(0, 1)"], ("engine='nuts'",)),
+        (["--engine", "quadrature", "--likelihood", "normal", "--prior", "mu=Uniform(-1, 1)"], ("engine='nuts'",)),
         (["--engine", "quadrature", "--model", "generic_normal"], ("no model files",)),
         (["--engine", "nuts", "--model", "nobody.py"], ("nobody.py",)),
         (["--engine", "nuts", "--model", "generic_norma"], ("did you mean 'generic_normal'?",)),
@@ -522,7 +522,8 @@ def test_ready_made_ratios_on_the_natural_scale(tmp_path, command):
     code, out, err = command("compare", path, "-m", "HR", "--estimates", "natural", "--format", "csv")
     assert code == 0
     assert "--estimates" not in err
-    assert pd.read_csv(io.StringIO(out))["estimate"].between(0.7, 0.8).all()
+    frame = pd.read_csv(io.StringIO(out)).set_index("method").drop(index="bayes:normal:averaged")
+    assert frame["estimate"].between(0.7, 0.8).all()
     code, _, err = command("compare", path, "-m", "HR", "--format", "csv")
     assert code == 2
     assert "--estimates natural" in err

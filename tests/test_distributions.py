@@ -22,6 +22,8 @@ SAME = [
     ("Normal", (-0.3, 2.82), stats.norm(-0.3, 2.82)),
     ("StudentT", (4.0, 0.1, 0.7), stats.t(4, 0.1, 0.7)),
     ("Cauchy", (0.2, 0.7), stats.cauchy(0.2, 0.7)),
+    ("Logistic", (0.2, 0.7), stats.logistic(0.2, 0.7)),
+    ("Beta", (1.5, 3.0), stats.beta(1.5, 3.0)),
     ("Uniform", (0.5, 4.0), stats.uniform(0.5, 3.5)),
     ("HalfNormal", (0.5,), stats.halfnorm(0, 0.5)),
     ("HalfCauchy", (0.5,), stats.halfcauchy(0, 0.5)),
@@ -45,7 +47,7 @@ def expected(family: str, scipy: object, x: np.ndarray, p: np.ndarray) -> tuple[
 
 
 def test_every_family_is_tested() -> None:
-    assert {*NAMES, "Flat"} == set(FAMILIES)
+    assert {*NAMES, "Flat", "Point"} == set(FAMILIES)
 
 
 @pytest.mark.parametrize(("family", "args", "scipy"), SAME, ids=NAMES)
@@ -94,7 +96,10 @@ def test_draws_follow_the_quantiles(family: str, args: tuple[float, ...]) -> Non
     np.testing.assert_allclose(share, LEVELS[2:-1], atol=4 * np.sqrt(0.25 / 2000))
 
 
-@pytest.mark.parametrize(("family", "args"), [(family, args) for family, args, _ in SAME if FAMILIES[family].low == 0])
+@pytest.mark.parametrize(
+    ("family", "args"),
+    [(family, args) for family, args, _ in SAME if FAMILIES[family].low == 0 < np.inf == FAMILIES[family].high],
+)
 def test_tail_exponent_is_the_slope_of_the_log_density(family: str, args: tuple[float, ...]) -> None:
     prior = Prior(family, args)
     far = np.log(1e280 if family == "LogT" else 1e8) + np.array([0.0, 0.01])
@@ -116,6 +121,19 @@ def test_flat_is_improper() -> None:
         flat.quantile(0.5)
     with pytest.raises(SpecError, match="improper"):
         flat.sample(3, np.random.default_rng(1))
+
+
+def test_a_point_has_all_its_mass_at_one_value() -> None:
+    point = Prior("Point", (0.3,))
+    assert point.proper
+    assert point.point == 0.3
+    assert Prior("Normal", (0.3, 1.0)).point is None
+    assert point.support == (0.3, 0.3)
+    np.testing.assert_array_equal(point.logpdf([0.2, 0.3, 0.4]), [-np.inf, 0.0, -np.inf])
+    np.testing.assert_array_equal(point.quantile([0.01, 0.5, 0.99]), 0.3)
+    np.testing.assert_array_equal(point.sample((2, 3), np.random.default_rng(0)), np.full((2, 3), 0.3))
+    with pytest.raises(SpecError, match="NUTS does not sample"):
+        point.to_pymc("mu")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bayesmeta.likelihoods import LIKELIHOODS
+from bayesmeta.likelihoods import likelihood_for
 
 GROUPS = {"posterior", "prior", "posterior_predictive", "log_likelihood", "observed_data", "constant_data"}
 
@@ -111,7 +111,7 @@ def test_arm_level_fits(which, observed, request):
     for name in observed:
         assert tree["posterior_predictive"][name].shape == (*tree["posterior"]["mu"].shape, k)
         assert tree["posterior_predictive"][name].dims == ("chain", "draw", "study")
-    likelihood = LIKELIHOODS[posterior.likelihood]
+    likelihood = likelihood_for(posterior.likelihood, posterior.measure)
     nuisance = tree["posterior"][likelihood.nuisance].values if likelihood.nuisance else None
     (name,) = tree["log_likelihood"].data_vars
     expected = likelihood.log_density(posterior.data.columns, tree["posterior"]["theta"].values, nuisance)

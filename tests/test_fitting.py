@@ -9,9 +9,9 @@ import pytest
 import bayesmeta as bm
 from bayesmeta.distributions import Prior
 from bayesmeta.errors import DataError, SpecError
-from bayesmeta.fitting import as_effects, default_priors, quadrature_applies
+from bayesmeta.fitting import as_effects, default_priors
 from bayesmeta.likelihoods import model_data
-from bayesmeta.priors import Priors, parse_prior
+from bayesmeta.priors import parse_prior
 
 BINARY = pd.DataFrame(
     {"study": ["A", "B", "C"], "events_e": [4, 12, 7], "n_e": [40, 90, 60], "events_c": [9, 20, 8], "n_c": [41, 88, 58]}
@@ -161,13 +161,19 @@ def test_no_study_left_is_refused() -> None:
 # engines -------------------------------------------------------------------------------------------------------------
 
 
-def test_which_engine_treats_what() -> None:
-    normal, flat, cauchy = (
-        Priors(parse_prior(text), parse_prior("HalfNormal(0.5)")) for text in ("Normal(0, 1)", "Flat()", "Cauchy(0, 1)")
-    )
-    assert quadrature_applies("normal", normal)
-    assert quadrature_applies("normal", flat)
-    assert not quadrature_applies("normal", cauchy)
+@pytest.mark.parametrize("mu", ["Normal(0, 1)", "Flat()", "Cauchy(0, 1)", "Point(0)"])
+@pytest.mark.parametrize("tau", ["HalfNormal(0.5)", "HalfCauchy(0.3)", "Point(0)", "Point(0.2)"])
+@pytest.mark.parametrize("likelihood", ["normal", "binomial"])
+def test_quadrature_treats_every_prior(mu: str, tau: str, likelihood: str) -> None:
+    posterior = bm.fit(BINARY, measure="RR", likelihood=likelihood, priors={"mu": mu, "tau": tau}, engine="quadrature")
+    frame = bm.summarize(posterior)
+    assert np.isfinite(posterior.log_marginal_likelihood)
+    assert (frame["ci_low"] <= frame["median"]).all()
+    assert (frame["median"] <= frame["ci_high"]).all()
+
+
+def test_exact_is_what_is_fitted_unless_a_model_file_is_given() -> None:
+    assert bm.fit(BINARY, measure="RR").method == "bayes:binomial:quadrature"
 
 
 def test_the_engine_and_likelihood_are_named() -> None:
@@ -185,10 +191,11 @@ def test_the_engine_and_likelihood_are_named() -> None:
     [
         ({"engine": "stan"}, "unknown engine 'stan'"),
         ({"engine": "quadratur"}, r"unknown engine 'quadratur'; did you mean 'quadrature'\?"),
-        ({"likelihood": "poisson"}, "unknown likelihood 'poisson'"),
+        ({"likelihood": "negbinomial"}, "unknown likelihood 'negbinomial'"),
+        ({"likelihood": "poisson"}, "likelihood 'poisson' is for IRR, not for RR"),
         ({"likelihood": "nct"}, "likelihood 'nct' is for SMD, not for RR"),
         ({"engine": "quadrature", "model": "generic_normal"}, "has no model files; use engine='nuts' with model="),
-        ({"engine": "quadrature", "priors": {"mu": "StudentT(4, 0, 1)"}}, "needs a Normal or Flat prior for mu"),
+        ({"engine": "quadrature", "priors": {"mu": "Uniform(-1, 1)"}}, "needs a prior of mu on the whole line"),
         ({"engine": "quadrature", "priors": {"tau": "Normal(0, 1)"}}, r"must live on \[0, infinity\)"),
         ({"engine": "quadrature", "priors": {"tau": "Flat()"}}, r"prior of tau must"),
         ({"engine": "quadrature", "priors": {"sigma": "HalfNormal(1)"}}, "unknown parameter with a prior 'sigma'"),

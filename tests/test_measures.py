@@ -289,3 +289,90 @@ def test_swapping_the_arms_of_means_flips_the_sign(m_e, sd_e, m_c, sd_c, n_e, n_
     here, there = effects(m_e, sd_e, n_e, m_c, sd_c, n_c), effects(m_c, sd_c, n_c, m_e, sd_e, n_e)
     np.testing.assert_allclose(here.yi, -there.yi, rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(here.vi, there.vi, rtol=1e-10)
+
+
+def rates(*rows, exclusions=()):
+    labels = tuple(f"study {i + 1}" for i in range(len(rows)))
+    columns = dict(zip(("events_e", "time_e", "events_c", "time_c"), np.array(rows, float).T, strict=True))
+    return StudyTable(labels, columns, exclusions=exclusions)
+
+
+#: rows and what metafor's escalc(measure="IRR") computes from them: log(x1/t1) - log(x2/t2), 1/x1 + 1/x2,
+#: 0.5 added to both counts where one is zero (add=1/2, to="only0")
+RATES = [
+    (7, 1344.0, 11, 1988.0),
+    (8, 1600.0, 8, 1460.0),
+    (0, 1162.5, 1, 1189.5),
+    (4, 516.0, 0, 501.0),
+    (0, 300.0, 0, 310.0),
+]
+IRR = [
+    (np.log(7 / 1344) - np.log(11 / 1988), 1 / 7 + 1 / 11),
+    (np.log(1460 / 1600), 0.25),
+    (np.log(0.5 / 1162.5) - np.log(1.5 / 1189.5), 2 + 2 / 3),
+    (np.log(4.5 / 516) - np.log(0.5 / 501), 2 / 9 + 2),
+    (np.log(310 / 300), 4.0),
+]
+
+
+@pytest.mark.parametrize(
+    ("rule", "used"),
+    [
+        ("metafor", [1, 1, 1, 1, 1]),
+        ("metafor_drop00", [1, 1, 1, 1, 0]),
+        ("revman", [1, 1, 1, 1, 0]),
+        ("none", [1, 1, 0, 0, 0]),
+    ],
+)
+def test_rate_ratios_are_those_of_escalc(rule, used):
+    effects = effect_sizes(rates(*RATES), "IRR", zero_cells=rule)
+    np.testing.assert_array_equal(effects.used, used)
+    for i, (yi, vi) in enumerate(IRR):
+        if used[i]:
+            assert effects.yi[i] == pytest.approx(yi, rel=1e-12)
+            assert effects.vi[i] == pytest.approx(vi, rel=1e-12)
+            assert (effects.notes[i] == "0.5 added to the events of both arms") is (i > 1)
+    assert effects.log
+    assert np.isnan(effects.n)
+
+
+def test_rates_with_half_an_event_added_to_every_study():
+    effects = effect_sizes(rates(*RATES), "irr", zero_cells="all")
+    assert effects.vi[0] == pytest.approx(1 / 7.5 + 1 / 11.5, rel=1e-12)
+    assert effects.k == 5
+
+
+def test_rates_that_are_not_estimable_say_why():
+    effects = effect_sizes(rates(*RATES), "IRR")
+    assert effects.reasons[4] == "no events in either arm: IRR not estimable"
+    none = effect_sizes(rates(*RATES), "IRR", zero_cells="none")
+    assert none.reasons[2] == "an arm has no events and nothing is added: IRR not estimable"
+    assert "left out by the rule" in effect_sizes(rates(*RATES), "IRR", zero_cells="metafor_drop00").reasons[4]
+    with pytest.raises(DataError, match=r"time_c = 0 is not positive"):
+        effect_sizes(rates((3, 100, 4, 0)), "IRR")
+    with pytest.raises(DataError, match=r"events_e = -3 is negative"):
+        effect_sizes(rates((-3, 100, 4, 10)), "IRR")
+    with pytest.raises(
+        DataError, match=r"(?s)IRR cannot be computed from dichotomous data.*events_e time_e events_c time_c"
+    ):
+        effect_sizes(counts((3, 10, 4, 10)), "IRR")
+    with pytest.raises(DataError, match="RR cannot be computed from rates data"):
+        effect_sizes(rates((3, 10, 4, 10)), "RR")
+
+
+def test_person_time_and_people_side_by_side_serve_both_measures():
+    table = read_studies(
+        pd.DataFrame(
+            {"study": ["A", "B"], "events_e": [3, 2], "n_e": [40, 9], "time_e": [38.5, 8.0], "events_c": [7, 1], "n_c": [41, 9],
+             "time_c": [37.5, 8.5]}
+        )
+    )  # fmt: skip
+    rate = effect_sizes(table, "IRR")
+    assert rate.yi[0] == pytest.approx(np.log(3 / 38.5) - np.log(7 / 37.5), rel=1e-12)
+    assert effect_sizes(table, "RR").yi[0] == pytest.approx(np.log(3 / 40) - np.log(7 / 41), rel=1e-12)
+    assert rate.n == 99
+
+
+def test_ready_made_rate_ratios():
+    effects = effect_sizes(estimates(yi=[0.8], ci_low=[0.5], ci_high=[1.28]), "IRR", scale="natural")
+    assert effects.yi[0] == pytest.approx(np.log(0.8))

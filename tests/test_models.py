@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 from scipy.integrate import quad
+from scipy.special import expit
 
 from bayesmeta.distributions import Prior
 from bayesmeta.errors import SpecError
-from bayesmeta.likelihoods import model_data
+from bayesmeta.likelihoods import likelihood_for, model_data
 from bayesmeta.measures import effect_sizes, effects_from_arrays
 from bayesmeta.models import available_models, default_model, load_model, model_folder
-from bayesmeta.priors import Priors, parse_prior
+from bayesmeta.nuts_blocks import data_values
+from bayesmeta.priors import Priors, baseline_log_density, parse_prior
 from bayesmeta.studies import read_studies
 
 PRIORS = Priors(Prior("Normal", (0.1, 2.82)), Prior("HalfNormal", (0.5,)))
@@ -24,6 +27,20 @@ PRIORS = Priors(Prior("Normal", (0.1, 2.82)), Prior("HalfNormal", (0.5,)))
 def normal_data():
     effects = effects_from_arrays([0.1, -0.5, 1.2], sei=[0.2, 0.05, 0.8], measure="GEN", labels=["A", "B", "C"])
     return model_data(effects, "normal")
+
+
+EVENTS = pd.DataFrame(
+    {"study": ["A", "B", "C"], "events_e": [8, 0, 0], "n_e": [48, 59, 60], "events_c": [16, 4, 0], "n_c": [49, 31, 40]}
+)
+
+
+def or_data():
+    return model_data(effect_sizes(read_studies(EVENTS), "OR"), "binomial")
+
+
+def irr_data():
+    frame = EVENTS.rename(columns={"n_e": "time_e", "n_c": "time_c"})
+    return model_data(effect_sizes(read_studies(frame), "IRR"), "poisson")
 
 
 def rr_data():
@@ -98,7 +115,7 @@ def prior_density(point):
     return stats.norm.logpdf(point["mu"], 0.1, 2.82) + stats.halfnorm.logpdf(tau, scale=0.5) + point["tau_log__"]
 
 
-@pytest.mark.parametrize("name", ["generic_normal", "binary_rr", "continuous_smd"])
+@pytest.mark.parametrize("name", ["generic_normal", "binary_rr", "binary_or", "rate_irr", "continuous_smd"])
 def test_normal_model_is_the_hierarchical_model(name):
     data = normal_data()
     model = load_model(name).build(data, PRIORS)
@@ -145,6 +162,93 @@ def test_binomial_model_is_the_hierarchical_model():
     assert_same_density(found, wanted)
 
 
+#: what users write, and its log density on the logit (or log) scale
+BASELINES = {
+    "": stats.norm(0, 10).logpdf,
+    "Normal(-1, 2)": stats.norm(-1, 2).logpdf,
+    "StudentT(4, -1, 2)": stats.t(4, -1, 2).logpdf,
+    "Cauchy(-1, 2)": stats.cauchy(-1, 2).logpdf,
+    "Logistic(-1, 2)": stats.logistic(-1, 2).logpdf,
+    "Beta(1.5, 3)": lambda x: stats.beta(1.5, 3).logpdf(expit(x)) + np.log(expit(x) * expit(-x)),
+}
+
+
+EVENT_MODELS = {
+    "binary_rr": (rr_data, "logit_larger_risk"),
+    "binary_or": (or_data, "mid_logit"),
+    "rate_irr": (irr_data, "mid_log_rate"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "baseline"),
+    [(name, text) for name in EVENT_MODELS for text in BASELINES if (name, text[:4]) != ("rate_irr", "Beta")],
+)
+def test_models_of_events_are_the_likelihood_with_the_baseline_prior_asked_for(name, baseline):
+    make, nuisance = EVENT_MODELS[name]
+    data = make()
+    priors = replace(PRIORS, baseline=parse_prior(baseline) if baseline else None)
+    model = load_model(name).build(data, priors)
+    # heavy-tailed baselines move on another scale
+    heavy = baseline.startswith(("StudentT", "Cauchy"))
+    moving = "baseline_w" if heavy else nuisance
+    assert {variable.name for variable in model.free_RVs} == {"mu", "tau", "z", moving}
+    assert model.named_vars_to_dims[nuisance] == ("study",)
+    assert set(data_values(data, priors)) == {variable.name for variable in model.data_vars}
+    evaluate = Evaluated(model)
+    found, wanted = [], []
+    for point in points(3, 3, [(moving, lambda rng, size: rng.normal(-0.5, 2, size))]):
+        logp, mu, tau, theta = evaluate(**point)
+        _, effects = study_effects(data, mu, tau, point["z"])
+        value = -1 + 2 * np.sinh(point[moving]) if heavy else point[moving]
+        jacobian = np.log(2 * np.cosh(point[moving])).sum() if heavy else 0.0
+        np.testing.assert_allclose(baseline_log_density(priors.baseline, value), BASELINES[baseline](value), rtol=1e-9)
+        likelihood = likelihood_for(data.likelihood, data.measure).log_density(data.columns, theta, value).sum()
+        found.append(logp)
+        wanted.append(prior_density(point) + effects + BASELINES[baseline](value).sum() + jacobian + likelihood)
+    assert_same_density(found, wanted)
+
+
+def test_odds_model_is_scipys_binomial_and_rates_model_scipys_poisson():
+    for name, data, nuisance in (("binary_or", or_data(), "mid_logit"), ("rate_irr", irr_data(), "mid_log_rate")):
+        evaluate = Evaluated(load_model(name).build(data, PRIORS))
+        found, wanted = [], []
+        for point in points(3, 4, [(nuisance, lambda rng, size: rng.normal(-0.5, 2, size))]):
+            logp, mu, tau, theta = evaluate(**point)
+            _, effects = study_effects(data, mu, tau, point["z"])
+            likelihood = 0.0
+            for arm, sign in (("e", 0.5), ("c", -0.5)):
+                at, events = point[nuisance] + sign * theta, data.columns[f"events_{arm}"]
+                likelihood += (
+                    stats.binom.logpmf(events, data.columns[f"n_{arm}"], expit(at)).sum()
+                    if name == "binary_or"
+                    else stats.poisson.logpmf(events, data.columns[f"time_{arm}"] * np.exp(at)).sum()
+                )
+            found.append(logp)
+            wanted.append(prior_density(point) + effects + stats.norm.logpdf(point[nuisance], 0, 10).sum() + likelihood)
+        assert_same_density(found, wanted)
+
+
+def test_the_gradient_of_a_saturated_arm_is_held_and_its_density_is_not():
+    import pytensor
+    import pytensor.tensor as pt
+
+    from bayesmeta.nuts_blocks import log1mexp_with_held_slope
+
+    x = pt.dvector("x")
+    value = log1mexp_with_held_slope(x, pt.constant(np.full(4, 150.0)))
+    call = pytensor.function([x], [value, pytensor.grad(value.sum(), x)], mode="FAST_COMPILE")
+    at = np.array([-3.0, -0.01, -1e-3, -1e-12])
+    found, slope = call(at)
+    np.testing.assert_allclose(found, np.log(-np.expm1(at)), rtol=1e-12)
+    np.testing.assert_allclose(slope, [-1 / np.expm1(3.0), -1 / np.expm1(0.01), -150, -150], rtol=1e-12)
+
+
+def test_a_beta_prior_of_a_rate_is_refused():
+    with pytest.raises(SpecError, match=r"a rate has no upper end, so Beta\(1, 1\) cannot be its prior"):
+        load_model("rate_irr").build(irr_data(), replace(PRIORS, baseline=parse_prior("Beta(1, 1)")))
+
+
 def test_noncentral_t_model_is_the_hierarchical_model():
     data = smd_data()
     model = load_model("continuous_smd").build(data, PRIORS)
@@ -187,9 +291,11 @@ def test_without_its_latent_variable_the_noncentral_t_model_is_the_noncentral_t(
     [
         ("generic_normal", normal_data(), None),
         ("binary_rr", rr_data(), ("logit_larger_risk", stats.norm(0, 10).logpdf, lambda v: 0 * v)),
+        ("binary_or", or_data(), ("mid_logit", stats.norm(0, 10).logpdf, lambda v: 0 * v)),
+        ("rate_irr", irr_data(), ("mid_log_rate", stats.norm(0, 10).logpdf, lambda v: 0 * v)),
         ("continuous_smd", smd_data(), ("chi2_log__", lambda u: stats.chi2(1).logpdf(np.exp(u)), lambda u: u)),
     ],
-    ids=["generic_normal", "binary_rr", "continuous_smd"],
+    ids=["generic_normal", "binary_rr", "binary_or", "rate_irr", "continuous_smd"],
 )
 def test_padding_says_nothing(name, data, nuisance):
     plain = Evaluated(load_model(name).build(data, PRIORS))
@@ -218,9 +324,15 @@ def test_padding_says_nothing(name, data, nuisance):
     np.testing.assert_allclose(differences, differences[0], rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", ["generic_normal", "binary_rr", "continuous_smd"])
+@pytest.mark.parametrize("name", ["generic_normal", "binary_rr", "binary_or", "rate_irr", "continuous_smd"])
 def test_the_gradient_is_right_and_stays_finite(name):
-    data = {"generic_normal": normal_data, "binary_rr": rr_data, "continuous_smd": smd_data}[name]()
+    data = {
+        "generic_normal": normal_data,
+        "binary_rr": rr_data,
+        "binary_or": or_data,
+        "rate_irr": irr_data,
+        "continuous_smd": smd_data,
+    }[name]()
     evaluate = Evaluated(load_model(name).build(data, PRIORS), gradient=True)
     rng = np.random.default_rng(1)
     point = {"mu": 0.4, "tau_log__": -0.7, "z": rng.normal(size=3)}
@@ -332,7 +444,7 @@ def test_priors_of_mu_have_their_density(text):
 
 
 def test_the_zoo():
-    assert {"binary_rr", "continuous_smd", "generic_normal"} <= set(available_models())
+    assert {"binary_rr", "binary_or", "rate_irr", "continuous_smd", "generic_normal"} <= set(available_models())
     for name in available_models():
         model = load_model(name)
         assert model.name == name
@@ -340,10 +452,12 @@ def test_the_zoo():
         assert model.summary.endswith(".")
         assert load_model(name) is model
     assert default_model("RR", "binomial").name == "binary_rr"
+    assert default_model("OR", "binomial").name == "binary_or"
+    assert default_model("IRR", "poisson").name == "rate_irr"
     assert default_model("SMD", "nct").name == "continuous_smd"
     assert default_model("MD", "normal").name == "generic_normal"
-    with pytest.raises(SpecError, match="no model treats OR with likelihood 'binomial'"):
-        default_model("OR", "binomial")
+    with pytest.raises(SpecError, match="no model treats MD with likelihood 'binomial'"):
+        default_model("MD", "binomial")
 
 
 def test_models_that_are_not_there(tmp_path):

@@ -150,6 +150,18 @@ def test_a_double_zero_study_agrees_with_brute_force(fit):
 
 
 @pytest.mark.sampling
+@pytest.mark.usefixtures("resistant_nuts")
+def test_arms_in_which_all_have_the_event_agree_with_brute_force(fit):
+    # where the gradient is held (nuts_blocks.log1mexp_with_held_slope) the posterior must stay what it is
+    table = pd.DataFrame(
+        {"study": list("ABCD"), "events_e": [1, 0, 4, 2], "n_e": [5] * 4, "events_c": [2, 3, 5, 2], "n_c": [5] * 4}
+    )
+    posterior = fit(table, measure="RR", likelihood="binomial", engine="nuts", seed=3)
+    assert_converged(posterior)
+    assert_within(posterior, binomial_by_brute_force(table))
+
+
+@pytest.mark.sampling
 def test_noncentral_t_agrees_with_brute_force(symptoms_nuts):
     assert_converged(symptoms_nuts)
     columns = symptoms_nuts.data.columns

@@ -17,7 +17,7 @@ from bayesmeta.outputs import (
     result_file,
     save_result,
     write_figures,
-    write_frames,
+    write_run_tables,
     write_tables,
 )
 from bayesmeta.review import run_review
@@ -63,11 +63,11 @@ def test_everything_can_be_made_again_from_the_folder(finished, copied):
     before = tree(finished)
     shutil.rmtree(copied / "tables")
     shutil.rmtree(copied / "figures")
-    for name in ("results.csv", "studies.csv"):
+    for name in ("results.csv", "results.parquet", "studies.csv"):
         (copied / name).unlink()
     review, results = load_run(copied)
     assert [result.id for result in results] == ["1.1", "1.2"]
-    written = [*write_frames(copied, results), *write_tables(copied, review, results)]
+    written = write_run_tables(copied, review, results)
     seen = []
     written += write_figures(copied, review, results, seen.append)
     assert seen == ["1.1", "1.2"]

@@ -1,13 +1,15 @@
 """Priors as a user writes them: parsed, printed, and refused with a reason."""
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import integrate, stats
 
 from bayesmeta.distributions import FAMILIES, POSITIVE, Prior
 from bayesmeta.errors import SpecError
-from bayesmeta.priors import Priors, parse_prior, parse_priors
+from bayesmeta.priors import Priors, baseline_log_density, check_baseline, parse_prior, parse_priors
 
 DEFAULT = Priors(Prior("Normal", (0.0, 2.0)), Prior("HalfNormal", (0.5,)))
 
@@ -147,3 +149,73 @@ def test_the_log_normal_is_the_same_prior_on_tau_and_on_tau2() -> None:
     on_tau2 = Priors(DEFAULT.mu, parse_prior("LogNormal(-2.56, 1.74)"), on_variance=True)
     tau = np.array([0.0, 1e-5, 0.1, 1.0, 30.0])
     np.testing.assert_allclose(on_tau.log_tau_density(tau), on_tau2.log_tau_density(tau), rtol=1e-12)
+
+
+BASELINES = {
+    "Normal(0, 10)": stats.norm(0, 10).logpdf,
+    "StudentT(4, -1, 2)": stats.t(4, -1, 2).logpdf,
+    "Cauchy(-1, 2)": stats.cauchy(-1, 2).logpdf,
+    "Logistic(-1, 2)": stats.logistic(-1, 2).logpdf,
+    # a risk that is uniform has a standard logistic logit
+    "Beta(1, 1)": stats.logistic(0, 1).logpdf,
+}
+
+
+@pytest.mark.parametrize("text", BASELINES)
+def test_baseline_density_is_normalized_on_the_logit(text: str) -> None:
+    prior = parse_prior(text)
+    assert parse_priors({"baseline": text}, DEFAULT).baseline == prior
+    logit = np.array([-40.0, -3.0, 0.0, 1.2, 25.0])
+    np.testing.assert_allclose(baseline_log_density(prior, logit), BASELINES[text](logit), rtol=1e-12)
+    mass = integrate.quad(lambda x: np.exp(baseline_log_density(prior, x)), -np.inf, np.inf, epsabs=1e-12)[0]
+    assert mass == pytest.approx(1, abs=1e-7)
+
+
+def test_beta_baselines_are_those_of_the_risk() -> None:
+    logit = np.array([-700.0, -30.0, -2.0, 0.4, 30.0, 700.0])
+    with mpmath.workdps(60):
+        expected = []
+        for value in logit:
+            p = 1 / (1 + mpmath.exp(-mpmath.mpf(value)))
+            q = 1 / (1 + mpmath.exp(mpmath.mpf(value)))
+            expected.append(float(0.5 * mpmath.log(p) + 2.5 * mpmath.log(q) - mpmath.log(mpmath.beta(0.5, 2.5))))
+    np.testing.assert_allclose(baseline_log_density(parse_prior("Beta(0.5, 2.5)"), logit), expected, rtol=1e-12)
+
+
+def test_the_default_baseline() -> None:
+    assert parse_priors(None, DEFAULT).baseline is None
+    assert "baseline" not in DEFAULT.to_dict()
+    np.testing.assert_allclose(baseline_log_density(None, [0.0, 7.0]), stats.norm(0, 10).logpdf([0.0, 7.0]), rtol=1e-13)
+    given_one = parse_priors({"baseline": "Beta(1, 1)", "tau2": "InvGamma(1, 0.1)"}, DEFAULT)
+    assert given_one.to_dict() == {"mu": "Normal(0, 2)", "tau2": "InvGamma(1, 0.1)", "baseline": "Beta(1, 1)"}
+    assert parse_priors({"mu": "Normal(0, 1)"}, given_one).baseline == given_one.baseline
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "Flat()",
+            r"prior of the baseline must be proper but Flat\(\) is not: a study without events .* leave it out for Normal\(0, 10\)",
+        ),
+        (
+            "HalfNormal(1)",
+            r"prior of the baseline is Normal, StudentT, Cauchy, Logistic .* or Beta .* but got HalfNormal\(1\); try",
+        ),
+        ("Uniform(-5, 5)", r"but got Uniform\(-5, 5\); try Normal\(0, 10\)"),
+        ("Point(0)", r"but got Point\(0\)"),
+    ],
+)
+def test_baselines_that_are_refused(text: str, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        parse_priors({"baseline": text}, DEFAULT)
+
+
+def test_baselines_a_likelihood_cannot_take() -> None:
+    check_baseline(None, "")
+    check_baseline(parse_prior("Beta(1, 1)"), "logit")
+    check_baseline(parse_prior("Cauchy(0, 2)"), "log")
+    with pytest.raises(SpecError, match=r"rate has no upper end, so Beta\(1, 1\)"):
+        check_baseline(parse_prior("Beta(1, 1)"), "log")
+    with pytest.raises(SpecError, match=r"no baseline to give the prior Normal\(0, 1\) to; leave it out"):
+        check_baseline(parse_prior("Normal(0, 1)"), "")

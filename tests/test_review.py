@@ -58,7 +58,8 @@ def test_what_is_written(run):
         for id_ in ("1.1", "1.2")
         for form in ("png", "svg")
     }
-    rest = {"review.json", "results.csv", "studies.csv", "manifest.json", "analyses/1.1.json", "analyses/1.2.json"}
+    rest = {"review.json", "results.csv", "results.parquet", "studies.csv", "manifest.json", "ledger.jsonl"}
+    rest |= {"analyses/1.1.json", "analyses/1.2.json"}
     assert found == tables | figures | rest
 
 
@@ -158,8 +159,15 @@ def test_running_into_the_same_folder_changes_nothing_and_leaves_no_scraps(small
     out = tmp_path / "out"
     run_review(small_review, out, figures=False)
     first = tree(out)
+    told = json.loads(first.pop("manifest.json"))
+    assert (told["run_now"], told["kept"]) == (["1.1", "1.2", "1.3"], [])
     run_review(small_review, out, figures=False)
-    assert tree(out) == first
+    again = tree(out)
+    told_again = json.loads(again.pop("manifest.json"))
+    assert again == first
+    # the one that failed is tried again
+    assert (told_again.pop("run_now"), told_again.pop("kept")) == (["1.3"], ["1.1", "1.2"])
+    assert told_again.items() <= told.items()
 
 
 def test_a_table_that_has_become_bad_takes_its_old_result_away(small_review, tmp_path):
@@ -209,7 +217,7 @@ def test_a_figure_that_fails_leaves_the_numbers(small_review, tmp_path, monkeypa
     def broken(*_):
         raise ValueError("no glyph")
 
-    monkeypatch.setattr("bayesmeta.review.draw_analysis", broken)
+    monkeypatch.setattr("bayesmeta.tasks.draw_analysis", broken)
     done = run_review(small_review, tmp_path / "out")
     assert "1.1" in [result.id for result in done.results]
     assert done.failed["1.1"] == "figure: unexpected ValueError: no glyph"
@@ -218,16 +226,16 @@ def test_a_figure_that_fails_leaves_the_numbers(small_review, tmp_path, monkeypa
 
 
 def test_a_surprise_in_one_analysis_does_not_stop_the_others(small_review, tmp_path, monkeypatch):
-    from bayesmeta import review
+    from bayesmeta import tasks
 
-    real = review.run_analysis
+    real = tasks.run_analysis
 
     def surprising(spec, analysis, *rest):
         if analysis.id == "1.1":
             raise ZeroDivisionError("a bug")
         return real(spec, analysis, *rest)
 
-    monkeypatch.setattr(review, "run_analysis", surprising)
+    monkeypatch.setattr(tasks, "run_analysis", surprising)
     done = run_review(small_review, tmp_path / "out", figures=False)
     assert done.failed["1.1"] == "unexpected ZeroDivisionError: a bug"
     assert "1.2" in [result.id for result in done.results]
@@ -279,6 +287,9 @@ class Heard:
 
         self.said.append(("over", total, title))
         return nullcontext()
+
+    def kept(self, count):
+        self.said.append(("kept", count))
 
     def started(self, name, description):
         self.said.append(("started", name, description))

@@ -27,6 +27,7 @@ CONTINUOUS = {
 }
 ESTIMATE = {"yi": [-0.1, 0.25], "sei": [0.2, 0.125]}
 INTERVAL = {"yi": [-0.1, 0.25], "ci_low": [-0.5, 0], "ci_high": [0.3, 0.5]}
+RATES = {"events_e": [8, 17], "time_e": [481.5, 370], "events_c": [16, 0], "time_c": [490.25, 430]}
 LOGRANK = {"oe": [-3.5, 1.25], "v": [8.25, 4]}
 
 HEADERS = [
@@ -56,6 +57,10 @@ HEADERS = [
     ("estimate", INTERVAL, "studlab TE lower upper"),
     ("estimate", INTERVAL, "slab yi ci.lb ci.ub"),
     ("estimate", INTERVAL, "study|effect|95% CI lower|95% CI upper"),
+    ("rates", RATES, "study events_e time_e events_c time_c"),
+    ("rates", RATES, "slab x1i t1i x2i t2i"),
+    ("rates", RATES, "studlab event.e time.e event.c time.c"),
+    ("rates", RATES, "Study|Experimental events|Experimental person-years|Control events|Control person-years"),
     ("oe", LOGRANK, "study oe v"),
     ("oe", LOGRANK, "Study|O-E|Variance"),
     ("oe", LOGRANK, "Study|O − E|Var"),
@@ -378,6 +383,29 @@ def test_a_revman5_export(csv):
     assert (means.kind, means.labels) == ("continuous", ("Davis",))
     with pytest.raises(DataError, match=r'(?s)one kind of data.*"Outcome Number": "1"'):
         read_studies(path)
+
+
+def test_people_and_person_time_side_by_side(csv):
+    table = read_studies(csv("study,events_e,n_e,time_e,events_c,n_c,time_c\nA,0,40,38.5,0,41,37.5\nB,0,9,8,0,9,8.5\n"))
+    assert table.kind == "dichotomous"
+    assert table.has("events_e", "time_e", "n_e")
+    assert set(table.columns["events_e"]) == {0}
+    # several events a person are counts of occurrences, which need person-time
+    repeated = read_studies(csv("study,events_e,n_e,time_e,events_c,n_c,time_c\nA,60,40,38.5,7,41,37.5\n"))
+    assert repeated.columns["events_e"][0] == 60
+
+
+def test_person_time_of_only_some_rows(csv):
+    table = read_studies(
+        csv("study,events_e,n_e,time_e,events_c,n_c,time_c\nA,6,40,38.5,3,41,37.5\nB,4,9,,2,9,\nC,1,9,8,0,9,8\n")
+    )
+    assert table.kind == "dichotomous"
+    assert np.isnan(table.columns["time_e"][1])
+
+
+def test_one_arms_person_time_stays_text(csv):
+    table = read_studies(csv("study,events_e,n_e,events_c,n_c,time_e\nA,6,40,3,41,about a year\n"))
+    assert table.extra == {"time_e": ("about a year",)}
 
 
 def test_counts_and_estimates_side_by_side(csv):

@@ -1,0 +1,326 @@
+"""The deterministic engine for arm-level likelihoods, and for priors of mu that are not normal: quadrature over mu and tau.
+
+p(data | mu, tau) is the product over studies of g_i(mu, tau), each study's own likelihood smoothed by the normal distribution of effects.
+Given tau, mu is integrated on two panels of Gauss-Legendre nodes; tau is integrated on adaptive panels. Nothing is sampled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from bayesmeta.distributions import Prior
+from bayesmeta.errors import ConvergenceError, DataError, SpecError
+from bayesmeta.inversion import invert_panels
+from bayesmeta.likelihoods import ModelData, likelihood_for
+from bayesmeta.mixtures import NormalMixtures
+from bayesmeta.panels import Map, PanelDensity, integrate
+from bayesmeta.points import PointMasses
+from bayesmeta.priors import Priors
+from bayesmeta.quadrature import solve_normal, tau_map, typical_variance
+from bayesmeta.slice_mixtures import SliceMixture, effect_family
+from bayesmeta.slices import Conditional, NormalStudy, Slices, join, local_log_density
+from bayesmeta.smoothing import Smoothed, smoothed
+from bayesmeta.study_effects import study_densities, study_draws, study_mixture
+from bayesmeta.study_likelihoods import draw_nuisance, kernel_of
+from bayesmeta.tabulated import Tabulated
+from bayesmeta.tabulation import tabulate
+from bayesmeta.tau_functions import TauFunctions
+
+Array = np.ndarray
+#: nodes on each of the two panels of mu: the first that resolves the posterior is used
+MU_NODES = (28, 40, 64, 96, 140)
+#: error allowed in the density of tau, and in the distribution functions of mu given tau
+TOLERANCE, RESOLVED = 1e-7, 1e-7
+#: beyond this the answer is refused
+ACCEPTABLE = 1e-5
+#: posterior quantiles of tau, were all studies normal, at which its panels are cut to begin with; the last one stretched
+CUTS, STRETCHED = (0.7, 0.9999), 1.3
+DRAWN_AT_ONCE = 2000
+
+
+@dataclass(frozen=True)
+class ArmSolution:
+    """The posterior of mu, tau, theta_new and every theta_i, by quadrature over mu and tau.
+
+    Parameters
+    ----------
+    data : ModelData
+    priors : Priors
+    studies : tuple
+        Each study, ready to be smoothed.
+    scale : TauFunctions or PointMasses
+        tau, tau2 and I2.
+    effects : tuple of families
+        mu and theta_new.
+    slices : Slices or None
+        The posterior of mu at the nodes of tau; None where mu is fixed.
+    tau, weights : numpy.ndarray, shape (T,)
+        Nodes of tau and their posterior probabilities.
+    log_marginal_likelihood : float
+        Natural log of p(data).
+    error : float
+        Estimated relative error of the integrals.
+    mixture : SliceMixture or None
+        The same as a mixture over tau.
+    conditional : (Conditional, Slices) or None
+        mu given any tau, and all slices that were evaluated, for draws.
+    """
+
+    data: ModelData
+    priors: Priors
+    studies: tuple[Smoothed | NormalStudy, ...]
+    scale: TauFunctions | PointMasses
+    effects: tuple[Any, ...]
+    slices: Slices | None
+    tau: Array
+    weights: Array
+    log_marginal_likelihood: float
+    error: float
+    mixture: SliceMixture | None = None
+    conditional: tuple[Conditional, Slices] | None = None
+
+    @cached_property
+    def shrunken(self) -> tuple[Any, ...]:
+        """Each study's own effect, as families of terms ``theta[name]``."""
+        terms = tuple(f"theta[{label}]" for label in self.data.labels)
+        if self.slices is None:
+            assert self.priors.mu.point is not None
+            if not self.tau.any():
+                return (PointMasses(terms, np.full(len(terms), self.priors.mu.point)),)
+            mixtures = [study_mixture(study, self.priors.mu.point, self.tau, self.weights) for study in self.studies]
+            made = zip(terms, mixtures, strict=True)
+            return tuple(effect_family((t,), m, (False,), (4,), self.priors.mu.point) for t, m in made)
+        assert self.mixture is not None
+        if not self.tau.any():
+            k = len(terms)
+            return (effect_family(terms, self.mixture, (False,) * k, (4,) * k, 0.0),)
+        return (Tabulated(terms, study_densities(self.studies, self.slices, self.weights, self.mixture)),)
+
+    @property
+    def families(self) -> tuple[Any, ...]:
+        """The marginal distributions, by kind."""
+        return self.scale, *self.effects, *self.shrunken
+
+    @property
+    def pooled(self) -> tuple[Any, ...]:
+        """The marginal distributions of all terms but each study's own effect."""
+        return self.scale, *self.effects
+
+    def sample(self, size: int, rng: np.random.Generator) -> dict[str, Array]:
+        """Draw independently from the joint posterior.
+
+        Returns
+        -------
+        dict
+            mu, tau, theta_new of shape (size,), theta of shape (size, k), and the studies' baselines where the likelihood has them.
+        """
+        tau = self._draw_tau(size, rng)
+        mu = self._draw_mu(tau, rng)
+        theta = np.empty((size, len(self.studies)))
+        for i, study in enumerate(self.studies):
+            for start in range(0, size, DRAWN_AT_ONCE):
+                part = slice(start, start + DRAWN_AT_ONCE)
+                theta[part, i] = study_draws(study, mu[part], tau[part], rng)
+        drawn = {"mu": mu, "tau": tau, "theta_new": mu + tau * rng.standard_normal(size), "theta": theta}
+        nuisance = likelihood_for(self.data.likelihood, self.data.measure).nuisance
+        return {**drawn, nuisance: self._draw_nuisance(theta, rng)} if nuisance else drawn
+
+    def _draw_nuisance(self, theta: Array, rng: np.random.Generator) -> Array:
+        kernel = kernel_of(self.data.likelihood, self.data.measure)
+        out = np.empty_like(theta)
+        for i in range(theta.shape[1]):
+            for start in range(0, len(theta), DRAWN_AT_ONCE):
+                part = slice(start, start + DRAWN_AT_ONCE)
+                effects = theta[part, i]
+                columns = {name: np.full(len(effects), value[i]) for name, value in self.data.columns.items()}
+                out[part, i] = draw_nuisance(kernel, columns, effects, self.priors.baseline, rng)
+        return out
+
+    def _draw_tau(self, size: int, rng: np.random.Generator) -> Array:
+        if isinstance(self.scale, PointMasses):
+            return np.full(size, float(self.tau[0]))
+        return self.scale.density.quantile(rng.uniform(size=size))
+
+    def _draw_mu(self, tau: Array, rng: np.random.Generator) -> Array:
+        """Draw mu given each tau, from the slice interpolated between the nodes of tau."""
+        if self.slices is None:
+            assert self.priors.mu.point is not None
+            return np.full(len(tau), self.priors.mu.point)
+        u = rng.uniform(size=len(tau))
+        if self.conditional is None or isinstance(self.scale, PointMasses):
+            return invert_panels(
+                np.repeat(self.slices.edges, len(tau), 0), np.repeat(self.slices.log_joint, len(tau), 0), u
+            )
+        conditional, everything = self.conditional
+        return invert_panels(conditional.edges(tau), local_log_density(everything, self.scale.density, tau), u)
+
+
+def solve_arm(
+    data: ModelData, priors: Priors, *, nodes_per_panel: int = 24, mu_nodes: tuple[int, ...] = MU_NODES
+) -> ArmSolution:
+    """Compute the posterior under an arm-level likelihood (or the normal one, with any prior of mu).
+
+    Parameters
+    ----------
+    data : ModelData
+        Of any likelihood.
+    priors : Priors
+        Point priors of mu or tau are treated too, and a flat prior of mu where the posterior is proper.
+    nodes_per_panel : int
+        Of the panels of tau.
+    mu_nodes : tuple of int
+        Numbers of nodes to try on each of the two panels of mu.
+
+    Raises
+    ------
+    SpecError
+        For a prior of mu that ends somewhere.
+    DataError
+        If the posterior is improper.
+    ConvergenceError
+        If an integral does not reach its accuracy.
+    """
+    if priors.mu.point is None and np.isfinite(priors.mu.support).any():
+        raise SpecError(
+            f"engine 'quadrature' needs a prior of mu on the whole line (Normal, StudentT, Cauchy, Logistic, Flat or Point) but got "
+            f"{priors.mu}; use engine='nuts' for this one"
+        )
+    studies, corner = _studies(data, priors)
+    spread = np.sqrt(np.minimum(data.guide_variance, data.study_variance))
+    prior_median = float(priors.scale.quantile(0.5)) ** (0.5 if priors.on_variance else 1.0)
+    size = float(np.sqrt(np.median(spread) * min(max(prior_median, 1e-3), 1e3 * np.median(spread))))
+    if priors.mu.point is not None:
+        return _solve_fixed_mu(data, priors, studies, size, nodes_per_panel)
+    centre = np.where(data.guide_variance < 1e7, data.guide_effect, 0.0)
+    conditional = Conditional(studies, priors.mu, centre, np.minimum(data.guide_variance, 1e4), size, corner)
+    for nodes in mu_nodes:
+        solution = _solve(data, priors, studies, conditional, size, nodes_per_panel, nodes)
+        if solution.error < RESOLVED:
+            break
+    if not solution.error < ACCEPTABLE:
+        raise ConvergenceError(
+            f"quadrature reached a relative accuracy of {solution.error:.0e} only; use engine='nuts' for this analysis"
+        )
+    return solution
+
+
+def _studies(data: ModelData, priors: Priors) -> tuple[tuple[Smoothed | NormalStudy, ...], bool]:
+    if data.likelihood == "normal":
+        pairs = zip(data.columns["effect"], data.columns["se"], strict=True)
+        return tuple(NormalStudy(float(effect), float(se) ** 2) for effect, se in pairs), False
+    spread = np.sqrt(np.minimum(data.guide_variance, data.study_variance))
+    tables = tabulate(data.likelihood, data.measure, data.columns, data.guide_effect, spread, priors.baseline)
+    return tuple(smoothed(table) for table in tables), any(table.corner for table in tables)
+
+
+def _solve(
+    data: ModelData,
+    priors: Priors,
+    studies: tuple[Any, ...],
+    conditional: Conditional,
+    size: float,
+    per_panel: int,
+    nodes: int,
+) -> ArmSolution:
+    parts: list[Slices] = []
+    fixed = priors.fixed_tau
+    moments = 4
+    if fixed is not None:
+        slices = conditional.slices(np.array([fixed]), nodes)
+        weights, total, error = np.ones(1), float(slices.log_total[0]), 0.0
+        scale: TauFunctions | PointMasses = _fixed_scale(fixed, data)
+    else:
+        exponent = priors.tau_tail_exponent + data.k - (not priors.mu.proper)
+        moments = max(0, int(min(4, np.ceil(exponent - 1) - 1))) if np.isfinite(exponent) else 4
+
+        def log_density(tau: Array) -> Array:
+            parts.append(conditional.slices(tau, nodes))
+            return priors.log_tau_density(tau) + parts[-1].log_total
+
+        density = _integrate(log_density, data, priors, size, per_panel, min(moments, 2))
+        everything = join(parts)
+        slices = everything.take(np.searchsorted(everything.tau, density.nodes))
+        weights, total, error = density.weights, density.log_total, density.error
+        scale = TauFunctions(density, typical_variance(data.study_variance), moments)
+    kept = weights > 1e-17
+    slices, weights = slices.take(kept), weights[kept] / weights[kept].sum()
+    error += float(weights @ slices.unresolved())
+    value = np.exp(slices.log_joint - slices.log_total[:, None, None])
+    mixture = SliceMixture(weights, slices.tau, slices.edges, value)
+    of_mu = 4 if priors.mu.proper else moments
+    spreads = (False, bool(slices.tau.any()))
+    effects = effect_family(("mu", "theta_new"), mixture, spreads, (of_mu, moments), 0.0)
+    known = None if fixed is not None else (conditional, everything)
+    return ArmSolution(
+        data, priors, studies, scale, (effects,), slices, slices.tau, weights, total, error, mixture, known
+    )
+
+
+def _integrate(
+    log_density: Any, data: ModelData, priors: Priors, size: float, per_panel: int, moment: int
+) -> PanelDensity:
+    span: Map = tau_map(priors, size)
+    guess = _normal_guess(data, priors).quantile(np.array(CUTS)) * np.array([1.0, STRETCHED])
+    cuts = span.inverse(guess)
+    edges = [0.0, *cuts[(cuts > 0.02) & (cuts < 0.98) & np.append(np.diff(cuts) > 0.02, True)], 1.0]
+    return integrate(
+        log_density,
+        span,
+        moment=moment,
+        moment_scale=size,
+        nodes_per_panel=per_panel,
+        tolerance=TOLERANCE,
+        first_edges=edges,
+    )
+
+
+def _normal_guess(data: ModelData, priors: Priors) -> PanelDensity:
+    """The posterior of tau were every study normal, which is quick to have and near enough to lay panels by."""
+    mu = priors.mu
+    if mu.family not in ("Normal", "Flat"):
+        low, middle, high = mu.quantile(np.array([0.16, 0.5, 0.84]))
+        mu = Prior("Normal", (float(middle), max(float(high - low) / 2, 1e-3)))
+    variance = np.minimum(data.guide_variance, 1e4)
+    return solve_normal(data.guide_effect, variance, replace(priors, mu=mu, baseline=None), data.labels).scale.density
+
+
+def _fixed_scale(tau: float, data: ModelData) -> PointMasses:
+    share = 100 * tau**2 / (tau**2 + typical_variance(data.study_variance))
+    return PointMasses(("tau", "tau2", "i2"), np.array([tau, tau**2, share]))
+
+
+def _solve_fixed_mu(
+    data: ModelData, priors: Priors, studies: tuple[Any, ...], size: float, per_panel: int
+) -> ArmSolution:
+    mu = priors.mu.point
+    assert mu is not None
+
+    def log_likelihood(tau: Array) -> Array:
+        at = np.full((len(tau), 1), mu)
+        return sum((study.log_smooth(at, tau)[:, 0] for study in studies), np.zeros(len(tau)))
+
+    fixed = priors.fixed_tau
+    moments = 4
+    if fixed is not None:
+        tau, weights, error = np.array([fixed]), np.ones(1), 0.0
+        total = float(log_likelihood(tau)[0])
+        if not np.isfinite(total):
+            raise DataError("the data are impossible under these point priors", fix="give mu or tau another prior")
+        scale: TauFunctions | PointMasses = _fixed_scale(fixed, data)
+    else:
+        density = _integrate(lambda t: priors.log_tau_density(t) + log_likelihood(t), data, priors, size, per_panel, 2)
+        tau, weights, total, error = density.nodes, density.weights, density.log_total, density.error
+        exponent = priors.tau_tail_exponent + data.k
+        moments = max(0, int(min(4, np.ceil(exponent - 1) - 1))) if np.isfinite(exponent) else 4
+        scale = TauFunctions(density, typical_variance(data.study_variance), moments)
+    kept = (weights > 1e-17) & ((tau > 0) | (fixed is not None))
+    tau, weights = tau[kept], weights[kept] / weights[kept].sum()
+    known = PointMasses(("mu",), np.array([mu]))
+    new: Any = PointMasses(("theta_new",), np.array([mu]))
+    if tau.any():
+        new = NormalMixtures(("theta_new",), weights, np.full((1, len(tau)), mu), tau[None], (moments,))
+    return ArmSolution(data, priors, studies, scale, (known, new), None, tau, weights, total, error)
