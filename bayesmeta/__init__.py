@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bayesmeta.cochrane_reproduction import reproduce_pooled as reproduce_pooled
     from bayesmeta.cochrane_reproduction import reproduce_studies as reproduce_studies
     from bayesmeta.cochrane_values import CochraneReview as CochraneReview
+    from bayesmeta.collection import run_collection as run_collection
     from bayesmeta.common_effect import mantel_haenszel as mantel_haenszel
     from bayesmeta.common_effect import peto as peto
     from bayesmeta.comparison import compare as compare
@@ -30,12 +31,17 @@ if TYPE_CHECKING:
     from bayesmeta.fitting import default_priors as default_priors
     from bayesmeta.fitting import fit as fit
     from bayesmeta.frequentist import random_effects as random_effects
+    from bayesmeta.many import fit_many as fit_many
     from bayesmeta.measures import effect_sizes as effect_sizes
     from bayesmeta.posterior import Posterior as Posterior
     from bayesmeta.power_scale import power_scaling as power_scaling
     from bayesmeta.predictive import predictive_checks as predictive_checks
     from bayesmeta.priors import parse_prior as parse_prior
+    from bayesmeta.review import plan_review as plan_review
     from bayesmeta.review import run_review as run_review
+    from bayesmeta.risks import absolute_risks as absolute_risks
+    from bayesmeta.risks import risk_draws as risk_draws
+    from bayesmeta.risks import risk_marginal as risk_marginal
     from bayesmeta.sensitivity import baseline_sensitivity as baseline_sensitivity
     from bayesmeta.sensitivity import prior_sensitivity as prior_sensitivity
     from bayesmeta.storage import load_posterior as load_posterior
@@ -53,6 +59,7 @@ _HOME = {
     "Prior": "distributions",
     "SpecError": "errors",
     "StudyTable": "studies",
+    "absolute_risks": "risks",
     "baseline_sensitivity": "sensitivity",
     "bayes_factors": "evidence",
     "compare": "comparison",
@@ -60,6 +67,7 @@ _HOME = {
     "effect_sizes": "measures",
     "engine_agreement": "checks",
     "fit": "fitting",
+    "fit_many": "many",
     "import_review": "cochrane_import",
     "influence": "study_influence",
     "leave_one_out": "cross_validation",
@@ -68,6 +76,7 @@ _HOME = {
     "model_average": "evidence",
     "parse_prior": "priors",
     "peto": "common_effect",
+    "plan_review": "review",
     "power_scaling": "power_scale",
     "predictive_checks": "predictive",
     "prior_sensitivity": "sensitivity",
@@ -77,6 +86,9 @@ _HOME = {
     "reproduce_pooled": "cochrane_reproduction",
     "reproduce_studies": "cochrane_reproduction",
     "review_from_cochrane": "cochrane_import",
+    "risk_draws": "risks",
+    "risk_marginal": "risks",
+    "run_collection": "collection",
     "run_review": "review",
     "summarize": "summaries",
 }

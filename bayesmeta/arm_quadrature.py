@@ -110,6 +110,20 @@ class ArmSolution:
         """The marginal distributions of all terms but each study's own effect."""
         return self.scale, *self.effects
 
+    def joint_pdf(self, mu: Array, tau: Array) -> Array:
+        """Joint posterior density of mu and tau, at arrays that broadcast.
+
+        Raises
+        ------
+        SpecError
+            If a point prior fixes either.
+        """
+        if self.conditional is None:
+            raise SpecError("mu and tau have no joint density where a point prior fixes one of them")
+        mu, tau = np.broadcast_arrays(np.asarray(mu, dtype=float), np.asarray(tau, dtype=float))
+        joint = self.conditional[0].log_joint(mu.reshape(-1, 1), tau.ravel())[0][:, 0].reshape(tau.shape)
+        return np.exp(joint + self.priors.log_tau_density(tau) - self.log_marginal_likelihood)
+
     def sample(self, size: int, rng: np.random.Generator) -> dict[str, Array]:
         """Draw independently from the joint posterior.
 

@@ -87,8 +87,8 @@ def tidy_average(
 ) -> list[dict[str, Any]]:
     """Return the row of a model-averaged posterior, on the model scale: mu, under the method ``bayes:<likelihood>:averaged``.
 
-    The estimate is the posterior mean, which papers on model averaging report (Gronau et al. 2021): the median, beside it as ``median``, can be
-    no effect exactly. ``prob_effect``, ``prob_heterogeneity``, ``bf_effect`` and
+    The estimate is the posterior mean, which papers on model averaging report (Gronau et al. 2021): the median, beside it as
+    ``median``, can be no effect exactly. ``prob_effect``, ``prob_heterogeneity``, ``bf_effect`` and
     ``bf_heterogeneity`` say what the data say of the models.
 
     Parameters

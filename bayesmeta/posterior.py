@@ -113,6 +113,18 @@ class Posterior:
         found = self.marginal(term).pdf(points.reshape(-1, 1)).reshape(points.shape)
         return float(found) if points.ndim == 0 else found
 
+    def joint_pdf(self, mu: Array | float, tau: Array | float) -> Array:
+        """Joint posterior density of mu and tau, at arrays that broadcast, on the model scale.
+
+        Raises
+        ------
+        SpecError
+            For draws, or where a point prior fixes mu or tau.
+        """
+        if not hasattr(self.solution, "joint_pdf"):
+            raise SpecError("only a quadrature fit without point priors has a joint density of mu and tau")
+        return self.solution.joint_pdf(mu, tau)
+
     def hdi(self, term: str, mass: float = 0.95) -> tuple[float, float]:
         """Shortest interval holding ``mass``, on the model scale."""
         low, high = self.marginal(term).hdi(mass)

@@ -49,6 +49,13 @@ class QuadratureSolution:
         """The marginal distributions, by kind."""
         return self.scale, self.effects
 
+    def joint_pdf(self, mu: Array, tau: Array) -> Array:
+        """Joint posterior density of mu and tau, at arrays that broadcast."""
+        mu, tau = np.broadcast_arrays(np.asarray(mu, dtype=float), np.asarray(tau, dtype=float))
+        mean, variance = conditional_mu(tau, self.yi, self.vi, self.priors)
+        given = np.exp(-0.5 * (mu - mean) ** 2 / variance) / np.sqrt(2 * np.pi * variance)
+        return given * self.scale.density.pdf(tau)
+
     def sample(self, size: int, rng: np.random.Generator) -> dict[str, Array]:
         """Draw independently from the joint posterior.
 

@@ -227,3 +227,15 @@ def test_priors_are_values_of_the_tabulation_too() -> None:
     again = solve_arm(data, priors).log_marginal_likelihood
     assert first == again
     assert abs(first - other) > 0.1
+
+
+@pytest.mark.parametrize("likelihood", ["normal", "binomial"])
+def test_the_joint_density_has_the_marginals(likelihood: str) -> None:
+    posterior = bm.fit(BCG, measure="RR", likelihood=likelihood)
+    tau = np.linspace(0.0, 4.0, 4001)[1:]
+    along = posterior.joint_pdf(-0.6, tau)
+    assert np.trapezoid(along, tau) == pytest.approx(posterior.pdf("mu", -0.6), rel=1e-4)
+    mu = np.linspace(-4.0, 3.0, 2001)
+    assert np.trapezoid(posterior.joint_pdf(mu, 0.5), mu) == pytest.approx(posterior.pdf("tau", 0.5), rel=1e-6)
+    with pytest.raises(SpecError, match="point prior"):
+        bm.fit(BCG, measure="RR", likelihood=likelihood, priors={"tau": "Point(0)"}).joint_pdf(0.0, 0.1)

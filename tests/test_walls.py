@@ -26,11 +26,13 @@ FLOORS = (
     "study_likelihoods graded_cells tabulation smoothing tabulated slices slice_mixtures study_effects arm_quadrature pointwise",
     "samples models nuts_blocks nuts_programs nuts",
     "posterior draws fitting storage refits",
-    "summaries evidence comparison checks cross_validation study_influence predictive sensitivity power_scale",
+    "summaries evidence comparison checks cross_validation study_influence predictive sensitivity power_scale risks",
     "progress",
     "tables_labels tables_layout tables_results tables_html tables_latex tables cochrane_report",
     "plots_text plots_rows plots_axis plots_columns plots_layout plots_panel plots_forest plots_tau plots",
-    "review_spec cochrane_import analysis review_tables review_figures outputs report review",
+    "review_spec cochrane_import analysis review_tables review_figures row_files outputs manifest report",
+    "ledger fingerprints review_plan runlock interrupts tasks workers workers_dask review_run review sources collection",
+    "simulation many calibration calibration_ranks calibration_coverage calibration_tables plots_calibration calibration_run",
     "cli_options cli_check cli_import cli_run cli",
 )
 ORDER = [room for floor in FLOORS for room in floor.split()]
