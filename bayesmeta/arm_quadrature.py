@@ -34,7 +34,7 @@ Array = np.ndarray
 #: nodes on each of the two panels of mu: the first that resolves the posterior is used
 MU_NODES = (28, 40, 64, 96, 140)
 #: error allowed in the density of tau, and in the distribution functions of mu given tau
-TOLERANCE, RESOLVED = 1e-7, 1e-7
+TOLERANCE, RESOLVED = 1e-7, 2.5e-7
 #: beyond this the answer is refused
 ACCEPTABLE = 1e-5
 #: posterior quantiles of tau, were all studies normal, at which its panels are cut to begin with; the last one stretched
@@ -211,7 +211,8 @@ def solve_arm(
         return _solve_fixed_mu(data, priors, studies, size, nodes_per_panel)
     centre = np.where(data.guide_variance < 1e7, data.guide_effect, 0.0)
     conditional = Conditional(studies, priors.mu, centre, np.minimum(data.guide_variance, 1e4), size, corner)
-    for nodes in mu_nodes:
+    # a corner leaves a thin layer at 0 when tau is small, which the least number of nodes seldom resolves
+    for nodes in mu_nodes[1:] if conditional.cut_at_zero and len(mu_nodes) > 1 else mu_nodes:
         solution = _solve(data, priors, studies, conditional, size, nodes_per_panel, nodes)
         if solution.error < RESOLVED:
             break

@@ -134,7 +134,7 @@ class Conditional:
         standardized = (np.stack([low, mode, high]) - mean) / sd
         self._series = np.polynomial.chebyshev.chebfit(2 * x - 1, standardized.T, COARSE - 1)
         margin = 0.05 * (high[0] - low[0])
-        self._cut_at_zero = bool(corner and low[0] + margin < 0 < high[0] - margin)
+        self.cut_at_zero = bool(corner and low[0] + margin < 0 < high[0] - margin)
 
     def log_joint(self, mu: Array, tau: Array) -> tuple[Array, Array]:
         """Logarithm of p(data, mu | tau) and the log g_i, at ``mu`` (T, n) for each ``tau`` (T,); shapes (T, n) and (T, n, k)."""
@@ -199,7 +199,7 @@ class Conditional:
         low, mode, high = mean + sd * np.polynomial.chebyshev.chebval(2 * x - 1, self._series)
         margin = 0.04 * (high - low)
         low, high = np.maximum(low - margin, self.prior.support[0]), np.minimum(high + margin, self.prior.support[1])
-        cut = np.zeros_like(mode) if self._cut_at_zero else mode
+        cut = np.zeros_like(mode) if self.cut_at_zero else mode
         return np.stack([low, np.clip(cut, low + margin, high - margin), high], axis=1)
 
     def slices(self, tau: Array, size: int) -> Slices:

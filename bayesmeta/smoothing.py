@@ -237,7 +237,7 @@ def _own_rule(table: Table, edges: tuple[float, float], least: float) -> OwnRule
     cuts = [low, table.split, high] if table.corner and low < table.split < high else [low, high]
     nodes, weights = [], []
     for a, b in pairwise(cuts):
-        size = int(np.ceil(2.1 * (b - a) / least)) + 6
+        size = int(np.ceil(1.6 * (b - a) / least)) + 6
         # very many on one interval are better as several intervals
         pieces = -(-size // 96)
         unit, unit_weights = unit_legendre(-(-size // pieces) + (6 if pieces > 1 else 0))

@@ -26,7 +26,7 @@ LOG_2PI = float(np.log(2 * np.pi))
 DROP = 42.0
 FIRST_NODES, MOST_NODES = 33, 2049
 #: the rule on every other node may differ by this much in the log: the error of the whole rule is far smaller
-HALVED = 1e-9
+HALVED = 1e-7
 #: x spreads as sinh beyond about this many standard deviations
 STRETCH = 4.0
 #: Gauss-Legendre nodes on either side of the mode, for draws
@@ -243,44 +243,51 @@ def _joint(kernel: Kernel, columns: Columns, theta: Array, baseline: Prior | Non
     return f
 
 
-def _mode(f: Callable[[Array], Array], x: Array) -> tuple[Array, Array, Array]:
+def _mode(f: Callable[..., Array], start: Array) -> tuple[Array, Array, Array]:
     """Climb to about the mode by damped Newton steps; return it, the height there and the standard deviation its curvature implies."""
     h = 1e-3
-    value = f(x)
+    mode, sd = start.copy(), np.ones_like(start)
+    rows = np.arange(len(start))
+    x, value = start, f(start)
     for _ in range(60):
-        above, below = f(x + h), f(x - h)
-        slope, bend = (above - below) / (2 * h), (above - 2 * value + below) / h**2
-        bend = np.minimum(bend, -1e-6)
+        around = f(x + np.array([h, -h]), rows)
+        above, below = around[:, :1], around[:, 1:]
+        slope, bend = (above - below) / (2 * h), np.minimum((above - 2 * value + below) / h**2, -1e-6)
+        # where it is nowhere near quadratic (far out, or convex) a few units uphill do better
         step = np.clip(-slope / bend, -4.0, 4.0)
-        # where it is nowhere near quadratic (far out, or convex) one unit uphill does better
-        moved = f(x + step)
-        worse = ~(moved >= value - 1e-12 * np.abs(value))
+        moved = f(x + step, rows)
         for _ in range(30):
-            if not worse.any():
+            worse = np.flatnonzero(~(moved >= value - 1e-12 * np.abs(value)) & (np.abs(step) > 1e-9))
+            if not len(worse):
                 break
-            step = np.where(worse, 0.5 * step, step)
-            moved = f(x + step)
-            worse = ~(moved >= value - 1e-12 * np.abs(value)) & (np.abs(step) > 1e-9)
-        x, value = x + step, np.maximum(moved, value)
-        sd = 1 / np.sqrt(-bend)
-        if (np.abs(step) < 0.2 * np.minimum(sd, 1.0)).all():
+            step[worse] *= 0.5
+            moved[worse] = f((x + step)[worse], rows[worse])
+        x, value = x + step, moved
+        mode[rows], sd[rows] = x, 1 / np.sqrt(-bend)
+        going = np.flatnonzero(np.abs(step[:, 0]) >= 0.2 * np.minimum(sd[rows, 0], 1.0))
+        if not len(going):
             break
-    return x, f(x), np.clip(sd, 1e-6, 30.0)
+        rows, x, value = rows[going], x[going], value[going]
+    return mode, f(mode), np.clip(sd, 1e-6, 30.0)
 
 
-def _distances(f: Callable[[Array], Array], mode: Array, peak: Array, sd: Array) -> Array:
+def _distances(f: Callable[..., Array], mode: Array, peak: Array, sd: Array) -> Array:
     """Distances from the mode, below and above, at which the integrand has fallen by about ``DROP``; shape (m, 2)."""
     side = np.array([-1.0, 1.0])
-    d = 9.3 * sd * np.ones(2)
+    out = 9.3 * sd * np.ones(2)
+    rows, d = np.arange(len(mode)), out
     least, most = np.zeros_like(d), np.full_like(d, np.inf)
     for _ in range(80):
-        fallen = peak - f(mode + side * d)
+        fallen = peak[rows] - f(mode[rows] + side * d, rows)
         short, far = ~(fallen > DROP - 4), fallen > 2.5 * DROP
-        if not (short | far).any():
+        going = np.flatnonzero((short | far).any(axis=1))
+        if not len(going):
             break
         least, most = np.where(short, np.maximum(least, d), least), np.where(far, np.minimum(most, d), most)
         # as for a normal density, but no more than four times at once; within the bracket where there is one
         grown = d * np.clip(np.sqrt(1.1 * DROP / np.maximum(fallen, 1e-3)), 0.25, 4.0)
         grown = np.where((grown <= least) | (grown >= most), 0.5 * (least + np.minimum(most, 4 * d)), grown)
         d = np.where(short | far, grown, d)
-    return d
+        out[rows] = d
+        rows, d, least, most = rows[going], d[going], least[going], most[going]
+    return out

@@ -66,7 +66,9 @@ def test_the_coverage_table_has_a_row_a_method_and_a_column_a_k(tmp_path: Path) 
     assert "**Common events, tau = 0, log risk ratio -0.3**" in report
     assert report.count("| REML HKSJ guarded |") == 2
     assert "k = 5: coverage (width)" in report
-    assert "4 a row" in report
+    assert "the same 4 reviews." in report
+    few = frame.assign(reviews=[3.0] + [4.0] * (len(frame) - 1))
+    assert "the first 3 of them\nonly" in coverage_report(few)
     assert "nan" not in report.lower()
 
 
