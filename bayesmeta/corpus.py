@@ -119,7 +119,9 @@ def corpus_prior(path: str | os.PathLike[str], measures: Sequence[str] | None = 
         if name not in MEASURES:
             raise unknown_name("measure", name, MEASURES)
         if measures is not None and name in IN_UNITS:
-            raise SpecError(f"tau of {name} has the unit of the outcome, so a collection has no prior of it; leave it out")
+            raise SpecError(
+                f"tau of {name} has the unit of the outcome, so a collection has no prior of it; leave it out"
+            )
     data = dict(_study_data(frame[frame["measure"].isin(set(wanted) - set(IN_UNITS))], root))
     models: dict[str, HeterogeneityModel] = {}
     left_out: dict[str, str] = {}

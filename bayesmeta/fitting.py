@@ -167,7 +167,7 @@ def fit(
     if model is not None and engine == "quadrature":
         raise SpecError("engine 'quadrature' has no model files; use engine='nuts' with model=")
     table = model_data(effects, likelihood)
-    chosen = parse_priors(priors, default_priors(effects.measure, table, log=effects.log))
+    chosen = parse_priors(priors, default_priors(effects.measure, table, log=effects.log), effects.measure)
     if engine == "auto":
         engine = "quadrature" if model is None else "nuts"
     return solve(table, chosen, engine, int(seed), model)

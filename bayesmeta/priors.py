@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import betaln
 
 from bayesmeta.distributions import FAMILIES, Prior
-from bayesmeta.empirical_priors import EMPIRICAL
+from bayesmeta.empirical_priors import CORPUS, EMPIRICAL, corpus
 from bayesmeta.errors import SpecError, unknown_name
 
 Array = np.ndarray
@@ -25,13 +25,16 @@ DEFAULT_BASELINE = Prior("Normal", (0.0, BASELINE_SD))
 BASELINE_FAMILIES = ("Normal", "StudentT", "Cauchy", "Logistic", "Beta")
 
 
-def parse_prior(text: str | Prior) -> Prior:
+def parse_prior(text: str | Prior, measure: str = "") -> Prior:
     """Read a prior as it is written, e.g. ``"HalfNormal(0.5)"``.
 
     Parameters
     ----------
     text : str or Prior
-        A family of ``FAMILIES`` with its numbers, or ``turner2015(...)`` or ``rhodes2015(...)`` with quoted names.
+        A family of ``FAMILIES`` with its numbers, or ``turner2015(...)`` or ``rhodes2015(...)`` with quoted names, or
+        ``corpus:FILE``, the prior of tau that ``bayesmeta corpus`` made of the user's own collection.
+    measure : str
+        The effect measure, for ``corpus:FILE``.
 
     Raises
     ------
@@ -45,6 +48,10 @@ def parse_prior(text: str | Prior) -> Prior:
     """
     if isinstance(text, Prior):
         return text
+    if str(text).strip().lower().startswith(CORPUS):
+        if not measure:
+            raise SpecError(f"the prior '{text}' differs between effect measures, and none is known here")
+        return corpus(str(text).strip()[len(CORPUS) :].strip(), measure)
     help_text = 'write a prior like "Normal(0, 2.82)", "HalfNormal(0.5)" or turner2015("outcome", "comparison")'
     try:
         call = ast.parse(str(text).strip(), mode="eval").body
@@ -54,6 +61,8 @@ def parse_prior(text: str | Prior) -> Prior:
         named = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
     except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
         raise SpecError(f"cannot read the prior '{text}': {help_text}") from error
+    if call.func.id.lower() == "corpus":
+        return _corpus_call(str(text), args, named)
     lowered = {name.lower(): name for name in [*FAMILIES, *EMPIRICAL]}
     name = lowered.get(call.func.id.lower())
     if name is None:
@@ -72,6 +81,19 @@ def parse_prior(text: str | Prior) -> Prior:
     if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         raise SpecError(f"cannot read the prior '{text}': its parameters must be numbers; {help_text}")
     return Prior(name, tuple(float(value) for value in values))
+
+
+def _corpus_call(text: str, args: list[Any], named: dict[str | None, Any]) -> Prior:
+    """Read ``corpus("FILE", "RR", meanlog, sdlog)``, the form in which a review carries a ``corpus:FILE``."""
+    form = [str, str, (int, float), (int, float)]
+    if named or len(args) not in (2, 4) or not all(map(isinstance, args, form)):
+        raise SpecError(f"cannot read the prior '{text}': write corpus:FILE, a file of `bayesmeta corpus --prior-out`")
+    return corpus(*args)
+
+
+def from_corpus(text: object) -> bool:
+    """Whether a prior is written as one of the user's own collection."""
+    return isinstance(text, str) and text.strip().lower().startswith((CORPUS, "corpus("))
 
 
 @dataclass(frozen=True)
@@ -144,7 +166,7 @@ class Priors:
         return texts if self.baseline is None else {**texts, "baseline": str(self.baseline)}
 
 
-def parse_priors(given: Mapping[str, str | Prior] | None, default: Priors) -> Priors:
+def parse_priors(given: Mapping[str, str | Prior] | None, default: Priors, measure: str = "") -> Priors:
     """Read the priors a user gives, with the default for those left out.
 
     Parameters
@@ -153,11 +175,13 @@ def parse_priors(given: Mapping[str, str | Prior] | None, default: Priors) -> Pr
         Keys ``mu`` and ``tau`` (or ``tau2``, for a prior on the variance), and ``baseline``.
     default : Priors
         For what is not given.
+    measure : str
+        The effect measure, for ``corpus:FILE``.
 
     Raises
     ------
     SpecError
-        For an unknown key, or for both tau and tau2.
+        For an unknown key, for both tau and tau2, or for a prior of a collection on something else.
     """
     given = dict(given or {})
     for key in given:
@@ -165,12 +189,17 @@ def parse_priors(given: Mapping[str, str | Prior] | None, default: Priors) -> Pr
             raise unknown_name("parameter with a prior", key, PARAMETERS)
     if "tau" in given and "tau2" in given:
         raise SpecError("priors name both tau and tau2, which is one quantity; keep one of them")
+    for key in ("mu", "baseline"):
+        if from_corpus(given.get(key)):
+            raise SpecError(f"the prior '{given[key]}' is one of heterogeneity; give it to tau, not to {key}")
     mu = parse_prior(given["mu"]) if "mu" in given else default.mu
     baseline = parse_prior(given["baseline"]) if "baseline" in given else default.baseline
     if "tau2" in given:
-        return Priors(mu, parse_prior(given["tau2"]), on_variance=True, baseline=baseline)
+        # of a collection's prior it is known what it is of: tau=corpus:FILE and tau2=corpus:FILE are the same
+        on_variance = not from_corpus(given["tau2"])
+        return Priors(mu, parse_prior(given["tau2"], measure), on_variance=on_variance, baseline=baseline)
     if "tau" in given:
-        return Priors(mu, parse_prior(given["tau"]), baseline=baseline)
+        return Priors(mu, parse_prior(given["tau"], measure), baseline=baseline)
     return Priors(mu, default.scale, default.on_variance, baseline)
 
 

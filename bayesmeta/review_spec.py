@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from bayesmeta.effects import MEASURES
+from bayesmeta.empirical_priors import CORPUS, corpus_text
 from bayesmeta.errors import BayesmetaError, SpecError, unknown_name
 from bayesmeta.priors import parse_priors
 
@@ -210,6 +211,7 @@ def read_review(path: str | os.PathLike[str]) -> tuple[Review, Path]:
     except tomllib.TOMLDecodeError as error:
         raise SpecError(f"{file}: not valid TOML: {error}") from None
     try:
+        _read_corpora(given, file.parent)
         review = Review.model_validate(given)
     except ValidationError as error:
         raise SpecError("\n".join(f"{file}: {_explain(item, given)}" for item in error.errors())) from None
@@ -219,6 +221,19 @@ def read_review(path: str | os.PathLike[str]) -> tuple[Review, Path]:
         if not (file.parent / analysis.data).is_file():
             raise SpecError(f"{file}: analysis {analysis.id}: there is no data file '{analysis.data}' in {file.parent}")
     return review, file.parent
+
+
+def _read_corpora(given: dict[str, Any], folder: Path) -> None:
+    """Put the numbers of every ``corpus:FILE`` in its place, so that the review says its priors wherever it is read."""
+    priors, alternatives = given.get("priors"), given.get("alternative")
+    tables = list(priors.items()) if isinstance(priors, dict) else []
+    if isinstance(alternatives, list):
+        tables += [(table.get("measure"), table) for table in alternatives if isinstance(table, dict)]
+    for measure, table in tables:
+        for key in ("tau", "tau2"):
+            text = table.get(key) if isinstance(table, dict) and measure in MEASURES else None
+            if isinstance(text, str) and text.strip().lower().startswith(CORPUS):
+                table[key] = corpus_text(text.strip()[len(CORPUS) :].strip(), measure, folder)
 
 
 def _explain(item: Any, given: dict[str, Any]) -> str:

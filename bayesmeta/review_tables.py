@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bayesmeta.analysis import AnalysisResult
-from bayesmeta.formatting import estimate, interval, number, significant
+from bayesmeta.formatting import estimate, interval, number, probability, significant
 from bayesmeta.review_spec import Review
 from bayesmeta.tables import Table, comparison_table, main_notes, main_table, method_label, study_table
+from bayesmeta.tables_labels import bayesian_parts
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def review_tables(review: Review, results: list[AnalysisResult]) -> dict[str, Table]:
-    """Return the tables of a run by name: main, methods, studies, and where there is something to say priors and engines.
+    """Return the tables of a run by name: main, methods, studies, and where there is something to say evidence, priors and engines.
 
     Parameters
     ----------
@@ -27,6 +28,7 @@ def review_tables(review: Review, results: list[AnalysisResult]) -> dict[str, Ta
         "main": _main(review, results),
         "methods": _methods(review, results),
         "studies": _studies(review, results),
+        "evidence": _evidence(review, results),
         "priors": _priors(review, results),
         "engines": _engines(review, results),
     }
@@ -100,7 +102,7 @@ def _methods(review: Review, results: list[AnalysisResult]) -> Table | None:
     frame = pd.concat(frames, ignore_index=True).fillna("")
     notes = (
         f"Natural scale, {100 * review.settings.level:g}% intervals. Bayesian rows: posterior median, equal-tailed interval, "
-        "effect in a new study.",
+        "effect in a new study. Averaged over models: posterior mean; the models are those of the evidence table.",
         "Frequentist prediction intervals: Higgins-Thompson-Spiegelhalter, t with k - 2 degrees of freedom; after Hartung-Knapp, k - 1.",
     )
     return Table(
@@ -130,6 +132,51 @@ def _studies(review: Review, results: list[AnalysisResult]) -> Table | None:
         "effect in the Bayesian model shown in the main table.",
     )
     return Table(_front(frame[names], "Analysis"), f"{review.title}: the studies", notes, "Analysis", review.notice)
+
+
+def _evidence(review: Review, results: list[AnalysisResult]) -> Table | None:
+    """What the data say of the models with and without an effect and heterogeneity, and the effect averaged over them."""
+    import pandas as pd
+
+    heading = _headings(review)
+    lines = []
+    for result in results:
+        for row in result.rows:
+            known = row.get("bf_effect")
+            if not str(row["method"]).endswith(":averaged") or known is None or known != known:
+                continue
+            lines.append(
+                {
+                    "Analysis": heading[result.id],
+                    "Likelihood": (bayesian_parts(str(row["method"])) or ("",))[0],
+                    "BF effect": _bayes_factor(row["bf_effect"]),
+                    "BF heterogeneity": _bayes_factor(row["bf_heterogeneity"]),
+                    "P(effect)": probability(row["prob_effect"]),
+                    "P(heterogeneity)": probability(row["prob_heterogeneity"]),
+                    "Averaged estimate": estimate(row["estimate"], row["ci_low"], row["ci_high"]),
+                    "Prediction interval": interval(row["pi_low"], row["pi_high"]),
+                }
+            )
+    if not lines:
+        return None
+    notes = (
+        "Four models, with prior probability 1/4 each: no effect or an effect with the prior of mu, and no heterogeneity or tau "
+        "with its prior. BF: inclusion Bayes factors, above 1 in favour; exact, from marginal likelihoods by quadrature. They depend on "
+        "the priors: the wider that of mu, the more evidence an effect needs.",
+        f"Averaged over the models: posterior mean and equal-tailed {100 * review.settings.level:g}% interval, natural scale.",
+    )
+    return Table(
+        pd.DataFrame(lines),
+        f"{review.title}: evidence for an effect and for heterogeneity",
+        notes,
+        "Analysis",
+        review.notice,
+    )
+
+
+def _bayes_factor(value: float) -> str:
+    """Write a Bayes factor with three significant digits, or as a power of ten where it is very large or small."""
+    return significant(value, 3) if 1e-3 < value < 1e5 else f"{value:.1e}".replace("e+", "e")
 
 
 def _priors(review: Review, results: list[AnalysisResult]) -> Table | None:
@@ -202,7 +249,7 @@ def _engines(review: Review, results: list[AnalysisResult]) -> Table | None:
         "R-hat: the worst, ESS: the least, over all variables of the model. The gate: R-hat below 1.01, bulk and tail ESS above 400, "
         "no divergences.",
         "From exact posterior: the largest difference between draws and quadrature in mean, sd and the ends of the 95% interval of mu, "
-        "tau and the effect in a new study, in Monte Carlo standard errors (MCSE). Blank where only one engine treats the likelihood.",
+        "tau and the effect in a new study, in Monte Carlo standard errors (MCSE). Blank where only one engine was run.",
     )
     return Table(
         pd.DataFrame(lines), f"{review.title}: convergence and agreement of the two engines", notes, None, review.notice
