@@ -26,7 +26,7 @@ PRIOR_S = Prior("HalfNormal", (2.0,))
 #: below it, s counts as none: the step of the grid of log tau2 can be no longer than the smallest s
 LEAST_S = 0.05
 STEP = 0.05
-_COARSE, _FINE, _NEGLIGIBLE = 49, 48, 22.0
+_COARSE, _FINE, _NEGLIGIBLE = 49, 96, 22.0
 #: analyses averaged at once, so that memory does not grow with a collection
 _TOGETHER = 256
 
@@ -83,18 +83,19 @@ def fit_heterogeneity(data: Sequence[tuple[Array, Array]], prior_mu: Prior) -> H
     for _ in range(2):
         m, log_s = _narrowed(m, log_s, log_posterior(m, np.exp(log_s), log_tau2, log_lik))
     unit, weights = legendre_rule(_FINE)[:2]
-    m, m_weights = _spread(m, unit, weights)
-    log_s, s_weights = _spread(log_s, unit, weights)
+    m_span, s_span = (m[0], m[-1]), (log_s[0], log_s[-1])
+    m, m_weights = _spread(m_span, unit, weights)
+    log_s, s_weights = _spread(s_span, unit, weights)
     s = np.exp(log_s)
     log_mass = log_posterior(m, s, log_tau2, log_lik) + log_s + np.log(m_weights[:, None] * s_weights)
     mass = np.exp(log_mass - logsumexp(log_mass))
     mass_m, mass_s = mass.sum(axis=1), mass.sum(axis=0)
     mean_m, mean_s = float(mass_m @ m), float(mass_s @ s)
     var_m, var_s = float(mass_m @ (m - mean_m) ** 2), float(mass_s @ (s - mean_s) ** 2)
-    m_ends, s_ends = (_ends(mass_m, m), _ends(mass_s, s))
+    m_ends, s_ends = _ends(mass_m / m_weights, m_span), np.exp(_ends(mass_s / s_weights, s_span))
     return HeterogeneityModel(
         len(data), sum(len(yi) for yi, _ in data),
-        mean_m, var_m**0.5, *m_ends, mean_s, var_s**0.5, *s_ends,
+        mean_m, var_m**0.5, *map(float, m_ends), mean_s, var_s**0.5, *map(float, s_ends),
         mean_m, (mean_s**2 + var_s + var_m) ** 0.5,
     )  # fmt: skip
 
@@ -159,14 +160,16 @@ def _narrowed(m: Array, log_s: Array, value: Array) -> tuple[Array, Array]:
     return out[0], out[1]
 
 
-def _spread(grid: Array, unit: Array, weights: Array) -> tuple[Array, Array]:
-    """Gauss-Legendre nodes and weights between a grid's ends."""
-    half = 0.5 * (grid[-1] - grid[0])
-    return grid[0] + half * (unit + 1), half * weights
+def _spread(span: tuple[float, float], unit: Array, weights: Array) -> tuple[Array, Array]:
+    """Gauss-Legendre nodes and weights between two ends."""
+    half = 0.5 * (span[1] - span[0])
+    return span[0] + half * (unit + 1), half * weights
 
 
-def _ends(mass: Array, x: Array) -> tuple[float, float]:
-    """Ends of the 95% interval of a distribution with mass at ordered nodes, its distribution function drawn straight between them."""
-    cdf = np.cumsum(mass) - 0.5 * mass
-    low, high = np.interp([0.025, 0.975], cdf, x)
-    return float(low), float(high)
+def _ends(density: Array, span: tuple[float, float]) -> Array:
+    """Ends of the 95% interval of a density given at Gauss-Legendre nodes, by its integral as a Legendre series."""
+    series = density @ legendre_rule(_FINE)[3]
+    dense = np.linspace(-1.0, 1.0, 4001)
+    cdf = np.maximum.accumulate(np.polynomial.legendre.legval(dense, series))
+    found = np.interp(np.array([0.025, 0.975]) * cdf[-1], cdf, dense)
+    return np.array(span[0] + 0.5 * (span[1] - span[0]) * (found + 1))

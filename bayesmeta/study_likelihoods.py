@@ -222,12 +222,15 @@ def draw_nuisance(
     """Draw each study's nuisance parameter given its effect and data (arguments as in ``log_marginal``); shape (m,)."""
     f = _joint(kernel, columns, theta, baseline)
     mode, _, sd = _mode(f, kernel.start(columns, theta)[:, None])
-    distances = _distances(f, mode, f(mode), sd)
-    edges = np.concatenate([mode - distances[:, :1], mode, mode + distances[:, 1:]], axis=1)
+    stretch = STRETCH * sd
+    reach = np.arcsinh(_distances(f, mode, f(mode), sd) / stretch)
+    # in v as in ``log_marginal``: heavy tails reach so far that the bulk would fall between nodes laid evenly in x
+    edges = reach @ np.array([[-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
     unit = legendre_rule(NUISANCE)[0]
-    x = edges[:, :-1, None] + 0.5 * np.diff(edges, axis=1)[:, :, None] * (unit + 1)
-    value = f(x.reshape(len(theta), -1)).reshape(x.shape)
-    return invert_panels(edges, value, rng.uniform(size=len(theta)))
+    v = (edges[:, :-1, None] + 0.5 * np.diff(edges, axis=1)[:, :, None] * (unit + 1)).reshape(len(theta), -1)
+    value = f(mode + stretch * np.sinh(v)) + np.log(np.cosh(v))
+    v = invert_panels(edges, value.reshape(len(theta), 2, -1), rng.uniform(size=len(theta)))
+    return (mode + stretch * np.sinh(v[:, None]))[:, 0]
 
 
 def _joint(kernel: Kernel, columns: Columns, theta: Array, baseline: Prior | None) -> Callable[..., Array]:
@@ -272,13 +275,14 @@ def _mode(f: Callable[..., Array], start: Array) -> tuple[Array, Array, Array]:
 
 
 def _distances(f: Callable[..., Array], mode: Array, peak: Array, sd: Array) -> Array:
-    """Distances from the mode, below and above, at which the integrand has fallen by about ``DROP``; shape (m, 2)."""
+    """Distances from the mode, below and above, at which integrand times distance has fallen by about ``DROP``; shape (m, 2)."""
     side = np.array([-1.0, 1.0])
     out = 9.3 * sd * np.ones(2)
     rows, d = np.arange(len(mode)), out
     least, most = np.zeros_like(d), np.full_like(d, np.inf)
     for _ in range(80):
-        fallen = peak[rows] - f(mode[rows] + side * d, rows)
+        # what lies beyond is of the size of the density there times the distance
+        fallen = peak[rows] - f(mode[rows] + side * d, rows) - np.log(np.maximum(d / sd[rows], 1.0))
         short, far = ~(fallen > DROP - 4), fallen > 2.5 * DROP
         going = np.flatnonzero((short | far).any(axis=1))
         if not len(going):
