@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from bayesmeta.common_effect import mantel_haenszel as mantel_haenszel
     from bayesmeta.common_effect import peto as peto
     from bayesmeta.comparison import compare as compare
+    from bayesmeta.corpus import corpus_prior as corpus_prior
+    from bayesmeta.corpus_counts import corpus_summary as corpus_summary
     from bayesmeta.cross_validation import leave_one_out as leave_one_out
     from bayesmeta.distributions import Prior as Prior
     from bayesmeta.errors import ConvergenceError as ConvergenceError
@@ -63,6 +65,8 @@ _HOME = {
     "baseline_sensitivity": "sensitivity",
     "bayes_factors": "evidence",
     "compare": "comparison",
+    "corpus_prior": "corpus",
+    "corpus_summary": "corpus_counts",
     "default_priors": "fitting",
     "effect_sizes": "measures",
     "engine_agreement": "checks",

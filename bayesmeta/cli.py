@@ -9,6 +9,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from bayesmeta.cli_check import check
+from bayesmeta.cli_corpus import corpus
 from bayesmeta.cli_import import import_command
 from bayesmeta.cli_options import (
     BetterOption,
@@ -49,6 +50,7 @@ app = typer.Typer(
 app.command()(run)
 app.command("import")(import_command)
 app.command()(check)
+app.command()(corpus)
 
 
 @app.command()

@@ -43,7 +43,8 @@ def corpus(
     What --prior-out writes, fit, compare and check take with --prior tau=corpus:FILE, and a review.toml as tau = "corpus:FILE".
     """
     from bayesmeta.corpus import corpus_prior
-    from bayesmeta.corpus_tables import corpus_summary, write_corpus
+    from bayesmeta.corpus_counts import corpus_summary
+    from bayesmeta.corpus_tables import write_corpus
 
     folder = out or (results if results.is_dir() else results.parent) / "summary" / "corpus"
     summary, prior = corpus_summary(results), corpus_prior(results, measure)
@@ -56,7 +57,7 @@ def corpus(
     }
     for title, frame in shown.items():
         if len(frame.columns):
-            counts = frame.columns.intersection(COUNTS)
+            counts = frame.columns.intersection(list(COUNTS))
             print_frame(frame.astype(dict.fromkeys(counts, str)) if form is Format.table else frame, form, title)
             if form is Format.table:
                 typer.echo("")

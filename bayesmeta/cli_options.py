@@ -72,7 +72,7 @@ PriorOption = Annotated[
         "--prior",
         "-p",
         metavar="NAME=PRIOR",
-        help='For mu, tau or tau2, e.g. --prior "tau=HalfNormal(0.5)"; repeatable.',
+        help='For mu, tau, tau2 or baseline, e.g. --prior "tau=HalfNormal(0.5)" or tau=corpus:FILE; repeatable.',
     ),
 ]
 LevelOption = Annotated[float, typer.Option("--level", help="Level of all intervals.")]

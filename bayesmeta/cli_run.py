@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from bayesmeta.cli_options import RunEngine
+from bayesmeta.cli_options import PriorOption, RunEngine, pairs
 from bayesmeta.errors import SpecError
 from bayesmeta.formatting import plural
 
@@ -41,6 +41,7 @@ def run(
         bool | None,
         typer.Option("--figures/--no-figures", help="Whether to draw; default: for one review, not for several."),
     ] = None,
+    prior: PriorOption = None,
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=1, help="Processes; default: one a core with quadrature, else 1.")
     ] = None,
@@ -62,7 +63,13 @@ def run(
     if jobs is not None and scheduler is not None:
         raise SpecError("give --jobs or --scheduler, not both: the scheduler's workers do the analyses")
     single = is_one(reviews)
-    choice = Choice(engine.value if engine else None, tuple(only or ()), single if figures is None else figures, fresh)
+    choice = Choice(
+        engine.value if engine else None,
+        tuple(only or ()),
+        single if figures is None else figures,
+        fresh,
+        tuple(pairs(prior, "--prior").items()),
+    )
     if dry_run:
         _say_plan(reviews, out, single, choice)
         return
@@ -102,6 +109,7 @@ def _one(
         jobs=jobs or 1,
         scheduler=scheduler,
         fresh=choice.fresh,
+        priors=dict(choice.priors),
     )
     _report_one(done)
     if not done.failed:
@@ -154,6 +162,7 @@ def _many(
         jobs=jobs,
         scheduler=scheduler,
         fresh=choice.fresh,
+        priors=dict(choice.priors),
     )
     _report_many(done)
     if not done.failures:

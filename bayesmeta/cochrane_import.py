@@ -69,14 +69,18 @@ def import_review(
 
 
 def review_from_cochrane(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> Path:
-    """Import a Cochrane review into a folder, replacing an earlier import, and return the path of its review.toml.
+    """Import a Cochrane review into a folder with its reproduction report, replacing an earlier import; return the path of its review.toml.
 
     Raises
     ------
     DataError
         As ``import_review``.
     """
-    return import_review(path, folder, overwrite=True)[1]
+    from bayesmeta.cochrane_report import write_reproduction
+
+    review, file = import_review(path, folder, overwrite=True)
+    write_reproduction(review, Path(folder))
+    return file
 
 
 def write_review(review: CochraneReview, folder: Path) -> Path:

@@ -6,7 +6,7 @@ import csv
 import io
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from bayesmeta.errors import SpecError
 from bayesmeta.files import remove_scraps, write_text
 from bayesmeta.progress import Progress, Silent
 from bayesmeta.review import chosen_workers
-from bayesmeta.review_plan import Choice, Step, plan, with_engine
+from bayesmeta.review_plan import Choice, Step, as_chosen, plan
 from bayesmeta.review_run import ReviewRun
 from bayesmeta.review_spec import Review, read_review
 from bayesmeta.row_files import ROWS_FILE, pour
@@ -67,6 +67,7 @@ def run_collection(
     jobs: int | None = 1,
     scheduler: str | None = None,
     fresh: bool = False,
+    priors: Mapping[str, str] | None = None,
 ) -> CollectionRun:
     """Run many reviews: review.toml files, Cochrane files, folders of them.
 
@@ -80,7 +81,7 @@ def run_collection(
         As for ``find_sources``.
     out : str or path
         Where to write.
-    engine, only, figures, progress, scheduler, fresh
+    engine, only, figures, progress, scheduler, fresh, priors
         As for ``run_review``; ``only`` names analyses of any of the reviews.
     jobs : int, optional
         Processes to spread the analyses over; None: one a core, or 1 where a review is sampled with NUTS, which uses the cores itself.
@@ -100,7 +101,7 @@ def run_collection(
         If something cannot be written; what was finished before is kept.
     """
     started = time.perf_counter()
-    choice = Choice(engine, only, figures, fresh)
+    choice = Choice(engine, only, figures, fresh, tuple((priors or {}).items()))
     target = Path(out)
     sources = find_sources(paths, target)
     progress = progress or Silent()
@@ -158,12 +159,12 @@ def _asked(found: Found, only: tuple[str, ...]) -> int:
 def _narrowed(choice: Choice, found: Found) -> Choice:
     """Leave out the names of analyses that other reviews have."""
     only = tuple(name for name in choice.only if name in found.analyses)
-    return Choice(choice.engine, only, choice.figures, choice.fresh)
+    return Choice(choice.engine, only, choice.figures, choice.fresh, choice.priors)
 
 
 def _read(found: Found, choice: Choice) -> tuple[Review, Path]:
     review, folder = read_review(found.file)
-    return with_engine(review, choice.engine), folder
+    return as_chosen(review, choice), folder
 
 
 def _title(found: list[Found]) -> str:

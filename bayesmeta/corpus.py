@@ -226,13 +226,13 @@ def _study_data(frame: pd.DataFrame, root: Path) -> Iterator[tuple[Key, tuple[Ar
         try:
             studies = pd.read_csv(file, dtype={"analysis": str})
             levels = _levels(folder)
-            by_analysis = dict(list(studies.groupby("analysis")))
-            for row in rows.itertuples(index=False):
-                if row.analysis not in by_analysis:
+            by_analysis = {str(name): part for name, part in studies.groupby("analysis")}
+            for analysis, measure in zip(map(str, rows["analysis"]), map(str, rows["measure"]), strict=True):
+                if analysis not in by_analysis:
                     continue
-                yi, vi = _effects(by_analysis[row.analysis], row.measure, levels.get(row.analysis, levels[""]))
+                yi, vi = _effects(by_analysis[analysis], measure, levels.get(analysis, levels[""]))
                 if len(yi) > 1:
-                    yield (str(review), row.analysis, row.measure), (yi, vi)
+                    yield (str(review), analysis, measure), (yi, vi)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(
                 f"the studies of the review cannot be read: {error}", source=str(file),

@@ -92,12 +92,22 @@ def fit_heterogeneity(data: Sequence[tuple[Array, Array]], prior_mu: Prior) -> H
     mass_m, mass_s = mass.sum(axis=1), mass.sum(axis=0)
     mean_m, mean_s = float(mass_m @ m), float(mass_s @ s)
     var_m, var_s = float(mass_m @ (m - mean_m) ** 2), float(mass_s @ (s - mean_s) ** 2)
-    m_ends, s_ends = _ends(mass_m / m_weights, m_span), np.exp(_ends(mass_s / s_weights, s_span))
+    m_low, m_high = _ends(mass_m / m_weights, m_span)
+    s_low, s_high = np.exp(_ends(mass_s / s_weights, s_span))
     return HeterogeneityModel(
-        len(data), sum(len(yi) for yi, _ in data),
-        mean_m, var_m**0.5, *map(float, m_ends), mean_s, var_s**0.5, *map(float, s_ends),
-        mean_m, (mean_s**2 + var_s + var_m) ** 0.5,
-    )  # fmt: skip
+        analyses=len(data),
+        studies=sum(len(yi) for yi, _ in data),
+        m=mean_m,
+        m_sd=var_m**0.5,
+        m_low=float(m_low),
+        m_high=float(m_high),
+        s=mean_s,
+        s_sd=var_s**0.5,
+        s_low=float(s_low),
+        s_high=float(s_high),
+        meanlog=mean_m,
+        sdlog=(mean_s**2 + var_s + var_m) ** 0.5,
+    )
 
 
 def tabulate(data: Sequence[tuple[Array, Array]], prior_mu: Prior) -> tuple[Array, Array]:
@@ -131,13 +141,12 @@ def log_posterior(m: Array, s: Array, log_tau2: Array, log_lik: Array) -> Array:
     below = np.exp(log_ndtr((log_tau2[0] - 0.5 * STEP - m[:, None]) / s))
     # the likelihood of tau = 0 goes to the first node, so that one product does all
     weights[..., 0] += below
-    weights = weights.reshape(-1, len(log_tau2))
-    total = np.zeros(len(weights))
+    rows = weights.reshape(-1, len(log_tau2))
+    total: Array = np.zeros(len(rows))
     for first in range(0, len(log_lik), _TOGETHER):
         with np.errstate(divide="ignore"):
-            total += np.log(weights @ np.exp(log_lik[first : first + _TOGETHER]).T).sum(axis=-1)
-    total = total.reshape(len(m), len(s))
-    return total + PRIOR_M.logpdf(m)[:, None] + PRIOR_S.logpdf(s)
+            total += np.log(rows @ np.exp(log_lik[first : first + _TOGETHER]).T).sum(axis=-1)
+    return total.reshape(len(m), len(s)) + PRIOR_M.logpdf(m)[:, None] + PRIOR_S.logpdf(s)
 
 
 def _box(log_tau2: Array, log_lik: Array) -> tuple[Array, Array]:

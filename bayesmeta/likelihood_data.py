@@ -142,10 +142,11 @@ def binomial_data(effects: Effects) -> ModelData:
 def poisson_data(effects: Effects) -> ModelData:
     """Collect events and person-time: columns ``events_e time_e events_c time_c`` and ``log_coefficient``."""
     columns, rows, guide = _counted(effects, ("events_e", "time_e", "events_c", "time_c"))
-    coefficient = sum(
+    parts = [
         xlogy(columns[f"events_{arm}"], columns[f"time_{arm}"]) - gammaln(columns[f"events_{arm}"] + 1)
         for arm in ("e", "c")
-    )
+    ]
+    coefficient = np.sum(parts, axis=0)
     return _collect(effects, "poisson", rows, {**columns, "log_coefficient": coefficient}, guide)
 
 

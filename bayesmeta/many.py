@@ -88,7 +88,7 @@ def fit_many(
                     studies[i] = len(yi)
                     continue
             data = model_data(effects, likelihood)
-            chosen = parse_priors(priors, default_priors(effects.measure, data, log=effects.log))
+            chosen = parse_priors(priors, default_priors(effects.measure, data, log=effects.log), effects.measure)
             studies[i], numbers[i] = data.k, pooled_numbers(solve(data, chosen, "quadrature", 1), tails)
         except SpecError:
             raise
@@ -154,6 +154,8 @@ def _scaled(effects: Effects, given: Mapping[str, str | Prior] | None) -> bool:
 def _priors(effects: Effects, given: Mapping[str, str | Prior] | None) -> Priors:
     """Settle the priors, collecting the data only where a default is scaled to them."""
     if _scaled(effects, given):
-        return parse_priors(given, default_priors(effects.measure, model_data(effects, "normal"), log=effects.log))
+        return parse_priors(
+            given, default_priors(effects.measure, model_data(effects, "normal"), log=effects.log), effects.measure
+        )
     # where the user gives both priors, any default will do
-    return parse_priors(given, default_priors("SMD", log=effects.log))
+    return parse_priors(given, default_priors("SMD", log=effects.log), effects.measure)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from bayesmeta.corpus import CorpusPrior
-    from bayesmeta.corpus_tables import CorpusSummary
+    from bayesmeta.corpus_counts import CorpusSummary
 
 #: name, colour, line and marker of each method; colours that the colour-blind tell apart (Okabe and Ito 2008)
 STYLES: dict[str, tuple[str, str, str, str]] = {
@@ -63,7 +63,6 @@ def corpus_figure(summary: CorpusSummary, prior: CorpusPrior | None = None, titl
     )
     figure = Figure(figsize=(2.0 * max(len(measures), 2) + 1.5, 4.7), dpi=DPI, facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
-    figure.get_layout_engine().set(h_pad=0.06, w_pad=0.05)  # type: ignore[union-attr]
     figure.suptitle(heading, fontsize=TITLE, fontfamily=FAMILY, fontweight="bold", color=INK, x=0.01, ha="left")
     if not measures:
         return figure
@@ -79,7 +78,7 @@ def corpus_figure(summary: CorpusSummary, prior: CorpusPrior | None = None, titl
         )
         _agreement(axes[1][column], part, first=column == 0)
     figure.legend(
-        handles.values(), handles.keys(), loc="outside lower center", ncols=min(len(handles), 2 + len(measures) // 2),
+        handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles) if len(measures) > 2 else 2,
         frameon=False, prop={"family": FAMILY, "size": SMALL}, columnspacing=1.6, handlelength=2.2,
     )  # fmt: skip
     return figure

@@ -94,8 +94,8 @@ FAMILIES: dict[str, Family] = {
     "Point": Family(("value",), lambda x, v: np.where(x == v, 0.0, -np.inf), lambda p, v: np.full_like(p, v), ""),
     "Beta": Family(
         ("a", "b"),
-        lambda x, a, b: xlogy(a - 1, x) + xlog1py(b - 1, -x) - betaln(a, b),
-        lambda p, a, b: betaincinv(a, b, p),
+        lambda x, a, b: np.asarray(xlogy(a - 1, x) + xlog1py(b - 1, -x) - betaln(a, b)),
+        lambda p, a, b: np.asarray(betaincinv(a, b, p)),
         "Beta",
         low=0.0,
         high=1.0,

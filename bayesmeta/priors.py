@@ -85,8 +85,9 @@ def parse_prior(text: str | Prior, measure: str = "") -> Prior:
 
 def _corpus_call(text: str, args: list[Any], named: dict[str | None, Any]) -> Prior:
     """Read ``corpus("FILE", "RR", meanlog, sdlog)``, the form in which a review carries a ``corpus:FILE``."""
-    form = [str, str, (int, float), (int, float)]
-    if named or len(args) not in (2, 4) or not all(map(isinstance, args, form)):
+    names, numbers = args[:2], args[2:]
+    texts = len(names) == 2 and all(isinstance(name, str) for name in names)
+    if named or not texts or len(numbers) not in (0, 2) or not all(type(value) in (int, float) for value in numbers):
         raise SpecError(f"cannot read the prior '{text}': write corpus:FILE, a file of `bayesmeta corpus --prior-out`")
     return corpus(*args)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from bayesmeta.analysis import AnalysisResult
 from bayesmeta.errors import SpecError
 from bayesmeta.outputs import read_result, result_file
 from bayesmeta.progress import Progress, Silent
-from bayesmeta.review_plan import Choice, Step, chosen_analyses, plan, with_engine
+from bayesmeta.review_plan import Choice, Step, as_chosen, chosen_analyses, plan
 from bayesmeta.review_run import ReviewRun
 from bayesmeta.review_spec import Review, read_review
 from bayesmeta.tasks import Outcome, Task
@@ -55,6 +55,7 @@ def run_review(
     jobs: int = 1,
     scheduler: str | None = None,
     fresh: bool = False,
+    priors: Mapping[str, str] | None = None,
 ) -> Run:
     """Run the analyses of a review and write results, tables and figures.
 
@@ -81,6 +82,8 @@ def run_review(
         Address of a dask scheduler whose workers do the analyses, in place of ``jobs``.
     fresh : bool
         Whether to make everything again, up to date or not.
+    priors : mapping of str to str, optional
+        For mu, tau or tau2 of every measure, in place of what the review says, e.g. ``{"tau": "corpus:FILE"}``.
 
     Returns
     -------
@@ -97,7 +100,7 @@ def run_review(
         If something cannot be written; what was finished before is kept.
     """
     started = time.perf_counter()
-    choice = Choice(engine, only, figures, fresh)
+    choice = Choice(engine, only, figures, fresh, tuple((priors or {}).items()))
     review, folder, target = opened(path, out, choice)
     chosen_analyses(review, only)
     workers = chosen_workers(jobs, scheduler)
@@ -139,7 +142,7 @@ def opened(
 ) -> tuple[Review, Path, Path]:
     """Read a review; return it with the engine chosen, the folder of its data and the folder to write into."""
     review, folder = read_review(path)
-    return with_engine(review, choice.engine), folder, Path(out) if out is not None else Path("outputs") / review.id
+    return as_chosen(review, choice), folder, Path(out) if out is not None else Path("outputs") / review.id
 
 
 def source_file(path: str | os.PathLike[str]) -> Path:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from bayesmeta.empirical_priors import CORPUS, corpus_text
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.fingerprints import fingerprint
 from bayesmeta.ledger import Ledger, code_digest, digest
 from bayesmeta.outputs import result_file
 from bayesmeta.posterior import versions
-from bayesmeta.review_spec import Analysis, Review
+from bayesmeta.review_spec import Analysis, PriorTexts, Review
 
 ENGINES = ("both", "quadrature", "nuts")
 
@@ -50,12 +53,15 @@ class Choice:
         Whether to draw.
     fresh : bool
         Whether to make everything again, up to date or not.
+    priors : tuple of (str, str)
+        Names and texts, as in review.toml, in place of what the review says for any measure.
     """
 
     engine: str | None = None
     only: tuple[str, ...] = ()
     figures: bool = True
     fresh: bool = False
+    priors: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if self.engine is not None and self.engine not in ENGINES:
@@ -67,6 +73,50 @@ def with_engine(review: Review, engine: str | None) -> Review:
     if engine is None:
         return review
     return review.model_copy(update={"settings": review.settings.model_copy(update={"engine": engine})})
+
+
+def as_chosen(review: Review, choice: Choice) -> Review:
+    """Return the review with the engine and the priors that are asked for."""
+    return with_priors(with_engine(review, choice.engine), choice.priors)
+
+
+def with_priors(review: Review, given: tuple[tuple[str, str], ...]) -> Review:
+    """Return the review with other priors for all measures of its analyses.
+
+    Parameters
+    ----------
+    review : Review
+    given : tuple of (str, str)
+        Names (mu, tau, tau2) and texts; those not named stay. A ``corpus:FILE``, from where the program runs, serves the measures it has.
+
+    Raises
+    ------
+    SpecError
+        For a prior that cannot be used, or a file that has none of the review's measures.
+    """
+    if not given:
+        return review
+    priors, problems = dict(review.priors), []
+    measures = sorted({analysis.measure for analysis in review.analysis})
+    for measure in measures:
+        stated = priors[measure].given() if measure in priors else {}
+        if {"tau", "tau2"} & dict(given).keys():
+            stated = {name: text for name, text in stated.items() if name not in ("tau", "tau2")}
+        try:
+            texts = {
+                name: corpus_text(text[len(CORPUS) :], measure, Path()) if text.startswith(CORPUS) else text
+                for name, text in given
+            }
+        except SpecError as error:
+            problems.append(error)
+            continue
+        try:
+            priors[measure] = PriorTexts.model_validate({**stated, **texts})
+        except ValidationError as error:
+            raise SpecError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+    if len(problems) == len(measures):
+        raise problems[0]
+    return review.model_copy(update={"priors": priors})
 
 
 def chosen_analyses(review: Review, only: tuple[str, ...]) -> list[Analysis]:

@@ -109,7 +109,11 @@ def prior_sensitivity(
     """
     check_level(level)
     whole = exact_fit(as_posterior(studies, **given))
-    taus = default_tau_priors(whole.measure, _unit(whole)) if tau_priors is None else list(map(parse_prior, tau_priors))
+    taus = (
+        default_tau_priors(whole.measure, _unit(whole))
+        if tau_priors is None
+        else [parse_prior(text, whole.measure) for text in tau_priors]
+    )
     mus = default_mu_priors(whole.priors.mu) if mu_priors is None else list(map(parse_prior, mu_priors))
     variants = [(AS_FITTED, _written(whole.priors), whole.priors)]
     variants += [("tau", str(prior), replace(whole.priors, scale=prior, on_variance=False)) for prior in taus]

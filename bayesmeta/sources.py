@@ -155,9 +155,7 @@ def review_file(source: Source, room: Path, *, fresh: bool = False) -> Path:
     """
     if not source.cochrane:
         return source.path / "review.toml" if source.path.is_dir() else source.path
-    from bayesmeta.cochrane import read_cochrane
     from bayesmeta.cochrane_import import review_from_cochrane
-    from bayesmeta.cochrane_report import write_reproduction
 
     content = sha256(source.path)
     # the same name may stand in several folders and formats
@@ -171,7 +169,6 @@ def review_file(source: Source, room: Path, *, fresh: bool = False) -> Path:
         except ValueError:
             pass
     file = Path(review_from_cochrane(source.path, folder))
-    write_reproduction(read_cochrane(source.path), folder)
     write_json(known, stamp)
     return file
 

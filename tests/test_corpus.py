@@ -8,17 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import typer
+from test_corpus_model import MU, simulated
 from typer.testing import CliRunner
 
 from bayesmeta.cli_corpus import corpus as command
 from bayesmeta.corpus import CorpusPrior, corpus_prior, read_corpus
+from bayesmeta.corpus_counts import corpus_summary
 from bayesmeta.corpus_model import HeterogeneityModel, fit_heterogeneity
-from bayesmeta.corpus_tables import corpus_summary, corpus_tables, write_corpus
+from bayesmeta.corpus_tables import corpus_tables, write_corpus
 from bayesmeta.distributions import Prior
 from bayesmeta.errors import BayesmetaError, DataError, SpecError
 from bayesmeta.fitting import fit
 from bayesmeta.row_files import rows_bytes
-from tests.test_corpus_model import MU, simulated
 
 MODEL = HeterogeneityModel(30, 200, -2.0, 0.2, -2.4, -1.6, 1.5, 0.2, 1.1, 1.9, -2.0, 1.6)
 
@@ -51,7 +52,8 @@ ROWS = [
     row("b", "1", "DL", 0.8, 1.2, 0.1, k=5.0), row("b", "1", "REML-HKSJ", 0.8, 1.2, 0.1, k=5.0), row("b", "1", QUAD, 0.7, 1.3, 0.2, k=5.0),
     row("b", "2", "DL", 0.5, 0.9, 0.0, k=1.0), row("b", "2", QUAD, 0.5, 0.9, 0.4, k=1.0),
     row("b", "3", "DL", -0.2, 0.4, 0.0, measure="SMD", estimate=0.1, k=2.0),
-    row("b", "3", "REML-HKSJ", -1.0, 1.2, 0.0, measure="SMD", k=2.0, estimate=0.1), row("b", "3", QUAD, 0.01, 0.4, 0.3, measure="SMD", k=2.0, estimate=0.2),
+    row("b", "3", "REML-HKSJ", -1.0, 1.2, 0.0, measure="SMD", k=2.0, estimate=0.1),
+    row("b", "3", QUAD, 0.01, 0.4, 0.3, measure="SMD", k=2.0, estimate=0.2),
 ]  # fmt: skip
 
 
@@ -170,7 +172,8 @@ def collection(folder: Path, measure: str, n: int = 12, level: float = 0.95) -> 
             ends = [float(back(value)) for value in (y, y - z * v**0.5, y + z * v**0.5)]
             values = dict(zip(("estimate", "ci_low", "ci_high"), ends, strict=True))
             studies[review].append({"analysis": f"1.{i}0", "study": "x", **values, "reason": ""})
-        studies[review].append({"analysis": f"1.{i}0", "study": "out", "estimate": 9.0, "ci_low": 1.0, "ci_high": 80.0, "reason": "excluded"})  # fmt: skip
+        excluded = {"estimate": 9.0, "ci_low": 1.0, "ci_high": 80.0, "reason": "excluded"}
+        studies[review].append({"analysis": f"1.{i}0", "study": "out", **excluded})
     rows.append(row("a", "9.1", "DL", 0.5, 0.9, 0.1, measure=measure, k=1.0))
     studies["a"].append({"analysis": "9.1", "study": "x", "estimate": 0.7, "ci_low": 0.5, "ci_high": 0.9, "reason": ""})
     (folder / "results.parquet").write_bytes(rows_bytes(rows))

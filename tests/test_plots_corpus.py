@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_corpus import MODEL, row
 
 from bayesmeta import plots
 from bayesmeta.corpus import CorpusPrior
-from bayesmeta.corpus_tables import CorpusSummary, corpus_summary
+from bayesmeta.corpus_counts import CorpusSummary, corpus_summary
 from bayesmeta.plots_corpus import corpus_figure
 from bayesmeta.row_files import rows_bytes
-from tests.test_corpus import MODEL, row
 
 
 def summary(folder: Path, counts: dict[str, int]) -> CorpusSummary:

@@ -49,7 +49,7 @@ def test_what_is_written(run):
     found = set(tree(run.out))
     tables = {
         f"tables/{name}.{form}"
-        for name in ("main", "methods", "studies", "priors")
+        for name in ("main", "methods", "studies", "evidence", "priors")
         for form in ("csv", "md", "html", "tex")
     }
     figures = {

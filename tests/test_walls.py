@@ -30,10 +30,11 @@ FLOORS = (
     "progress",
     "tables_labels tables_layout tables_results tables_html tables_latex tables cochrane_report",
     "plots_text plots_rows plots_axis plots_columns plots_layout plots_panel plots_forest plots_tau plots",
-    "review_spec cochrane_import analysis review_tables review_figures row_files outputs manifest report",
+    "corpus_model review_spec cochrane_import analysis review_tables review_figures row_files outputs manifest report",
     "ledger fingerprints review_plan runlock interrupts tasks workers workers_dask review_run review sources collection",
+    "corpus corpus_counts plots_corpus corpus_tables",
     "simulation many calibration calibration_ranks calibration_coverage calibration_tables plots_calibration calibration_run",
-    "cli_options cli_check cli_import cli_run cli",
+    "cli_options cli_check cli_corpus cli_import cli_run cli",
 )
 ORDER = [room for floor in FLOORS for room in floor.split()]
 

@@ -1,0 +1,137 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_study_likelihoods import EVERYTHING, allowed, columns_of, engine
+
+from bayesmeta import tabulation
+from bayesmeta.priors import parse_prior
+from bayesmeta.tabulation import FARTHEST, Table, tabulate
+
+
+def table_of(likelihood: str, measure: str, study: tuple[float, ...], baseline=None, guess=0.0, spread=1.0) -> Table:
+    columns = columns_of(likelihood, study)
+    return tabulate(likelihood, measure, columns, np.array([guess]), np.array([spread]), baseline)[0]
+
+
+@pytest.fixture
+def fresh(monkeypatch):
+    """No tables from before; counts the studies that are tabulated."""
+    monkeypatch.setattr(tabulation, "_kept", type(tabulation._kept)())
+    made: list[int] = []
+    plain = tabulation._tabulate
+
+    def counting(kernel, columns, guess, spread, baseline):
+        made.append(len(guess))
+        return plain(kernel, columns, guess, spread, baseline)
+
+    monkeypatch.setattr(tabulation, "_tabulate", counting)
+    return made
+
+
+@pytest.mark.parametrize(("likelihood", "measure", "study"), EVERYTHING, ids=str)
+def test_the_table_is_the_function(likelihood: str, measure: str, study: tuple[float, ...]) -> None:
+    table = table_of(likelihood, measure, study)
+    rng = np.random.default_rng(5)
+    low, high = table.ends
+    near = table.peak_at if abs(table.peak_at) < 50 else 0.0
+    width = min(near - low, high - near)
+    theta = np.concatenate([rng.uniform(low, high, 150), near + width * rng.uniform(-0.2, 0.2, 150), [low, high]])
+    known = engine(likelihood, measure, study, theta)
+    gap = np.abs(table.log_value(theta) - known)
+    fallen = np.maximum(table.peak - known, 0.0)
+    rounding = allowed(study, theta, known)
+    # as accurate as it says, and as it is asked to be; less so far below the maximum
+    assert (gap <= 10 * (table.error + 1e-10) * np.exp(np.minimum(fallen, 60.0) / 3) + 10 * rounding).all()
+    assert table.error <= 1e-9 + 3e-14 * (sum(map(abs, study)) + np.abs(known).max())
+    # the maximum on a grid of some hundred points: what all is measured against, and no estimate
+    assert table.peak == pytest.approx(known.max(), abs=0.05)
+    assert table.log_value(np.array([table.peak_at]))[0] == pytest.approx(table.peak, abs=1e-12 + rounding.max())
+
+
+@pytest.mark.parametrize(("likelihood", "measure", "study"), EVERYTHING, ids=str)
+def test_it_goes_on_straight_beyond_its_ends(likelihood: str, measure: str, study: tuple[float, ...]) -> None:
+    table = table_of(likelihood, measure, study)
+    for side, sign in ((0, -1.0), (1, 1.0)):
+        end = table.ends[side]
+        length = abs(end - table.split)
+        inside, at, out, farther = table.log_value(end + sign * length * np.array([-1e-6, 0.0, 1.0, 2.0]))
+        slope = table.end_slopes[side]
+        # far out log m_i never rises, but for rounding on a plateau
+        assert sign * slope <= 1e-9
+        assert out - at == pytest.approx(sign * slope * length, rel=1e-9, abs=1e-9)
+        assert farther - out == pytest.approx(out - at, rel=1e-9, abs=1e-9)
+        assert at - inside == pytest.approx(sign * slope * 1e-6 * length, rel=1e-3, abs=1e-7)
+        # either it has fallen far or there is nothing more to see
+        assert table.peak - at >= tabulation.FALL or abs(end) == FARTHEST
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.floats(-3.0, 3.0), st.floats(0.2, 5.0))
+def test_where_the_search_begins_is_no_matter(guess: float, spread: float) -> None:
+    tabulation._kept.clear()
+    theta = np.linspace(-4.0, 3.0, 41)
+    table = table_of("binomial", "RR", (8, 48, 16, 49), guess=guess, spread=spread)
+    known = engine("binomial", "RR", (8, 48, 16, 49), theta)
+    np.testing.assert_allclose(table.log_value(theta), known, atol=2e-9)
+
+
+def test_the_corner_is_where_the_sides_meet() -> None:
+    table = table_of("binomial", "RR", (10, 10, 5, 10))
+    assert table.corner
+    assert table.split == 0.0
+    below, at, above = table.log_value(np.array([-1e-7, 0.0, 1e-7]))
+    assert below == pytest.approx(at, abs=1e-5)
+    assert above == pytest.approx(at, abs=1e-5)
+    assert not table_of("binomial", "OR", (10, 10, 5, 10)).corner
+    # a corner that m_i does not reach is none
+    assert not table_of("binomial", "RR", (2000, 90000, 9000, 90000), guess=-1.5, spread=0.03).corner
+
+
+def test_the_same_data_are_tabulated_once(fresh) -> None:
+    first = table_of("binomial", "RR", (8, 48, 16, 49))
+    assert table_of("binomial", "RR", (8, 48, 16, 49), guess=-0.6, spread=0.4) is first
+    assert fresh == [1]
+    studies = [(8, 48, 16, 49), (4, 21, 5, 20), (4, 21, 5, 20)]
+    columns = [columns_of("binomial", study) for study in studies]
+    together = {name: np.concatenate([one[name] for one in columns]) for name in columns[0]}
+    tables = tabulate("binomial", "RR", together, np.zeros(3), np.ones(3))
+    assert fresh == [1, 1]
+    assert tables[0] is first
+    assert tables[1] is tables[2]
+
+
+def test_another_prior_or_measure_is_another_table(fresh) -> None:
+    study = (8, 48, 16, 49)
+    tables = [
+        table_of("binomial", "RR", study),
+        table_of("binomial", "OR", study),
+        table_of("binomial", "RR", study, parse_prior("Beta(1, 1)")),
+        table_of("binomial", "RR", study, parse_prior("Beta(1, 2)")),
+    ]
+    assert fresh == [1, 1, 1, 1]
+    assert len({table.peak for table in tables}) == 4
+
+
+def test_order_does_not_matter(fresh) -> None:
+    studies = [(8, 48, 16, 49), (0, 5, 3, 5), (505, 88391, 499, 88391)]
+    columns = [columns_of("binomial", study) for study in studies]
+    together = {name: np.concatenate([one[name] for one in columns]) for name in columns[0]}
+    forward = tabulate("binomial", "OR", together, np.zeros(3), np.ones(3))
+    tabulation._kept.clear()
+    backward = tabulate("binomial", "OR", {n: v[::-1] for n, v in together.items()}, np.zeros(3), np.ones(3))
+    assert sum(fresh) == 6
+    theta = np.linspace(-3.0, 3.0, 25)
+    for one, other in zip(forward, backward[::-1], strict=True):
+        np.testing.assert_array_equal(one.log_value(theta), other.log_value(theta))
+
+
+def test_only_so_many_are_kept(fresh, monkeypatch) -> None:
+    monkeypatch.setattr(tabulation, "KEPT", 2)
+    for events in (3, 4, 5):
+        table_of("binomial", "OR", (events, 20, 6, 20))
+    assert len(tabulation._kept) == 2
+    table_of("binomial", "OR", (5, 20, 6, 20))
+    assert len(fresh) == 3
+    table_of("binomial", "OR", (3, 20, 6, 20))
+    assert len(fresh) == 4
