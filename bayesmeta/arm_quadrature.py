@@ -17,7 +17,7 @@ from bayesmeta.errors import ConvergenceError, DataError, SpecError
 from bayesmeta.inversion import invert_panels
 from bayesmeta.likelihoods import ModelData, likelihood_for
 from bayesmeta.mixtures import NormalMixtures
-from bayesmeta.panels import Map, PanelDensity, integrate
+from bayesmeta.panels import Map, PanelDensity, integrate, legendre_rule
 from bayesmeta.points import PointMasses
 from bayesmeta.priors import Priors
 from bayesmeta.quadrature import solve_normal, tau_map, typical_variance
@@ -27,7 +27,7 @@ from bayesmeta.smoothing import Smoothed, smoothed
 from bayesmeta.study_effects import study_densities, study_draws, study_mixture
 from bayesmeta.study_likelihoods import draw_nuisance, kernel_of
 from bayesmeta.tabulated import Tabulated
-from bayesmeta.tabulation import tabulate
+from bayesmeta.tabulation import FALL, tabulate
 from bayesmeta.tau_functions import TauFunctions
 
 Array = np.ndarray
@@ -37,8 +37,10 @@ MU_NODES = (28, 40, 64, 96, 140)
 TOLERANCE, RESOLVED = 1e-7, 2.5e-7
 #: beyond this the answer is refused
 ACCEPTABLE = 1e-5
-#: posterior quantiles of tau, were all studies normal, at which its panels are cut to begin with; the last one stretched
-CUTS, STRETCHED = (0.7, 0.9999), 1.3
+#: posterior quantiles of tau, were all studies normal, at which its panels are cut to begin with, and factors that widen the bulk
+CUTS, STRETCHED = (1e-5, 0.8, 0.99999), (0.9, 1.0, 1.2)
+#: panels narrower than this share of the whole are not worth their nodes
+NARROWEST = 0.06
 DRAWN_AT_ONCE = 2000
 
 
@@ -265,6 +267,7 @@ def _solve(
     slices, weights = slices.take(kept), weights[kept] / weights[kept].sum()
     error += float(weights @ slices.unresolved())
     value = np.exp(slices.log_joint - slices.log_total[:, None, None])
+    _refuse_contradiction(data, studies, slices, weights, value)
     mixture = SliceMixture(weights, slices.tau, slices.edges, value)
     of_mu = 4 if priors.mu.proper else moments
     spreads = (False, bool(slices.tau.any()))
@@ -275,13 +278,34 @@ def _solve(
     )
 
 
+def _refuse_contradiction(
+    data: ModelData, studies: tuple[Any, ...], slices: Slices, weights: Array, value: Array
+) -> None:
+    """Refuse posteriors that lie where the likelihood of a study is no longer tabulated."""
+    peaks = np.array([np.inf if isinstance(study, NormalStudy) else study.table.peak for study in studies])
+    beyond = peaks - slices.log_g > 0.9 * FALL
+    beyond[..., np.isinf(peaks)] = False
+    if not beyond.any():
+        return
+    mass = value * legendre_rule(slices.size)[1] * slices.half[:, :, None]
+    share = np.einsum("t,tpn,tpnk->k", weights, mass, beyond)
+    if (share > ACCEPTABLE).any():
+        raise ConvergenceError(
+            f"study '{data.labels[int(share.argmax())]}' contradicts the others too much for this prior of tau; "
+            "give tau a wider prior, or check the study's data"
+        )
+
+
 def _integrate(
     log_density: Any, data: ModelData, priors: Priors, size: float, per_panel: int, moment: int
 ) -> PanelDensity:
     span: Map = tau_map(priors, size)
-    guess = _normal_guess(data, priors).quantile(np.array(CUTS)) * np.array([1.0, STRETCHED])
-    cuts = span.inverse(guess)
-    edges = [0.0, *cuts[(cuts > 0.02) & (cuts < 0.98) & np.append(np.diff(cuts) > 0.02, True)], 1.0]
+    guess = _normal_guess(data, priors).quantile(np.array(CUTS)) * np.array(STRETCHED)
+    edges = [0.0]
+    for cut in span.inverse(guess):
+        if edges[-1] + NARROWEST < cut < 1 - NARROWEST:
+            edges.append(float(cut))
+    edges.append(1.0)
     return integrate(
         log_density,
         span,

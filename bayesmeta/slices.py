@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -81,7 +81,8 @@ class Slices:
         """Logarithm of p(data | tau), shape (T,)."""
         top = self.log_joint.max(axis=(1, 2))
         value = np.exp(self.log_joint - top[:, None, None])
-        return np.log(((value @ legendre_rule(self.size)[1]) * self.half).sum(axis=1)) + top
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.log(((value @ legendre_rule(self.size)[1]) * self.half).sum(axis=1)) + top
 
     def take(self, rows: Array) -> Slices:
         """Return the slices at some of the tau."""
@@ -102,6 +103,18 @@ def join(parts: Sequence[Slices]) -> Slices:
     order = np.argsort(tau, kind="stable")
     names = ("edges", "log_joint", "log_g")
     return Slices(tau[order], *(np.concatenate([getattr(part, name) for part in parts])[order] for name in names))
+
+
+def _polynomial(x: Array, values: Array) -> Callable[[Array], Array]:
+    series = np.polynomial.chebyshev.chebfit(2 * x - 1, values.T, len(x) - 1)
+    return lambda at: np.polynomial.chebyshev.chebval(2 * at - 1, series)
+
+
+def _piecewise(x: Array, values: Array) -> Callable[[Array], Array]:
+    from scipy.interpolate import PchipInterpolator
+
+    curve = PchipInterpolator(x, values, axis=1)
+    return lambda at: curve(np.clip(at, x[0], x[-1]))
 
 
 class Conditional:
@@ -126,13 +139,18 @@ class Conditional:
     ) -> None:
         self.studies, self.prior = tuple(studies), prior
         self._centre, self._variance, self._scale = centre, variance, scale
+        # under a heavy-tailed prior the ends bend sharply where the prior takes over: more points, and no polynomial through all of them
+        smooth = prior.family in ("Normal", "Flat")
+        points = COARSE if smooth else 3 * COARSE
         # Chebyshev points of x = tau / (tau + scale): whatever is smooth in tau is read off a polynomial in x
-        x = 0.5 * (1 - np.cos(np.pi * (np.arange(COARSE) + 0.5) / COARSE))
+        x = 0.5 * (1 - np.cos(np.pi * (np.arange(points) + 0.5) / points))
         tau = scale * x / (1 - x)
         low, mode, high = self._search(tau)
         mean, sd = self._approximate(tau)
         standardized = (np.stack([low, mode, high]) - mean) / sd
-        self._series = np.polynomial.chebyshev.chebfit(2 * x - 1, standardized.T, COARSE - 1)
+        self._between: Callable[[Array], Array] = (
+            _polynomial(x, standardized) if smooth else _piecewise(x, standardized)
+        )
         margin = 0.05 * (high[0] - low[0])
         self.cut_at_zero = bool(corner and low[0] + margin < 0 < high[0] - margin)
 
@@ -196,7 +214,7 @@ class Conditional:
         """Ends of the panels of mu at each ``tau``, shape (T, 3)."""
         x = tau / (tau + self._scale)
         mean, sd = self._approximate(tau)
-        low, mode, high = mean + sd * np.polynomial.chebyshev.chebval(2 * x - 1, self._series)
+        low, mode, high = mean + sd * self._between(x)
         margin = 0.04 * (high - low)
         low, high = np.maximum(low - margin, self.prior.support[0]), np.minimum(high + margin, self.prior.support[1])
         cut = np.zeros_like(mode) if self.cut_at_zero else mode

@@ -26,6 +26,8 @@ SIGMAS = 8.6
 NARROW, WIDE = 0.5, 1.5
 #: Gauss-Hermite nodes where m_i is smooth, and Gauss-Legendre nodes on each side of a corner
 HERMITE, BESIDE = 20, 32
+#: below this much of m_i's maximum (natural log) nodes go where the product of both is
+FAR = 15.0
 #: numbers in one array
 AT_ONCE = 40_000
 
@@ -83,7 +85,44 @@ class Smoothed:
         rows = np.flatnonzero(share < NARROW)
         if len(rows):
             out[rows] = self._along_normal(mu[rows], tau[rows])
+        # where the study and the mean contradict each other the product lies in the tails of both
+        far = out < -FAR
+        if far.any():
+            out[far] = self._about_their_product(mu[far], np.broadcast_to(tau[:, None], mu.shape)[far], out[far])
         return out + self.table.peak
+
+    def _about_their_product(self, mu: Array, tau: Array, known: Array) -> Array:
+        """Adaptive Gauss-Hermite rule about the mode of the product, between mu and m_i's maximum; ``known`` stands beside a corner."""
+        out = np.full(mu.shape, np.nan)
+        spread = np.flatnonzero(tau > 0)
+        out[tau == 0] = self.table.log_value(mu[tau == 0]) - self.table.peak
+        mu, tau = mu[spread], tau[spread]
+        low, high = np.minimum(mu, self.table.peak_at), np.maximum(mu, self.table.peak_at)
+        step = 0.02 / np.sqrt(tau**-2 + self.scale**-2)
+        x = mu.copy()
+        for _ in range(40):
+            below, at, above = (self.table.log_value(x + shift * step) for shift in (-1, 0, 1))
+            slope = (above - below) / (2 * step) - (x - mu) / tau**2
+            bend = np.minimum((above - 2 * at + below) / step**2, 0.0) - tau**-2
+            low, high = np.where(slope > 0, x, low), np.where(slope < 0, x, high)
+            moved = x - slope / bend
+            moved = np.where((moved > low) & (moved < high), moved, 0.5 * (low + high))
+            done = np.abs(moved - x) < step
+            x = moved
+            if done.all():
+                break
+        sd = 1 / np.sqrt(-bend)
+        z, log_weights = hermite_rule(HERMITE)
+        theta = x[:, None] + sd[:, None] * z
+        exponent = (
+            self.table.log_value(theta) - 0.5 * ((theta - mu[:, None]) / tau[:, None]) ** 2 + 0.5 * z * z + log_weights
+        )
+        top = exponent.max(axis=1)
+        out[spread] = np.log(np.exp(exponent - top[:, None]).sum(axis=1)) + top + np.log(sd / tau) - self.table.peak
+        if self.table.corner:
+            beside = (np.abs(x - self.table.split) < SIGMAS * sd) & (known[spread] > 6 - NEGLIGIBLE)
+            out[spread] = np.where(beside, known[spread], out[spread])
+        return out
 
     def _along_normal(self, mu: Array, tau: Array) -> Array:
         table = self.table

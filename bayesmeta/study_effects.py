@@ -51,7 +51,12 @@ def study_densities(
     low, high = float((slices.edges[felt, 0] - reach).min()), float((slices.edges[felt, 2] + reach).max())
     out = []
     for i, study in enumerate(studies):
-        rest = SliceMixture(weights, slices.tau, slices.edges, mixture.value * np.exp(-_centred(slices.log_g[..., i])))
+        rest = SliceMixture(
+            weights,
+            slices.tau,
+            slices.edges,
+            mixture.value * np.exp(np.minimum(-_centred(slices.log_g[..., i]), 600.0)),
+        )
         offset = slices.log_g[..., i].max(axis=(1, 2))
         least, most, split = bulk(study)
         out.append(Density(partial(_log_density, study, rest, offset, sd), max(low, least), min(high, most), split))

@@ -116,3 +116,21 @@ def test_the_rules_integrate_what_they_should() -> None:
     np.testing.assert_allclose(moments, [1, 0, 1, 3, 15], atol=1e-11)
     unit, weights = unit_legendre(8)
     np.testing.assert_allclose([weights @ unit**n for n in range(16)], 1 / np.arange(1, 17), atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "measure", "study"),
+    [one for one in STUDIES if one[1] != "RR" and one[2] != (14.0, 3.0, 1.2**0.5)],
+    ids=str,
+)
+@pytest.mark.parametrize("away", [-25.0, -12.0, 12.0, 25.0])
+def test_a_study_that_contradicts_the_mean(likelihood, measure, study, away) -> None:
+    # a mean so far away that all there is lies in the tails of both
+    study_g = smoothed_study(likelihood, measure, study)
+    table, scale = study_g.table, study_g.scale
+    tau = scale * np.array([0.1, 0.45, 0.55, 0.8, 1.0, 1.4, 1.6, 2.0, 3.0, 5.0, 30.0])
+    mu = table.peak_at + away * scale
+    got = study_g.log_smooth(np.full((len(tau), 1), mu), tau)[:, 0]
+    known = np.array([densely(table, mu, t, scale) for t in tau])
+    # beyond its ends the table goes on straight, with a bend in its slope that costs some digits
+    assert np.abs(got - known).max() < 1e-3

