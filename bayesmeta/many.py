@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import multiprocessing
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +13,7 @@ import numpy as np
 from bayesmeta.distributions import Prior
 from bayesmeta.errors import BayesmetaError, ConvergenceError, SpecError
 from bayesmeta.fitting import as_effects, default_priors, solve
-from bayesmeta.likelihoods import model_data
+from bayesmeta.likelihoods import ModelData, model_data
 from bayesmeta.measures import MEASURES, Effects
 from bayesmeta.posterior import Posterior
 from bayesmeta.priors import Priors, parse_priors
@@ -36,6 +39,7 @@ def fit_many(
     likelihood: str = "normal",
     priors: Mapping[str, str | Prior] | None = None,
     level: float = 0.95,
+    jobs: int = 1,
     **options: Any,
 ) -> pd.DataFrame:
     """Fit many reviews by quadrature and keep the pooled numbers of each; thousands a second with the normal likelihood.
@@ -52,6 +56,9 @@ def fit_many(
         As in ``fit``; shared by all. The defaults of differences are scaled to each analysis.
     level : float
         Of the equal-tailed intervals.
+    jobs : int
+        Processes that share the work, for the arm-level likelihoods. With more than one, a script needs the usual
+        ``if __name__ == "__main__":``.
     **options
         Of ``effect_sizes``.
 
@@ -74,6 +81,7 @@ def fit_many(
     studies, problems = np.zeros(len(analyses), dtype=int), [""] * len(analyses)
     settled: dict[str, Priors] = {}
     groups: dict[tuple[int, Priors], list[tuple[int, Array, Array]]] = {}
+    waiting: list[tuple[int, ModelData, Priors]] = []
     for i, one in enumerate(analyses):
         try:
             effects = _effects(one, measure, options)
@@ -89,11 +97,14 @@ def fit_many(
                     continue
             data = model_data(effects, likelihood)
             chosen = parse_priors(priors, default_priors(effects.measure, data, log=effects.log), effects.measure)
-            studies[i], numbers[i] = data.k, pooled_numbers(solve(data, chosen, "quadrature", 1), tails)
+            studies[i] = data.k
+            waiting.append((i, data, chosen))
         except SpecError:
             raise
         except BayesmetaError as error:
             problems[i] = str(error)
+    for i, found, problem in _solved(waiting, tails, jobs):
+        numbers[i], problems[i] = found, problem
     for (_, chosen), members in groups.items():
         try:
             found = solve_batch(
@@ -111,6 +122,26 @@ def fit_many(
     frame.insert(0, "k", studies)
     frame["problem"] = problems
     return frame
+
+
+def _solved(waiting: list[tuple[int, ModelData, Priors]], tails: Array, jobs: int) -> Iterator[tuple[int, Array, str]]:
+    """Yield the number of each analysis with its pooled numbers and "", or NaN and why there are none."""
+    one = partial(_solve_one, tails=tails)
+    if jobs < 2 or len(waiting) < 2 * jobs:
+        yield from map(one, waiting)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(one, waiting, chunksize=max(1, min(25, len(waiting) // (4 * jobs))))
+
+
+def _solve_one(item: tuple[int, ModelData, Priors], tails: Array) -> tuple[int, Array, str]:
+    i, data, priors = item
+    try:
+        return i, pooled_numbers(solve(data, priors, "quadrature", 1), tails), ""
+    except SpecError:
+        raise
+    except BayesmetaError as error:
+        return i, np.full(len(POOLED), np.nan), str(error)
 
 
 def pooled_numbers(posterior: Posterior, tails: Array) -> Array:

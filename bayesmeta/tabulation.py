@@ -20,7 +20,7 @@ ORDER, FIRST_PANELS, MOST_PANELS = 24, 2, 768
 #: absolute error allowed in log m_i, and relative to the size of the log-likelihood (its rounding)
 TOLERANCE, ROUNDING = 1e-9, 3e-14
 #: how far log m_i is followed: this fall from its maximum, or this distance from 0; it is taken as linear beyond
-FALL, FARTHEST = 300.0, 400.0
+FALL, FARTHEST = 120.0, 400.0
 #: each panel is cut into this many cells, for fast evaluation
 CUTS = 32
 #: studies whose tables are kept, so that refits (leave one out, other priors) need not make them again
@@ -128,6 +128,11 @@ def tabulate(
     while len(_kept) > KEPT:
         _kept.popitem(last=False)
     return tuple(found[key] for key in keys)
+
+
+def forget() -> None:
+    """Forget the tables that are kept, as a new process would."""
+    _kept.clear()
 
 
 def _tabulate(

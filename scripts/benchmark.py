@@ -5,6 +5,7 @@
 
 import argparse
 import cProfile
+import os
 import pstats
 import subprocess
 import sys
@@ -17,7 +18,9 @@ from time import perf_counter
 import numpy as np
 
 import bayesmeta as bm
+from bayesmeta import tabulation
 from bayesmeta.many import fit_many
+from bayesmeta.measures import effects_from_arrays
 from bayesmeta.simulation import Trials, cochrane_sizes, draw_effects, draw_trials
 
 REVIEWS = Path(__file__).resolve().parent.parent / "reviews"
@@ -44,7 +47,15 @@ def rows(repeats: int, nuts: bool, pip: bool, out: str) -> Iterator[Row]:
         yield f"random_effects {method}, all statistics, 13 studies", target, many, call
     yield "quadrature fit, 13 studies", "< 5 ms", many, exact
     yield "quadrature fit and summary, 13 studies", "< 5 ms", many, lambda: bm.summarize(exact())
-    yield "compare, every method, 13 studies", "< 100 ms", repeats, lambda: bm.compare(effects)
+    plain = effects_from_arrays(effects.yi, vi=effects.vi, measure="RR")
+    yield "compare, every method, 13 estimates", "< 100 ms", repeats, lambda: bm.compare(plain)
+    yield "compare, every method, 13 trials of counts", "< 300 ms", repeats, lambda: bm.compare(effects)
+
+    def counts() -> bm.Posterior:
+        tabulation.forget()
+        return bm.fit(effects, likelihood="binomial", engine="quadrature")
+
+    yield "binomial quadrature fit, 13 trials", "< 100 ms", repeats, counts
     for name, target, work in throughput():
         yield name, target, 1, work
     if nuts:
@@ -52,16 +63,16 @@ def rows(repeats: int, nuts: bool, pip: bool, out: str) -> Iterator[Row]:
     yield "import bayesmeta (new process)", "< 0.5 s", few, lambda: command("-c", "import bayesmeta")
     yield "bayesmeta --help (new process)", "< 1 s", few, lambda: command("-m", "bayesmeta", "--help")
     review = str(REVIEWS / "pip")
-    exactly = ("--engine", "quadrature", "--no-figures")
+    exactly = ("--engine", "quadrature", "--no-figures", "--fresh")
     yield (
         "PIP, 34 analyses, quadrature, no figures",
         "< 10 s",
         3,
-        lambda: bm.run_review(review, out, engine="quadrature", figures=False),
+        lambda: bm.run_review(review, out, engine="quadrature", figures=False, fresh=True),
     )
     yield "the same (new process)", "< 10 s", 1, lambda: command("-m", "bayesmeta", "run", review, "-o", out, *exactly)
     if pip:
-        both = ("--engine", "both")
+        both = ("--engine", "both", "--fresh")
         yield (
             "PIP, both engines, figures (new process)",
             "< 120 s",
@@ -84,9 +95,14 @@ def throughput() -> list[tuple[str, str, Callable[[], object]]]:
         draw_trials(mu, tau, Trials(int(k), risks[i % 2], (20, 1000)), rng).studies
         for i, (mu, tau, k) in enumerate(zip(mus[:1000], taus, cochrane_sizes(1000, rng), strict=False))
     ]
+    cores = os.cpu_count() or 1
     return [
         ("10,000 normal reviews, k median 4", "< 10 s", lambda: fit_many(pairs, measure="RR")),
-        ("1,000 binomial reviews, k median 4", "< 30 s", lambda: fit_many(counts, measure="RR", likelihood="binomial")),
+        (
+            "1,000 binomial reviews, k median 4, all cores",
+            "< 30 s",
+            lambda: fit_many(counts, measure="RR", likelihood="binomial", jobs=cores),
+        ),
     ]
 
 

@@ -72,3 +72,11 @@ def test_a_request_that_no_analysis_could_fulfil_is_refused() -> None:
         fit_many(PAIRS, measure="ratio")
     with pytest.raises(bm.SpecError, match="level must be between 0 and 1"):
         fit_many(PAIRS, level=95)
+
+
+def test_processes_share_the_work_and_change_nothing() -> None:
+    rng = np.random.default_rng(4)
+    tables = [draw_trials(0.2, 0.1, Trials(3, (0.1, 0.3), (30, 80)), rng).studies for _ in range(4)]
+    alone = fit_many(tables, measure="RR", likelihood="binomial")
+    shared = fit_many(tables, measure="RR", likelihood="binomial", jobs=2)
+    pd.testing.assert_frame_equal(alone, shared)
