@@ -103,8 +103,8 @@ def fit_many(
             raise
         except BayesmetaError as error:
             problems[i] = str(error)
-    for i, found, problem in _solved(waiting, tails, jobs):
-        numbers[i], problems[i] = found, problem
+    for i, pooled, problem in _solved(waiting, tails, jobs):
+        numbers[i], problems[i] = pooled, problem
     for (_, chosen), members in groups.items():
         try:
             found = solve_batch(
