@@ -58,8 +58,8 @@ def test_against_dense_integration(likelihood: str, measure: str, study: tuple[f
     known = np.array([[densely(table, m, t, scale) for m in mu] for t in tau])
     lost = np.maximum(table.peak - known, 0.0)
     # of m_i everything below exp(-34) of its maximum is left out: that is felt where g_i itself is next to nothing
-    assert (np.abs(got - known) <= 2e-9 + 30 * np.exp(np.minimum(lost, 40.0) - 34.0)).all()
-    assert np.abs(got - known)[lost < 8].max() < 2e-9
+    assert (np.abs(got - known) <= 1e-8 + 30 * np.exp(np.minimum(lost, 40.0) - 34.0)).all()
+    assert np.abs(got - known)[lost < 8].max() < 1e-8
 
 
 @each_study
