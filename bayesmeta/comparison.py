@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesmeta.common_effect import mantel_haenszel, peto
-from bayesmeta.errors import DataError, SpecError, unknown_name
+from bayesmeta.errors import ConvergenceError, DataError, SpecError, unknown_name
 from bayesmeta.evidence import model_average
 from bayesmeta.frequentist import random_effects
 from bayesmeta.likelihoods import default_likelihood
@@ -140,7 +140,7 @@ def averaged_rows(
     """
     try:
         return tidy_average(model_average(posterior), analysis, level=level, better=better, mid=mid)
-    except SpecError as error:
+    except (ConvergenceError, SpecError) as error:
         empty = {"analysis": analysis, "method": f"bayes:{posterior.likelihood}:averaged", "measure": posterior.measure}
         counts = {"k": posterior.data.k, "n": posterior.data.n}
         return [{**empty, "term": "mu", **counts, "note": f"not estimable: {error}"}]

@@ -267,3 +267,19 @@ def test_levels_reach_the_row(average) -> None:
     wide, narrow = (tidy_average(average, level=level)[0] for level in (0.95, 0.5))
     assert wide["pi_low"] < narrow["pi_low"] < narrow["pi_high"] < wide["pi_high"]
     assert len(MODELS) == 4
+
+
+def test_a_model_without_heterogeneity_that_the_data_contradict_leaves_a_reason() -> None:
+    # two huge trials, each some 40 standard errors from the other: under tau = 0 the likelihoods hardly overlap
+    apart = pd.DataFrame(
+        {
+            "study": ["A", "B"],
+            "events_e": [5000, 9000],
+            "n_e": [50000, 50000],
+            "events_c": [9000, 5000],
+            "n_c": [50000, 50000],
+        }
+    )
+    frame = bm.compare(apart, measure="OR").set_index("method")
+    assert np.isfinite(frame.loc["bayes:binomial:quadrature", "estimate"])
+    assert "contradicts the others" in frame.loc["bayes:binomial:averaged", "note"]
