@@ -66,6 +66,7 @@ class Archive:
             with archive.open(info) as stream:
                 # the size an archive states may be a lie, so no more is read than is allowed
                 data = stream.read(LARGEST_MEMBER + 1)
+        # zipfile raises NotImplementedError for a compression it does not know, RuntimeError for a password
         except (
             zipfile.BadZipFile,
             zlib.error,

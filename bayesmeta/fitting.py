@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from bayesmeta.arm_quadrature import ArmSolution, solve_arm
+from bayesmeta.arm_quadrature import solve_arm
+from bayesmeta.arm_solution import ArmSolution
 from bayesmeta.distributions import Prior
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.likelihoods import ModelData, default_likelihood, likelihood_for, model_data
