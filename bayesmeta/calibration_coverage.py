@@ -85,11 +85,14 @@ RANDOM_EFFECTS = (
     ("HE", "HE", "wald"), ("HS", "HS", "wald"),
 )  # fmt: skip
 #: name in tables, likelihood, priors in place of the default ones
-BAYESIAN: tuple[tuple[str, str, Mapping[str, str] | None], ...] = (
+BayesianRow = tuple[str, str, Mapping[str, str] | None]
+BAYESIAN: tuple[BayesianRow, ...] = (
     ("Bayes normal", "normal", None),
     ("Bayes normal, Turner", "normal", {"tau": TURNER}),
     ("Bayes binomial", "binomial", None),
 )
+#: in reviews of very rare events also a prior of the baselines that is flat even where forty empty arms add up
+FLATTER: BayesianRow = ("Bayes binomial, flatter", "binomial", {"baseline": "Normal(0, 100)"})
 
 
 def review_of(cell: Cell, seed: int, replicate: int) -> SimulatedReview:
@@ -154,24 +157,24 @@ def two_stage_rows(cell: Cell, replicates: int, seed: int) -> list[dict[str, Any
     for one in effects:
         for name, numbers in frequentist_numbers(one, rare=cell.trials.risk[1] <= RARE_BELOW).items():
             found.setdefault(name, []).append(numbers)
-    return _rows(cell, seed, {**found, **_bayesian(effects, "normal")})
+    return _rows(cell, seed, {**found, **_bayesian(effects, [row for row in BAYESIAN if row[1] == "normal"])})
 
 
 def arm_level_rows(cell: Cell, replicates: int, seed: int) -> list[dict[str, Any]]:
     """Measure the Bayesian binomial model on the same reviews; arguments and rows as in ``two_stage_rows``."""
-    return _rows(cell, seed, _bayesian(_effects(cell, replicates, seed), "binomial"))
+    rows = [row for row in BAYESIAN if row[1] == "binomial"] + ([FLATTER] if cell in rare_cells() else [])
+    return _rows(cell, seed, _bayesian(_effects(cell, replicates, seed), rows))
 
 
 def _effects(cell: Cell, replicates: int, seed: int) -> list[Effects]:
     return [effect_sizes(review_of(cell, seed, replicate).studies, "RR") for replicate in range(replicates)]
 
 
-def _bayesian(effects: Sequence[Effects], likelihood: str) -> dict[str, list[list[float]]]:
+def _bayesian(effects: Sequence[Effects], rows: Sequence[BayesianRow]) -> dict[str, list[list[float]]]:
     columns = ["mu_median", "mu_low", "mu_high", "pi_low", "pi_high"]
     return {
         name: fit_many(effects, likelihood=likelihood, priors=priors, level=LEVEL)[columns].to_numpy().tolist()
-        for name, treated, priors in BAYESIAN
-        if treated == likelihood
+        for name, likelihood, priors in rows
     }
 
 

@@ -1,4 +1,4 @@
-"""Functions known on cells that are equal in the square root of a distance, and so finest at its start; evaluated by Horner's rule."""
+"""Functions known on cells that are equal in the square root of a distance, and so finest at its start (evaluated in ``cell_kernels``)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import numpy as np
 Array = np.ndarray
 #: coefficients of the polynomial in each cell
 DEGREE = 7
+#: half-width in standard deviations of whatever normal density meets such a function: beyond it 1e-17 is left
+#: (compiled into ``cell_kernels``)
+SIGMAS = 8.6
 
 
 @cache
@@ -22,27 +25,3 @@ def shares(cells: int) -> Array:
     """Return the shares of the distance at which each cell's function must be known, shape (cells, DEGREE)."""
     points, _ = cell_points()
     return ((np.arange(cells)[:, None] + 0.5 * (points + 1)) / cells) ** 2
-
-
-def locate(share: Array, cells: int) -> tuple[Array, Array]:
-    """Return the cell of each share of the distance (in [0, 1]), and the coordinate in [-1, 1] within it."""
-    place = np.sqrt(share) * cells
-    cell = np.minimum(place.astype(np.intp), cells - 1)
-    return cell, 2 * (place - cell) - 1
-
-
-def horner(coefficients: Array, at: Array, local: Array) -> Array:
-    """Evaluate polynomials.
-
-    Parameters
-    ----------
-    coefficients : numpy.ndarray, shape (DEGREE, n)
-        Of the powers, a column a cell.
-    at, local : numpy.ndarray
-        Of each point the column, and the coordinate within the cell.
-    """
-    value = coefficients[DEGREE - 1].take(at)
-    for power in range(DEGREE - 2, -1, -1):
-        value *= local
-        value += coefficients[power].take(at)
-    return value

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
 
 import numpy as np
 
-from bayesmeta.graded_cells import DEGREE, cell_points, horner, locate, shares
+from bayesmeta.graded_cells import DEGREE, SIGMAS, cell_points, shares
 from bayesmeta.panels import legendre_rule
-from bayesmeta.smoothing import SIGMAS, hermite_rule
+from bayesmeta.smoothing import hermite_rule
 from bayesmeta.tabulated import Density, Tabulated
 
 Array = np.ndarray
-SQRT_2PI = float(np.sqrt(2 * np.pi))
 #: cells each panel is cut into, for fast evaluation
 CELLS = 48
 #: Gauss-Hermite nodes that spread a slice by a normal density much narrower than itself, and by one up to its width
 FEW, SPREADING = 10, 20
+#: Gauss-Legendre nodes on each of the panels of a slice that was spread
+SPREAD_NODES = 64
 
 
 @cache
@@ -73,58 +74,57 @@ class SliceMixture:
 
     @cached_property
     def _cells(self) -> Array:
-        """Coefficients of each panel's cells, numbered outwards from the middle edge; shape (DEGREE, T * 2 * CELLS)."""
+        """Coefficients of the cells of both panels, numbered outwards from the middle edge; shape (T, 2 * CELLS, DEGREE)."""
         matrix = _to_cells(self.value.shape[2])
         cells = np.stack([self.value[:, side] @ matrix[side] for side in (0, 1)], axis=1)
-        return np.ascontiguousarray(cells.reshape(-1, DEGREE).T)
-
-    def density_given_tau(self, rows: Array, x: Array) -> Array:
-        """Density given the tau of ``rows`` (shape (R,)), at ``x`` (shape (R, m)); zero beyond the panels."""
-        low, middle, high = (self.edges[rows, j, None] for j in range(3))
-        beyond = x - middle
-        right = beyond > 0
-        share = beyond / np.where(right, high - middle, low - middle)
-        cell, local = locate(np.minimum(share, 1.0), CELLS)
-        at = (2 * rows[:, None] + right) * CELLS + cell
-        return np.where(share <= 1.0, np.maximum(horner(self._cells, at, local), 0.0), 0.0)
+        return cells.reshape(len(cells), 2 * CELLS, DEGREE)
 
     def mixed(self, x: Array) -> Array:
         """Density at ``x`` (one axis)."""
-        rows = np.flatnonzero(self.weights > 0)
-        return self.weights[rows] @ self.density_given_tau(rows, np.broadcast_to(x, (len(rows), len(x))))
+        return self.weights @ self.given_tau(np.broadcast_to(x, (len(self.weights), len(x))))
 
-    def spread(self, x: Array, weights: Array | None = None, sd: Array | None = None) -> Array:
-        """Density at ``x`` (one axis) when N(0, tau^2) noise is added.
+    def given_tau(self, x: Array) -> Array:
+        """Density at ``x`` (shape (T, m)) given each tau; zero beyond the panels."""
+        from bayesmeta.cell_kernels import slice_densities
+
+        return slice_densities(self._cells, self.edges, np.ascontiguousarray(x))
+
+    def spread_given_tau(self, x: Array, sd: Array | None = None) -> Array:
+        """Density at ``x`` given each tau, when N(0, tau^2) noise is added.
 
         Parameters
         ----------
-        x : numpy.ndarray
-            Where.
-        weights : numpy.ndarray, shape (T,), optional
-            In place of the mixture's own.
+        x : numpy.ndarray, shape (T, m)
         sd : numpy.ndarray, shape (T,), optional
             On what scale each slice varies; default its standard deviation.
+
+        Returns
+        -------
+        numpy.ndarray, shape (T, m)
         """
-        weights = self.weights if weights is None else weights
+        from bayesmeta.cell_kernels import spread_by_hermite, spread_masses
+
         sd = self.moments()[1] if sd is None else sd
-        total = np.zeros(len(x))
+        out = np.empty(x.shape)
         wide = self.tau > sd
-        rows = np.flatnonzero(wide)
-        if len(rows):
-            mass = (weights[rows, None, None] * self.mass[rows]).ravel()
-            kept = mass > 1e-20 * mass.max()
-            tau = np.repeat(self.tau[rows], self.value[0].size)[kept]
-            z = (x[:, None] - self.nodes[rows].ravel()[kept]) / tau
-            total += np.exp(-0.5 * z * z) @ (mass[kept] / (tau * SQRT_2PI))
-        for nodes, among in ((FEW, self.tau <= 0.35 * sd), (SPREADING, ~wide & (self.tau > 0.35 * sd))):
-            rows = np.flatnonzero(among)
-            if not len(rows):
-                continue
+        mass = np.maximum(self.mass[wide].reshape(-1, self.value[0].size), 1e-300)
+        out[wide] = spread_masses(self.nodes[wide].reshape(mass.shape), np.log(mass), self.tau[wide], x[wide])
+        narrow = self.tau <= 0.35 * sd
+        for nodes, rows in ((FEW, narrow), (SPREADING, ~narrow & ~wide)):
             z, log_weights = hermite_rule(nodes)
-            points = x[None, :, None] - self.tau[rows, None, None] * z
-            inner = self.density_given_tau(rows, points.reshape(len(rows), -1)).reshape(points.shape)
-            total += weights[rows] @ (inner @ np.exp(log_weights))
-        return total
+            rule = np.stack([z, np.exp(log_weights)])
+            out[rows] = spread_by_hermite(self._cells[rows], self.edges[rows], self.tau[rows], rule, x[rows])
+        return out
+
+    @cached_property
+    def spread(self) -> SliceMixture:
+        """The mixture with N(0, tau^2) noise added, on wider panels."""
+        reach = np.sqrt((2 * self.half) ** 2 + (SIGMAS * self.tau[:, None]) ** 2)
+        middle = self.edges[:, 1:2]
+        edges = np.concatenate([middle - reach[:, :1], middle, middle + reach[:, 1:]], axis=1)
+        wider = SliceMixture(self.weights, self.tau, edges, np.empty((len(edges), 2, SPREAD_NODES)))
+        value = self.spread_given_tau(wider.nodes.reshape(len(edges), -1))
+        return replace(wider, value=value.reshape(wider.value.shape))
 
 
 def effect_family(
@@ -158,12 +158,12 @@ def effect_family(
     for spread, exist in zip(spreads, finite_moments, strict=True):
         reach = SIGMAS * mixture.tau[felt] if spread else 0.0
         low, high = float((mixture.edges[felt, 0] - reach).min()), float((mixture.edges[felt, 2] + reach).max())
-        densities.append(Density(partial(_log_density, mixture, spread), low, high, cut))
-        total = np.sqrt(variance + (added if spread else 0.0))
-        moments.append((centre if exist >= 1 else np.nan, float(total) if exist >= 2 else np.inf))
+        total = float(np.sqrt(variance + (added if spread else 0.0)))
+        densities.append(Density(partial(_log_density, mixture, spread), low, high, cut, (centre, total)))
+        moments.append((centre if exist >= 1 else np.nan, total if exist >= 2 else np.inf))
     return Tabulated(terms, tuple(densities), tuple(moments))
 
 
 def _log_density(mixture: SliceMixture, spread: bool, x: Array) -> Array:
     with np.errstate(divide="ignore"):
-        return np.log(mixture.spread(x) if spread else mixture.mixed(x))
+        return np.log((mixture.spread if spread else mixture).mixed(x))

@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.special import erfcx
 
+from bayesmeta.graded_cells import SIGMAS
 from bayesmeta.tabulation import Table
 
 Array = np.ndarray
@@ -20,16 +21,12 @@ LOG_2PI = float(np.log(2 * np.pi))
 NEGLIGIBLE = 34.0
 #: and its finest features only as far down as this
 COUNTS = 27.0
-#: half-width of the normal density in standard deviations
-SIGMAS = 8.6
 #: up to this share of m_i's own scale nodes go along the normal density; above the second one fewer nodes do on m_i's own
 NARROW, WIDE = 0.5, 1.5
-#: Gauss-Hermite nodes where m_i is smooth, and Gauss-Legendre nodes on each side of a corner
-HERMITE, BESIDE = 20, 32
+#: Gauss-Hermite nodes where m_i is smooth
+HERMITE = 20
 #: below this much of m_i's maximum (natural log) nodes go where the product of both is
 FAR = 15.0
-#: numbers in one array
-AT_ONCE = 40_000
 
 
 @dataclass(frozen=True)
@@ -93,86 +90,33 @@ class Smoothed:
 
     def _about_their_product(self, mu: Array, tau: Array, known: Array) -> Array:
         """Adaptive Gauss-Hermite rule about the mode of the product, between mu and m_i's maximum; ``known`` stands beside a corner."""
-        out = np.full(mu.shape, np.nan)
-        spread = np.flatnonzero(tau > 0)
-        out[tau == 0] = self.table.log_value(mu[tau == 0]) - self.table.peak
-        mu, tau = mu[spread], tau[spread]
-        low, high = np.minimum(mu, self.table.peak_at), np.maximum(mu, self.table.peak_at)
-        step = 0.02 / np.sqrt(tau**-2 + self.scale**-2)
-        x = mu.copy()
-        for _ in range(40):
-            below, at, above = (self.table.log_value(x + shift * step) for shift in (-1, 0, 1))
-            slope = (above - below) / (2 * step) - (x - mu) / tau**2
-            bend = np.minimum((above - 2 * at + below) / step**2, 0.0) - tau**-2
-            low, high = np.where(slope > 0, x, low), np.where(slope < 0, x, high)
-            moved = x - slope / bend
-            moved = np.where((moved > low) & (moved < high), moved, 0.5 * (low + high))
-            done = np.abs(moved - x) < step
-            x = moved
-            if done.all():
-                break
-        sd = 1 / np.sqrt(-bend)
-        z, log_weights = hermite_rule(HERMITE)
-        theta = x[:, None] + sd[:, None] * z
-        exponent = (
-            self.table.log_value(theta) - 0.5 * ((theta - mu[:, None]) / tau[:, None]) ** 2 + 0.5 * z * z + log_weights
+        from bayesmeta.cell_kernels import about_their_product
+
+        table, out = self.table, np.empty(mu.shape)
+        fixed, spread = tau == 0, tau > 0
+        out[fixed] = table.log_value(mu[fixed]) - table.peak
+        value, mode, sd = about_their_product(
+            table.frame, table.cells, table.peak_at, self.scale, mu[spread], tau[spread], hermite_rule(HERMITE)
         )
-        top = exponent.max(axis=1)
-        out[spread] = np.log(np.exp(exponent - top[:, None]).sum(axis=1)) + top + np.log(sd / tau) - self.table.peak
-        if self.table.corner:
-            beside = (np.abs(x - self.table.split) < SIGMAS * sd) & (known[spread] > 6 - NEGLIGIBLE)
+        out[spread] = value - table.peak
+        if table.corner:
+            beside = (np.abs(mode - table.split) < SIGMAS * sd) & (known[spread] > 6 - NEGLIGIBLE)
             out[spread] = np.where(beside, known[spread], out[spread])
         return out
 
     def _along_normal(self, mu: Array, tau: Array) -> Array:
+        from bayesmeta.cell_kernels import MOST, along_normal
+
         table = self.table
-        flat, spread = mu.ravel(), np.repeat(tau, mu.shape[1])
-        if not table.corner:
-            return self._hermite(flat, spread).reshape(mu.shape)
-        beside = np.abs(flat - table.split) < SIGMAS * spread
-        out = np.empty(len(flat))
-        if (~beside).any():
-            out[~beside] = self._hermite(flat[~beside], spread[~beside])
-        if beside.any():
-            out[beside] = self._both_sides(flat[beside], spread[beside])
-        return out.reshape(mu.shape)
-
-    def _hermite(self, mu: Array, tau: Array) -> Array:
-        z, log_weights = hermite_rule(HERMITE)
-        exponent = self.table.log_value(mu[:, None] + tau[:, None] * z) + log_weights
-        top = exponent.max(axis=1)
-        return np.log(np.exp(exponent - top[:, None]).sum(axis=1)) + top - self.table.peak
-
-    def _both_sides(self, mu: Array, tau: Array) -> Array:
-        unit, weights = unit_legendre(BESIDE)
-        cut = (self.table.split - mu) / tau
-        total, top = np.zeros(len(mu)), self.table.log_value(mu)
-        for start, end in ((np.full_like(cut, -SIGMAS), cut), (cut, np.full_like(cut, SIGMAS))):
-            z = start[:, None] + (end - start)[:, None] * unit
-            exponent = self.table.log_value(mu[:, None] + tau[:, None] * z) - 0.5 * z * z - top[:, None]
-            # m_i may rise far above its value at mu, but not beyond what a double holds where that matters
-            total += np.exp(np.minimum(exponent, 600.0)) @ weights * (end - start)
-        return np.log(total) - 0.5 * LOG_2PI + top - self.table.peak
+        found = along_normal(
+            table.frame, table.cells, table.corner, mu, tau, hermite_rule(HERMITE), legendre_rules(MOST)
+        )
+        return found - table.peak
 
     def _on_own_scale(self, mu: Array, tau: Array, rule: OwnRule) -> Array:
-        out = np.empty(mu.shape)
-        # a few tau at once: arrays that stay in the processor's cache
-        step = max(1, AT_ONCE // (mu.shape[1] * len(rule.nodes)))
-        for start in range(0, len(tau), step):
-            part = slice(start, start + step)
-            # the product of m_i and the normal density lies between their centres, give or take the width of the latter
-            reach = SIGMAS * tau[part].max()
-            low, high = min(mu[part].min(), self.table.peak_at) - reach, max(mu[part].max(), self.table.peak_at) + reach
-            first = min(int(np.searchsorted(rule.nodes, low)), len(rule.nodes) - 1)
-            used = slice(first, max(int(np.searchsorted(rule.nodes, high)), first + 1))
-            inverse = (np.sqrt(0.5) / tau[part])[:, None, None]
-            exponent = rule.nodes[used] * inverse - mu[part, :, None] * inverse
-            exponent *= exponent
-            np.subtract(rule.log_weights[used], exponent, out=exponent)
-            top = exponent.max(axis=2)
-            exponent -= top[:, :, None]
-            total = np.exp(exponent, out=exponent).sum(axis=2)
-            out[part] = np.log(total) + (top - np.log(tau[part, None]) - 0.5 * LOG_2PI)
+        from bayesmeta.cell_kernels import on_own_scale
+
+        out = on_own_scale(rule.nodes, rule.log_weights, self.table.peak_at, mu, tau)
         for edge, value, slope, outward in zip(
             self.edges, self.edge_values, self.edge_slopes, (-1.0, 1.0), strict=True
         ):
@@ -192,10 +136,20 @@ def _log_tail(z: Array, slope: Array) -> Array:
 
 
 @cache
-def hermite_rule(n: int) -> tuple[Array, Array]:
-    """Return Gauss-Hermite nodes for the standard normal density, and the logs of their weights (which sum to one)."""
+def hermite_rule(n: int) -> Array:
+    """Return Gauss-Hermite nodes for the standard normal density and the logs of their weights (which sum to one), shape (2, n)."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(n)
-    return nodes, np.log(weights) - 0.5 * LOG_2PI
+    return np.stack([nodes, np.log(weights) - 0.5 * LOG_2PI])
+
+
+@cache
+def legendre_rules(most: int) -> Array:
+    """Return Gauss-Legendre nodes and log weights on the unit interval, shape (2, most + 1, most): in row n those of n nodes."""
+    out = np.zeros((2, most + 1, most))
+    for n in range(1, most + 1):
+        nodes, weights = unit_legendre(n)
+        out[:, n, :n] = nodes, np.log(weights)
+    return out
 
 
 @cache

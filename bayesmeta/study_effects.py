@@ -7,11 +7,12 @@ from functools import partial
 
 import numpy as np
 
+from bayesmeta.graded_cells import SIGMAS
 from bayesmeta.inversion import invert_panels
 from bayesmeta.panels import legendre_rule
 from bayesmeta.slice_mixtures import SliceMixture
 from bayesmeta.slices import NormalStudy, Slices
-from bayesmeta.smoothing import NEGLIGIBLE, SIGMAS, Smoothed
+from bayesmeta.smoothing import NEGLIGIBLE, Smoothed
 from bayesmeta.tabulated import Density
 
 Array = np.ndarray
@@ -68,7 +69,8 @@ def _centred(log_g: Array) -> Array:
 
 
 def _log_density(study: Smoothed | NormalStudy, rest: SliceMixture, offset: Array, sd: Array, x: Array) -> Array:
-    total = rest.spread(x, rest.weights * np.exp(-(offset - offset.max())), sd)
+    weights = rest.weights * np.exp(-(offset - offset.max()))
+    total = weights @ rest.spread_given_tau(np.broadcast_to(x, (len(weights), len(x))), sd)
     with np.errstate(divide="ignore"):
         return log_likelihood(study, x) + np.log(total)
 

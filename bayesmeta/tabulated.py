@@ -13,6 +13,8 @@ from bayesmeta.shortest import equalize_density, shortest_interval
 
 Array = np.ndarray
 TOLERANCE = 1e-8
+#: first edges of panels, in standard deviations from the mean
+AROUND = np.array([-9.0, -4.0, -1.5, 1.5, 4.0, 9.0])
 
 
 @dataclass(frozen=True)
@@ -27,19 +29,27 @@ class Density:
         Outside which there is nothing.
     cut : float
         Where it may have a corner.
+    bulk : (float, float), optional
+        About where its mass is, and how wide, to lay the first panels by.
     """
 
     log_density: Callable[[Array], Array]
     low: float
     high: float
     cut: float
+    bulk: tuple[float, float] | None = None
 
     def panel(self) -> PanelDensity:
         """Tabulate it."""
         width = self.high - self.low
         cut = (self.cut - self.low) / width
         sides = (0.0, cut, 1.0) if 1e-3 < cut < 1 - 1e-3 else (0.0, 1.0)
-        edges = np.unique(np.concatenate([np.linspace(a, b, 3) for a, b in pairwise(sides)]))
+        if self.bulk is None:
+            edges = np.unique(np.concatenate([np.linspace(a, b, 3) for a, b in pairwise(sides)]))
+        else:
+            around = (self.bulk[0] + self.bulk[1] * AROUND - self.low) / width
+            apart = np.abs(around[:, None] - sides).min(axis=1) > 0.5 * self.bulk[1] / width
+            edges = np.sort(np.concatenate([sides, around[apart & (around > 0) & (around < 1)]]))
         return integrate(self.log_density, Map("interval", self.low, width), tolerance=TOLERANCE, first_edges=edges)
 
 

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 
 from bayesmeta.distributions import Prior
 from bayesmeta.errors import ConvergenceError
-from bayesmeta.graded_cells import DEGREE, cell_points, horner, locate
+from bayesmeta.graded_cells import DEGREE, cell_points
 from bayesmeta.study_likelihoods import Kernel, kernel_of, log_marginal
 
 Array = np.ndarray
-#: points in each panel, panels on each side to begin with and at most
-ORDER, FIRST_PANELS, MOST_PANELS = 24, 2, 768
+#: points in each panel; how often each side is halved to begin with, and at most
+ORDER, FIRST_LEVEL, LAST_LEVEL = 24, 1, 10
 #: absolute error allowed in log m_i, and relative to the size of the log-likelihood (its rounding)
 TOLERANCE, ROUNDING = 1e-9, 3e-14
 #: how far log m_i is followed: this fall from its maximum, or this distance from 0; it is taken as linear beyond
 FALL, FARTHEST = 120.0, 400.0
-#: each panel is cut into this many cells, for fast evaluation
+#: the narrowest panels are cut into this many cells, for fast evaluation
 CUTS = 32
 #: studies whose tables are kept, so that refits (leave one out, other priors) need not make them again
 KEPT = 4096
@@ -40,8 +40,10 @@ class Table:
         Where the two sides meet: the corner of log m_i, or about its maximum.
     ends : (float, float)
         Where the tables end; log m_i is linear beyond, with ``end_slopes``.
-    cells : (numpy.ndarray, numpy.ndarray), each of shape (DEGREE, cells)
-        Coefficients of powers of the local coordinate in [-1, 1], cells numbered outwards.
+    cells : numpy.ndarray, shape (cells, DEGREE)
+        Coefficients of powers of the local coordinate in [-1, 1]: cells left of the split first, each side's numbered outwards.
+    on_left : int
+        How many are on the left.
     peak, peak_at : float
         The maximum of log m_i, natural log, and where it is.
     corner : bool
@@ -53,32 +55,25 @@ class Table:
     split: float
     ends: tuple[float, float]
     end_slopes: tuple[float, float]
-    cells: tuple[Array, Array]
+    cells: Array
+    on_left: int
     peak: float
     peak_at: float
     corner: bool
     error: float
 
+    @cached_property
+    def frame(self) -> Array:
+        """Split, inverse lengths of the sides, their numbers of cells, and the slopes beyond their ends, as ``cell_kernels`` takes them."""
+        lengths = np.abs(np.subtract(self.ends, self.split))
+        slopes = np.array([-1.0, 1.0]) * self.end_slopes * lengths
+        return np.array([self.split, *1 / lengths, self.on_left, len(self.cells) - self.on_left, *slopes])
+
     def log_value(self, theta: Array) -> Array:
         """Logarithm of m_i at ``theta`` (any shape), natural log."""
-        right = theta > self.split
-        if right.all():
-            return self._on_side(theta, 1)
-        if not right.any():
-            return self._on_side(theta, 0)
-        out = np.empty_like(theta)
-        out[right], out[~right] = self._on_side(theta[right], 1), self._on_side(theta[~right], 0)
-        return out
+        from bayesmeta.cell_kernels import log_values
 
-    def _on_side(self, theta: Array, side: int) -> Array:
-        cells = self.cells[side]
-        length = abs(self.ends[side] - self.split)
-        share = np.abs(theta - self.split) * (1 / length)
-        value = horner(cells, *locate(np.minimum(share, 1.0), cells.shape[1]))
-        if (share > 1.0).any():
-            outward = self.end_slopes[side] * (1 if side else -1)
-            value += outward * length * np.maximum(share - 1.0, 0.0)
-        return value
+        return log_values(self.frame, self.cells, theta.ravel()).reshape(theta.shape)
 
 
 _kept: OrderedDict[tuple[object, ...], Table] = OrderedDict()
@@ -140,32 +135,44 @@ def _tabulate(
 ) -> list[Table]:
     split, ends, peak, peak_at, cornered = _ranges(kernel, columns, guess, spread, baseline)
     k = len(split)
-    study, side = np.repeat(np.arange(k), 2), np.tile([0, 1], k)
-    wanted, panels = np.arange(2 * k), FIRST_PANELS
-    found: list[tuple[Array, float]] = [(np.empty(0), 0.0)] * (2 * k)
-    nodes, to_series, to_cells = _rules()
-    while len(wanted):
-        i, end = study[wanted], ends[study[wanted], side[wanted]]
-        root = (np.arange(panels)[:, None] + 0.5 * (nodes + 1)) / panels
-        theta = split[i][:, None, None] + (end - split[i])[:, None, None] * root**2
-        rows = np.repeat(i, panels * ORDER)
+    # panels of equal width in the square root of the distance from the split, halved where they do not resolve log m_i
+    first = 2**FIRST_LEVEL
+    side, level, place = np.repeat(np.arange(2 * k), first), FIRST_LEVEL, np.tile(np.arange(first), 2 * k)
+    found: list[list[tuple[int, int, Array, float]]] = [[] for _ in range(2 * k)]
+    nodes, to_series = _series_rule()
+    while len(side):
+        i, end = side // 2, ends.ravel()[side]
+        root = (place[:, None] + 0.5 * (nodes + 1)) * 0.5**level
+        theta = split[i][:, None] + (end - split[i])[:, None] * root**2
+        rows = np.repeat(i, ORDER)
         value = log_marginal(kernel, {name: column[rows] for name, column in columns.items()}, theta.ravel(), baseline)
         value = value.reshape(theta.shape)
         series = value @ to_series
         # where m_i is far below its maximum its logarithm need not be so accurate
-        fallen = np.clip(peak[i][:, None] - value.max(axis=2), 0.0, 60.0)
-        error = np.abs(series[..., -3:]).sum(axis=2) * np.exp(-fallen / 3)
-        size = np.abs(value).max(axis=(1, 2)) + _rounding_size(columns)[i]
-        good = error.max(axis=1) <= TOLERANCE + ROUNDING * size
+        fallen = np.clip(peak[i] - value.max(axis=1), 0.0, 60.0)
+        error = np.abs(series[:, -3:]).sum(axis=1) * np.exp(-fallen / 3)
+        good = error <= TOLERANCE + ROUNDING * (np.abs(value).max(axis=1) + _rounding_size(columns)[i])
         for j in np.flatnonzero(good):
-            cells = np.einsum("po,ocd->pcd", series[j], to_cells).reshape(-1, DEGREE)
-            found[wanted[j]] = np.ascontiguousarray(cells.T), float(error[j].max())
-        wanted, panels = wanted[~good], 2 * panels
-        if len(wanted) and panels > MOST_PANELS:
+            found[side[j]].append((level, int(place[j]), series[j], float(error[j])))
+        side, place = np.repeat(side[~good], 2), (2 * place[~good][:, None] + [0, 1]).ravel()
+        level += 1
+        if len(side) and level > LAST_LEVEL:
             raise ConvergenceError(
                 "the likelihood of a study could not be tabulated; check its data for extreme values"
             )
-    return [_table(split[i], ends[i], found[2 * i], found[2 * i + 1], peak_at[i], bool(cornered[i])) for i in range(k)]
+    made = [(_cells(panels), max(error for *_, error in panels)) for panels in found]
+    return [_table(split[i], ends[i], made[2 * i], made[2 * i + 1], peak_at[i], bool(cornered[i])) for i in range(k)]
+
+
+def _cells(panels: list[tuple[int, int, Array, float]]) -> Array:
+    """Cut one side's panels (level, place, series, error) into cells as fine as the narrowest of them needs."""
+    finest = max(level for level, *_ in panels)
+    out = np.empty((2**finest, CUTS, DEGREE))
+    for level, place, series, _ in panels:
+        halvings = finest - level
+        part = slice(place * 2**halvings, (place + 1) * 2**halvings)
+        out[part] = np.tensordot(series, _to_cells(halvings), axes=1).reshape(-1, CUTS, DEGREE)
+    return out.reshape(-1, DEGREE)
 
 
 def _rounding_size(columns: Mapping[str, Array]) -> Array:
@@ -202,15 +209,20 @@ def _ranges(
 
 
 @cache
-def _rules() -> tuple[Array, Array, Array]:
-    """Return Chebyshev points, the matrix from values there to the Chebyshev series, and from the series to the powers of each cell."""
+def _series_rule() -> tuple[Array, Array]:
+    """Return Chebyshev points, and the matrix from values there to the Chebyshev series."""
     nodes = np.cos(np.pi * (np.arange(ORDER) + 0.5) / ORDER)
-    basis = np.polynomial.chebyshev.chebvander(nodes, ORDER - 1)
-    to_series = np.linalg.inv(basis).T
+    return nodes, np.linalg.inv(np.polynomial.chebyshev.chebvander(nodes, ORDER - 1)).T
+
+
+@cache
+def _to_cells(halvings: int) -> Array:
+    """Return the tensor, shape (ORDER, cells, DEGREE), from a panel's series to the powers of its cells when it is halved so often."""
     fine, to_powers = cell_points()
-    place = -1 + (np.arange(CUTS)[:, None] + 0.5 * (fine + 1)) * 2 / CUTS
+    cells = CUTS * 2**halvings
+    place = -1 + (np.arange(cells)[:, None] + 0.5 * (fine + 1)) * 2 / cells
     at = np.polynomial.chebyshev.chebvander(place, ORDER - 1)
-    return nodes, to_series, np.einsum("cfo,fd->ocd", at, to_powers)
+    return np.einsum("cfo,fd->ocd", at, to_powers)
 
 
 def _table(
@@ -219,11 +231,11 @@ def _table(
     slopes = []
     for (cells, _), end in zip((left, right), ends, strict=True):
         # at the end the local coordinate, in cells of the square root of the share, has this slope in theta
-        local = cells.shape[1] / (end - split)
-        slopes.append(float(cells[1:, -1] @ np.arange(1, DEGREE)) * local)
+        local = len(cells) / (end - split)
+        slopes.append(float(cells[-1, 1:] @ np.arange(1, DEGREE)) * local)
     table = Table(
-        float(split), (float(ends[0]), float(ends[1])), (slopes[0], slopes[1]), (left[0], right[0]), 0.0, float(peak_at), corner,
-        max(left[1], right[1]),
+        float(split), (float(ends[0]), float(ends[1])), (slopes[0], slopes[1]), np.concatenate([left[0], right[0]]), len(left[0]),
+        0.0, float(peak_at), corner, max(left[1], right[1]),
     )  # fmt: skip
     around = np.concatenate([[peak_at], np.linspace(ends[0], ends[1], 401)])
     value = table.log_value(around)

@@ -8,6 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
+
+# loops are compiled the first time they are called, which no example should be blamed for
+settings.register_profile("bayesmeta", deadline=None)
+settings.load_profile("bayesmeta")
 
 PIP = Path(__file__).parent.parent / "reviews" / "pip"
 

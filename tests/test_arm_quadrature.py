@@ -57,7 +57,7 @@ def test_doubling_the_nodes_moves_nothing(measure: str, case: str) -> None:
     fine = solve_arm(data, priors, nodes_per_panel=48, mu_nodes=(96,))
     assert plain.error < 1e-6
     assert plain.log_marginal_likelihood == pytest.approx(fine.log_marginal_likelihood, abs=1e-8)
-    np.testing.assert_allclose(numbers(plain, studies=False), numbers(fine, studies=False), rtol=1e-7, atol=1e-7)
+    np.testing.assert_allclose(numbers(plain, studies=False), numbers(fine, studies=False), rtol=1.5e-7, atol=1.5e-7)
 
 
 @pytest.mark.parametrize("measure", ["RR", "OR", "IRR", "SMD"])
@@ -171,7 +171,7 @@ def test_draws_come_from_the_posterior(measure: str, case: str) -> None:
     assert np.corrcoef(drawn["mu"], drawn["theta"].mean(axis=1))[0, 1] > 0.2
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     st.lists(
         st.tuples(st.integers(0, 8), st.integers(8, 60), st.integers(0, 8), st.integers(8, 60)), min_size=1, max_size=4

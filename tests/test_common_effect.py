@@ -58,7 +58,7 @@ def test_the_revman_rule_equals_r_meta(name):
 cell = st.integers(1, 40)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(cell, cell, cell, cell), min_size=1, max_size=6))
 def test_mantel_haenszel_equals_the_formulas_written_out(cells):
     table = counts([(a, a + b, c, c + d) for a, b, c, d in cells])
@@ -75,7 +75,7 @@ def test_mantel_haenszel_equals_the_formulas_written_out(cells):
     assert mantel_haenszel(table, "RD").estimate == pytest.approx(difference, rel=1e-10, abs=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(cell, cell, cell, cell), min_size=1, max_size=6), st.sampled_from(["RR", "OR", "RD", "PETO"]))
 def test_swapping_the_arms_flips_the_sign(cells, measure):
     here, there = (

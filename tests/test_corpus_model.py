@@ -103,7 +103,7 @@ def test_order_of_the_analyses_and_studies_does_not_matter() -> None:
     )
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.floats(-3, 3))
 def test_under_a_flat_prior_of_mu_only_differences_count(shift: float) -> None:
     data = simulated(10, -3.0, 1.0, 3)

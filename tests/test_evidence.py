@@ -178,7 +178,7 @@ def test_a_flat_prior_of_mu_is_refused_unless_no_null_model_needs_it() -> None:
     assert found.bf_heterogeneity == pytest.approx(wide.bf_heterogeneity, rel=1e-6)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.lists(st.floats(-2, 2), min_size=1, max_size=5), st.floats(0.05, 20))
 def test_evidence_ignores_signs_order_and_units(effects: list[float], factor: float) -> None:
     y, v = np.array(effects), np.linspace(0.02, 0.2, len(effects))

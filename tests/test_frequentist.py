@@ -176,7 +176,7 @@ SCALAR = (
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(studies, st.sampled_from(ARRAY_METHODS), st.sampled_from(["wald", "t", "hksj", "hksj_guarded"]), st.randoms())
 def test_the_order_of_the_studies_does_not_matter(rows, method, ci, random):
     shuffled = random.sample(range(len(rows)), len(rows))
@@ -187,7 +187,7 @@ def test_the_order_of_the_studies_does_not_matter(rows, method, ci, random):
     assert here.weights.sum() == pytest.approx(1)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(studies, st.sampled_from(ARRAY_METHODS), st.floats(0.01, 100), st.floats(-50, 50))
 def test_shifting_and_scaling_the_effects_shifts_and_scales_the_result(rows, method, scale, shift):
     y, v = np.array(rows).T
@@ -202,7 +202,7 @@ def test_shifting_and_scaling_the_effects_shifts_and_scales_the_result(rows, met
     close([other.i2, other.q], [one.i2, one.q], 1e-6, atol=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(studies, st.sampled_from(ARRAY_METHODS))
 def test_turning_the_effects_round_turns_the_result_round(rows, method):
     y, v = np.array(rows).T

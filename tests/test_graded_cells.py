@@ -3,16 +3,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bayesmeta.graded_cells import DEGREE, cell_points, horner, locate, shares
+from bayesmeta.cell_kernels import cell_values
+from bayesmeta.graded_cells import DEGREE, cell_points, shares
 
 
 def known_on_cells(function, cells: int) -> np.ndarray:
-    """Coefficients of each cell from the function's values at ``shares``, shape (DEGREE, cells)."""
-    return (function(shares(cells)) @ cell_points()[1]).T
-
-
-def evaluate(coefficients: np.ndarray, share: np.ndarray) -> np.ndarray:
-    return horner(coefficients, *locate(share, coefficients.shape[1]))
+    """Coefficients of each cell from the function's values at ``shares``, shape (cells, DEGREE)."""
+    return function(shares(cells)) @ cell_points()[1]
 
 
 @given(st.lists(st.floats(-3.0, 3.0), min_size=DEGREE, max_size=DEGREE), st.integers(1, 12))
@@ -22,12 +19,12 @@ def test_polynomials_in_the_root_of_the_share_are_exact(powers: list[float], cel
     def function(s: np.ndarray) -> np.ndarray:
         return np.polynomial.polynomial.polyval(np.sqrt(s), powers)
 
-    np.testing.assert_allclose(evaluate(known_on_cells(function, cells), share), function(share), atol=1e-11)
+    np.testing.assert_allclose(cell_values(known_on_cells(function, cells), share), function(share), atol=1e-11)
 
 
 def test_one_power_too_many_is_not() -> None:
     share = np.linspace(0.0, 1.0, 101)
-    got = evaluate(known_on_cells(lambda s: np.sqrt(s) ** DEGREE, 1), share)
+    got = cell_values(known_on_cells(lambda s: np.sqrt(s) ** DEGREE, 1), share)
     assert np.abs(got - np.sqrt(share) ** DEGREE).max() > 1e-6
 
 
@@ -35,7 +32,7 @@ def test_halving_the_cells_gains_what_the_degree_promises() -> None:
     share = np.linspace(0.0, 1.0, 1001)
     errors = [
         np.abs(
-            evaluate(known_on_cells(lambda s: np.exp(-4 * np.sqrt(s)), cells), share) - np.exp(-4 * np.sqrt(share))
+            cell_values(known_on_cells(lambda s: np.exp(-4 * np.sqrt(s)), cells), share) - np.exp(-4 * np.sqrt(share))
         ).max()
         for cells in (2, 4, 8)
     ]
@@ -43,14 +40,16 @@ def test_halving_the_cells_gains_what_the_degree_promises() -> None:
 
 
 def test_points_are_found_in_their_cells() -> None:
-    at = shares(5)
-    cell, local = locate(at, 5)
-    np.testing.assert_array_equal(cell, np.repeat(np.arange(5)[:, None], DEGREE, axis=1))
-    np.testing.assert_allclose(local, np.broadcast_to(cell_points()[0], at.shape), atol=1e-12)
+    # constant in each cell, and then the coordinate within it
+    at, count = shares(5), 5
+    constant, linear = np.zeros((2, count, DEGREE))
+    constant[:, 0], linear[:, 1] = np.arange(count), 1.0
+    np.testing.assert_array_equal(cell_values(constant, at.ravel()), np.repeat(np.arange(count), DEGREE))
+    np.testing.assert_allclose(cell_values(linear, at.ravel()), np.tile(cell_points()[0], count), atol=1e-12)
 
 
 @pytest.mark.parametrize(("share", "cell", "local"), [(0.0, 0, -1.0), (1.0, 3, 1.0), (0.25, 2, -1.0), (1 / 64, 0, 0.0)])
 def test_ends_belong_to_the_outermost_cells(share: float, cell: int, local: float) -> None:
-    found, where = locate(np.array([share]), 4)
-    assert found[0] == cell
-    assert where[0] == pytest.approx(local, abs=1e-14)
+    cells = np.zeros((4, DEGREE))
+    cells[:, 0], cells[:, 1] = 10.0 * np.arange(4), 1.0
+    assert cell_values(cells, np.array([share]))[0] == pytest.approx(10.0 * cell + local, abs=1e-13)

@@ -24,7 +24,7 @@ def tau2(method, y, v):
     return TAU2_ESTIMATORS[method](y, v, fixed_moments(y, v))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(studies, st.booleans())
 def test_the_likelihood_is_nowhere_higher_than_at_its_estimate(rows, restricted):
     y, v = np.array(rows).T
@@ -60,7 +60,7 @@ def test_reml_to_many_digits():
     assert tau2("REML", y, v) == pytest.approx(float(mpmath.findroot(score, 0.4)), rel=1e-13)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(studies, st.floats(0.001, 30))
 def test_the_generalized_q_is_solved(rows, target):
     y, v = np.array(rows).T
@@ -71,7 +71,7 @@ def test_the_generalized_q_is_solved(rows, target):
         assert generalized_q(0.0, y, v)[0] <= target
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(studies, st.sampled_from([0.5, 0.9, 0.95, 0.999]))
 def test_q_profile_limits_put_q_at_the_chi_squared_quantiles(rows, level):
     y, v = np.array(rows).T

@@ -16,7 +16,7 @@ def on_panels(log_density, edges: tuple[float, float, float], size: int, rows: i
     return np.tile(ends, (rows, 1)), np.tile(log_density(x), (rows, 1, 1))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 8), st.integers(1, 8), st.floats(0.05, 0.95))
 def test_beta_densities_are_polynomials_and_exact(a: int, b: int, cut: float) -> None:
     def log_density(x: np.ndarray) -> np.ndarray:

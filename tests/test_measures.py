@@ -255,7 +255,7 @@ def test_arrays_become_effects():
 arm = st.tuples(st.integers(0, 30), st.integers(0, 30)).filter(lambda pair: sum(pair) > 0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(arm, arm), min_size=1, max_size=5), st.sampled_from(["RR", "OR", "RD", "PETO"]))
 def test_swapping_the_arms_of_counts_flips_the_sign(tables, measure):
     here = effect_sizes(counts(*[(a, a + b, c, c + d) for (a, b), (c, d) in tables]), measure)
@@ -268,7 +268,7 @@ def test_swapping_the_arms_of_counts_flips_the_sign(tables, measure):
 positive = st.floats(0.1, 50)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     positive,
     positive,

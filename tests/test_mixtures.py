@@ -56,7 +56,7 @@ def test_quantile_inverts_the_distribution_function(pieces: tuple) -> None:
     ),
     st.floats(1e-4, 1 - 1e-4),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_mixture(pieces: tuple, p: float) -> None:
     weights = np.array(pieces[0]) / np.sum(pieces[0])
     one = mixture(weights, pieces[1], np.exp(pieces[2]))
@@ -221,7 +221,7 @@ def test_moments_that_do_not_exist_are_infinite() -> None:
 
 
 @given(st.floats(0.01, 0.99), st.floats(0.01, 0.99))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_wider_mass_has_a_longer_shortest_interval(a: float, b: float) -> None:
     assume(abs(a - b) > 1e-3)
     one = functions(*TAU["one peak"]).take("tau")

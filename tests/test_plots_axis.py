@@ -28,7 +28,7 @@ def test_axis_covers_estimates_but_not_absurd_intervals():
 finite = st.floats(-20, 20)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(finite, st.floats(0, 30)), min_size=1, max_size=8), st.booleans())
 def test_axis_and_ticks_hold_for_any_data(rows, log):
     spans = [(y - h, y + h) for y, h in rows]

@@ -133,7 +133,7 @@ def test_draws_follow_the_marginals(mu: str, tau: str) -> None:
         assert kstest(values, lambda x, term=term: posterior.cdf(term, x)).pvalue > 1e-3
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(factor=st.floats(1e-3, 1e3))
 def test_scaling_the_data_scales_the_answer(factor: float) -> None:
     scaled = solve_point(factor * Y, factor**2 * V, priors("Point(0)", f"HalfNormal({0.5 * factor!r})"), LABELS)

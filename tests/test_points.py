@@ -63,7 +63,7 @@ def test_quantiles_at_and_beside_the_mass() -> None:
     np.testing.assert_allclose(found, [-np.inf, expected_low, 0, 0, 0, expected_high, np.inf], rtol=1e-12, atol=1e-15)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(weight=st.floats(0.02, 0.98), mean=st.floats(-3, 3), sd=st.floats(0.05, 5), p=st.floats(1e-6, 1 - 1e-6))
 def test_a_quantile_is_the_first_value_to_reach_its_probability(
     weight: float, mean: float, sd: float, p: float
@@ -75,7 +75,7 @@ def test_a_quantile_is_the_first_value_to_reach_its_probability(
     assert mixture.cdf(np.array([x - step]))[0] <= p + 1e-12
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(weight=st.floats(0.02, 0.98), mean=st.floats(-3, 3), sd=st.floats(0.05, 5), mass=st.floats(0.5, 0.99))
 def test_no_interval_is_shorter_than_the_shortest(weight: float, mean: float, sd: float, mass: float) -> None:
     mixture = spike_and_slab(weight, mean, sd)

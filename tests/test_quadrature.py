@@ -244,7 +244,7 @@ def table(y: object, v: object, mu: str, tau: str) -> tuple[pd.DataFrame, float]
     return bm.summarize(posterior)[VALUES], posterior.log_marginal_likelihood
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(studies, st.randoms(use_true_random=False))
 def test_the_order_of_studies_does_not_matter(data: tuple, random: object) -> None:
     y, v = map(np.array, data)
@@ -258,7 +258,7 @@ def test_the_order_of_studies_does_not_matter(data: tuple, random: object) -> No
     np.testing.assert_allclose(first.loc[[*TERMS, *names]], second, rtol=1e-9, atol=1e-9)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(studies, st.floats(-6, 6))
 def test_units_do_not_matter(data: tuple, log10_unit: float) -> None:
     y, v = map(np.array, data)
@@ -270,7 +270,7 @@ def test_units_do_not_matter(data: tuple, log10_unit: float) -> None:
     np.testing.assert_allclose(first, second.div(c**power, axis=0), rtol=1e-8, atol=1e-8)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(studies)
 def test_a_change_of_sign(data: tuple) -> None:
     y, v = map(np.array, data)
@@ -287,7 +287,7 @@ def test_a_change_of_sign(data: tuple) -> None:
     np.testing.assert_allclose(mirrored, second, rtol=1e-9, atol=1e-9)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(studies, st.floats(-100, 100))
 def test_a_shift_moves_effects_and_nothing_else(data: tuple, shift: float) -> None:
     y, v = map(np.array, data)

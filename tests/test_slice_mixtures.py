@@ -40,27 +40,24 @@ def test_beyond_the_panels_there_is_nothing() -> None:
 
 
 def test_the_density_given_each_tau() -> None:
-    got = TWO.density_given_tau(np.array([1, 0, 1]), np.stack([X, X, X + 0.1]))
-    np.testing.assert_allclose(got[0], norm.pdf(X, 1.2, 0.9), atol=2e-8)
-    np.testing.assert_allclose(got[1], norm.pdf(X, 0.0, 0.4), atol=2e-8)
-    np.testing.assert_allclose(got[2], norm.pdf(X + 0.1, 1.2, 0.9), atol=2e-8)
+    got = TWO.given_tau(np.stack([X, X + 0.1]))
+    np.testing.assert_allclose(got[0], norm.pdf(X, 0.0, 0.4), atol=2e-8)
+    np.testing.assert_allclose(got[1], norm.pdf(X + 0.1, 1.2, 0.9), atol=2e-8)
 
 
 def test_spread_adds_the_variance_of_the_effects() -> None:
-    np.testing.assert_allclose(TWO.spread(X), WITH_SPREAD.pdf(X[:, None]) @ WEIGHTS, atol=2e-8)
+    np.testing.assert_allclose(TWO.spread.mixed(X), WITH_SPREAD.pdf(X[:, None]) @ WEIGHTS, atol=2e-8)
 
 
 @pytest.mark.parametrize("tau", [0.0, 1e-6, 0.1, 0.349, 0.351, 0.6, 0.999, 1.001, 3.0, 30.0])
 def test_spread_by_every_rule(tau: float) -> None:
-    # few and more Hermite nodes up to the slice's own sd, the slice's own nodes above it
+    # few and more Hermite nodes up to the slice's own sd, the slice's own nodes above it; and tabulated on wider panels
     one = normal_slices([1.0], [tau], [0.3], [1.0])
     x = 0.3 + np.hypot(1.0, tau) * np.linspace(-6.0, 6.0, 121)
-    np.testing.assert_allclose(one.spread(x) * np.hypot(1.0, tau), norm.pdf(np.linspace(-6.0, 6.0, 121)), atol=1e-7)
-
-
-def test_spread_with_other_weights() -> None:
-    weights = np.array([2.0, 5.0])
-    np.testing.assert_allclose(TWO.spread(X, weights), WITH_SPREAD.pdf(X[:, None]) @ weights, atol=1e-7)
+    known = norm.pdf(np.linspace(-6.0, 6.0, 121))
+    np.testing.assert_allclose(one.spread_given_tau(x[None])[0] * np.hypot(1.0, tau), known, atol=1e-7)
+    np.testing.assert_allclose(one.spread.mixed(x) * np.hypot(1.0, tau), known, atol=1e-7)
+    np.testing.assert_allclose(one.spread.mass.sum(), 1.0, atol=1e-9)
 
 
 def test_a_corner_between_the_panels_is_kept() -> None:

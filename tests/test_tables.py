@@ -297,7 +297,7 @@ def unescape_markdown(text):
     return re.sub(r"\\(.)", r"\1", text).replace("&amp;", "&")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(spiteful, spiteful), min_size=1, max_size=4), spiteful, spiteful, spiteful)
 def test_no_text_breaks_html(cells, caption, note, group):
     frame = pd.DataFrame(cells, columns=["Study", "a & <b>"]).assign(Group=group)

@@ -69,7 +69,7 @@ def test_it_goes_on_straight_beyond_its_ends(likelihood: str, measure: str, stud
         assert table.peak - at >= tabulation.FALL or abs(end) == FARTHEST
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.floats(-3.0, 3.0), st.floats(0.2, 5.0))
 def test_where_the_search_begins_is_no_matter(guess: float, spread: float) -> None:
     tabulation._kept.clear()

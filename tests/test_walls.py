@@ -23,8 +23,8 @@ FLOORS = (
     "prior_families distributions empirical_priors priors",
     "likelihood_densities likelihood_data likelihoods",
     "panels shortest inversion mixtures tau_functions points quadrature point_quadrature quadrature_batch",
-    "study_likelihoods graded_cells tabulation smoothing tabulated slices slice_mixtures study_effects",
-    "arm_solution arm_quadrature pointwise",
+    "compiled study_kernels study_likelihoods graded_cells cell_kernels tabulation smoothing tabulated slices slice_mixtures",
+    "study_effects arm_solution arm_quadrature pointwise",
     "samples models nuts_blocks nuts_programs nuts",
     "posterior draws fitting storage refits",
     "summaries evidence comparison checks cross_validation study_influence predictive sensitivity power_scale risks",
@@ -43,13 +43,14 @@ ORDER = [room for floor in FLOORS for room in floor.split()]
 BACKWARD = {("posterior", "draws"), ("posterior", "storage"), ("draws", "posterior"), ("storage", "posterior")}
 
 #: heavy packages and the only rooms that may import them, at the top or inside functions
-AT_THE_TOP = {"matplotlib": {name for name in MODULES if name.startswith("plots")}}
+AT_THE_TOP = {"matplotlib": {name for name in MODULES if name.startswith("plots")}, "numba": {"compiled"}}
 INSIDE = {
     "pymc": {"distributions", "nuts", "nuts_blocks", "nuts_programs"},
     "pytensor": {"nuts", "nuts_blocks", "nuts_programs"},
     "nutpie": {"nuts", "nuts_blocks", "nuts_programs"},
     "arviz": {"samples", "nuts", "nuts_blocks", "nuts_programs", "cross_validation", "power_scale"},
     "arviz_stats": {"samples", "nuts"},
+    "numba": {"compiled"},
     "arviz_base": set(),
     "arviz_plots": set(),
     "matplotlib": {name for name in MODULES if name.startswith("plots")},
@@ -106,6 +107,14 @@ def test_heavy_packages_stay_behind_their_walls(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODULES)
+def test_compiled_loops_are_imported_when_they_are_called(name: str) -> None:
+    loops = {"compiled"} | {room for room in MODULES if room.endswith("_kernels")}
+    for imported, top in imports(MODULES[name]):
+        room = imported.split(".")[1] if imported.startswith("bayesmeta.") else ""
+        assert room not in loops or not top or name in loops, f"{name} imports {room} at the top"
+
+
+@pytest.mark.parametrize("name", MODULES)
 def test_no_relative_or_star_imports(name: str) -> None:
     for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
@@ -120,7 +129,7 @@ def loaded_after(code: str, *packages: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
-HEAVY = ("pymc", "pytensor", "nutpie", "arviz", "matplotlib", "pandas", "xarray", "scipy.stats")
+HEAVY = ("pymc", "pytensor", "nutpie", "numba", "arviz", "matplotlib", "pandas", "xarray", "scipy.stats")
 
 
 def test_importing_the_package_costs_nothing() -> None:
@@ -146,7 +155,7 @@ def test_a_comparison_and_an_exact_fit_need_no_sampler() -> None:
         "import bayesmeta as bm\nbm.compare(yi=[0.1, 0.3, -0.2], vi=[0.04, 0.1, 0.09])\n"
         "p = bm.fit(yi=[0.1, 0.3, -0.2], vi=[0.04, 0.1, 0.09])\nbm.summarize(p)\np.draws"
     )
-    assert loaded_after(code, "pymc", "pytensor", "nutpie", "arviz", "matplotlib") == set()
+    assert loaded_after(code, "pymc", "pytensor", "nutpie", "numba", "arviz", "matplotlib") == set()
 
 
 def test_the_public_names() -> None:
