@@ -154,4 +154,6 @@ class ArmSolution:
                 np.repeat(self.slices.edges, len(tau), 0), np.repeat(self.slices.log_joint, len(tau), 0), u
             )
         conditional, everything = self.conditional
-        return invert_panels(conditional.edges(tau), local_log_density(everything, self.scale.density, tau), u)
+        edges = conditional.edges(tau)
+        log_density = local_log_density(everything, self.scale.density, tau) - np.log(0.5 * np.diff(edges))[:, :, None]
+        return invert_panels(edges, log_density, u)

@@ -84,8 +84,8 @@ RANDOM_EFFECTS = (
     ("REML HKSJ", "REML", "hksj"), ("REML HKSJ guarded", "REML", "hksj_guarded"), ("ML", "ML", "wald"), ("SJ", "SJ", "wald"),
     ("HE", "HE", "wald"), ("HS", "HS", "wald"),
 )  # fmt: skip
-#: name in tables, likelihood, priors in place of the default ones
 BayesianRow = tuple[str, str, Mapping[str, str] | None]
+#: name in tables, likelihood, priors in place of the default ones
 BAYESIAN: tuple[BayesianRow, ...] = (
     ("Bayes normal", "normal", None),
     ("Bayes normal, Turner", "normal", {"tau": TURNER}),

@@ -20,29 +20,23 @@ LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 LOG2_E, LOG_2, LOG_2_REST = 1 / math.log(2.0), 6.93147180369123816490e-01, 1.90821492927058770002e-10
 #: Gauss-Legendre nodes on a piece of the normal density: at least, for each standard deviation, and at most
 LEAST, PER_SIGMA = 8, 1.6
-MOST = LEAST + math.ceil(PER_SIGMA * 2 * SIGMAS)
+#: the least over the square root of a distance
+LEAST_ROOT = 18
+MOST = LEAST_ROOT + math.ceil(PER_SIGMA * 2 * SIGMAS)
 #: of exp on (-log(2) / 2, log(2) / 2), beyond the last of which nothing is left
 C = tuple(1 / math.factorial(n) for n in range(13))
 
 
 @inlined
-def cell_value(cells: Array, first: int, count: int, share: float) -> float:
+def _cell_value(cells: Array, first: int, count: int, share: float) -> float:
     """Return the function at one share (in [0, 1]) of the distance; its ``count`` cells are equal in the square root of it."""
     place = math.sqrt(share) * count
-    cell = min(int(place), count - 1)
+    # (not a number becomes a number that is in no cell)
+    cell = max(min(int(place), count - 1), 0)
     t = 2 * (place - cell) - 1
     row, t2 = first + cell, t * t
     high = (cells[row, 4] + cells[row, 5] * t) + cells[row, 6] * t2
     return (cells[row, 0] + cells[row, 1] * t) + (cells[row, 2] + cells[row, 3] * t) * t2 + high * (t2 * t2)
-
-
-@compiled
-def cell_values(cells: Array, share: Array) -> Array:
-    """Return the function at many shares; shape (m,)."""
-    out = np.empty(len(share))
-    for i in range(len(share)):
-        out[i] = cell_value(cells, 0, len(cells), share[i])
-    return out
 
 
 @inlined
@@ -53,7 +47,7 @@ def _log_value(frame: Array, cells: Array, theta: float) -> float:
     share = away * frame[2] if right else -away * frame[1]
     first, count = (int(frame[3]), int(frame[4])) if right else (0, int(frame[3]))
     beyond = max(share - 1.0, 0.0) * (frame[6] if right else frame[5])
-    return cell_value(cells, first, count, min(share, 1.0)) + beyond
+    return _cell_value(cells, first, count, min(share, 1.0)) + beyond
 
 
 @compiled
@@ -67,7 +61,7 @@ def log_values(frame: Array, cells: Array, theta: Array) -> Array:
 
 @inlined
 def _sum_exp(exponent: Array, size: int, top: float, bits: Array) -> float:
-    """Return the sum of exp(exponent - top) to rounding; ``bits`` (shape (2, at least size), integers) is room to work in.
+    """Return the sum of exp(exponent - top), its terms to 1e-15; ``bits`` (shape (2, at least size), integers) is room to work in.
 
     exp x = 2^k exp r with k the integer nearest to x / log 2: without calls and branches, so that several are computed at once.
     """
@@ -198,9 +192,9 @@ def about_their_product(
     exponent = np.empty(hermite.shape[1])
     bits = np.empty((2, len(exponent)), dtype=np.int64)
     for i in range(len(mu)):
-        x, precision = mu[i], tau[i] ** -2
+        x, precision = mu[i], 1 / (tau[i] * tau[i])
         low, high = min(x, peak_at), max(x, peak_at)
-        step = 0.02 / math.sqrt(precision + scale**-2)
+        step = 0.02 / math.sqrt(precision + 1 / (scale * scale))
         bend = -precision
         for _ in range(40):
             below, at = _log_value(frame, cells, x - step), _log_value(frame, cells, x)
@@ -235,7 +229,7 @@ def _slice_density(cells: Array, edges: Array, t: int, x: float) -> float:
     side = 1 if away > 0 else 0
     share = away / (edges[t, 2 * side] - edges[t, 1])
     count = cells.shape[1] // 2
-    value = max(cell_value(cells[t], side * count, count, min(share, 1.0)), 0.0)
+    value = max(_cell_value(cells[t], side * count, count, min(share, 1.0)), 0.0)
     return value if share <= 1.0 else 0.0
 
 
@@ -262,14 +256,45 @@ def slice_densities(cells: Array, edges: Array, x: Array) -> Array:
 
 
 @compiled
-def spread_by_hermite(cells: Array, edges: Array, tau: Array, hermite: Array, x: Array) -> Array:
-    """Return the densities of slices spread by N(0, tau^2), by a Gauss-Hermite rule (nodes and weights, shape (2, J)); as above."""
+def spread_slices(cells: Array, edges: Array, tau: Array, hermite: Array, legendre: Array, x: Array) -> Array:
+    """Return the densities of slices spread by N(0, tau^2), for tau that is small against most of the slice.
+
+    Near the middle edge, where a slice may have a corner or a narrow core, each side of it is integrated by itself, over the square
+    root of the distance; elsewhere by a Gauss-Hermite rule.
+
+    Parameters
+    ----------
+    cells, edges, x
+        As in ``slice_densities``.
+    tau : numpy.ndarray, shape (T,)
+    hermite : numpy.ndarray, shape (2, J)
+        Nodes and weights for the standard normal density.
+    legendre : numpy.ndarray, shape (2, MOST + 1, MOST)
+        As in ``along_normal``.
+
+    Returns
+    -------
+    numpy.ndarray, shape (T, m)
+    """
     out = np.empty(x.shape)
     for t in range(x.shape[0]):
         reach = SIGMAS * tau[t]
         for i in range(x.shape[1]):
-            total = 0.0
-            if edges[t, 0] - reach < x[t, i] < edges[t, 2] + reach:
+            off, total = x[t, i] - edges[t, 1], 0.0
+            if abs(off) < reach:
+                off /= tau[t]
+                for side in (-1.0, 1.0):
+                    # in standard deviations of the noise
+                    length = SIGMAS + side * off
+                    nodes = LEAST_ROOT + math.ceil(PER_SIGMA * length)
+                    for j in range(nodes):
+                        root = legendre[0, nodes, j]
+                        away = side * length * root * root
+                        z = off - away
+                        density = _slice_density(cells, edges, t, edges[t, 1] + tau[t] * away)
+                        total += 2 * length * root * density * math.exp(legendre[1, nodes, j] - 0.5 * z * z)
+                total /= SQRT_2PI
+            elif edges[t, 0] - reach < x[t, i] < edges[t, 2] + reach:
                 for j in range(hermite.shape[1]):
                     total += hermite[1, j] * _slice_density(cells, edges, t, x[t, i] - tau[t] * hermite[0, j])
             out[t, i] = total

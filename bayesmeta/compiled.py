@@ -3,7 +3,7 @@
 Numba takes a second to import, so rooms with compiled loops are imported inside the functions that call them. What was compiled is
 kept beside the source, or in the user's cache directory where that cannot be written; a change of the file, of numba or of the
 processor compiles anew. A loop calls only loops of its own file, since changes elsewhere would go unnoticed
-(a constant it takes from another room included: touch the file when that changes).
+(what it takes from another room, the options below included: touch the file when that changes).
 """
 
 from __future__ import annotations

@@ -196,6 +196,26 @@ class PanelDensity:
         return tau.reshape(shape)
 
 
+def unresolved(value: Array, half: Array) -> Array:
+    """Error of the distribution function of densities on panels, by the last coefficients of their Legendre series.
+
+    Parameters
+    ----------
+    value : numpy.ndarray, shape (T, P, n)
+        Densities at the nodes of each panel.
+    half : numpy.ndarray, shape (T, P)
+        Half widths of the panels.
+
+    Returns
+    -------
+    numpy.ndarray, shape (T,)
+    """
+    size = value.shape[-1]
+    tail = np.abs((value @ legendre_rule(size)[2])[..., -2:]).max(axis=-1)
+    # the integral of the Legendre polynomial of degree n is of the size 1 / n
+    return (tail * half).sum(axis=1) / size
+
+
 def invert_series(integral: Array, slope: Array, target: Array, start: Array, asked: Array) -> Array:
     """Find where increasing Legendre series reach their targets, by safeguarded Newton steps.
 

@@ -8,17 +8,19 @@ from functools import cache, cached_property, partial
 import numpy as np
 
 from bayesmeta.graded_cells import DEGREE, SIGMAS, cell_points, shares
-from bayesmeta.panels import legendre_rule
-from bayesmeta.smoothing import hermite_rule
+from bayesmeta.panels import legendre_rule, unresolved
+from bayesmeta.smoothing import hermite_rule, legendre_rules
 from bayesmeta.tabulated import Density, Tabulated
 
 Array = np.ndarray
 #: cells each panel is cut into, for fast evaluation
 CELLS = 48
-#: Gauss-Hermite nodes that spread a slice by a normal density much narrower than itself, and by one up to its width
+#: a slice is spread by its own nodes where tau is above this many times their spacing
+WIDER = 1.3
+#: Gauss-Hermite nodes that spread a slice by a normal density narrower than half that spacing, and up to the width above
 FEW, SPREADING = 10, 20
-#: Gauss-Legendre nodes on each of the panels of a slice that was spread
-SPREAD_NODES = 64
+#: Gauss-Legendre nodes on each panel of a slice that was spread: the first to resolve its distribution function to this error
+SPREAD_NODES, RESOLVED = (64, 112, 200, 360), 2e-8
 
 
 @cache
@@ -87,33 +89,26 @@ class SliceMixture:
         """Density at ``x`` (shape (T, m)) given each tau; zero beyond the panels."""
         from bayesmeta.cell_kernels import slice_densities
 
-        return slice_densities(self._cells, self.edges, np.ascontiguousarray(x))
+        return slice_densities(self._cells, self.edges, np.array(x, order="C"))
 
-    def spread_given_tau(self, x: Array, sd: Array | None = None) -> Array:
-        """Density at ``x`` given each tau, when N(0, tau^2) noise is added.
+    def spread_given_tau(self, x: Array) -> Array:
+        """Density at ``x`` (shape (T, m)) given each tau, when N(0, tau^2) noise is added."""
+        from bayesmeta.cell_kernels import MOST, spread_masses, spread_slices
 
-        Parameters
-        ----------
-        x : numpy.ndarray, shape (T, m)
-        sd : numpy.ndarray, shape (T,), optional
-            On what scale each slice varies; default its standard deviation.
-
-        Returns
-        -------
-        numpy.ndarray, shape (T, m)
-        """
-        from bayesmeta.cell_kernels import spread_by_hermite, spread_masses
-
-        sd = self.moments()[1] if sd is None else sd
+        x = np.array(x, order="C")
         out = np.empty(x.shape)
-        wide = self.tau > sd
+        # the nodes of a slice are nowhere farther apart than this: a normal density at least as wide is resolved by them
+        spacing = self.half.max(axis=1) * np.pi / self.value.shape[2]
+        wide = self.tau > WIDER * spacing
         mass = np.maximum(self.mass[wide].reshape(-1, self.value[0].size), 1e-300)
         out[wide] = spread_masses(self.nodes[wide].reshape(mass.shape), np.log(mass), self.tau[wide], x[wide])
-        narrow = self.tau <= 0.35 * sd
+        narrow = self.tau <= 0.5 * spacing
         for nodes, rows in ((FEW, narrow), (SPREADING, ~narrow & ~wide)):
             z, log_weights = hermite_rule(nodes)
             rule = np.stack([z, np.exp(log_weights)])
-            out[rows] = spread_by_hermite(self._cells[rows], self.edges[rows], self.tau[rows], rule, x[rows])
+            out[rows] = spread_slices(
+                self._cells[rows], self.edges[rows], self.tau[rows], rule, legendre_rules(MOST), x[rows]
+            )
         return out
 
     @cached_property
@@ -122,9 +117,13 @@ class SliceMixture:
         reach = np.sqrt((2 * self.half) ** 2 + (SIGMAS * self.tau[:, None]) ** 2)
         middle = self.edges[:, 1:2]
         edges = np.concatenate([middle - reach[:, :1], middle, middle + reach[:, 1:]], axis=1)
-        wider = SliceMixture(self.weights, self.tau, edges, np.empty((len(edges), 2, SPREAD_NODES)))
-        value = self.spread_given_tau(wider.nodes.reshape(len(edges), -1))
-        return replace(wider, value=value.reshape(wider.value.shape))
+        for size in SPREAD_NODES:
+            wider = SliceMixture(self.weights, self.tau, edges, np.empty((len(edges), 2, size)))
+            value = self.spread_given_tau(wider.nodes.reshape(len(edges), -1))
+            wider = replace(wider, value=value.reshape(wider.value.shape))
+            if self.weights @ unresolved(wider.value, wider.half) < RESOLVED:
+                break
+        return wider
 
 
 def effect_family(

@@ -10,12 +10,12 @@ import numpy as np
 
 from bayesmeta.distributions import Prior
 from bayesmeta.errors import DataError
-from bayesmeta.panels import PanelDensity, legendre_basis, legendre_rule
+from bayesmeta.panels import PanelDensity, legendre_basis, legendre_rule, unresolved
 
 Array = np.ndarray
 #: slices of mu reach down to this far below their maximum (natural log)
 DROP = 30.0
-#: they are followed no farther than this from the centre, in model-scale units and standard deviations
+#: they are followed no farther than this from the centre, in model-scale units, standard deviations and tau
 FARTHEST = 2000.0
 COARSE, RUNGS = 8, 17
 
@@ -89,12 +89,8 @@ class Slices:
         return Slices(self.tau[rows], self.edges[rows], self.log_joint[rows], self.log_g[rows])
 
     def unresolved(self) -> Array:
-        """Error of each slice's distribution function, shape (T,), by the last coefficients of its Legendre series."""
-        *_, to_series, _, _ = legendre_rule(self.size)
-        value = np.exp(self.log_joint - self.log_total[:, None, None])
-        tail = np.abs((value @ to_series)[..., -2:]).max(axis=-1)
-        # the integral of the Legendre polynomial of degree n is of the size 1 / n
-        return (tail * self.half).sum(axis=1) / self.size
+        """Error of each slice's distribution function, shape (T,)."""
+        return unresolved(np.exp(self.log_joint - self.log_total[:, None, None]), self.half)
 
 
 def join(parts: Sequence[Slices]) -> Slices:
@@ -174,12 +170,16 @@ class Conditional:
         mean, sd = self._approximate(tau)
         low, high = mean - 8.5 * sd, mean + 8.5 * sd
         least, most = self.prior.support
-        share = np.linspace(0.0, 1.0, RUNGS)
+        share, rows, mode = np.linspace(0.0, 1.0, RUNGS), np.arange(len(tau)), mean
         for _ in range(60):
             low, high = np.maximum(low, least), np.minimum(high, most)
             mu = low[:, None] + (high - low)[:, None] * share
+            # a narrow core must not fall between the rungs: the highest place known is always one of them
+            mode = np.clip(mode, low, high)
+            mu[rows, np.abs(mu - mode[:, None]).argmin(axis=1)] = mode
             value = self.log_joint(mu, tau)[0]
             best = value.argmax(axis=1)
+            mode = mu[rows, best]
             fallen = value.max(axis=1)[:, None] - value
             width = high - low
             grow_low = (fallen[:, 0] < DROP) & (low > least)
@@ -190,25 +190,23 @@ class Conditional:
             narrow = (last - first < 8) & ~grow_low & ~grow_high
             if not (grow_low | grow_high | narrow).any():
                 break
-            if (np.abs(mu) > FARTHEST * (1 + sd[:, None])).any():
+            if (np.abs(mu) > FARTHEST * (1 + sd + tau)[:, None]).any():
                 raise DataError(
                     "the posterior of the mean effect is improper: neither these data nor the prior bound it on one side",
                     fix="give mu a proper prior, e.g. mu=Normal(0, 2.82)",
                 )
-            rows = np.arange(len(tau))
             low = np.where(narrow, mu[rows, np.maximum(first - 1, 0)], np.where(grow_low, low - 0.7 * width, low))
             high = np.where(
                 narrow, mu[rows, np.minimum(last + 1, RUNGS - 1)], np.where(grow_high, high + 0.7 * width, high)
             )
         # where it has fallen by DROP: the square root of the fall is about linear in mu
-        rows = np.arange(len(tau))
         root = np.sqrt(np.maximum(fallen, 0.0))
         ends = []
         for felt_end, beyond in ((first, np.maximum(first - 1, 0)), (last, np.minimum(last + 1, RUNGS - 1))):
             a, b = root[rows, felt_end], root[rows, beyond]
             step = np.where(np.isfinite(b) & (b > a), (np.sqrt(DROP) - a) / np.maximum(b - a, 1e-9), 1.0)
             ends.append(mu[rows, felt_end] + (mu[rows, beyond] - mu[rows, felt_end]) * np.clip(step, 0.0, 1.0))
-        return ends[0], mu[rows, best], ends[1]
+        return ends[0], mode, ends[1]
 
     def edges(self, tau: Array) -> Array:
         """Ends of the panels of mu at each ``tau``, shape (T, 3)."""

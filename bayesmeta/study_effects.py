@@ -46,7 +46,6 @@ def study_densities(
 
     p(theta_i | data) is m_i(theta_i) times the average of N(theta_i; mu, tau^2) / g_i(mu, tau) over the posterior of mu and tau.
     """
-    sd = mixture.moments()[1]
     felt = weights > 1e-13
     reach = SIGMAS * slices.tau[felt]
     low, high = float((slices.edges[felt, 0] - reach).min()), float((slices.edges[felt, 2] + reach).max())
@@ -60,7 +59,7 @@ def study_densities(
         )
         offset = slices.log_g[..., i].max(axis=(1, 2))
         least, most, split = bulk(study)
-        out.append(Density(partial(_log_density, study, rest, offset, sd), max(low, least), min(high, most), split))
+        out.append(Density(partial(_log_density, study, rest, offset), max(low, least), min(high, most), split))
     return tuple(out)
 
 
@@ -68,9 +67,9 @@ def _centred(log_g: Array) -> Array:
     return log_g - log_g.max(axis=(1, 2))[:, None, None]
 
 
-def _log_density(study: Smoothed | NormalStudy, rest: SliceMixture, offset: Array, sd: Array, x: Array) -> Array:
+def _log_density(study: Smoothed | NormalStudy, rest: SliceMixture, offset: Array, x: Array) -> Array:
     weights = rest.weights * np.exp(-(offset - offset.max()))
-    total = weights @ rest.spread_given_tau(np.broadcast_to(x, (len(weights), len(x))), sd)
+    total = weights @ rest.spread_given_tau(np.broadcast_to(x, (len(weights), len(x))))
     with np.errstate(divide="ignore"):
         return log_likelihood(study, x) + np.log(total)
 

@@ -19,10 +19,13 @@ RISK_RATIO, ODDS_RATIO, RATE_RATIO, T_STATISTIC = 0, 1, 2, 3
 NO_PRIOR, NORMAL, STUDENT_T, LOGISTIC, BETA = 0, 1, 2, 3, 4
 #: the integrand is followed until it has fallen by this much (natural log) on either side of its mode
 DROP = 36.0
-FIRST_NODES, MOST_NODES = 33, 2049
+FIRST_NODES, MOST_NODES = 33, 8193
 #: the rules on every other and on every fourth node may differ by this much in the log: the error of the whole rule is far smaller
 #: (one of them may agree by chance, where its error changes sign in theta)
 HALVED, QUARTERED = 1e-7, 2e-3
+#: twice the nodes about square the error of a rule that converges; this power must be seen, or an error of this size (and this
+#: share of counts and log-likelihood, which is rounding)
+SQUARED, SURE, ROUNDING = 1.6, 1e-11, 1e-15
 #: x spreads as sinh beyond about this many standard deviations
 STRETCH = 4.0
 
@@ -190,7 +193,7 @@ def _distance(
 ) -> float:
     """Return the distance from the mode, on one side, at which integrand times distance has fallen by about ``DROP``."""
     d, least, most = 9.3 * sd, 0.0, np.inf
-    for _ in range(80):
+    for step in range(200):
         # what lies beyond is of the size of the density there times the distance
         fallen = peak - _log_joint(code, row, prior, theta, mode + side * d) - math.log(max(d / sd, 1.0))
         short, far = not fallen > DROP - 4, fallen > 1.5 * DROP
@@ -200,9 +203,10 @@ def _distance(
             least = max(least, d)
         else:
             most = min(most, d)
-        # as for a normal density, but no more than four times at once; within the bracket where there is one
+        # as for a normal density, but no more than four times at once; in the middle of the bracket where that leads nowhere
         grown = d * min(max(math.sqrt(1.1 * DROP / max(fallen, 1e-3)), 0.25), 4.0)
-        d = 0.5 * (least + min(most, 4 * d)) if grown <= least or grown >= most else grown
+        lost = step >= 6 and most < np.inf
+        d = 0.5 * (least + min(most, 4 * d)) if lost or grown <= least or grown >= most else grown
     return d
 
 
@@ -245,6 +249,7 @@ def log_integrals(code: int, data: Array, prior: Array, theta: Array) -> Array:
         # sums over every fourth node, over every other one, and over all: each turns into the one before when the nodes are doubled
         fourth, other, every = 0.0, 0.0, 0.0
         nodes, last, out[i] = FIRST_NODES, 0, np.nan
+        sure = SURE + ROUNDING * (np.abs(row).sum() + abs(peak))
         while nodes <= MOST_NODES:
             h = (high - low) / (nodes - 1)
             fourth, other = other, every
@@ -261,7 +266,8 @@ def log_integrals(code: int, data: Array, prior: Array, theta: Array) -> Array:
                 if not last and j % 2 == 0:
                     other += value
             halved, quartered = abs(math.log(2 * other / every)), abs(math.log(4 * fourth / every))
-            if halved < HALVED and quartered < QUARTERED:
+            squared = halved < sure or halved < quartered**SQUARED
+            if halved < HALVED and quartered < QUARTERED and squared:
                 out[i] = math.log(every * h * stretch) + peak
                 break
             last, nodes = nodes, 2 * nodes - 1

@@ -117,9 +117,8 @@ def kernel_of(likelihood: str, measure: str) -> Kernel:
 def log_marginal(kernel: Kernel, columns: Columns, theta: Array, baseline: Prior | None = None) -> Array:
     """Natural log of m_i(theta), for many studies and effects at once.
 
-    Nodes are doubled until the rules on every other and every fourth node agree. They
-    converge faster than geometrically, so that the relative error of m_i is then below 1e-11, beside the rounding of log-likelihoods
-    of the size of the counts (2e-16 times their size).
+    Nodes are doubled until the rules on every other and every fourth node agree. They converge faster than geometrically, so that the
+    relative error of m_i is then below 1e-11, beside the rounding of log-likelihoods of the size of the counts (2e-16 times their size).
 
     Parameters
     ----------
@@ -143,7 +142,7 @@ def log_marginal(kernel: Kernel, columns: Columns, theta: Array, baseline: Prior
     """
     from bayesmeta.study_kernels import log_integrals
 
-    out = log_integrals(kernel.code, kernel.rows(columns), kernel.prior(baseline), theta)
+    out = log_integrals(kernel.code, kernel.rows(columns), kernel.prior(baseline), np.array(theta))
     if np.isnan(out).any():
         raise ConvergenceError(
             "the likelihood of a study could not be integrated over its baseline; check its data for extreme values"
@@ -157,7 +156,7 @@ def draw_nuisance(
     """Draw each study's nuisance parameter given its effect and data (arguments as in ``log_marginal``); shape (m,)."""
     from bayesmeta.study_kernels import log_joints, spans
 
-    code, rows, prior = kernel.code, kernel.rows(columns), kernel.prior(baseline)
+    code, rows, prior, theta = kernel.code, kernel.rows(columns), kernel.prior(baseline), np.ascontiguousarray(theta)
     mode, stretch, ends = spans(code, rows, prior, theta)
     # in v as in ``log_marginal``: heavy tails reach so far that the bulk would fall between nodes laid evenly in x
     edges = np.insert(ends, 1, 0.0, axis=1)

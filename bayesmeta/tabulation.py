@@ -16,15 +16,15 @@ from bayesmeta.study_likelihoods import Kernel, kernel_of, log_marginal
 
 Array = np.ndarray
 #: points in each panel; how often each side is halved to begin with, and at most
-ORDER, FIRST_LEVEL, LAST_LEVEL = 24, 1, 10
+ORDER, FIRST_LEVEL, LAST_LEVEL = 24, 1, 11
 #: absolute error allowed in log m_i, and relative to the size of the log-likelihood (its rounding)
 TOLERANCE, ROUNDING = 1e-9, 3e-14
 #: how far log m_i is followed: this fall from its maximum, or this distance from 0; it is taken as linear beyond
 FALL, FARTHEST = 120.0, 400.0
 #: the narrowest panels are cut into this many cells, for fast evaluation
 CUTS = 32
-#: studies whose tables are kept, so that refits (leave one out, other priors) need not make them again
-KEPT = 4096
+#: studies whose tables are kept, so that refits (leave one out, other priors) need not make them again, and their cells
+KEPT, KEPT_CELLS = 4096, 4_000_000
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Table:
         """Logarithm of m_i at ``theta`` (any shape), natural log."""
         from bayesmeta.cell_kernels import log_values
 
-        return log_values(self.frame, self.cells, theta.ravel()).reshape(theta.shape)
+        return log_values(self.frame, self.cells, theta.flatten()).reshape(theta.shape)
 
 
 _kept: OrderedDict[tuple[object, ...], Table] = OrderedDict()
@@ -120,7 +120,7 @@ def tabulate(
     for key, table in found.items():
         _kept[key] = table
         _kept.move_to_end(key)
-    while len(_kept) > KEPT:
+    while len(_kept) > KEPT or sum(len(table.cells) for table in _kept.values()) > KEPT_CELLS:
         _kept.popitem(last=False)
     return tuple(found[key] for key in keys)
 
@@ -133,7 +133,7 @@ def forget() -> None:
 def _tabulate(
     kernel: Kernel, columns: Mapping[str, Array], guess: Array, spread: Array, baseline: Prior | None
 ) -> list[Table]:
-    split, ends, peak, peak_at, cornered = _ranges(kernel, columns, guess, spread, baseline)
+    split, ends, slopes, peak, peak_at, cornered = _ranges(kernel, columns, guess, spread, baseline)
     k = len(split)
     # panels of equal width in the square root of the distance from the split, halved where they do not resolve log m_i
     first = 2**FIRST_LEVEL
@@ -161,7 +161,10 @@ def _tabulate(
                 "the likelihood of a study could not be tabulated; check its data for extreme values"
             )
     made = [(_cells(panels), max(error for *_, error in panels)) for panels in found]
-    return [_table(split[i], ends[i], made[2 * i], made[2 * i + 1], peak_at[i], bool(cornered[i])) for i in range(k)]
+    return [
+        _table(split[i], ends[i], slopes[i], made[2 * i], made[2 * i + 1], peak_at[i], bool(cornered[i]))
+        for i in range(k)
+    ]
 
 
 def _cells(panels: list[tuple[int, int, Array, float]]) -> Array:
@@ -182,7 +185,7 @@ def _rounding_size(columns: Mapping[str, Array]) -> Array:
 
 def _ranges(
     kernel: Kernel, columns: Mapping[str, Array], guess: Array, spread: Array, baseline: Prior | None
-) -> tuple[Array, Array, Array, Array, Array]:
+) -> tuple[Array, Array, Array, Array, Array, Array]:
     """Find where each log m_i has to be known, from its values on a ladder of thetas about the guess."""
     k = len(guess)
     steps = 0.5 * 1.45 ** np.arange(24)
@@ -196,16 +199,34 @@ def _ranges(
     within = value > (peak - FALL)[:, None]
     first, last = np.maximum(within.argmax(axis=1) - 1, 0), within.shape[1] - within[:, ::-1].argmax(axis=1)
     last = np.minimum(last, within.shape[1] - 1)
-    # where the ladder ends before log m_i has fallen it is followed as far as it goes
-    low = np.where(within[:, 0], -FARTHEST, theta[np.arange(k), first])
-    high = np.where(within[:, -1], FARTHEST, theta[np.arange(k), last])
-    ends = np.stack([low, high], axis=1)
-    cornered = np.full(k, kernel.corner) & (low < 0) & (high > 0)
-    split = np.where(cornered, 0.0, peak_at)
+    ends = np.stack([theta[np.arange(k), first], theta[np.arange(k), last]], axis=1)
+    slopes = np.full((k, 2), np.nan)
+    # where the ladder ends before log m_i has fallen it is followed as far as it goes, or until it has become a straight line
+    for side, limit in ((0, -FARTHEST), (1, FARTHEST)):
+        for i in np.flatnonzero(within[:, -side]):
+            inward = slice(None) if side == 0 else slice(None, None, -1)
+            place, slope = _straight_from(theta[i, inward], value[i, inward], _rounding_size(columns)[i])
+            ends[i, side], slopes[i, side] = (limit, np.nan) if place is None else (place, slope)
+    cornered = np.full(k, kernel.corner) & (ends[:, 0] < 0) & (ends[:, 1] > 0)
+    split = np.where(cornered, 0.0, np.clip(peak_at, ends[:, 0], ends[:, 1]))
     span = ends[:, 1] - ends[:, 0]
     ends[:, 0] = np.minimum(ends[:, 0], split - 0.02 * span)
     ends[:, 1] = np.maximum(ends[:, 1], split + 0.02 * span)
-    return split, ends, peak, peak_at, cornered
+    return split, ends, slopes, peak, peak_at, cornered
+
+
+def _straight_from(theta: Array, value: Array, size: float) -> tuple[float | None, float]:
+    """Return where a straight line begins that goes on to the limit, where these thetas begin (None: nowhere), and its slope."""
+    # several rungs may stand at the limit
+    first = int(np.flatnonzero(theta == theta[0])[-1])
+    theta, value = theta[first:], value[first:]
+    if abs(theta[0]) < FARTHEST or len(theta) < 3:
+        return None, np.nan
+    slope = (value[1:] - value[0]) / (theta[1:] - theta[0])
+    missed = np.abs(value[0] + slope[1:] * (theta[1:-1] - theta[0]) - value[1:-1])
+    bent = missed > 0.01 * TOLERANCE + ROUNDING * (size + np.abs(value[1:-1]))
+    straight = int(bent.argmax()) if bent.any() else len(bent)
+    return (float(theta[straight]), float(slope[straight - 1])) if straight else (None, np.nan)
 
 
 @cache
@@ -226,13 +247,19 @@ def _to_cells(halvings: int) -> Array:
 
 
 def _table(
-    split: float, ends: Array, left: tuple[Array, float], right: tuple[Array, float], peak_at: float, corner: bool
+    split: float,
+    ends: Array,
+    known: Array,
+    left: tuple[Array, float],
+    right: tuple[Array, float],
+    peak_at: float,
+    corner: bool,
 ) -> Table:
     slopes = []
-    for (cells, _), end in zip((left, right), ends, strict=True):
+    for (cells, _), end, slope in zip((left, right), ends, known, strict=True):
         # at the end the local coordinate, in cells of the square root of the share, has this slope in theta
         local = len(cells) / (end - split)
-        slopes.append(float(cells[-1, 1:] @ np.arange(1, DEGREE)) * local)
+        slopes.append(float(cells[-1, 1:] @ np.arange(1, DEGREE)) * local if np.isnan(slope) else float(slope))
     table = Table(
         float(split), (float(ends[0]), float(ends[1])), (slopes[0], slopes[1]), np.concatenate([left[0], right[0]]), len(left[0]),
         0.0, float(peak_at), corner, max(left[1], right[1]),

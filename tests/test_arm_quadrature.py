@@ -1,3 +1,5 @@
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,7 +7,7 @@ from awkward import CASES, awkward_frame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
-from scipy.special import logsumexp
+from scipy.special import logsumexp, ndtr
 
 import bayesmeta as bm
 from bayesmeta.arm_quadrature import solve_arm
@@ -75,6 +77,39 @@ def test_against_brute_force(measure: str) -> None:
     assert solution.log_marginal_likelihood == pytest.approx(log_total, abs=2e-4)
     of_mu = np.exp(joint + np.log(weights) - log_total).sum(axis=1)
     np.testing.assert_allclose(solution.effects[0].take("mu").pdf(mu[:, None])[:, 0], of_mu, atol=2e-4)
+
+
+@cache
+def beside_a_plateau(measure: str):
+    """Two small trials, one arm without events: frame, nodes and weights of mu and tau, and log p(data | mu, tau) by brute force."""
+    frame = pd.DataFrame(
+        {"study": ["a", "b"], "events_e": [0, 3], "n_e": [50, 60], "events_c": [3, 5], "n_c": [50, 60]}
+    )
+    posterior = bm.fit(frame, measure=measure, likelihood="binomial")
+    v, tau = np.linspace(-7.0, 7.0, 321), np.geomspace(0.005, 3.0, 61)
+    weights = np.ones(61)
+    weights[1:-1:2], weights[2:-1:2] = 4.0, 2.0
+    weights = weights / 3 * (np.log(tau[1]) - np.log(tau[0])) * tau
+    weights[0] += 0.005
+    mu = 0.5 + 0.05 * np.sinh(v)
+    joint = by_brute_force(posterior.data, posterior.priors, mu, tau)
+    return frame, mu, 0.05 * np.cosh(v) * (v[1] - v[0]), tau, weights, joint
+
+
+@pytest.mark.parametrize("prior", ["StudentT(4, 0.5, 0.3)", "Cauchy(0, 0.1)", "Cauchy(0.5, 0.3)", "Logistic(1, 0.2)"])
+@pytest.mark.parametrize("measure", ["RR", "OR"])
+def test_sharp_priors_with_heavy_tails_beside_a_plateau(measure: str, prior: str) -> None:
+    # the likelihood is flat on one side, and only the prior's tail falls
+    frame, mu, slope, tau, weights, joint = beside_a_plateau(measure)
+    posterior = bm.fit(frame, measure=measure, likelihood="binomial", priors={"mu": prior, "tau": "HalfNormal(0.3)"})
+    joint = joint + (posterior.priors.mu.logpdf(mu) + np.log(slope))[:, None]
+    joint += posterior.priors.log_tau_density(tau) + np.log(weights)
+    log_total = logsumexp(joint)
+    assert posterior.log_marginal_likelihood == pytest.approx(log_total, abs=5e-4)
+    share = np.exp(joint - log_total)
+    for x in (-1.0, 0.0, 0.3, 0.7, 1.5):
+        known = (share * ndtr((x - mu[:, None]) / tau)).sum()
+        assert posterior.cdf("theta_new", x) == pytest.approx(known, abs=5e-4)
 
 
 def test_bcg_binomial() -> None:
@@ -169,6 +204,20 @@ def test_draws_come_from_the_posterior(measure: str, case: str) -> None:
         assert u.var() == pytest.approx(1 / 12, abs=5 / np.sqrt(180 * 4000)), term
     # jointly: theta_i is drawn around mu, as the posterior correlation says
     assert np.corrcoef(drawn["mu"], drawn["theta"].mean(axis=1))[0, 1] > 0.2
+
+
+@pytest.mark.parametrize("case", ["double_zero", "unequal_arms", "one_study"])
+@pytest.mark.parametrize("measure", ["RR", "OR"])
+def test_many_draws_of_the_mean_come_from_its_posterior(measure: str, case: str) -> None:
+    # where the two panels of mu are of unequal width; errors of a hundredth of a standard deviation are seen
+    data, priors = data_of(measure, case)
+    solution, size = solve_arm(data, priors), 100_000
+    tau = solution._draw_tau(size, np.random.default_rng(5))
+    mu = solution._draw_mu(tau, np.random.default_rng(6))
+    u = solution.effects[0].take("mu").cdf(mu[:, None])[:, 0]
+    assert u.mean() == pytest.approx(0.5, abs=5 / np.sqrt(12 * size))
+    assert u.var() == pytest.approx(1 / 12, abs=5 / np.sqrt(180 * size))
+    assert mu.mean() == pytest.approx(solution.effects[0].take("mu").mean()[0], abs=5 * mu.std() / np.sqrt(size))
 
 
 @settings(max_examples=15)

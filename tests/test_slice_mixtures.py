@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.special import voigt_profile
 from scipy.stats import norm
 
 from bayesmeta.panels import legendre_rule
@@ -58,6 +59,32 @@ def test_spread_by_every_rule(tau: float) -> None:
     np.testing.assert_allclose(one.spread_given_tau(x[None])[0] * np.hypot(1.0, tau), known, atol=1e-7)
     np.testing.assert_allclose(one.spread.mixed(x) * np.hypot(1.0, tau), known, atol=1e-7)
     np.testing.assert_allclose(one.spread.mass.sum(), 1.0, atol=1e-9)
+
+
+@pytest.mark.parametrize("tau", [1e-4, 0.02, 0.1, 0.4, 1.0, 3.0])
+@pytest.mark.parametrize("centre", [0.0, 2.0])
+def test_a_narrow_core_with_heavy_tails_is_spread_too(tau: float, centre: float) -> None:
+    # Cauchy's density with normal noise is Voigt's profile; its sd is nothing like its core
+    edges, core = np.array([[centre - 12.0, centre, centre + 12.0]]), 0.3
+    x = edges[:, :-1, None] + 0.5 * np.diff(edges, axis=1)[:, :, None] * (legendre_rule(140)[0] + 1)
+    one = SliceMixture(np.ones(1), np.array([tau]), edges, voigt_profile(x - centre, 0.0, core))
+    at = centre + np.concatenate([np.linspace(-6.0, 6.0, 61), np.linspace(-0.5, 0.5, 41)])
+    # what noise brings in from beyond the ends is less than this
+    known, beyond = voigt_profile(at - centre, tau, core), 1e-3 * np.exp(-0.5 * (6.0 / tau) ** 2)
+    np.testing.assert_allclose(one.spread_given_tau(at[None])[0], known, atol=1e-7 + beyond)
+    np.testing.assert_allclose(one.spread.mixed(at), known, atol=2e-6 + beyond)
+
+
+def test_a_corner_of_the_slice_is_spread_too() -> None:
+    # the double exponential density with normal noise, in closed form
+    edges, tau = np.array([[-30.0, 0.0, 30.0]]), 0.05
+    x = edges[:, :-1, None] + 0.5 * np.diff(edges, axis=1)[:, :, None] * (legendre_rule(SIZE)[0] + 1)
+    laplace = SliceMixture(np.ones(1), np.array([tau]), edges, 0.5 * np.exp(-np.abs(x)))
+    at = np.linspace(-0.4, 0.4, 81)
+    known = (
+        0.5 * np.exp(0.5 * tau**2) * (np.exp(at) * norm.cdf(-at / tau - tau) + np.exp(-at) * norm.cdf(at / tau - tau))
+    )
+    np.testing.assert_allclose(laplace.spread_given_tau(at[None])[0], known, atol=2e-8)
 
 
 def test_a_corner_between_the_panels_is_kept() -> None:
