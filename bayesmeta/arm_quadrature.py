@@ -14,9 +14,10 @@ import numpy as np
 from bayesmeta.arm_solution import ArmSolution
 from bayesmeta.distributions import Prior
 from bayesmeta.errors import ConvergenceError, DataError, SpecError
+from bayesmeta.legendre import legendre_rule
 from bayesmeta.likelihoods import ModelData
 from bayesmeta.mixtures import NormalMixtures
-from bayesmeta.panels import Map, PanelDensity, integrate, legendre_rule
+from bayesmeta.panels import Map, PanelDensity, integrate
 from bayesmeta.points import PointMasses
 from bayesmeta.priors import Priors
 from bayesmeta.quadrature import finite_moments, solve_normal, tau_map, typical_variance

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import log_ndtr, logsumexp
 
 from bayesmeta.distributions import Prior
-from bayesmeta.panels import legendre_rule
+from bayesmeta.legendre import legendre_rule
 from bayesmeta.priors import Priors
 from bayesmeta.quadrature import log_likelihood_tau
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import gammaincinv, ndtr
 
+from bayesmeta.legendre import legendre_rule
 from bayesmeta.mixtures import NormalMixtures
-from bayesmeta.panels import legendre_rule
 from bayesmeta.points import PointMasses
 from bayesmeta.pointwise import pointwise_log_likelihood
 from bayesmeta.posterior import Posterior

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayesmeta.panels import invert_series, legendre_rule
+from bayesmeta.legendre import invert_series, legendre_rule
 
 Array = np.ndarray
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayesmeta.errors import DataError, SpecError
+from bayesmeta.legendre import legendre_rule
 from bayesmeta.mixtures import NormalMixtures
-from bayesmeta.panels import PanelDensity, integrate, legendre_rule
+from bayesmeta.panels import PanelDensity, integrate
 from bayesmeta.points import PointMasses
 from bayesmeta.priors import Priors
 from bayesmeta.quadrature import LOG_2PI, conditional_mu, log_likelihood_tau, tau_map, typical_variance

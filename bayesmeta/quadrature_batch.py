@@ -12,8 +12,9 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from bayesmeta.errors import ConvergenceError
+from bayesmeta.legendre import invert_series, legendre_rule
 from bayesmeta.mixtures import SQRT_2PI
-from bayesmeta.panels import MAX_PANELS, TOLERANCE, Map, invert_series, legendre_rule
+from bayesmeta.panels import MAX_PANELS, TOLERANCE, Map
 from bayesmeta.priors import Priors
 from bayesmeta.quadrature import (
     check_supported,

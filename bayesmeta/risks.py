@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from bayesmeta.errors import SpecError
-from bayesmeta.panels import legendre_rule
+from bayesmeta.legendre import legendre_rule
 from bayesmeta.shortest import column_quantile, shortest_interval
 from bayesmeta.summaries import check_level
 

@@ -8,7 +8,7 @@ from functools import cache, cached_property, partial
 import numpy as np
 
 from bayesmeta.graded_cells import DEGREE, SIGMAS, cell_points, shares
-from bayesmeta.panels import legendre_rule, unresolved
+from bayesmeta.legendre import legendre_rule, unresolved
 from bayesmeta.smoothing import hermite_rule, legendre_rules
 from bayesmeta.tabulated import Density, Tabulated
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from bayesmeta.distributions import Prior
 from bayesmeta.errors import DataError
-from bayesmeta.panels import PanelDensity, legendre_basis, legendre_rule, unresolved
+from bayesmeta.legendre import legendre_basis, legendre_rule, unresolved
+from bayesmeta.panels import PanelDensity
 
 Array = np.ndarray
 #: slices of mu reach down to this far below their maximum (natural log)

@@ -9,7 +9,7 @@ import numpy as np
 
 from bayesmeta.graded_cells import SIGMAS
 from bayesmeta.inversion import invert_panels
-from bayesmeta.panels import legendre_rule
+from bayesmeta.legendre import legendre_rule
 from bayesmeta.slice_mixtures import SliceMixture
 from bayesmeta.slices import NormalStudy, Slices
 from bayesmeta.smoothing import NEGLIGIBLE, Smoothed

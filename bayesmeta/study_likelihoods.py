@@ -16,7 +16,7 @@ from scipy.special import gammaln
 from bayesmeta.distributions import Prior
 from bayesmeta.errors import ConvergenceError, unknown_name
 from bayesmeta.inversion import invert_panels
-from bayesmeta.panels import legendre_rule
+from bayesmeta.legendre import legendre_rule
 from bayesmeta.priors import DEFAULT_BASELINE, baseline_log_density
 
 Array = np.ndarray

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from scipy.special import betainc, betaincinv, ndtr, ndtri
 
 from bayesmeta.inversion import invert_panels
-from bayesmeta.panels import legendre_rule
+from bayesmeta.legendre import legendre_rule
 
 U = np.array([1e-6, 0.01, 0.2, 0.5, 0.77, 0.99, 1 - 1e-6])
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from bayesmeta.errors import ConvergenceError
-from bayesmeta.panels import Map, integrate, legendre_rule
+from bayesmeta.panels import Map, integrate
 
 HALF_LINE, INTERVAL, LOG = Map("half_line", 0.0, 0.7), Map("interval", 0.5, 3.5), Map("log", 0.0, 1.2, -0.5)
 MAPS = {"half_line": HALF_LINE, "interval": INTERVAL, "log": LOG, "shifted": Map("half_line", 2.0, 0.3)}
@@ -137,13 +137,3 @@ def test_a_density_that_cannot_be_resolved_is_refused() -> None:
     noise = np.random.default_rng(1)
     with pytest.raises(ConvergenceError, match="did not reach its tolerance of 1e-12 with 2000 panels"):
         integrate(lambda tau: noise.normal(size=tau.shape), INTERVAL)
-
-
-def test_the_rule_differentiates_and_integrates_polynomials() -> None:
-    nodes, weights, to_series, to_integral, to_slope = legendre_rule(8)
-    assert weights.sum() == pytest.approx(2.0)
-    cube = nodes**3
-    series = cube @ to_series
-    np.testing.assert_allclose(np.polynomial.legendre.legval(0.3, series), 0.027, atol=1e-14)
-    np.testing.assert_allclose(np.polynomial.legendre.legval(0.3, series @ to_slope), 0.27, atol=1e-13)
-    np.testing.assert_allclose(np.polynomial.legendre.legval(0.3, cube @ to_integral), (0.3**4 - 1) / 4, atol=1e-14)

@@ -3,7 +3,7 @@ import pytest
 from scipy.special import voigt_profile
 from scipy.stats import norm
 
-from bayesmeta.panels import legendre_rule
+from bayesmeta.legendre import legendre_rule
 from bayesmeta.slice_mixtures import SliceMixture, effect_family
 
 SIZE = 48

@@ -4,7 +4,8 @@ from scipy.special import logsumexp
 
 from bayesmeta.distributions import Prior
 from bayesmeta.errors import DataError
-from bayesmeta.panels import Map, integrate, legendre_rule
+from bayesmeta.legendre import legendre_rule
+from bayesmeta.panels import Map, integrate
 from bayesmeta.slices import DROP, Conditional, NormalStudy, Slices, join, local_log_density
 
 EFFECT, VARIANCE = np.array([0.2, -0.5, 1.1]), np.array([0.04, 0.3, 0.1])

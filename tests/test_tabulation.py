@@ -72,6 +72,24 @@ def test_it_goes_on_straight_beyond_its_ends(likelihood: str, measure: str, stud
             np.testing.assert_allclose(table.log_value(beyond), known, rtol=1e-12, atol=2e-9)
 
 
+@pytest.mark.parametrize(
+    ("measure", "study", "baseline"),
+    [
+        ("RR", (1, 1, 50, 100), None), ("RR", (0, 1, 1000, 1000), None), ("RR", (4, 5, 200000, 200000), None),
+        ("RR", (0, 1000, 99, 100), None), ("OR", (8, 8, 0, 8), None), ("OR", (0, 20, 20, 20), None), ("OR", (0, 5, 0, 8), "Cauchy(0, 2.5)"),
+        ("OR", (1, 2, 0, 20), "Beta(0.5, 0.5)"), ("OR", (0, 1, 1, 2), "Cauchy(0, 2.5)"),
+    ],
+)  # fmt: skip
+def test_arms_at_the_very_edge(measure: str, study: tuple[int, ...], baseline: str | None) -> None:
+    # flat tops with sharp edges, layers at no effect, baselines without an end
+    prior = parse_prior(baseline) if baseline else None
+    table = table_of("binomial", measure, study, prior)
+    theta = np.concatenate([np.linspace(-60.0, 60.0, 241), np.linspace(-0.1, 0.1, 101)])
+    known = engine("binomial", measure, study, theta, prior)
+    felt = table.peak - known < 30
+    np.testing.assert_allclose(table.log_value(theta)[felt], known[felt], rtol=1e-11, atol=2e-8)
+
+
 @settings(max_examples=15)
 @given(st.floats(-3.0, 3.0), st.floats(0.2, 5.0))
 def test_where_the_search_begins_is_no_matter(guess: float, spread: float) -> None:

@@ -22,7 +22,7 @@ FLOORS = (
     "cochrane_package cochrane_effects cochrane_infer cochrane_rows cochrane cochrane_entries cochrane_reproduction",
     "prior_families distributions empirical_priors priors",
     "likelihood_densities likelihood_data likelihoods",
-    "panels shortest inversion mixtures tau_functions points quadrature point_quadrature quadrature_batch",
+    "legendre panels shortest inversion mixtures tau_functions points quadrature point_quadrature quadrature_batch",
     "compiled study_kernels study_likelihoods graded_cells cell_kernels tabulation smoothing tabulated slices slice_mixtures",
     "study_effects arm_solution arm_quadrature pointwise",
     "samples models nuts_blocks nuts_programs nuts",
