@@ -49,7 +49,8 @@ The largest Monte Carlo standard error of a coverage is {most:.1f} percentage po
 Methods named after an estimator of tau2 pool log risk ratios with 0.5 added to the cells of a study that has an empty one, leave
 out studies without events (RevMan's rule), and have Wald intervals unless their names say otherwise; "Bayes normal" sees the
 same numbers. MH and Peto add nothing; they average ratios, and the log of a mean ratio exceeds mu, by up to about tau^2/2.
-"Bayes binomial" models the counts and keeps every study. Bayesian rows are posterior medians and equal-tailed intervals with
+"Bayes binomial" models the counts and keeps every study; "flatter" has Normal(0, 100) in place of Normal(0, 10) as the prior of
+the baselines (the logit of the larger risk). Bayesian rows are posterior medians and equal-tailed intervals with
 mu ~ Normal(0, 2.82) and tau ~ HalfNormal(0.5) or, where they say "Turner", the predictive distribution of Turner et al. (2015)
 over all outcomes. "PI" is the probability that the effect in a new trial lies in the 95%
 prediction interval. Bias and width are on the log scale; widths are medians. An asterisk marks a coverage more than three

@@ -29,6 +29,7 @@ RARE_METHODS = (
     "MH",
     "Peto (OR)",
     "Bayes binomial",
+    "Bayes binomial, flatter",
 )
 
 
