@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bayesmeta.calibration_coverage import Cell, arm_level_rows, two_stage_rows
 from bayesmeta.calibration_ranks import TERMS, calibrate
 from bayesmeta.files import write_text
+from bayesmeta.processes import start_processes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,8 +95,7 @@ def run_tasks(tasks: Sequence[Task], *, jobs: int = 1) -> Iterator[tuple[Task, f
         for task in missing:
             yield task, _make(task)
         return
-    # a process that has sampled with NUTS holds threads, which a forked one would lack
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with start_processes(jobs) as pool:
         running = {pool.submit(_make, task): task for task in missing}
         for done in as_completed(running):
             yield running[done], done.result()

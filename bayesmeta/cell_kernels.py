@@ -19,12 +19,12 @@ SQRT_2PI = math.sqrt(2 * math.pi)
 LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 LOG2_E, LOG_2, LOG_2_REST = 1 / math.log(2.0), 6.93147180369123816490e-01, 1.90821492927058770002e-10
 #: Gauss-Legendre nodes on a piece of the normal density: at least, for each standard deviation, and at most
-LEAST, PER_SIGMA = 8, 1.6
+LEAST, PER_SIGMA = 7, 1.45
 #: the least over the square root of a distance
-LEAST_ROOT = 18
+LEAST_ROOT = 16
 MOST = LEAST_ROOT + math.ceil(PER_SIGMA * 2 * SIGMAS)
-#: of exp on (-log(2) / 2, log(2) / 2), beyond the last of which nothing is left
-C = tuple(1 / math.factorial(n) for n in range(13))
+#: of exp on (-log(2) / 2, log(2) / 2), beyond the last of which 3e-13 is left
+C = tuple(1 / math.factorial(n) for n in range(11))
 
 
 @inlined
@@ -61,7 +61,7 @@ def log_values(frame: Array, cells: Array, theta: Array) -> Array:
 
 @inlined
 def _sum_exp(exponent: Array, size: int, top: float, bits: Array) -> float:
-    """Return the sum of exp(exponent - top), its terms to 1e-15; ``bits`` (shape (2, at least size), integers) is room to work in.
+    """Return the sum of exp(exponent - top), its terms to 3e-13; ``bits`` (shape (2, at least size), integers) is room to work in.
 
     exp x = 2^k exp r with k the integer nearest to x / log 2: without calls and branches, so that several are computed at once.
     """
@@ -73,7 +73,7 @@ def _sum_exp(exponent: Array, size: int, top: float, bits: Array) -> float:
         r2 = r * r
         r4 = r2 * r2
         low = ((C[0] + C[1] * r) + (C[2] + C[3] * r) * r2) + ((C[4] + C[5] * r) + (C[6] + C[7] * r) * r2) * r4
-        values[j] = low + (((C[8] + C[9] * r) + (C[10] + C[11] * r) * r2) + C[12] * r4) * (r4 * r4)
+        values[j] = low + ((C[8] + C[9] * r) + C[10] * r2) * (r4 * r4)
         bits[1, j] = (np.int64(k) + 1023) << 52
     total = 0.0
     for j in range(size):
@@ -155,10 +155,9 @@ def on_own_scale(nodes: Array, log_weights: Array, peak_at: float, mu: Array, ta
         inverse, reach = math.sqrt(0.5) / tau[t], SIGMAS * tau[t]
         for i in range(mu.shape[1]):
             # the product of m_i and the normal density lies between their centres, give or take the width of the latter
-            first = np.searchsorted(nodes, min(mu[t, i], peak_at) - reach)
-            last = np.searchsorted(nodes, max(mu[t, i], peak_at) + reach)
-            first = min(first, len(nodes) - 1)
-            last = max(last, first + 1)
+            low, high = min(mu[t, i], peak_at) - reach, max(mu[t, i], peak_at) + reach
+            first = 0 if low <= nodes[0] else min(np.searchsorted(nodes, low), len(nodes) - 1)
+            last = len(nodes) if high >= nodes[-1] else max(np.searchsorted(nodes, high), first + 1)
             for j in range(first, last):
                 z = (nodes[j] - mu[t, i]) * inverse
                 exponent[j - first] = log_weights[j] - z * z

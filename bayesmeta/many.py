@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +15,7 @@ from bayesmeta.likelihoods import ModelData, model_data
 from bayesmeta.measures import MEASURES, Effects
 from bayesmeta.posterior import Posterior
 from bayesmeta.priors import Priors, parse_priors
+from bayesmeta.processes import start_processes
 from bayesmeta.quadrature import check_supported
 from bayesmeta.quadrature_batch import solve_batch
 from bayesmeta.summaries import check_level
@@ -130,7 +129,7 @@ def _solved(waiting: list[tuple[int, ModelData, Priors]], tails: Array, jobs: in
     if jobs < 2 or len(waiting) < 2 * jobs:
         yield from map(one, waiting)
         return
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with start_processes(jobs) as pool:
         yield from pool.map(one, waiting, chunksize=max(1, min(25, len(waiting) // (4 * jobs))))
 
 

@@ -114,14 +114,16 @@ class SliceMixture:
     @cached_property
     def spread(self) -> SliceMixture:
         """The mixture with N(0, tau^2) noise added, on wider panels."""
-        reach = np.sqrt((2 * self.half) ** 2 + (SIGMAS * self.tau[:, None]) ** 2)
-        middle = self.edges[:, 1:2]
+        felt = self.weights > 1e-13
+        here = SliceMixture(self.weights[felt], self.tau[felt], self.edges[felt], self.value[felt])
+        reach = np.sqrt((2 * here.half) ** 2 + (SIGMAS * here.tau[:, None]) ** 2)
+        middle = here.edges[:, 1:2]
         edges = np.concatenate([middle - reach[:, :1], middle, middle + reach[:, 1:]], axis=1)
         for size in SPREAD_NODES:
-            wider = SliceMixture(self.weights, self.tau, edges, np.empty((len(edges), 2, size)))
-            value = self.spread_given_tau(wider.nodes.reshape(len(edges), -1))
+            wider = SliceMixture(here.weights, here.tau, edges, np.empty((len(edges), 2, size)))
+            value = here.spread_given_tau(wider.nodes.reshape(len(edges), -1))
             wider = replace(wider, value=value.reshape(wider.value.shape))
-            if self.weights @ unresolved(wider.value, wider.half) < RESOLVED:
+            if here.weights @ unresolved(wider.value, wider.half) < RESOLVED:
                 break
         return wider
 

@@ -23,8 +23,9 @@ TOLERANCE, ROUNDING = 1e-9, 3e-14
 FALL, FARTHEST = 120.0, 400.0
 #: the narrowest panels are cut into this many cells, for fast evaluation
 CUTS = 32
-#: studies whose tables are kept, so that refits (leave one out, other priors) need not make them again, and their cells
-KEPT, KEPT_CELLS = 4096, 4_000_000
+#: studies whose tables are kept, so that refits (leave one out, other priors) need not make them again; the few that have more cells
+#: than this (half a megabyte) are not
+KEPT, KEPT_CELLS = 4096, 8192
 
 
 @dataclass(frozen=True)
@@ -118,9 +119,10 @@ def tabulate(
         )
         found.update(zip((keys[i] for i in new), made, strict=True))
     for key, table in found.items():
-        _kept[key] = table
-        _kept.move_to_end(key)
-    while len(_kept) > KEPT or sum(len(table.cells) for table in _kept.values()) > KEPT_CELLS:
+        if len(table.cells) <= KEPT_CELLS:
+            _kept[key] = table
+            _kept.move_to_end(key)
+    while len(_kept) > KEPT:
         _kept.popitem(last=False)
     return tuple(found[key] for key in keys)
 

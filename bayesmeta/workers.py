@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait as wait_for
 from types import TracebackType
 from typing import Protocol, Self
 
+from bayesmeta.processes import start_processes
 from bayesmeta.tasks import Outcome, Task, perform
 
-#: threads of numpy's linear algebra in a worker: the processes are the parallelism
-ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
-)
 #: analyses below which starting processes takes more time than it saves
 FEW = 30
 DIED = "its worker process died twice (out of memory, or a crash of the system's libraries)"
@@ -164,7 +157,7 @@ class Processes:
 
     def give(self, task: Task) -> None:
         """Hand a task to the pool, started with the first."""
-        self._pool = self._pool or _pool(self._count)
+        self._pool = self._pool or start_processes(self._count)
         try:
             self._running[self._pool.submit(self._do, task)] = task
         except BrokenProcessPool:
@@ -198,7 +191,7 @@ class Processes:
 
     def _alone(self, task: Task) -> tuple[Task, Outcome]:
         """Do a task with no other beside it, so that it is known whose the death is."""
-        self._pool = self._pool or _pool(1)
+        self._pool = self._pool or start_processes(1)
         try:
             return task, self._pool.submit(self._do, task).result()
         except BrokenProcessPool:
@@ -220,38 +213,3 @@ class Processes:
 def _unsent(error: Exception) -> Outcome:
     """Return the outcome of a task whose own could not be sent."""
     return Outcome(errors=(f"unexpected {type(error).__name__}: {error}",))
-
-
-def _pool(count: int) -> ProcessPoolExecutor:
-    """Start processes anew (not forked: the sampler and the plots hold threads)."""
-    before = {name: os.environ.get(name) for name in ONE_THREAD}
-    os.environ.update(ONE_THREAD)  # read when numpy is imported, so it must stand there before a worker starts
-    try:
-        pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
-        # a process is started with each of the first tasks, so each is given one that is nothing
-        for _ in range(count):
-            pool.submit(_nothing)
-        return pool
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _nothing() -> None:
-    """Do nothing."""
-
-
-def _begin() -> None:
-    """Begin a worker: Ctrl-C is the parent's to hear, and a parent that is killed must not leave it behind."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
-
-
-def _follow(sentinel: int) -> None:
-    wait_for([sentinel])
-    os._exit(1)

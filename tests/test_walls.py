@@ -14,7 +14,7 @@ MODULES = {path.stem: path for path in sorted(HOUSE.glob("*.py")) if path.stem n
 
 #: every room, in order: each imports only rooms above it (ARCHITECTURE.md tells the same)
 FLOORS = (
-    "errors files formatting",
+    "errors files formatting processes",
     "effect_formulas studies_names studies_cells studies_raw columns studies_rows studies_frame studies_sheet studies_checks studies",
     "effects row_checks zero_cells ready_made measures",
     "heterogeneity frequentist_names common_effect frequentist",

@@ -1,0 +1,50 @@
+"""Processes of this machine that share work."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.connection import wait as wait_for
+
+#: threads of numpy's linear algebra in a worker: the processes are the parallelism
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
+)
+
+
+def start_processes(count: int) -> ProcessPoolExecutor:
+    """Start processes anew (not forked: the sampler and the plots hold threads), each with one thread for linear algebra."""
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(ONE_THREAD)  # read when numpy is imported, so it must stand there before a worker starts
+    try:
+        pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
+        # a process is started with each of the first tasks, so each is given one that is nothing
+        for _ in range(count):
+            pool.submit(_nothing)
+        return pool
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+def _begin() -> None:
+    """Begin a worker: Ctrl-C is the parent's to hear, and a parent that is killed must not leave it behind."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
+
+
+def _follow(sentinel: int) -> None:
+    wait_for([sentinel])
+    os._exit(1)
