@@ -11,11 +11,12 @@ import time
 import pytest
 
 from bayesmeta.errors import SpecError
+from bayesmeta.processes import ONE_THREAD
 from bayesmeta.review import chosen_workers
 from bayesmeta.review_plan import alone_in
 from bayesmeta.review_spec import read_review
 from bayesmeta.tasks import Outcome, Task, perform
-from bayesmeta.workers import DIED, ONE_THREAD, Here, Processes, do_all, good_jobs
+from bayesmeta.workers import DIED, Here, Processes, do_all, good_jobs
 
 #: tasks that die, once or always, as ones out of memory do
 DEEDS = """
