@@ -129,8 +129,8 @@ def test_workers_are_chosen():
 
 def test_processes_end_when_their_parent_is_killed(tmp_path):
     code = (
-        "import os, time\nfrom bayesmeta.workers import _pool\n"
-        "if __name__ == '__main__':\n    pool = _pool(2)\n"
+        "import os, time\nfrom bayesmeta.processes import start_processes\n"
+        "if __name__ == '__main__':\n    pool = start_processes(2)\n"
         "    print(*{pool.submit(os.getpid).result() for _ in range(9)}, flush=True)\n    time.sleep(60)\n"
     )
     (tmp_path / "main.py").write_text(code)
