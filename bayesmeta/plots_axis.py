@@ -81,7 +81,7 @@ def axis_limits(
     low, high = min(low, wanted_low), max(high, wanted_high)
     if low <= null <= high:  # both directions stay visible
         low, high = min(low, null - 0.15 * (high - null)), max(high, null + 0.15 * (null - low))
-    if high - low <= 1e-9 * max(1.0 if log else 0.0, abs(low), abs(high)):  # all the same
+    if high - low <= max(1e-9 * max(1.0 if log else 0.0, abs(low), abs(high)), 1e-30):  # all the same, but for rounding
         half = math.log(1.5) if log else max(0.1 * abs(low), 0.5)
         low, high = low - half, high + half
     pad = 0.04 * (high - low)

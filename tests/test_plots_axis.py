@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bayesmeta.plots_axis import axis_limits, ticks
@@ -29,6 +29,7 @@ finite = st.floats(-20, 20)
 
 
 @settings(max_examples=60)
+@example([(0.0, 2.3e-308)], False)
 @given(st.lists(st.tuples(finite, st.floats(0, 30)), min_size=1, max_size=8), st.booleans())
 def test_axis_and_ticks_hold_for_any_data(rows, log):
     spans = [(y - h, y + h) for y, h in rows]
