@@ -94,8 +94,7 @@ def _studies(data: ModelData, priors: Priors) -> tuple[tuple[Smoothed | NormalSt
     if data.likelihood == "normal":
         pairs = zip(data.columns["effect"], data.columns["se"], strict=True)
         return tuple(NormalStudy(float(effect), float(se) ** 2) for effect, se in pairs), False
-    spread = np.sqrt(np.minimum(data.guide_variance, data.study_variance))
-    tables = tabulate(data.likelihood, data.measure, data.columns, data.guide_effect, spread, priors.baseline)
+    tables = tabulate(data.likelihood, data.measure, data.columns, priors.baseline)
     return tuple(smoothed(table) for table in tables), any(table.corner for table in tables)
 
 

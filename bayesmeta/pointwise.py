@@ -32,7 +32,5 @@ def pointwise_log_likelihood(data: ModelData, priors: Priors, mu: Array, tau: Ar
     if data.likelihood == "normal":
         total = data.columns["se"] ** 2 + tau[:, None] ** 2
         return -0.5 * (LOG_2PI + np.log(total) + (data.columns["effect"] - mu[:, None]) ** 2 / total)
-    spread = np.sqrt(data.study_variance)
-    guess = np.where(np.isfinite(data.guide_effect), data.guide_effect, 0.0)
-    tables = tabulate(data.likelihood, data.measure, data.columns, guess, spread, priors.baseline)
+    tables = tabulate(data.likelihood, data.measure, data.columns, priors.baseline)
     return np.stack([smoothed(table).log_smooth(mu[:, None], tau)[:, 0] for table in tables], axis=1)

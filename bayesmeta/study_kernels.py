@@ -26,6 +26,9 @@ HALVED, QUARTERED = 1e-7, 2e-3
 #: twice the nodes about square the error of a rule that converges; this power must be seen, or an error of this size (and this
 #: share of counts and log-likelihood, which is rounding)
 SQUARED, SURE, ROUNDING = 1.6, 1e-11, 1e-15
+#: nodes are no farther apart than this where an arm's likelihood bends (exp(-n e^x) asks the most: an error of about exp(-pi^2 / 0.4)
+#: of the bend's own mass); a bend where the integrand has fallen by more than this is not felt
+AT_BENDS, FELT = 0.4, 30.0
 #: x spreads as sinh beyond about this many standard deviations
 STRETCH = 4.0
 
@@ -164,6 +167,37 @@ def _start(code: int, row: Array, theta: float) -> float:
     return _start_t_statistic(row, theta)
 
 
+@inlined
+def _bend(r: float, n: float) -> float:
+    return math.log((r + 0.5) / (n - r + 0.5))
+
+
+@inlined
+def _bends(code: int, row: Array, theta: float) -> tuple[float, float, float]:
+    """Return where the arms' likelihoods bend within about a unit of x (nowhere: NaN): far from the mode if the prior is wide."""
+    if code == RISK_RATIO:
+        r_large, n_large, r_small, n_small = row[0], row[1], row[2], row[3]
+        if theta <= 0:
+            r_large, n_large, r_small, n_small = row[2], row[3], row[0], row[1]
+        p = (r_small + 0.5) / (n_small + 1.0) * math.exp(abs(theta))
+        return _bend(r_large, n_large), math.log(p / (1 - p)) if p < 1 else np.nan, 0.0
+    if code == ODDS_RATIO:
+        return _bend(row[0], row[1]) - 0.5 * theta, _bend(row[2], row[3]) + 0.5 * theta, np.nan
+    if code == RATE_RATIO:
+        return math.log((row[0] + 0.5) / row[1]) - 0.5 * theta, math.log((row[2] + 0.5) / row[3]) + 0.5 * theta, np.nan
+    return np.nan, np.nan, np.nan
+
+
+@compiled
+def _widest(code: int, row: Array, prior: Array, theta: float, mode: float, peak: float, stretch: float) -> float:
+    """Return how far apart nodes in v may be, so that the bends are resolved."""
+    out = np.inf
+    for x in _bends(code, row, theta):
+        if not math.isnan(x) and peak - _log_joint(code, row, prior, theta, x) < FELT:
+            out = min(out, AT_BENDS / math.sqrt(stretch * stretch + (x - mode) ** 2))
+    return out
+
+
 @compiled
 def _mode(code: int, row: Array, prior: Array, theta: float) -> tuple[float, float, float]:
     """Climb to about the mode by damped Newton steps; return it, the height there and the standard deviation its curvature implies."""
@@ -249,6 +283,7 @@ def log_integrals(code: int, data: Array, prior: Array, theta: Array) -> Array:
         # sums over every fourth node, over every other one, and over all: each turns into the one before when the nodes are doubled
         fourth, other, every = 0.0, 0.0, 0.0
         nodes, last, out[i] = FIRST_NODES, 0, np.nan
+        widest = _widest(code, row, prior, theta[i], mode, peak, stretch)
         sure = SURE + ROUNDING * (np.abs(row).sum() + abs(peak))
         while nodes <= MOST_NODES:
             h = (high - low) / (nodes - 1)
@@ -267,7 +302,7 @@ def log_integrals(code: int, data: Array, prior: Array, theta: Array) -> Array:
                     other += value
             halved, quartered = abs(math.log(2 * other / every)), abs(math.log(4 * fourth / every))
             squared = halved < sure or halved < quartered**SQUARED
-            if halved < HALVED and quartered < QUARTERED and squared:
+            if halved < HALVED and quartered < QUARTERED and squared and h < widest:
                 out[i] = math.log(every * h * stretch) + peak
                 break
             last, nodes = nodes, 2 * nodes - 1

@@ -7,7 +7,7 @@ Review 56:385). The loops are in ``study_kernels``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +38,8 @@ class Kernel:
         The data it needs, in its order.
     constant : callable
         ``constant(columns)``: natural log of what depends on neither theta nor x.
+    start : callable
+        ``start(columns)``: about where m_i is along theta and how wide (model scale), finite whatever the data.
     corner : bool
         Whether m_i has a corner at theta = 0.
     baseline : bool
@@ -47,7 +49,8 @@ class Kernel:
     density: str
     columns: tuple[str, ...]
     constant: Callable[[Columns], Array]
-    corner: bool
+    start: Callable[[Columns], tuple[Array, Array]]
+    corner: bool = False
     baseline: bool = True
 
     @property
@@ -88,16 +91,42 @@ def _constant_t(columns: Columns) -> Array:
     return -0.5 * LOG_2PI + np.log(2.0) + 0.5 * df * np.log(0.5 * df) - gammaln(0.5 * df)
 
 
+def _arms(columns: Columns) -> Iterator[tuple[Array, Array]]:
+    """Events and the others of both arms, half a participant added to each: good enough to begin a search with."""
+    events = (columns["events_e"], columns["events_c"])
+    return ((r + 0.5, n - r + 0.5) for r, n in zip(events, (columns["n_e"], columns["n_c"]), strict=True))
+
+
+def _start_risk_ratio(columns: Columns) -> tuple[Array, Array]:
+    (a, b), (c, d) = _arms(columns)
+    return np.log(a / (a + b)) - np.log(c / (c + d)), np.sqrt(b / (a * (a + b)) + d / (c * (c + d)))
+
+
+def _start_odds_ratio(columns: Columns) -> tuple[Array, Array]:
+    (a, b), (c, d) = _arms(columns)
+    return np.log(a / b) - np.log(c / d), np.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
+
+
+def _start_rate_ratio(columns: Columns) -> tuple[Array, Array]:
+    a, c = columns["events_e"] + 0.5, columns["events_c"] + 0.5
+    return np.log(a / columns["time_e"]) - np.log(c / columns["time_c"]), np.sqrt(1 / a + 1 / c)
+
+
+def _start_t(columns: Columns) -> tuple[Array, Array]:
+    d = columns["t"] / columns["root_n"]
+    return d, np.sqrt(1 / columns["root_n"] ** 2 + 0.5 * d**2 / columns["df"])
+
+
 FAMILY_CODES = {
     "Normal": "NORMAL", "StudentT": "STUDENT_T", "Cauchy": "STUDENT_T", "Logistic": "LOGISTIC", "Beta": "BETA",
 }  # fmt: skip
 _EVENTS, _RATES = ("events_e", "n_e", "events_c", "n_c"), ("events_e", "time_e", "events_c", "time_c")
 #: by likelihood and measure
 KERNELS: dict[tuple[str, str], Kernel] = {
-    ("binomial", "RR"): Kernel("RISK_RATIO", _EVENTS, _counted, corner=True),
-    ("binomial", "OR"): Kernel("ODDS_RATIO", _EVENTS, _counted, corner=False),
-    ("poisson", "IRR"): Kernel("RATE_RATIO", _RATES, _counted, corner=False),
-    ("nct", "SMD"): Kernel("T_STATISTIC", ("t", "df", "root_n"), _constant_t, corner=False, baseline=False),
+    ("binomial", "RR"): Kernel("RISK_RATIO", _EVENTS, _counted, _start_risk_ratio, corner=True),
+    ("binomial", "OR"): Kernel("ODDS_RATIO", _EVENTS, _counted, _start_odds_ratio),
+    ("poisson", "IRR"): Kernel("RATE_RATIO", _RATES, _counted, _start_rate_ratio),
+    ("nct", "SMD"): Kernel("T_STATISTIC", ("t", "df", "root_n"), _constant_t, _start_t, baseline=False),
 }
 
 

@@ -16,7 +16,7 @@ from bayesmeta.study_likelihoods import Kernel, kernel_of, log_marginal
 
 Array = np.ndarray
 #: points in each panel; how often each side is halved to begin with, and at most
-ORDER, FIRST_LEVEL, LAST_LEVEL = 24, 1, 11
+ORDER, FIRST_LEVEL, LAST_LEVEL = 24, 1, 13
 #: absolute error allowed in log m_i, and relative to the size of the log-likelihood (its rounding)
 TOLERANCE, ROUNDING = 1e-9, 3e-14
 #: how far log m_i is followed: this fall from its maximum, or this distance from 0; it is taken as linear beyond
@@ -84,11 +84,12 @@ def tabulate(
     likelihood: str,
     measure: str,
     columns: Mapping[str, Array],
-    guess: Array,
-    spread: Array,
     baseline: Prior | None = None,
 ) -> tuple[Table, ...]:
     """Tabulate log m_i of every study; those made before are not made again.
+
+    A study's table is the same to the last bit whatever was tabulated with it or before it, so that results do not depend on
+    which process made them.
 
     Parameters
     ----------
@@ -96,8 +97,6 @@ def tabulate(
         Names in ``study_likelihoods.KERNELS``.
     columns : mapping of str to numpy.ndarray, shape (k,)
         The data.
-    guess, spread : numpy.ndarray, shape (k,)
-        About where m_i is and how wide, to begin the search for its range.
     baseline : Prior, optional
         Of the baseline.
 
@@ -114,9 +113,7 @@ def tabulate(
     if len(missing):
         _, first = np.unique(rows[missing], axis=0, return_index=True)
         new = missing[np.sort(first)]
-        made = _tabulate(
-            kernel, {name: value[new] for name, value in columns.items()}, guess[new], spread[new], baseline
-        )
+        made = _tabulate(kernel, {name: value[new] for name, value in columns.items()}, baseline)
         found.update(zip((keys[i] for i in new), made, strict=True))
     for key, table in found.items():
         if len(table.cells) <= KEPT_CELLS:
@@ -132,10 +129,8 @@ def forget() -> None:
     _kept.clear()
 
 
-def _tabulate(
-    kernel: Kernel, columns: Mapping[str, Array], guess: Array, spread: Array, baseline: Prior | None
-) -> list[Table]:
-    split, ends, slopes, peak, peak_at, cornered = _ranges(kernel, columns, guess, spread, baseline)
+def _tabulate(kernel: Kernel, columns: Mapping[str, Array], baseline: Prior | None) -> list[Table]:
+    split, ends, slopes, peak, peak_at, cornered = _ranges(kernel, columns, baseline)
     k = len(split)
     # panels of equal width in the square root of the distance from the split, halved where they do not resolve log m_i
     first = 2**FIRST_LEVEL
@@ -149,7 +144,8 @@ def _tabulate(
         rows = np.repeat(i, ORDER)
         value = log_marginal(kernel, {name: column[rows] for name, column in columns.items()}, theta.ravel(), baseline)
         value = value.reshape(theta.shape)
-        series = value @ to_series
+        # not ``@``: the rounding of BLAS depends on how many rows there are
+        series = np.einsum("pn,ns->ps", value, to_series)
         # where m_i is far below its maximum its logarithm need not be so accurate
         fallen = np.clip(peak[i] - value.max(axis=1), 0.0, 60.0)
         error = np.abs(series[:, -3:]).sum(axis=1) * np.exp(-fallen / 3)
@@ -186,9 +182,10 @@ def _rounding_size(columns: Mapping[str, Array]) -> Array:
 
 
 def _ranges(
-    kernel: Kernel, columns: Mapping[str, Array], guess: Array, spread: Array, baseline: Prior | None
+    kernel: Kernel, columns: Mapping[str, Array], baseline: Prior | None
 ) -> tuple[Array, Array, Array, Array, Array, Array]:
-    """Find where each log m_i has to be known, from its values on a ladder of thetas about the guess."""
+    """Find where each log m_i has to be known, from its values on a ladder of thetas about a first guess."""
+    guess, spread = kernel.start(columns)
     k = len(guess)
     steps = 0.5 * 1.45 ** np.arange(24)
     offsets = np.concatenate([-steps[::-1], [0.0], steps])

@@ -16,6 +16,7 @@ from bayesmeta.fitting import default_priors
 from bayesmeta.likelihoods import default_likelihood, model_data
 from bayesmeta.priors import Priors, parse_prior, parse_priors
 from bayesmeta.study_likelihoods import kernel_of, log_marginal
+from bayesmeta.tabulation import forget
 
 POINTS = np.array([0.025, 0.25, 0.5, 0.75, 0.975])
 BCG = pd.read_csv("reviews/bcg/studies.csv")
@@ -266,6 +267,28 @@ def test_a_baseline_prior_changes_both_likelihood_and_answer() -> None:
     assert abs(flat.quantile("mu", 0.5) - wide.quantile("mu", 0.5)) > 0.02
     with pytest.raises(SpecError, match="baseline"):
         bm.fit(rare, measure="RR", likelihood="normal", priors={"baseline": "Beta(1, 1)"})
+
+
+def test_what_was_fitted_before_does_not_matter() -> None:
+    # to the last bit, though another formula for the effects begins the searches elsewhere
+    pain = pd.DataFrame(
+        {
+            "study": ["A", "B"],
+            "mean_e": [20.1, 18.0],
+            "sd_e": [8.2, 7.5],
+            "n_e": [40, 30],
+            "mean_c": [25.3, 19.2],
+            "sd_c": [9.1, 8.8],
+            "n_c": [42, 28],
+        }
+    )
+    found = []
+    for before in ("revman", "exact"):
+        forget()
+        bm.fit(pain, measure="SMD", likelihood="nct", smd=before)
+        found.append(bm.fit(pain, measure="SMD", likelihood="nct", smd="revman"))
+    np.testing.assert_array_equal(found[0].quantile("mu", POINTS), found[1].quantile("mu", POINTS))
+    assert found[0].log_marginal_likelihood == found[1].log_marginal_likelihood
 
 
 def test_priors_are_values_of_the_tabulation_too() -> None:

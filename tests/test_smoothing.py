@@ -23,7 +23,7 @@ each_study = pytest.mark.parametrize(("likelihood", "measure", "study"), STUDIES
 
 
 def smoothed_study(likelihood: str, measure: str, study: tuple[float, ...]) -> Smoothed:
-    return smoothed(tabulate(likelihood, measure, columns_of(likelihood, study), np.zeros(1), np.ones(1))[0])
+    return smoothed(tabulate(likelihood, measure, columns_of(likelihood, study))[0])
 
 
 def densely(table: Table, mu: float, tau: float, scale: float) -> float:

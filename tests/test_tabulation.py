@@ -1,20 +1,24 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_study_likelihoods import EVERYTHING, allowed, columns_of, engine
+from test_study_likelihoods import EVERYTHING, STUDIES, allowed, columns_of, engine
 
 from bayesmeta import tabulation
 from bayesmeta.priors import parse_prior
+from bayesmeta.study_likelihoods import KERNELS, kernel_of
 from bayesmeta.tabulation import FARTHEST, Table, tabulate
 
 
-def table_of(likelihood: str, measure: str, study: tuple[float, ...], baseline=None, guess=0.0, spread=None) -> Table:
-    if spread is None:
-        # the search begins within a thousand standard deviations or so
-        spread = 2e-5 if (measure, study[0]) == ("RR", 199990) else 1.0
-    columns = columns_of(likelihood, study)
-    return tabulate(likelihood, measure, columns, np.array([guess]), np.array([spread]), baseline)[0]
+def table_of(likelihood: str, measure: str, study: tuple[float, ...], baseline=None) -> Table:
+    return tabulate(likelihood, measure, columns_of(likelihood, study), baseline)[0]
+
+
+def together(likelihood: str, studies) -> dict[str, np.ndarray]:
+    columns = [columns_of(likelihood, study) for study in studies]
+    return {name: np.concatenate([one[name] for one in columns]) for name in columns[0]}
 
 
 @pytest.fixture
@@ -24,9 +28,9 @@ def fresh(monkeypatch):
     made: list[int] = []
     plain = tabulation._tabulate
 
-    def counting(kernel, columns, guess, spread, baseline):
-        made.append(len(guess))
-        return plain(kernel, columns, guess, spread, baseline)
+    def counting(kernel, columns, baseline):
+        made.append(len(next(iter(columns.values()))))
+        return plain(kernel, columns, baseline)
 
     monkeypatch.setattr(tabulation, "_tabulate", counting)
     return made
@@ -78,6 +82,8 @@ def test_it_goes_on_straight_beyond_its_ends(likelihood: str, measure: str, stud
         ("RR", (1, 1, 50, 100), None), ("RR", (0, 1, 1000, 1000), None), ("RR", (4, 5, 200000, 200000), None),
         ("RR", (0, 1000, 99, 100), None), ("OR", (8, 8, 0, 8), None), ("OR", (0, 20, 20, 20), None), ("OR", (0, 5, 0, 8), "Cauchy(0, 2.5)"),
         ("OR", (1, 2, 0, 20), "Beta(0.5, 0.5)"), ("OR", (0, 1, 1, 2), "Cauchy(0, 2.5)"),
+        ("OR", (5, 5, 0, 5), None), ("OR", (1, 1, 0, 100), None), ("OR", (2, 2, 0, 5), "Cauchy(0, 2.5)"),
+        ("RR", (1, 2, 200000, 200000), None),
     ],
 )  # fmt: skip
 def test_arms_at_the_very_edge(measure: str, study: tuple[int, ...], baseline: str | None) -> None:
@@ -93,9 +99,9 @@ def test_arms_at_the_very_edge(measure: str, study: tuple[int, ...], baseline: s
 @settings(max_examples=15)
 @given(st.floats(-3.0, 3.0), st.floats(0.2, 5.0))
 def test_where_the_search_begins_is_no_matter(guess: float, spread: float) -> None:
-    tabulation._kept.clear()
     theta = np.linspace(-4.0, 3.0, 41)
-    table = table_of("binomial", "RR", (8, 48, 16, 49), guess=guess, spread=spread)
+    kernel = replace(kernel_of("binomial", "RR"), start=lambda _: (np.array([guess]), np.array([spread])))
+    table = tabulation._tabulate(kernel, columns_of("binomial", (8, 48, 16, 49)), None)[0]
     known = engine("binomial", "RR", (8, 48, 16, 49), theta)
     np.testing.assert_allclose(table.log_value(theta), known, atol=2e-9)
 
@@ -109,17 +115,15 @@ def test_the_corner_is_where_the_sides_meet() -> None:
     assert above == pytest.approx(at, abs=1e-5)
     assert not table_of("binomial", "OR", (10, 10, 5, 10)).corner
     # a corner that m_i does not reach is none
-    assert not table_of("binomial", "RR", (2000, 90000, 9000, 90000), guess=-1.5, spread=0.03).corner
+    assert not table_of("binomial", "RR", (2000, 90000, 9000, 90000)).corner
 
 
 def test_the_same_data_are_tabulated_once(fresh) -> None:
     first = table_of("binomial", "RR", (8, 48, 16, 49))
-    assert table_of("binomial", "RR", (8, 48, 16, 49), guess=-0.6, spread=0.4) is first
+    assert table_of("binomial", "RR", (8, 48, 16, 49)) is first
     assert fresh == [1]
     studies = [(8, 48, 16, 49), (4, 21, 5, 20), (4, 21, 5, 20)]
-    columns = [columns_of("binomial", study) for study in studies]
-    together = {name: np.concatenate([one[name] for one in columns]) for name in columns[0]}
-    tables = tabulate("binomial", "RR", together, np.zeros(3), np.ones(3))
+    tables = tabulate("binomial", "RR", together("binomial", studies))
     assert fresh == [1, 1]
     assert tables[0] is first
     assert tables[1] is tables[2]
@@ -139,15 +143,25 @@ def test_another_prior_or_measure_is_another_table(fresh) -> None:
 
 def test_order_does_not_matter(fresh) -> None:
     studies = [(8, 48, 16, 49), (0, 5, 3, 5), (505, 88391, 499, 88391)]
-    columns = [columns_of("binomial", study) for study in studies]
-    together = {name: np.concatenate([one[name] for one in columns]) for name in columns[0]}
-    forward = tabulate("binomial", "OR", together, np.zeros(3), np.ones(3))
-    tabulation._kept.clear()
-    backward = tabulate("binomial", "OR", {n: v[::-1] for n, v in together.items()}, np.zeros(3), np.ones(3))
+    forward = tabulate("binomial", "OR", together("binomial", studies))
+    tabulation.forget()
+    backward = tabulate("binomial", "OR", together("binomial", studies[::-1]))
     assert sum(fresh) == 6
-    theta = np.linspace(-3.0, 3.0, 25)
     for one, other in zip(forward, backward[::-1], strict=True):
-        np.testing.assert_array_equal(one.log_value(theta), other.log_value(theta))
+        np.testing.assert_array_equal(one.cells, other.cells)
+
+
+@pytest.mark.parametrize(("likelihood", "measure"), sorted(KERNELS))
+def test_a_table_is_the_same_in_any_company(likelihood: str, measure: str, fresh) -> None:
+    # to the last bit: another process, which tabulated other studies before, must find the same results
+    tables = tabulate(likelihood, measure, together(likelihood, STUDIES[likelihood]))
+    for study, table in zip(STUDIES[likelihood], tables, strict=True):
+        tabulation.forget()
+        alone = table_of(likelihood, measure, study)
+        np.testing.assert_array_equal(alone.cells, table.cells)
+        np.testing.assert_array_equal(alone.frame, table.frame)
+        assert (alone.peak, alone.error) == (table.peak, table.error)
+    assert fresh == [len(tables), *[1] * len(tables)]
 
 
 def test_only_so_many_are_kept(fresh, monkeypatch) -> None:
