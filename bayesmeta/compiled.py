@@ -2,8 +2,10 @@
 
 Numba takes a second to import, so rooms with compiled loops are imported inside the functions that call them. What was compiled is
 kept beside the source, or in the user's cache directory where that cannot be written; a change of the file, of numba or of the
-processor compiles anew. A loop calls only loops of its own file, since changes elsewhere would go unnoticed
-(what it takes from another room, the options below included: touch the file when that changes).
+processor compiles anew. A loop calls only functions of its own file, since changes elsewhere would go unnoticed
+(what it takes from another room, the options below included: touch the file when that changes), and only inlined ones: of a function
+that stands compiled by itself too, the process that compiles both may run another copy than a process that loads the loop from the
+cache, and their results would differ in the last digits.
 """
 
 from __future__ import annotations

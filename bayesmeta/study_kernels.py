@@ -188,7 +188,7 @@ def _bends(code: int, row: Array, theta: float) -> tuple[float, float, float]:
     return np.nan, np.nan, np.nan
 
 
-@compiled
+@inlined
 def _widest(code: int, row: Array, prior: Array, theta: float, mode: float, peak: float, stretch: float) -> float:
     """Return how far apart nodes in v may be, so that the bends are resolved."""
     out = np.inf
@@ -198,7 +198,7 @@ def _widest(code: int, row: Array, prior: Array, theta: float, mode: float, peak
     return out
 
 
-@compiled
+@inlined
 def _mode(code: int, row: Array, prior: Array, theta: float) -> tuple[float, float, float]:
     """Climb to about the mode by damped Newton steps; return it, the height there and the standard deviation its curvature implies."""
     h = 1e-3
@@ -221,7 +221,7 @@ def _mode(code: int, row: Array, prior: Array, theta: float) -> tuple[float, flo
     return x, value, min(max(sd, 1e-6), 30.0)
 
 
-@compiled
+@inlined
 def _distance(
     code: int, row: Array, prior: Array, theta: float, mode: float, peak: float, sd: float, side: float
 ) -> float:
@@ -244,7 +244,7 @@ def _distance(
     return d
 
 
-@compiled
+@inlined
 def _span(code: int, row: Array, prior: Array, theta: float) -> tuple[float, float, float, float, float]:
     """Return mode and height, and stretch, least and greatest v of x = mode + stretch sinh(v), within which the integrand counts."""
     mode, peak, sd = _mode(code, row, prior, theta)
