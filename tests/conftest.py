@@ -11,7 +11,9 @@ import pytest
 from hypothesis import settings
 
 # loops are compiled the first time they are called, which no example should be blamed for
-settings.register_profile("bayesmeta", deadline=None)
+# the same examples in every run; ``--hypothesis-profile explore`` looks at other ones each time
+settings.register_profile("bayesmeta", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None)
 settings.load_profile("bayesmeta")
 
 PIP = Path(__file__).parent.parent / "reviews" / "pip"
