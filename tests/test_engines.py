@@ -13,7 +13,15 @@ LIKELIHOODS = {"RR": "binomial", "OR": "binomial", "IRR": "poisson", "SMD": "nct
 @pytest.mark.sampling
 @pytest.mark.parametrize(
     ("measure", "case"),
-    [("RR", "five_an_arm"), ("OR", "double_zero"), ("IRR", "opposite_zeros"), ("SMD", "five_an_arm")],
+    [
+        *(
+            ("RR", case)
+            for case in ("single_zero", "double_zero", "all_events", "two_studies", "huge_and_tiny", "five_an_arm")
+        ),
+        ("OR", "double_zero"),
+        ("IRR", "opposite_zeros"),
+        ("SMD", "five_an_arm"),
+    ],
 )
 def test_the_two_engines_agree(measure: str, case: str) -> None:
     frame = awkward_frame(measure, case)
