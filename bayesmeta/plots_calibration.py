@@ -88,7 +88,8 @@ def coverage_figure(
     title : str
         Heading.
     quantity : {"coverage", "prediction", "bias"}
-        What to draw, each with two Monte Carlo standard errors either way; what lies below the frame is drawn on its edge.
+        What to draw, each with two Monte Carlo standard errors either way; what lies below the frame is drawn on its edge,
+        which is labelled so.
     methods : sequence of str
         Those to draw, of ``STYLES``.
     """
@@ -109,9 +110,7 @@ def coverage_figure(
             panel = axes[row][column]
             panel.axhline(target, color=INK, lw=0.7)
             for place, method in enumerate(shown):
-                found = frame[
-                    (frame["events"] == kind) & (frame["tau"] == tau) & (frame["method"] == method)
-                ].sort_values("k")
+                found = frame[_here(frame, kind, tau, [method])].sort_values("k")
                 shift = 0.07 * (place - 0.5 * (len(shown) - 1))
                 _points(panel, np.searchsorted(numbers, found["k"]) + shift, found, quantity, scale, method)
             panel.set_xticks(range(len(numbers)), [str(k) for k in numbers])
@@ -119,7 +118,7 @@ def coverage_figure(
             heading = f"{str(kind).capitalize()}, τ = {tau:g}"
             _say(panel, title=heading, xlabel="Number of trials" if last else "", ylabel=label if left else "")
             if quantity != "bias":
-                panel.set_ylim(_BOTTOM[quantity], 101)
+                _cut(panel, _BOTTOM[quantity], scale * frame.loc[_here(frame, kind, tau, shown), quantity])
     _key(figure, axes[0][0], len(shown))
     return figure
 
@@ -163,15 +162,28 @@ def rare_figure(frame: pd.DataFrame, title: str, *, methods: Sequence[str]) -> F
     return figure
 
 
+def _here(frame: pd.DataFrame, kind: object, tau: float, methods: Sequence[str]) -> pd.Series:
+    return (frame["events"] == kind) & (frame["tau"] == tau) & frame["method"].isin(methods)
+
+
+def _cut(panel: Axes, bottom: float, values: pd.Series) -> None:
+    """End the panel at ``bottom``; its label says whether something lies below."""
+    panel.set_ylim(bottom, 101)
+    if (values < bottom).any():
+        ticks = [tick for tick in panel.get_yticks() if bottom <= tick <= 101]
+        panel.set_yticks(ticks, [f"{'≤' if tick == bottom else ''}{tick:g}" for tick in ticks])
+
+
 def _points(panel: Axes, x: Any, found: pd.DataFrame, quantity: str, scale: float, method: str) -> None:
     colour, marker, line = STYLES[method]
     values, errors = (scale * found[name].to_numpy(float) for name in (quantity, f"{quantity}_se"))
     bottom = _BOTTOM.get(quantity, -np.inf)
-    errors = np.where(values < bottom, 0.0, errors)
+    up = np.where(values < bottom, 0.0, 2 * errors)
+    shown = np.maximum(values, bottom)
     panel.errorbar(
         x,
-        np.maximum(values, bottom),
-        yerr=2 * errors,
+        shown,
+        yerr=[np.minimum(up, shown - bottom), up],
         color=colour,
         clip_on=False,
         marker=marker,

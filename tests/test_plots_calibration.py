@@ -36,6 +36,18 @@ def test_coverage_has_a_panel_for_each_kind_of_events_and_tau() -> None:
 def test_what_lies_below_the_frame_is_drawn_on_its_edge() -> None:
     panel = coverage_figure(frame(coverage=0.2), "Coverage").axes[0]
     assert panel.containers[0][0].get_ydata().tolist() == [panel.get_ylim()[0]] * 3
+    labels = [text.get_text() for text in panel.get_yticklabels()]
+    assert labels[0] == "≤75"
+    # no label says so where nothing does
+    plain = coverage_figure(frame(), "Coverage").axes[0]
+    assert "≤" not in "".join(text.get_text() for text in plain.get_yticklabels())
+
+
+def test_standard_errors_do_not_leave_the_frame() -> None:
+    panel = coverage_figure(frame(coverage=0.751), "Coverage").axes[0]
+    ends = np.concatenate([path.vertices[:, 1] for path in panel.containers[0][2][0].get_paths()])
+    assert ends.min() == pytest.approx(75.0)
+    assert ends.max() == pytest.approx(76.1)
 
 
 def test_a_method_without_prediction_intervals_is_left_out_of_their_figure() -> None:
