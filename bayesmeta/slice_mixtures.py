@@ -7,6 +7,7 @@ from functools import cache, cached_property, partial
 
 import numpy as np
 
+from bayesmeta.errors import ConvergenceError
 from bayesmeta.graded_cells import DEGREE, SIGMAS, cell_points, shares
 from bayesmeta.legendre import legendre_rule, unresolved
 from bayesmeta.smoothing import hermite_rule, legendre_rules
@@ -21,6 +22,8 @@ WIDER = 1.3
 FEW, SPREADING = 10, 20
 #: Gauss-Legendre nodes on each panel of a slice that was spread: the first to resolve its distribution function to this error
 SPREAD_NODES, RESOLVED = (64, 112, 200, 360), 2e-8
+#: beyond this it is refused
+ACCEPTABLE = 1e-5
 
 
 @cache
@@ -123,8 +126,14 @@ class SliceMixture:
             wider = SliceMixture(here.weights, here.tau, edges, np.empty((len(edges), 2, size)))
             value = here.spread_given_tau(wider.nodes.reshape(len(edges), -1))
             wider = replace(wider, value=value.reshape(wider.value.shape))
-            if here.weights @ unresolved(wider.value, wider.half) < RESOLVED:
+            error = float(here.weights @ unresolved(wider.value, wider.half))
+            if error < RESOLVED:
                 break
+        if not error < ACCEPTABLE:
+            raise ConvergenceError(
+                f"the distribution of the effect in a new study reached an accuracy of {error:.0e} only; "
+                "use engine='nuts' for this analysis"
+            )
         return wider
 
 

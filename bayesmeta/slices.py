@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from bayesmeta.distributions import Prior
-from bayesmeta.errors import DataError
+from bayesmeta.errors import ConvergenceError, DataError
 from bayesmeta.legendre import legendre_basis, legendre_rule, unresolved
 from bayesmeta.panels import PanelDensity
 
@@ -192,6 +192,11 @@ class Conditional:
             if not (grow_low | grow_high | narrow).any():
                 break
             if (np.abs(mu) > FARTHEST * (1 + sd + tau)[:, None]).any():
+                if self.prior.proper:
+                    raise ConvergenceError(
+                        f"these data do not bound the mean effect on one side, and the tails of its prior {self.prior} are too heavy for "
+                        "quadrature; give mu a prior with lighter tails, e.g. mu=Normal(0, 2.82), or use engine='nuts'"
+                    )
                 raise DataError(
                     "the posterior of the mean effect is improper: neither these data nor the prior bound it on one side",
                     fix="give mu a proper prior, e.g. mu=Normal(0, 2.82)",

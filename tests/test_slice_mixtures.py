@@ -3,6 +3,7 @@ import pytest
 from scipy.special import voigt_profile
 from scipy.stats import norm
 
+from bayesmeta.errors import ConvergenceError
 from bayesmeta.legendre import legendre_rule
 from bayesmeta.slice_mixtures import SliceMixture, effect_family
 
@@ -73,6 +74,12 @@ def test_a_narrow_core_with_heavy_tails_is_spread_too(tau: float, centre: float)
     known, beyond = voigt_profile(at - centre, tau, core), 1e-3 * np.exp(-0.5 * (6.0 / tau) ** 2)
     np.testing.assert_allclose(one.spread_given_tau(at[None])[0], known, atol=1e-7 + beyond)
     np.testing.assert_allclose(one.spread.mixed(at), known, atol=2e-6 + beyond)
+
+
+def test_what_is_not_resolved_is_refused(monkeypatch) -> None:
+    monkeypatch.setattr("bayesmeta.slice_mixtures.SPREAD_NODES", (6,))
+    with pytest.raises(ConvergenceError, match=r"new study reached an accuracy of \d"):
+        _ = normal_slices([1.0], [0.1], [0.0], [1.0]).spread
 
 
 def test_a_corner_of_the_slice_is_spread_too() -> None:

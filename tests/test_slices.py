@@ -3,7 +3,7 @@ import pytest
 from scipy.special import logsumexp
 
 from bayesmeta.distributions import Prior
-from bayesmeta.errors import DataError
+from bayesmeta.errors import ConvergenceError, DataError
 from bayesmeta.legendre import legendre_rule
 from bayesmeta.panels import Map, integrate
 from bayesmeta.slices import DROP, Conditional, NormalStudy, Slices, join, local_log_density
@@ -88,6 +88,9 @@ def test_nothing_bounds_mu() -> None:
 
     with pytest.raises(DataError, match="improper"):
         Conditional([Silent()], Prior("Flat", ()), np.zeros(1), np.ones(1), 0.3, False)
+    # a proper prior makes a proper posterior, though not one whose tails could be followed
+    with pytest.raises(ConvergenceError, match=r"tails of its prior Cauchy\(0, 0.1\) are too heavy"):
+        Conditional([Silent()], Prior("Cauchy", (0.0, 0.1)), np.zeros(1), np.ones(1), 0.3, False)
 
 
 def test_log_joint_is_the_sum() -> None:
