@@ -1,6 +1,6 @@
 """``python -m bayesmeta``."""
 
-from bayesmeta.cli import main
+from bayesmeta.cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -18,10 +18,16 @@ Reference: Smith, Spiegelhalter and Thomas (1995), Stat Med 14:2685-2699; symmet
 
 import pymc as pm
 
-from bayesmeta.likelihoods import ModelData
-from bayesmeta.models import load_model
-from bayesmeta.nuts_blocks import add_baseline, add_data, add_priors, add_study_effects
-from bayesmeta.priors import Priors
+from bayesmeta.modeling import (
+    ModelData,
+    Priors,
+    add_baseline,
+    add_data,
+    add_priors,
+    add_study_effects,
+    load_model,
+    run_as_script,
+)
 
 MEASURES = ("OR",)
 LIKELIHOODS = ("binomial", "normal")
@@ -50,6 +56,4 @@ def build(data: ModelData, priors: Priors) -> pm.Model:
 
 
 if __name__ == "__main__":
-    from bayesmeta.cli import run_model_file
-
-    run_model_file(__file__)
+    run_as_script(__file__)

@@ -16,10 +16,17 @@ tilt the likelihood of theta when events are rare.
 
 import pymc as pm
 
-from bayesmeta.likelihoods import ModelData
-from bayesmeta.models import load_model
-from bayesmeta.nuts_blocks import add_baseline, add_data, add_priors, add_study_effects, log1mexp_with_held_slope
-from bayesmeta.priors import Priors
+from bayesmeta.modeling import (
+    ModelData,
+    Priors,
+    add_baseline,
+    add_data,
+    add_priors,
+    add_study_effects,
+    load_model,
+    log1mexp_with_bounded_slope,
+    run_as_script,
+)
 
 MEASURES = ("RR",)
 LIKELIHOODS = ("binomial", "normal")
@@ -44,7 +51,7 @@ def build(data: ModelData, priors: Priors) -> pm.Model:
             (columns[f"events_{arm}"] + 1) / (columns[f"n_{arm}"] - columns[f"events_{arm}"] + 1) for arm in ("e", "c")
         )
         steepest = 100 + 10 * pm.math.switch(up, odds_c, odds_e)
-        not_smaller = log1mexp_with_held_slope(smaller, steepest)
+        not_smaller = log1mexp_with_bounded_slope(smaller, steepest)
         log_p_e, log_q_e = pm.math.switch(up, larger, smaller), pm.math.switch(up, not_larger, not_smaller)
         log_p_c, log_q_c = pm.math.switch(up, smaller, larger), pm.math.switch(up, not_smaller, not_larger)
 
@@ -60,6 +67,4 @@ def build(data: ModelData, priors: Priors) -> pm.Model:
 
 
 if __name__ == "__main__":
-    from bayesmeta.cli import run_model_file
-
-    run_model_file(__file__)
+    run_as_script(__file__)

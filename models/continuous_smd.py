@@ -18,10 +18,7 @@ Reference: Hedges (1981), J Educ Stat 6:107-128.
 
 import pymc as pm
 
-from bayesmeta.likelihoods import ModelData
-from bayesmeta.models import load_model
-from bayesmeta.nuts_blocks import add_data, add_priors, add_study_effects
-from bayesmeta.priors import Priors
+from bayesmeta.modeling import ModelData, Priors, add_data, add_priors, add_study_effects, load_model, run_as_script
 
 MEASURES = ("SMD",)
 LIKELIHOODS = ("nct", "normal")
@@ -44,6 +41,4 @@ def build(data: ModelData, priors: Priors) -> pm.Model:
 
 
 if __name__ == "__main__":
-    from bayesmeta.cli import run_model_file
-
-    run_model_file(__file__)
+    run_as_script(__file__)

@@ -5,16 +5,14 @@
     mu, tau ~ the priors given
 
 Any effect measure on its model scale (ratios logged). theta_i is sampled in coordinates in which it is independent of mu and tau given
-the data (see ``bayesmeta.nuts_blocks.add_study_effects``), which changes nothing in the model. Rows with ``included == 0`` are padding.
+the data (see ``bayesmeta.modeling.add_study_effects``), which changes nothing in the model. Rows with ``included == 0`` are padding.
 
 Reference: Higgins, Thompson and Spiegelhalter (2009), J R Stat Soc A 172:137-159.
 """
 
 import pymc as pm
 
-from bayesmeta.likelihoods import ModelData
-from bayesmeta.nuts_blocks import add_data, add_priors, add_study_effects
-from bayesmeta.priors import Priors
+from bayesmeta.modeling import ModelData, Priors, add_data, add_priors, add_study_effects, run_as_script
 
 MEASURES = ()
 LIKELIHOODS = ("normal",)
@@ -33,6 +31,4 @@ def build(data: ModelData, priors: Priors) -> pm.Model:
 
 
 if __name__ == "__main__":
-    from bayesmeta.cli import run_model_file
-
-    run_model_file(__file__)
+    run_as_script(__file__)

@@ -16,10 +16,16 @@ Reference: Stijnen, Hamza and Ozdemir (2010), Stat Med 29:3046-3067, with the ba
 
 import pymc as pm
 
-from bayesmeta.likelihoods import ModelData
-from bayesmeta.models import load_model
-from bayesmeta.nuts_blocks import add_baseline, add_data, add_priors, add_study_effects
-from bayesmeta.priors import Priors
+from bayesmeta.modeling import (
+    ModelData,
+    Priors,
+    add_baseline,
+    add_data,
+    add_priors,
+    add_study_effects,
+    load_model,
+    run_as_script,
+)
 
 MEASURES = ("IRR",)
 LIKELIHOODS = ("poisson", "normal")
@@ -48,6 +54,4 @@ def build(data: ModelData, priors: Priors) -> pm.Model:
 
 
 if __name__ == "__main__":
-    from bayesmeta.cli import run_model_file
-
-    run_model_file(__file__)
+    run_as_script(__file__)

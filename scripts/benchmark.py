@@ -18,10 +18,10 @@ from time import perf_counter
 import numpy as np
 
 import bayesmeta as bm
-from bayesmeta import tabulation
-from bayesmeta.many import fit_many
-from bayesmeta.measures import effects_from_arrays
-from bayesmeta.simulation import Trials, cochrane_sizes, draw_effects, draw_trials
+from bayesmeta.calibration.simulate import Trials, cochrane_sizes, draw_effects, draw_trials
+from bayesmeta.effects.compute import effects_from_arrays
+from bayesmeta.engines.arm_level import study_table as tabulation
+from bayesmeta.posterior.fit_many import fit_many
 
 REVIEWS = Path(__file__).resolve().parent.parent / "reviews"
 Row = tuple[str, str, int, Callable[[], object]]

@@ -11,13 +11,13 @@ from time import perf_counter
 
 import pandas as pd
 
-from bayesmeta.calibration_coverage import grid_cells, rare_cells
-from bayesmeta.calibration_ranks import calibratable, rank_table
-from bayesmeta.calibration_run import coverage_tasks, rank_tasks, read_ranks, read_tasks, run_tasks
-from bayesmeta.calibration_tables import coverage_report, rank_report
-from bayesmeta.files import write_text
-from bayesmeta.plots import save
-from bayesmeta.plots_calibration import STYLES, coverage_figure, rank_figure, rare_figure
+from bayesmeta.calibration.coverage import grid_cells, rare_cells
+from bayesmeta.calibration.figures import STYLES, coverage_figure, rank_figure, rare_figure
+from bayesmeta.calibration.ranks import calibratable, rank_table
+from bayesmeta.calibration.run import coverage_tasks, rank_tasks, read_ranks, read_tasks, run_tasks
+from bayesmeta.calibration.tables import coverage_report, rank_report
+from bayesmeta.reporting.figures.save import save
+from bayesmeta.support.files import write_text
 
 ENGINES = ("quadrature", "nuts")
 RARE_METHODS = (

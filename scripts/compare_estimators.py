@@ -5,7 +5,7 @@ Takes what ``bayesmeta compare`` takes; the CSV goes to the standard output, at 
 
 import sys
 
-from bayesmeta.cli import main
+from bayesmeta.cli.app import main
 
 if __name__ == "__main__":
     sys.argv[1:] = ["compare", "--format", "csv", *sys.argv[1:]]

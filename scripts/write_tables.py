@@ -2,7 +2,7 @@
 
 import sys
 
-from bayesmeta.cli import main
+from bayesmeta.cli.app import main
 
 if __name__ == "__main__":
     sys.argv.insert(1, "tables")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import settings
+from paths import REVIEWS_FOLDER
 
 # loops are compiled the first time they are called, which no example should be blamed for
 # the same examples in every run; ``--hypothesis-profile explore`` looks at other ones each time
@@ -16,7 +16,7 @@ settings.register_profile("bayesmeta", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None)
 settings.load_profile("bayesmeta")
 
-PIP = Path(__file__).parent.parent / "reviews" / "pip"
+PIP = REVIEWS_FOLDER / "pip"
 
 #: Colditz et al. 1994, the thirteen BCG trials, as in metafor's dat.bcg
 BCG = {
@@ -49,7 +49,7 @@ def bcg():
 
 @pytest.fixture(scope="session")
 def fit():
-    from bayesmeta.fitting import fit
+    from bayesmeta.posterior.fit import fit
 
     return fit
 
@@ -80,9 +80,9 @@ def symptoms_nuts(fit):
 
 def as_if_sampled(posterior, chains=4, draws=1000, seed=5):
     """An exact posterior as a NUTS one would be that draws independently: no sampling, so quick."""
-    from bayesmeta.nuts import NutsSolution
-    from bayesmeta.posterior import Posterior
-    from bayesmeta.quadrature import typical_variance
+    from bayesmeta.engines.normal.formulas import typical_variance
+    from bayesmeta.engines.nuts.sampling import NutsSolution
+    from bayesmeta.posterior.posterior import Posterior
 
     flat = posterior.solution.sample(chains * draws, np.random.default_rng(seed))
     shaped = {name: value.reshape(chains, draws, *value.shape[1:]) for name, value in flat.items()}

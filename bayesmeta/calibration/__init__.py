@@ -1,0 +1,1 @@
+"""Calibration: simulated reviews, uniformity of posterior ranks, coverage and bias of intervals."""

@@ -1,0 +1,160 @@
+"""Simulation-based calibration: reviews drawn from the priors, fitted, and the truth's place in each posterior."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bayesmeta.calibration.simulate import SimulatedReview, draw_from_prior
+from bayesmeta.calibration.uniformity import rank_among, uniformity
+from bayesmeta.errors import ConvergenceError, SpecError, unknown_name
+from bayesmeta.model.priors.parse import parse_prior
+from bayesmeta.model.priors.priors import Priors
+from bayesmeta.posterior.fit import fit
+from bayesmeta.posterior.posterior import Posterior
+from bayesmeta.support.arrays import Array
+
+TERMS = ("mu", "tau", "theta_1", "theta_new")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A model to calibrate: its likelihood, its priors, and the design of the reviews.
+
+    Parameters
+    ----------
+    likelihood, measure : str
+        As in ``fit``.
+    priors : mapping of str to str
+        Proper and narrow enough for sensible data, as the user writes them.
+    design : callable
+        From a random generator to what ``draw_from_prior`` needs beside the priors.
+    """
+
+    likelihood: str
+    measure: str
+    priors: Mapping[str, str]
+    design: Callable[[np.random.Generator], dict[str, Array]]
+
+
+def _standard_errors(rng: np.random.Generator) -> dict[str, Array]:
+    return {"sei": np.exp(rng.uniform(np.log(0.1), np.log(0.8), 6))}
+
+
+def _arms(rng: np.random.Generator) -> dict[str, Array]:
+    n_e, n_c = np.round(np.exp(rng.uniform(np.log(20), np.log(400), (2, 6))))
+    return {"n_e": n_e, "n_c": n_c}
+
+
+#: six studies each; in the binomial one a third of the arms have fewer than five events, and some none
+EXPERIMENTS: dict[str, Experiment] = {
+    "normal": Experiment("normal", "HR", {"mu": "Normal(0, 1)", "tau": "HalfNormal(0.5)"}, _standard_errors),
+    "binomial": Experiment(
+        "binomial", "RR", {"mu": "Normal(0, 1)", "tau": "HalfNormal(0.5)", "baseline": "Normal(-2, 1)"}, _arms
+    ),
+}
+
+
+def draw_review(name: str, seed: int, replicate: int) -> SimulatedReview:
+    """Draw one review of an experiment from its priors; the same for every engine."""
+    if name not in EXPERIMENTS:
+        raise unknown_name("calibration experiment", name, EXPERIMENTS)
+    experiment = EXPERIMENTS[name]
+    rng = np.random.default_rng([seed, list(EXPERIMENTS).index(name), replicate])
+    parsed = {parameter: parse_prior(text) for parameter, text in experiment.priors.items()}
+    priors = Priors(parsed["mu"], parsed["tau"], baseline=parsed.get("baseline"))
+    return draw_from_prior(priors, rng, **experiment.design(rng))
+
+
+def ranks_of_truth(review: SimulatedReview, posterior: Posterior, rng: np.random.Generator) -> dict[str, float]:
+    """Place of the truth in a posterior, by term: from the distribution function if it is exact, else among thinned draws.
+
+    Returns
+    -------
+    dict
+        A number in [0, 1] for each of ``TERMS``.
+    """
+    truth = dict(zip(TERMS, (review.mu, review.tau, review.theta[0], review.theta_new), strict=True))
+    found = {}
+    for term, value in truth.items():
+        name = f"theta[{review.studies.labels[0]}]" if term == "theta_1" else term
+        if posterior.engine == "quadrature":
+            found[term] = float(posterior.cdf(name, value))
+        else:
+            marginal: Any = posterior.marginal(name)
+            found[term] = rank_among(marginal.values, value, rng)
+    return found
+
+
+def calibrate(name: str, engine: str, replicates: range, seed: int) -> list[dict[str, Any]]:
+    """Fit reviews drawn from the priors of an experiment.
+
+    Parameters
+    ----------
+    name : str
+        A key of ``EXPERIMENTS``.
+    engine : str
+        ``"quadrature"`` or ``"nuts"``.
+    replicates : range
+        Which reviews; each depends on its number and the seed only.
+    seed : int
+        Of everything.
+
+    Returns
+    -------
+    list of dict
+        A row a review: replicate, a rank for each of ``TERMS``, ``problem`` ("" or why there are no ranks).
+    """
+    rows = []
+    for replicate in replicates:
+        review = draw_review(name, seed, replicate)
+        experiment = EXPERIMENTS[name]
+        row: dict[str, Any] = {"replicate": replicate, **dict.fromkeys(TERMS, float("nan")), "problem": ""}
+        try:
+            posterior = fit(
+                review.studies, measure=experiment.measure, likelihood=experiment.likelihood,
+                priors=experiment.priors, engine=engine, seed=seed + replicate,
+            )  # fmt: skip
+            row |= ranks_of_truth(review, posterior, np.random.default_rng([seed, replicate, 7]))
+        except ConvergenceError as error:
+            row["problem"] = str(error).splitlines()[0]
+        rows.append(row)
+    return rows
+
+
+def calibratable(name: str, engine: str) -> bool:
+    """Whether an engine treats an experiment's likelihood and priors, found out by trying its first review."""
+    try:
+        calibrate(name, engine, range(1), 0)
+    except SpecError:
+        return False
+    return True
+
+
+def rank_table(ranks: Mapping[str, Mapping[str, Array]], seed: int) -> list[dict[str, Any]]:
+    """Test the ranks of every experiment and engine for uniformity, one row a term.
+
+    Parameters
+    ----------
+    ranks : mapping
+        From ``"experiment/engine"`` to ranks by term.
+    seed : int
+        For the simultaneous bands.
+    """
+    rows = []
+    for title, terms in ranks.items():
+        experiment, engine = title.split("/")
+        for term in TERMS:
+            found = uniformity(np.asarray(terms[term], dtype=float), np.random.default_rng(seed))
+            rows.append(
+                {
+                    "likelihood": experiment, "engine": engine, "term": term, "reviews": found.count,
+                    "failed": len(terms[term]) - found.count, "chi2": found.chi2, "chi2_pvalue": found.chi2_pvalue,
+                    "deviation": found.deviation, "deviation_pvalue": found.deviation_pvalue,
+                    "outside_band": found.outside,
+                }
+            )  # fmt: skip
+    return rows

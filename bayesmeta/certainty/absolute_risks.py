@@ -1,0 +1,196 @@
+"""Absolute risks, and differences of risks, at a stated baseline: what a ratio means for people who start from a known risk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import expit, logit
+
+from bayesmeta.engines.marginals.shortest import column_quantile, shortest_interval
+from bayesmeta.engines.numerics.legendre import legendre_rule
+from bayesmeta.errors import SpecError
+from bayesmeta.support.arguments import check_level
+from bayesmeta.support.arrays import Array
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bayesmeta.posterior.posterior import Posterior
+
+#: probability left out at either end when means are integrated, and how many panels of how many nodes
+TAIL, PANELS, NODES = 1e-13, 12, 24
+
+
+@dataclass(frozen=True)
+class RiskMarginal:
+    """The distribution of a risk with treatment, or of its difference from the baseline risk.
+
+    Parameters
+    ----------
+    effect : family of one term
+        The log risk ratio or log odds ratio.
+    measure : str
+        ``"RR"`` or ``"OR"``.
+    baseline : float
+        Risk without treatment, in (0, 1).
+    difference : bool
+        Whether the baseline risk is taken away.
+    """
+
+    effect: Any
+    measure: str
+    baseline: float
+    difference: bool
+
+    def of_effect(self, theta: Array | float) -> Array:
+        """Return the risk (or difference) of a log ratio ``theta`` (any shape); a risk ratio takes it to 1 at most."""
+        theta = np.asarray(theta, dtype=float)
+        if self.measure == "RR":
+            with np.errstate(over="ignore"):
+                risk = np.minimum(self.baseline * np.exp(theta), 1.0)
+        else:
+            risk = expit(logit(self.baseline) + theta)
+        return risk - self.baseline if self.difference else risk
+
+    def _to_effect(self, value: Array) -> tuple[Array, Array]:
+        """Return the log ratio of a value and its derivative; infinite at and beyond the ends."""
+        risk = np.asarray(value, dtype=float) + (self.baseline if self.difference else 0.0)
+        inside = np.clip(risk, 1e-300, 1.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if self.measure == "RR":
+                theta, slope = np.log(inside / self.baseline), 1 / inside
+            else:
+                theta, slope = logit(inside) - logit(self.baseline), 1 / (inside * (1 - inside))
+        return np.where(risk <= 0, -np.inf, np.where(risk >= 1, np.inf, theta)), slope
+
+    def cdf(self, x: Array | float) -> Array:
+        """Distribution function at ``x`` (any shape)."""
+        theta, _ = self._to_effect(np.asarray(x, dtype=float))
+        found = self.effect.cdf(np.clip(theta, -1e6, 1e6)[..., None])[..., 0]
+        return np.where(np.isposinf(theta), 1.0, np.where(np.isneginf(theta), 0.0, found))
+
+    def pdf(self, x: Array | float) -> Array:
+        """Density at ``x`` (any shape); what a risk ratio takes to a risk of 1 is an atom there, and not in it."""
+        theta, slope = self._to_effect(np.asarray(x, dtype=float))
+        inside = np.isfinite(theta)
+        found = self.effect.pdf(np.where(inside, theta, 0.0).reshape(-1, 1)).reshape(theta.shape)
+        return np.where(inside, found * slope, 0.0)
+
+    def quantile(self, p: Array | float) -> Array:
+        """Quantiles at ``p`` (any shape)."""
+        return self.of_effect(self.effect.quantile(np.asarray(p, dtype=float)[..., None])[..., 0])
+
+    def hdi(self, mass: float = 0.95) -> tuple[float, float]:
+        """Shortest interval holding ``mass``."""
+        low, high = shortest_interval(self.quantile, mass)
+        return low, high
+
+    def moments(self) -> tuple[float, float]:
+        """Mean and standard deviation."""
+        if hasattr(self.effect, "values") and self.effect.values.ndim > 1:
+            drawn = self.of_effect(self.effect.values.ravel())
+            return float(drawn.mean()), float(drawn.std(ddof=1))
+        low, high = column_quantile(self.effect, np.array([TAIL, 1 - TAIL]))
+        if not high > low:
+            return float(self.of_effect(low)), 0.0
+        unit, weights, *_ = legendre_rule(NODES)
+        edges = np.linspace(low, high, PANELS + 1)
+        if self.measure == "RR" and low < -np.log(self.baseline) < high:
+            # where the risk reaches 1 there is a corner
+            edges = np.sort(np.append(edges, -np.log(self.baseline)))
+        half = 0.5 * np.diff(edges)
+        theta = edges[:-1, None] + half[:, None] * (unit + 1)
+        mass = self.effect.pdf(theta.reshape(-1, 1)).reshape(theta.shape) * weights * half[:, None]
+        value = self.of_effect(theta)
+        mean = float((mass * value).sum() / mass.sum())
+        return mean, float(np.sqrt((mass * (value - mean) ** 2).sum() / mass.sum()))
+
+
+def check_baseline_risk(measure: str, baseline: float) -> None:
+    """Refuse what has no absolute risk.
+
+    Raises
+    ------
+    SpecError
+        For measures other than RR and OR, or a baseline risk outside (0, 1).
+    """
+    if measure not in ("RR", "OR"):
+        raise SpecError(f"absolute risks follow from a risk ratio (RR) or an odds ratio (OR), not from {measure}")
+    if not 0 < baseline < 1:
+        raise SpecError(f"the baseline risk must be between 0 and 1 but got {baseline}; 0.12 means 12 in 100")
+
+
+def risk_marginal(posterior: Posterior, term: str = "risk_difference", *, baseline: float) -> RiskMarginal:
+    """Return the distribution of a risk, or of a difference of risks, at a stated baseline risk.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Of a risk ratio or odds ratio.
+    term : str
+        ``"risk"`` with treatment or ``"risk_difference"`` under the mean effect; with ``_new`` added, in a new study.
+    baseline : float
+        Risk without treatment, in (0, 1).
+
+    Raises
+    ------
+    SpecError
+        For another measure or term, or a baseline outside (0, 1).
+    """
+    check_baseline_risk(posterior.measure, baseline)
+    if term not in TERMS:
+        raise SpecError(f"unknown term '{term}'; known: {', '.join(TERMS)}")
+    effect = posterior.marginal("theta_new" if term.endswith("_new") else "mu")
+    return RiskMarginal(effect, posterior.measure, baseline, "difference" in term)
+
+
+TERMS = ("risk", "risk_difference", "risk_new", "risk_difference_new")
+
+
+def absolute_risks(posterior: Posterior, baseline: float, *, level: float = 0.95) -> pd.DataFrame:
+    """Summarize the risk with treatment and its difference from a stated baseline risk.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Of a risk ratio or odds ratio, from either engine.
+    baseline : float
+        Risk without treatment, in (0, 1). It is taken as known: the intervals are those of the effect alone.
+    level : float
+        Probability of the intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``term``: risk, risk_difference (mean effect), risk_new, risk_difference_new (a new study). Columns mean, sd, median,
+        ci_low, ci_high, hdi_low, hdi_high, as probabilities.
+
+    Raises
+    ------
+    SpecError
+        For another measure, a baseline outside (0, 1) or a level outside (0, 1).
+    """
+    import pandas as pd
+
+    check_level(level)
+    rows = {}
+    for term in TERMS:
+        marginal = risk_marginal(posterior, term, baseline=baseline)
+        mean, sd = marginal.moments()
+        low, median, high = marginal.quantile(np.array([0.5 - 0.5 * level, 0.5, 0.5 + 0.5 * level]))
+        hdi_low, hdi_high = marginal.hdi(level)
+        rows[term] = {
+            "mean": mean, "sd": sd, "median": median, "ci_low": low, "ci_high": high, "hdi_low": hdi_low, "hdi_high": hdi_high,
+        }  # fmt: skip
+    return pd.DataFrame(list(rows.values()), index=pd.Index(rows, name="term"))
+
+
+def risk_draws(posterior: Posterior, term: str = "risk_difference", *, baseline: float, size: int = 4000) -> Array:
+    """Draw independently from a risk or a difference of risks (arguments as in ``risk_marginal``); shape (size,)."""
+    marginal = risk_marginal(posterior, term, baseline=baseline)
+    rng = np.random.default_rng([posterior.seed, 3])
+    invert = partial(column_quantile, marginal.effect)
+    return marginal.of_effect(invert(rng.uniform(size=size)))

@@ -1,0 +1,110 @@
+"""What each study does to the answer: the pooled result without it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayesmeta.posterior.model_average import model_average
+from bayesmeta.posterior.posterior import Posterior
+from bayesmeta.posterior.refit import as_posterior, exact_fit, leave_each_out
+from bayesmeta.posterior.scale import on_scale
+from bayesmeta.posterior.summary import benefit_probabilities
+from bayesmeta.support.arguments import check_level
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: the row of all studies
+ALL = "(none)"
+
+
+def pooled_numbers(
+    posterior: Posterior, *, level: float = 0.95, better: str | None = None, mid: float | None = None
+) -> dict[str, float]:
+    """Return the pooled result of an exact fit as one row, on the model scale.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        By quadrature.
+    level, better, mid
+        As in ``summarize``.
+
+    Returns
+    -------
+    dict
+        estimate (median of mu), se (its standard deviation), ci_low, ci_high, pi_low, pi_high (of the effect in a new study), tau (median),
+        tau_high (its upper end), prob_benefit, prob_beyond_mid.
+    """
+    tails = np.array([0.5, 0.5 - 0.5 * level, 0.5 + 0.5 * level])
+    estimate, low, high = posterior.quantile("mu", tails)
+    pi_low, pi_high = posterior.quantile("theta_new", tails[1:])
+    tau, tau_high = posterior.quantile("tau", tails[[0, 2]])
+    mu = posterior.marginal("mu")
+    sides = benefit_probabilities(mu, posterior.measure, better, mid)
+    return {
+        "estimate": estimate, "se": float(mu.sd()[0]), "ci_low": low, "ci_high": high, "pi_low": pi_low, "pi_high": pi_high,
+        "tau": tau, "tau_high": tau_high, **{name: float(value[0]) for name, value in sides.items()},
+    }  # fmt: skip
+
+
+def influence(
+    studies: Any = None,
+    *,
+    level: float = 0.95,
+    scale: str = "model",
+    better: str | None = None,
+    mid: float | None = None,
+    bayes_factors: bool = False,
+    without: list[Posterior] | None = None,
+    **given: Any,
+) -> pd.DataFrame:
+    """Pool the studies again without each of them in turn.
+
+    Parameters
+    ----------
+    studies : Posterior, StudyTable, Effects, pandas.DataFrame or path, optional
+        A fit, or what ``fit`` takes.
+    level, scale, better, mid
+        As in ``summarize``.
+    bayes_factors : bool
+        Whether to add ``bf_effect``, the inclusion Bayes factor for an effect (``model_average``).
+    without : list of Posterior, optional
+        The refits, if they have been made already.
+    **given
+        The keywords of ``fit``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index left_out: "(none)", then each study. Columns estimate, se, ci_low, ci_high, pi_low, pi_high, tau, tau_high, prob_benefit,
+        prob_beyond_mid, bf_effect if asked for, shift (change of the posterior mean of mu, model scale), shift_sd (the same in posterior
+        standard deviations of all studies) and most_influential (the study with the largest).
+
+    Raises
+    ------
+    DataError
+        With fewer than two studies.
+    SpecError
+        If the deterministic engine does not treat the model, or for an unknown scale or side.
+    """
+    import pandas as pd
+
+    check_level(level)
+    posterior = as_posterior(studies, **given)
+    whole = exact_fit(posterior)
+    fits = [whole, *(leave_each_out(posterior) if without is None else without)]
+    rows = [pooled_numbers(one, level=level, better=better, mid=mid) for one in fits]
+    if bayes_factors:
+        for row, one in zip(rows, fits, strict=True):
+            row["bf_effect"] = model_average(one).bf_effect
+    frame = pd.DataFrame(rows, index=pd.Index([ALL, *posterior.data.labels], name="left_out"))
+    means = np.array([one.marginal("mu").mean()[0] for one in fits])
+    frame["shift"] = means - means[0]
+    sd = float(whole.marginal("mu").sd()[0])
+    frame["shift_sd"] = frame["shift"] / sd if sd > 0 else 0.0
+    size = np.abs(frame["shift_sd"].to_numpy())
+    frame["most_influential"] = (np.arange(len(size)) == size.argmax()) & (size > 0)
+    return on_scale(frame, posterior.measure, scale)

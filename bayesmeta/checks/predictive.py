@@ -1,0 +1,154 @@
+"""Posterior-predictive checks: whether the model would make data like these, study by study and all together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayesmeta.checks.leave_one_out import tail_probability
+from bayesmeta.model.likelihoods.registry import ModelData, likelihood_for
+from bayesmeta.posterior.posterior import Posterior
+from bayesmeta.posterior.refit import as_posterior, exact_fit, leave_each_out
+from bayesmeta.support.arrays import Array
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DRAWS, FEWER = 4000, 4
+
+
+def predictive_checks(
+    studies: Any = None, *, draws: int = DRAWS, without: list[Posterior] | None = None, **given: Any
+) -> pd.DataFrame:
+    """Compare the data with replicated data, whose study effects are drawn anew from Normal(mu, tau2).
+
+    Mixed replication (Marshall and Spiegelhalter 2007, Bayesian Anal 2:409-444): a study is surprising if its result is far from what the
+    pooled distribution of effects predicts. Given all studies it has taken part in its own prediction, so that p-values tend to the
+    middle; given the others they are uniform if the model holds.
+
+    Parameters
+    ----------
+    studies : Posterior, StudyTable, Effects, pandas.DataFrame or path, optional
+        A fit, or what ``fit`` takes.
+    draws : int
+        Replications, for what has no closed form.
+    without : list of Posterior, optional
+        The refits of ``leave_each_out``, if they have been made already.
+    **given
+        The keywords of ``fit``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a check and study, with columns
+
+        - check: "given all" and "given the others" (a study's own result: the estimate of the normal likelihood, the SMD of a t
+          statistic, or the log ratio of counts with 1/2 added to each); "Q" (Cochran's, about the common effect); "largest
+          residual" (of (y - mu) / sqrt(v + tau2), in absolute size: a realized discrepancy, Gelman, Meng and Stern 1996,
+          Stat Sin 6:733-807);
+        - study: its name, "" for a check of all together;
+        - observed: the value seen, for the largest residual its posterior mean;
+        - tail: the probability that the replicated value is below it, plus half of that of a tie;
+        - pvalue: two-sided, twice the smaller tail;
+        - mcse: the Monte Carlo standard error of pvalue, 0 where it is exact.
+
+    Raises
+    ------
+    SpecError
+        If the deterministic engine does not treat the model.
+    """
+    import pandas as pd
+
+    posterior = exact_fit(as_posterior(studies, **given))
+    data = posterior.data
+    if without is None:
+        without = leave_each_out(posterior) if data.k > 1 else []
+    rng = np.random.default_rng([posterior.seed, 4])
+    flat = posterior.solution.sample(draws, rng)
+    baseline = flat.get(likelihood_for(data.likelihood, data.measure).nuisance)
+    observed = crude_effects(data, data.columns)[0]
+    rows = []
+    for check, predictors in (("given all", [posterior] * len(data.labels)), ("given the others", without)):
+        for i, predictor in enumerate(predictors):
+            tail, size = tail_probability(posterior, i, predictor), 0
+            if np.isnan(tail):
+                # the others' fit draws fewer effects, each of which serves several times
+                size = draws if predictor is posterior else max(draws // FEWER, 1)
+                theta = (
+                    flat["theta_new"] if predictor is posterior else predictor.solution.sample(size, rng)["theta_new"]
+                )
+                tail = _tail(_replicated(data, np.resize(theta, draws)[:, None], baseline, rng)[0][:, i], observed[i])
+            rows.append(_row(check, data.labels[i], observed[i], tail, size))
+    theta = flat["mu"][:, None] + flat["tau"][:, None] * rng.standard_normal((draws, len(data.labels)))
+    new, variance = _replicated(data, theta, baseline, rng)
+    old, old_variance = crude_effects(data, data.columns)
+    if data.k > 1:
+        q = float(cochran_q(old, old_variance))
+        rows.append(_row("Q", "", q, _tail(cochran_q(new, variance), q), draws))
+    largest = [_largest_residual(y, v, flat["mu"], flat["tau"]) for y, v in ((old, old_variance), (new, variance))]
+    rows.append(_row("largest residual", "", float(largest[0].mean()), _tail(largest[1], largest[0]), draws))
+    return pd.DataFrame(rows)
+
+
+def crude_effects(data: ModelData, columns: Any) -> tuple[Array, Array]:
+    """Return each study's own effect and variance from the columns of a likelihood, without a prior.
+
+    Parameters
+    ----------
+    data : ModelData
+        For the measure and the sizes of the studies.
+    columns : mapping of str to numpy.ndarray, shape (..., k)
+        Observed or replicated values.
+
+    Returns
+    -------
+    effect, variance : numpy.ndarray, shape (..., k)
+        On the model scale; counts with 1/2 added to each, so that every study has both.
+    """
+    if "effect" in columns:
+        effect = columns["effect"]
+        return effect, np.broadcast_to(data.columns["se"] ** 2, effect.shape)
+    if "t" in columns:
+        root_n = data.columns["root_n"]
+        return columns["t"] / root_n, np.broadcast_to(1 / root_n**2, columns["t"].shape)
+    effect, variance = np.zeros(columns["events_e"].shape), np.zeros(columns["events_e"].shape)
+    for arm, sign in (("e", 1.0), ("c", -1.0)):
+        events = columns[f"events_{arm}"] + 0.5
+        if data.measure == "IRR":
+            effect, variance = effect + sign * np.log(events / data.columns[f"time_{arm}"]), variance + 1 / events
+            continue
+        total = data.columns[f"n_{arm}"] + 1.0
+        others = total - events if data.measure == "OR" else total
+        effect = effect + sign * np.log(events / others)
+        variance = variance + 1 / events + (1 / others if data.measure == "OR" else -1 / others)
+    return effect, variance
+
+
+def cochran_q(effect: Array, variance: Array) -> Array:
+    """Cochran's Q over the last axis."""
+    weights = 1 / variance
+    centre = (weights * effect).sum(axis=-1, keepdims=True) / weights.sum(axis=-1, keepdims=True)
+    return (weights * (effect - centre) ** 2).sum(axis=-1)
+
+
+def _largest_residual(effect: Array, variance: Array, mu: Array, tau: Array) -> Array:
+    return np.abs((effect - mu[:, None]) / np.sqrt(variance + tau[:, None] ** 2)).max(axis=1)
+
+
+def _tail(new: Array, old: Array | float) -> float:
+    return float((new < old).mean() + 0.5 * (new == old).mean())
+
+
+def _row(check: str, study: str, observed: Any, tail: float, draws: int) -> dict[str, Any]:
+    pvalue = 2 * min(tail, 1 - tail)
+    # the share of a tail that is never seen is still uncertain by about one draw
+    error = 2 * np.sqrt(max(tail * (1 - tail), 1 / draws) / draws) if draws else 0.0
+    return {"check": check, "study": study, "observed": float(observed), "tail": tail, "pvalue": pvalue, "mcse": error}
+
+
+def _replicated(data: ModelData, theta: Array, baseline: Array | None, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Crude effects and variances of replicated data, shape (S, k), for effects ``theta`` of shape (S, k) or (S, 1)."""
+    theta = np.broadcast_to(theta, (len(theta), len(data.labels)))
+    model = likelihood_for(data.likelihood, data.measure)
+    return crude_effects(data, model.replicate(data.columns, theta, baseline, rng))

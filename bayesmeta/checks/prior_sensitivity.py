@@ -1,0 +1,265 @@
+"""How far the answer depends on the priors: the same data under a list of other ones, with a verdict in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayesmeta.checks.influence import pooled_numbers
+from bayesmeta.effects.compute import MEASURES
+from bayesmeta.errors import BayesmetaError, SpecError
+from bayesmeta.model.priors.distribution import Prior
+from bayesmeta.model.priors.empirical import rhodes2015, turner2015
+from bayesmeta.model.priors.parse import parse_prior
+from bayesmeta.model.priors.priors import Priors
+from bayesmeta.posterior.posterior import Posterior
+from bayesmeta.posterior.refit import as_posterior, exact_fit, refit
+from bayesmeta.posterior.scale import on_scale
+from bayesmeta.support.arguments import check_level
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+AS_FITTED = "as fitted"
+#: priors of a study's baseline that a user might think of as vague; Beta(1, 1) on a risk is Logistic(0, 1) on its logit
+BASELINES: dict[str, tuple[str, ...]] = {
+    "binomial": ("Normal(0, 10)", "Normal(0, 5)", "Normal(0, 2.5)", "Beta(0.5, 0.5)", "Beta(1, 1)"),
+    "poisson": ("Normal(0, 10)", "Normal(0, 5)", "Normal(0, 2.5)"),
+}
+
+
+def default_tau_priors(measure: str, unit: float = 1.0) -> list[Prior]:
+    """Return the grid of priors of tau: scales and families from tight to vague, and the empirical prior where the measure has one.
+
+    Parameters
+    ----------
+    measure : str
+        Effect measure.
+    unit : float
+        What 1 is for log ratios and SMDs (a large tau), in the units of the measure.
+
+    Returns
+    -------
+    list of Prior
+        Thirteen, fourteen for log odds ratios and SMDs: HalfNormal, HalfCauchy, HalfT, Exponential, Uniform and LogNormal; the general
+        priors of Turner et al. (2015) and Rhodes et al. (2015).
+    """
+    families: list[tuple[str, tuple[float, ...]]] = [
+        *(("HalfNormal", (s * unit,)) for s in (0.25, 0.5, 1.0)),
+        *(("HalfCauchy", (s * unit,)) for s in (0.25, 0.5, 1.0)),
+        *(("HalfT", (4.0, s * unit)) for s in (0.25, 0.5)),
+        *(("Exponential", (r / unit,)) for r in (4.0, 2.0)),
+        *(("Uniform", (0.0, s * unit)) for s in (2.0, 5.0)),
+        ("LogNormal", (float(np.log(0.25 * unit)), 1.0)),
+    ]
+    priors = [Prior(name, tuple(float(f"{value:.4g}") for value in args)) for name, args in families]
+    if measure in ("OR", "PETO"):
+        priors.append(turner2015("any", "any"))
+    if measure == "SMD":
+        priors.append(rhodes2015("any", "any", "any"))
+    return priors
+
+
+def default_mu_priors(prior: Prior) -> list[Prior]:
+    """Return other priors of mu: half, twice and ten times as wide, and flat; none but flat where the prior fitted is not normal."""
+    if prior.family != "Normal":
+        return [Prior("Flat", ())]
+    mean, sd = prior.args
+    return [*(Prior("Normal", (mean, factor * sd)) for factor in (0.5, 2.0, 10.0)), Prior("Flat", ())]
+
+
+def prior_sensitivity(
+    studies: Any = None,
+    *,
+    tau_priors: Iterable[str | Prior] | None = None,
+    mu_priors: Iterable[str | Prior] | None = None,
+    level: float = 0.95,
+    scale: str = "model",
+    better: str | None = None,
+    mid: float | None = None,
+    **given: Any,
+) -> pd.DataFrame:
+    """Fit the same data under other priors of tau, then of mu.
+
+    Parameters
+    ----------
+    studies : Posterior, StudyTable, Effects, pandas.DataFrame or path, optional
+        A fit, or what ``fit`` takes.
+    tau_priors, mu_priors : iterable of str or Prior, optional
+        Default: ``default_tau_priors``, scaled to the measure, and ``default_mu_priors``. An empty list leaves them out.
+    level, scale, better, mid
+        As in ``summarize``.
+    **given
+        The keywords of ``fit``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a prior, the fit as it is first. Columns varied ("as fitted", "tau" or "mu"), prior, estimate, se, ci_low, ci_high,
+        pi_low, pi_high, tau, tau_high, prob_benefit, prob_beyond_mid, shift (change of the posterior mean of mu, model scale),
+        shift_sd (in posterior standard deviations of the fit as it is), log_marginal_likelihood, excludes_null (whether the
+        interval of mu excludes no effect) and note (why a row is empty). ``attrs["verdict"]`` says in a sentence or two what it
+        comes to.
+
+    Raises
+    ------
+    SpecError
+        For a prior that does not parse, a model the deterministic engine does not treat, an unknown scale or side.
+    """
+    check_level(level)
+    whole = exact_fit(as_posterior(studies, **given))
+    taus = (
+        default_tau_priors(whole.measure, _unit(whole))
+        if tau_priors is None
+        else [parse_prior(text, whole.measure) for text in tau_priors]
+    )
+    mus = default_mu_priors(whole.priors.mu) if mu_priors is None else list(map(parse_prior, mu_priors))
+    variants = [(AS_FITTED, _written(whole.priors), whole.priors)]
+    variants += [("tau", str(prior), replace(whole.priors, scale=prior, on_variance=False)) for prior in taus]
+    variants += [("mu", str(prior), replace(whole.priors, mu=prior)) for prior in mus]
+    return _grid(whole, variants, level, scale, better, mid)
+
+
+def baseline_sensitivity(
+    studies: Any = None,
+    *,
+    baselines: Iterable[str | Prior] | None = None,
+    level: float = 0.95,
+    scale: str = "model",
+    better: str | None = None,
+    mid: float | None = None,
+    **given: Any,
+) -> pd.DataFrame:
+    """Fit the same counts under other priors of the studies' baseline risks or rates.
+
+    With rare events a baseline prior that is flat in the risk, such as Beta(1, 1), tilts every study's likelihood, and the
+    pooled effect moves.
+
+    Parameters
+    ----------
+    studies : Posterior, StudyTable, Effects, pandas.DataFrame or path, optional
+        A fit with an arm-level likelihood of counts, or what ``fit`` takes.
+    baselines : iterable of str or Prior, optional
+        Default: ``BASELINES``.
+    level, scale, better, mid
+        As in ``summarize``.
+    **given
+        The keywords of ``fit``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As ``prior_sensitivity``, with varied "as fitted" or "baseline".
+
+    Raises
+    ------
+    SpecError
+        If the likelihood has no baseline, or as ``prior_sensitivity``.
+    """
+    check_level(level)
+    whole = exact_fit(as_posterior(studies, **given))
+    if baselines is None and whole.likelihood not in BASELINES:
+        raise SpecError(
+            f"likelihood '{whole.likelihood}' has no baseline; fit the counts of the arms, e.g. likelihood='binomial'"
+        )
+    priors = list(map(parse_prior, BASELINES[whole.likelihood] if baselines is None else baselines))
+    fitted = whole.priors.baseline
+    variants = [(AS_FITTED, "the likelihood's own" if fitted is None else str(fitted), whole.priors)]
+    variants += [("baseline", str(prior), replace(whole.priors, baseline=prior)) for prior in priors]
+    return _grid(whole, variants, level, scale, better, mid)
+
+
+def _unit(whole: Posterior) -> float:
+    """What 1 is for log ratios, in the units of the measure: twice the default scale of tau (``default_priors``)."""
+    from bayesmeta.model.priors.defaults import default_priors
+
+    known = MEASURES[whole.measure].log or whole.measure == "SMD"
+    return 1.0 if known else 2.0 * float(default_priors(whole.measure, whole.data).scale.args[0])
+
+
+def _written(priors: Priors) -> str:
+    return ", ".join(f"{name} ~ {text}" for name, text in priors.to_dict().items())
+
+
+def _grid(
+    whole: Posterior,
+    variants: Sequence[tuple[str, str, Priors]],
+    level: float,
+    scale: str,
+    better: str | None,
+    mid: float | None,
+) -> pd.DataFrame:
+    import pandas as pd
+
+    centre, sd = float(whole.marginal("mu").mean()[0]), float(whole.marginal("mu").sd()[0])
+    rows = []
+    for varied, prior, priors in variants:
+        row: dict[str, Any] = {"varied": varied, "prior": prior}
+        try:
+            one = whole if varied == AS_FITTED else refit(whole, priors)
+        except BayesmetaError as error:
+            rows.append({**row, "excludes_null": False, "note": str(error)})
+            continue
+        row |= pooled_numbers(one, level=level, better=better, mid=mid)
+        shift = float(one.marginal("mu").mean()[0]) - centre
+        row |= {"shift": shift, "shift_sd": shift / sd if sd > 0 else 0.0}
+        row |= {"log_marginal_likelihood": one.log_marginal_likelihood if priors.mu.proper else float("nan")}
+        rows.append({**row, "excludes_null": bool(row["ci_low"] > 0 or row["ci_high"] < 0), "note": ""})
+    frame = on_scale(pd.DataFrame(rows), whole.measure, scale)
+    frame.attrs["verdict"] = verdict(frame, whole.measure, level)
+    return frame
+
+
+def verdict(frame: pd.DataFrame, measure: str, level: float = 0.95) -> str:
+    """Say what a table of ``prior_sensitivity`` or ``baseline_sensitivity`` comes to.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The table.
+    measure : str
+        Effect measure, which says whether shifts are on a log scale.
+    level : float
+        Of the intervals.
+
+    Returns
+    -------
+    str
+        One sentence for each parameter whose prior was varied, the prior as fitted counted with each.
+    """
+    fitted = frame[frame["varied"] == AS_FITTED]
+    sentences = []
+    for varied in dict.fromkeys(frame["varied"]):
+        if varied == AS_FITTED:
+            continue
+        rows = frame[frame["varied"] == varied]
+        empty = int(rows["estimate"].isna().sum())
+        excluded = [*fitted["excludes_null"], *rows.loc[rows["estimate"].notna(), "excludes_null"]]
+        most = rows.loc[rows["shift_sd"].abs().idxmax()] if empty < len(rows) else None
+        moved = ""
+        if most is not None:
+            where = " on the log scale" if MEASURES[measure].log else ""
+            moved = f"; mu moves by at most {abs(most['shift']):.2g}{where} ({abs(most['shift_sd']):.2f} posterior sd, {most['prior']})"
+        failed = f"; {empty} could not be fitted" if empty else ""
+        sentences.append(
+            f"{_how_many(excluded, varied)} the {100 * level:g}% interval {_finding(excluded)} no effect{moved}{failed}."
+        )
+    return " ".join(sentences)
+
+
+def _how_many(excluded: list[bool], varied: str) -> str:
+    count, total = sum(excluded), len(excluded)
+    if count in (0, total):
+        return f"Under all {total} priors of {_named(varied)}"
+    return f"Under {count} of {total} priors of {_named(varied)}"
+
+
+def _named(varied: str) -> str:
+    return "the baseline" if varied == "baseline" else varied
+
+
+def _finding(excluded: list[bool]) -> str:
+    return "excludes" if any(excluded) else "includes"

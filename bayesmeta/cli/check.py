@@ -1,0 +1,181 @@
+"""The command ``bayesmeta check``: evidence, cross-validation, predictive checks and sensitivity of one table of studies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from bayesmeta.cli.options import (
+    BetterOption,
+    DataArgument,
+    EstimatesOption,
+    Format,
+    FormatOption,
+    LevelOption,
+    MeasureOption,
+    MidOption,
+    PriorOption,
+    Scale,
+    ScaleOption,
+    SeedOption,
+    SmdOption,
+    WhereOption,
+    ZeroCellsOption,
+    pairs,
+    print_frame,
+    read_effects,
+)
+from bayesmeta.errors import SpecError
+
+
+class What(StrEnum):
+    """What to check."""
+
+    evidence = "evidence"
+    influence = "influence"
+    loo = "loo"
+    predictive = "predictive"
+    priors = "priors"
+    baseline = "baseline"
+    power = "power"
+
+
+WhatOption = Annotated[
+    list[What] | None,
+    typer.Option(
+        "--what",
+        help="evidence (Bayes factors), influence (leave one out), loo (cross-validation), predictive (p-values), priors or baseline "
+        "(sensitivity), power (power-scaling); repeatable; default: all that apply.",
+    ),
+]
+
+
+def check(
+    data: DataArgument,
+    what: WhatOption = None,
+    measure: MeasureOption = None,
+    likelihood: Annotated[
+        str | None, typer.Option("--likelihood", "-l", help="normal, binomial, poisson or nct; default: as for fit.")
+    ] = None,
+    prior: PriorOption = None,
+    where: WhereOption = None,
+    zero_cells: ZeroCellsOption = "revman",
+    smd: SmdOption = "exact",
+    estimates: EstimatesOption = "log",
+    seed: SeedOption = 1,
+    level: LevelOption = 0.95,
+    scale: ScaleOption = Scale.natural,
+    better: BetterOption = None,
+    mid: MidOption = None,
+    form: FormatOption = Format.table,
+) -> None:
+    """Check a fit: Bayes factors, leave-one-out, predictive p-values and sensitivity to the priors, all exact."""
+    from bayesmeta.posterior.fit import fit
+
+    if form is not Format.table and len(what or ()) != 1:
+        raise SpecError(f"--format {form.value} prints one table: name it with --what, e.g. --what influence")
+    effects = read_effects(data, measure, where, zero_cells=zero_cells, smd=smd, scale=estimates)
+    posterior = fit(effects, likelihood=likelihood, priors=pairs(prior, "--prior"), engine="quadrature", seed=seed)
+    shown = {"level": level, "scale": scale.value, "better": better.value if better else None, "mid": mid}
+    for part in what or _applicable(posterior):
+        title, frame, remarks = TABLES[part](posterior, shown)
+        frame = frame.dropna(axis="columns", how="all")
+        print_frame(_readable(frame) if form is Format.table else frame, form, title)
+        if form is Format.table:
+            typer.echo("".join(f"{remark}\n" for remark in remarks))
+
+
+def _applicable(posterior: Any) -> list[What]:
+    """The checks that these data and priors allow."""
+    spread = posterior.priors.mu.point is None and posterior.priors.scale.point is None
+    several = posterior.data.k > 1
+    counts = posterior.likelihood in ("binomial", "poisson")
+    allowed = {
+        What.evidence: spread and posterior.priors.mu.proper, What.influence: several, What.loo: several,
+        What.baseline: counts, What.power: spread,
+    }  # fmt: skip
+    return [part for part in What if allowed.get(part, True)]
+
+
+Part = tuple[str, Any, list[str]]
+
+
+def _evidence(posterior: Any, _: dict[str, Any]) -> Part:
+    from bayesmeta.posterior.model_average import bayes_factors, model_average
+
+    average = model_average(posterior)
+    models = average.to_frame()["posterior_prob"]
+    remark = "Posterior probabilities of the models: " + ", ".join(
+        f"{name} {value:.3f}" for name, value in models.items()
+    )
+    priors = ", ".join(f"{name} ~ {text}" for name, text in posterior.priors.to_dict().items())
+    return "Bayes factors, effect or heterogeneity against none", bayes_factors(posterior), [remark, f"Under {priors}."]
+
+
+def _influence(posterior: Any, shown: dict[str, Any]) -> Part:
+    from bayesmeta.checks.influence import influence
+
+    frame = influence(posterior, **shown)
+    most = frame.index[frame["most_influential"]]
+    remarks = [f"Most influential: {most[0]}, {frame.loc[most[0], 'shift_sd']:+.2f} posterior sd."] if len(most) else []
+    return "Each study left out", frame.drop(columns="most_influential"), remarks
+
+
+def _loo(posterior: Any, _: dict[str, Any]) -> Part:
+    from bayesmeta.checks.leave_one_out import leave_one_out
+
+    frame = leave_one_out(posterior)
+    remark = f"elpd_loo = {frame.attrs['elpd_loo']:.2f} (SE {frame.attrs['elpd_loo_se']:.2f}), exact by refits."
+    return "Each study predicted from the others", frame, [remark]
+
+
+def _predictive(posterior: Any, _: dict[str, Any]) -> Part:
+    from bayesmeta.checks.predictive import predictive_checks
+
+    return "Posterior-predictive p-values, two-sided", predictive_checks(posterior), []
+
+
+def _priors(posterior: Any, shown: dict[str, Any]) -> Part:
+    from bayesmeta.checks.prior_sensitivity import prior_sensitivity
+
+    frame = prior_sensitivity(posterior, **shown)
+    return "Other priors", _without_empty_notes(frame), [frame.attrs["verdict"]]
+
+
+def _baseline(posterior: Any, shown: dict[str, Any]) -> Part:
+    from bayesmeta.checks.prior_sensitivity import baseline_sensitivity
+
+    frame = baseline_sensitivity(posterior, **shown)
+    return "Other priors of the baseline", _without_empty_notes(frame), [frame.attrs["verdict"]]
+
+
+def _power(posterior: Any, _: dict[str, Any]) -> Part:
+    from bayesmeta.checks.power_scaling import power_scaling
+
+    return "Power-scaling sensitivity (above 0.05: sensitive)", power_scaling(posterior), []
+
+
+def _readable(frame: Any) -> Any:
+    """Bayes factors as a reader wants them: in powers of ten where they are huge or tiny, and one way round."""
+    shown = frame.drop(columns="bf01", errors="ignore")
+    if "bf10" in shown.columns:
+        shown["bf10"] = [f"{value:.3g}" for value in shown["bf10"]]
+    return shown
+
+
+def _without_empty_notes(frame: Any) -> Any:
+    return frame if frame["note"].any() else frame.drop(columns="note")
+
+
+TABLES: dict[What, Callable[[Any, dict[str, Any]], Part]] = {
+    What.evidence: _evidence,
+    What.influence: _influence,
+    What.loo: _loo,
+    What.predictive: _predictive,
+    What.priors: _priors,
+    What.baseline: _baseline,
+    What.power: _power,
+}

@@ -1,0 +1,220 @@
+"""``bayesmeta run``: one review, several, or a folder of them."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from bayesmeta.cli.options import PriorOption, RunEngine, pairs
+from bayesmeta.errors import SpecError
+from bayesmeta.support.words import plural
+
+if TYPE_CHECKING:
+    from bayesmeta.reviews.collection.run_many import CollectionRun
+    from bayesmeta.reviews.run import Run
+    from bayesmeta.reviews.running.plan import Choice, Step
+
+CONTINUE = "what is finished is written and kept: run the same command again to continue"
+
+
+def run(
+    reviews: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="REVIEW...",
+            help="A review.toml, the folder that holds one, a Cochrane file (.rm5, .csv, .zip), or several, or a folder of them.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Where to write; default outputs/<review id>, of several outputs."),
+    ] = None,
+    engine: Annotated[
+        RunEngine | None, typer.Option("--engine", "-e", help="In place of what the review says.")
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Run just this analysis; repeatable.")] = None,
+    figures: Annotated[
+        bool | None,
+        typer.Option("--figures/--no-figures", help="Whether to draw; default: for one review, not for several."),
+    ] = None,
+    prior: PriorOption = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="Processes; default: one a core with quadrature, else 1.")
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option("--scheduler", metavar="ADDRESS", help="A dask scheduler, tcp://host:8786, in place of --jobs."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run and why; write nothing.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Make everything again, up to date or not.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Run every analysis of a review, or of many, and write results, tables and figures.
+
+    What is up to date is kept, so a run that was stopped goes on where it was.
+    """
+    from bayesmeta.reviews.collection.sources import is_one
+    from bayesmeta.reviews.running.plan import Choice
+
+    if jobs is not None and scheduler is not None:
+        raise SpecError("give --jobs or --scheduler, not both: the scheduler's workers do the analyses")
+    single = is_one(reviews)
+    choice = Choice(
+        engine.value if engine else None,
+        tuple(only or ()),
+        single if figures is None else figures,
+        fresh,
+        tuple(pairs(prior, "--prior").items()),
+    )
+    if dry_run:
+        _say_plan(reviews, out, single, choice)
+        return
+    try:
+        failed = (_one if single else _many)(reviews, out, choice, jobs, scheduler, quiet)
+    except KeyboardInterrupt:
+        _interrupted()
+    if failed:
+        raise typer.Exit(failed)
+
+
+def _interrupted() -> NoReturn:
+    typer.echo(f"interrupted; {CONTINUE}", err=True)
+    raise typer.Exit(130) from None
+
+
+def _one(
+    reviews: list[Path], out: Path | None, choice: Choice, jobs: int | None, scheduler: str | None, quiet: bool
+) -> int:
+    """Run one review; return the exit code."""
+    from bayesmeta.reviews.run import plan_review, run_review
+    from bayesmeta.reviews.running.progress import chosen_progress
+    from bayesmeta.reviews.running.workers import FEW, good_jobs
+
+    file = _review_file(reviews[0], out, choice.fresh)
+    if jobs is None and scheduler is None:
+        review, _, steps = plan_review(file, out, choice)
+        to_do = sum(bool(step.why or step.why_draw) for step in steps)
+        jobs = good_jobs([review.settings.engine]) if to_do >= FEW else 1
+    done = run_review(
+        file,
+        out,
+        engine=choice.engine,
+        only=choice.only,
+        figures=choice.figures,
+        progress=chosen_progress(quiet),
+        jobs=jobs or 1,
+        scheduler=scheduler,
+        fresh=choice.fresh,
+        priors=dict(choice.priors),
+    )
+    _report_one(done)
+    if not done.failed:
+        return 0
+    return 1 if done.results else 2
+
+
+def _review_file(path: Path, out: Path | None, fresh: bool) -> Path:
+    """Return the review to run, imported if it is a Cochrane file."""
+    from bayesmeta.reviews.collection.sources import IMPORTED, Source, review_file
+
+    return review_file(Source(path, path.name), (out or Path("outputs")) / IMPORTED, fresh=fresh)
+
+
+def _report_one(done: Run) -> None:
+    ran = len(done.results) - len([result for result in done.results if result.id in done.kept])
+    kept = f", {len(done.kept)} up to date" if done.kept else ""
+    typer.echo(f"{plural(ran, 'analysis', 'analyses')} in {done.seconds:.1f} s{kept}, written to {done.out}")
+    agreement = [
+        (entry["worst_mcse"], result.id)
+        for result in done.results
+        for entry in result.agreement
+        if entry["worst_mcse"] is not None
+    ]
+    if agreement:
+        worst, where = max(agreement)
+        typer.echo(
+            f"NUTS and quadrature agree: largest difference {worst:.1f} Monte Carlo standard errors (analysis {where})"
+            if worst <= 4
+            else f"WARNING: NUTS and quadrature differ by {worst:.1f} Monte Carlo standard errors in analysis {where}"
+        )
+    for name, problem in done.failed.items():
+        typer.echo(f"problem in analysis {name}: {problem}", err=True)
+
+
+def _many(
+    reviews: list[Path], out: Path | None, choice: Choice, jobs: int | None, scheduler: str | None, quiet: bool
+) -> int:
+    """Run many reviews; return the exit code."""
+    from bayesmeta.reviews.collection.run_many import run_collection
+    from bayesmeta.reviews.running.progress import chosen_progress
+
+    done = run_collection(
+        reviews,
+        out or Path("outputs"),
+        engine=choice.engine,
+        only=choice.only,
+        figures=choice.figures,
+        progress=chosen_progress(quiet),
+        jobs=jobs,
+        scheduler=scheduler,
+        fresh=choice.fresh,
+        priors=dict(choice.priors),
+    )
+    _report_many(done)
+    if not done.failures:
+        return 0
+    return 1 if done.finished else 2
+
+
+def _report_many(done: CollectionRun) -> None:
+    from bayesmeta.reviews.collection.run_many import FAILURES_FILE
+
+    typer.echo(
+        f"{plural(done.reviews, 'review', 'reviews')}, {plural(done.finished, 'analysis', 'analyses')}: {done.run_now} run in "
+        f"{done.seconds:.1f} s, {done.kept} up to date; {plural(done.rows, 'row', 'rows')} written to {done.out}"
+    )
+    if done.failures:
+        typer.echo(f"{plural(len(done.failures), 'problem', 'problems')}: see {done.out / FAILURES_FILE}", err=True)
+
+
+def _say_plan(reviews: list[Path], out: Path | None, single: bool, choice: Choice) -> None:
+    """Print for each analysis what would be done and why; Cochrane files are imported into a temporary folder."""
+    from bayesmeta.reviews.collection.run_many import plan_collection
+    from bayesmeta.reviews.collection.sources import Failure, Source, review_file
+    from bayesmeta.reviews.run import plan_review
+
+    steps: list[Step] = []
+    with tempfile.TemporaryDirectory(prefix="bayesmeta-") as room:
+        if single:
+            review, target, steps = plan_review(
+                review_file(Source(reviews[0], reviews[0].name), Path(room)), out, choice
+            )
+            typer.echo(f"{review.title}, into {target}")
+            _say_steps(steps, "")
+        else:
+            for item in plan_collection(reviews, out or Path("outputs"), Path(room), choice):
+                if isinstance(item, Failure):
+                    typer.echo(f"{item.review}: cannot be run: {item.problem}", err=True)
+                    continue
+                _say_steps(item[1], f"{item[0].id} ")
+                steps += item[1]
+    would = sum(bool(step.why) for step in steps)
+    draw = sum(bool(step.why_draw) and not step.why for step in steps)
+    typer.echo(
+        f"{would} of {plural(len(steps), 'analysis', 'analyses')} would be run"
+        + (f", {plural(draw, 'more', 'more')} drawn again" if draw else "")
+    )
+
+
+def _say_steps(steps: list[Step], prefix: str) -> None:
+    for step in steps:
+        state = "up to date"
+        if step.why:
+            state = f"would run: {step.why}"
+        elif step.why_draw:
+            state = f"up to date, would be drawn: {step.why_draw}"
+        typer.echo(f"{prefix}{step.analysis.id} {step.analysis.outcome}: {state}")

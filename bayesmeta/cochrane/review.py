@@ -1,0 +1,262 @@
+"""A Cochrane review as a value: comparisons, analyses, study rows, and what the review printed about each of them.
+
+All three formats of Cochrane's files are read into these classes. What a file does not carry is None (or "" for a text).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DATA_TYPES = ("dichotomous", "continuous", "estimate", "oe", "other")
+"""What an analysis pools; ``"other"`` is free text that nobody pools."""
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """A pooled result as the review printed it.
+
+    Parameters
+    ----------
+    estimate, ci_low, ci_high : float or None
+        On the NATURAL scale (ratios not logged).
+    tau2, q, q_df, q_pvalue, i2 : float or None
+        Heterogeneity; tau2 on the model (log) scale, I2 in percent.
+    z, pvalue : float or None
+        Test of no effect.
+    weight : float or None
+        Percent; of a subgroup.
+    events_e, n_e, events_c, n_c : float or None
+        Totals of the arms.
+    """
+
+    estimate: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    tau2: float | None = None
+    q: float | None = None
+    q_df: float | None = None
+    q_pvalue: float | None = None
+    i2: float | None = None
+    z: float | None = None
+    pvalue: float | None = None
+    weight: float | None = None
+    events_e: float | None = None
+    n_e: float | None = None
+    events_c: float | None = None
+    n_c: float | None = None
+
+
+@dataclass(frozen=True)
+class StudyRow:
+    """One study's row in one analysis.
+
+    Parameters
+    ----------
+    study : str
+        As the review calls it; may repeat within an analysis.
+    year : str
+        As given, "" if it is not.
+    subgroup : int
+        Number of its subgroup, 0 if the analysis has none.
+    events_e, n_e, events_c, n_c, mean_e, sd_e, mean_c, sd_c : float or None
+        Arm data; only those of the analysis' own data type, so no filler.
+    given, given_se : float or None
+        A ready-made estimate and its standard error, MODEL scale (log for ratios).
+    oe, v : float or None
+        O - E and its variance.
+    estimate, ci_low, ci_high : float or None
+        The effect the review printed, NATURAL scale; None where it printed none.
+    weight : float or None
+        Percent; 0 where the row was not pooled.
+    estimable : bool
+        Whether the review printed an effect.
+    order : int or None
+        Place in the review's own order, where the file tells it.
+    footnote : str
+        The authors' remark.
+    """
+
+    study: str
+    year: str = ""
+    subgroup: int = 0
+    events_e: float | None = None
+    n_e: float | None = None
+    events_c: float | None = None
+    n_c: float | None = None
+    mean_e: float | None = None
+    sd_e: float | None = None
+    mean_c: float | None = None
+    sd_c: float | None = None
+    given: float | None = None
+    given_se: float | None = None
+    oe: float | None = None
+    v: float | None = None
+    estimate: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    weight: float | None = None
+    estimable: bool = False
+    order: int | None = None
+    footnote: str = ""
+
+
+@dataclass(frozen=True)
+class Subgroup:
+    """A subgroup of an analysis: its number, its name and what the review printed (None if nothing)."""
+
+    number: int
+    name: str
+    result: Pooled | None = None
+
+
+@dataclass(frozen=True)
+class SubgroupTest:
+    """The test for subgroup differences: chi-squared, degrees of freedom, p, and I2 in percent."""
+
+    q: float | None = None
+    q_df: float | None = None
+    pvalue: float | None = None
+    i2: float | None = None
+
+
+@dataclass(frozen=True)
+class CochraneAnalysis:
+    """One analysis (RevMan 5: outcome) of a comparison.
+
+    Parameters
+    ----------
+    comparison, number : int
+        Analysis 1.2 is number 2 of comparison 1.
+    name : str
+        The outcome.
+    data_type : str
+        A name in ``DATA_TYPES``.
+    measure : str
+        A key of ``bayesmeta.effects.measures.MEASURES``; "GEN" for a ready-made effect that is none of the others, "" where
+        the file does not tell and it could not be inferred.
+    measure_label : str
+        Its name in words; the file's own where `measure` is "GEN", "OE" or "".
+    log : bool
+        Whether effects are printed as ratios, so that the model scale is the log.
+    method : str
+        How the review pooled: "MH", "IV", "PETO", "EXP_O_E_VAR"; "" if unknown.
+    model : str
+        "common" (RevMan: fixed effect), "random", or "" if unknown.
+    level_study, level_total : float or None
+        Confidence level of the rows' and of the pooled intervals, such as 0.95.
+    totals : str or None
+        "yes" (overall, and subtotals if there are subgroups), "subgroups" (subtotals only) or "no".
+    group_e, group_c, favours_left, favours_right : str or None
+        Labels of the arms and of the two sides of the plot.
+    swap_events : bool or None
+        Whether the review analysed non-events in place of events.
+    tau2_method, ci_method : str or None
+        Names such as "DL", "REML" and "wald", "hksj", where the file states them (RevMan from 2024).
+    units : str
+        Of a mean difference.
+    rows : tuple of StudyRow
+        By subgroup and study, whatever the order in the file.
+    subgroups : tuple of Subgroup
+    result : Pooled or None
+        The overall result; None if the review did not pool.
+    subgroup_test : SubgroupTest or None
+    inferred : tuple of str
+        Which of measure, method, model, levels and totals the file does not state, so that they were inferred from the
+        printed effects and weights.
+    """
+
+    comparison: int
+    number: int
+    name: str
+    data_type: str
+    measure: str
+    measure_label: str = ""
+    log: bool = False
+    method: str = ""
+    model: str = ""
+    level_study: float | None = None
+    level_total: float | None = None
+    totals: str | None = None
+    group_e: str | None = None
+    group_c: str | None = None
+    favours_left: str | None = None
+    favours_right: str | None = None
+    swap_events: bool | None = None
+    tau2_method: str | None = None
+    ci_method: str | None = None
+    units: str = ""
+    rows: tuple[StudyRow, ...] = ()
+    subgroups: tuple[Subgroup, ...] = ()
+    result: Pooled | None = None
+    subgroup_test: SubgroupTest | None = None
+    inferred: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The analysis as reviews number it, such as "1.2"."""
+        return f"{self.comparison}.{self.number}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A comparison of the review and its analyses."""
+
+    number: int
+    name: str
+    analyses: tuple[CochraneAnalysis, ...] = ()
+
+
+@dataclass(frozen=True)
+class RiskOfBias:
+    """One judgement: study, domain, the judgement in the file's words in lower case, and its support."""
+
+    study: str
+    domain: str
+    judgement: str
+    support: str = ""
+
+
+@dataclass(frozen=True)
+class StudyInformation:
+    """What the review tells of an included study: its year, where the data are from, and its characteristics."""
+
+    study: str
+    year: str = ""
+    data_source: str = ""
+    characteristics: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class CochraneReview:
+    """A whole review as one of Cochrane's files holds it.
+
+    Parameters
+    ----------
+    id : str
+        Letters, digits, points, dashes and underscores; from the file, else from its name.
+    title : str
+    comparisons : tuple of Comparison
+    studies : tuple of StudyInformation
+        Empty where the file does not tell.
+    risk_of_bias : tuple of RiskOfBias
+    format : str
+        "rm5", "csv", "package" or "data rows".
+    decimals : int or None
+        Decimals the file prints results with; None for all a double has.
+    source : str
+        The file.
+    """
+
+    id: str
+    title: str
+    comparisons: tuple[Comparison, ...]
+    studies: tuple[StudyInformation, ...] = ()
+    risk_of_bias: tuple[RiskOfBias, ...] = ()
+    format: str = ""
+    decimals: int | None = None
+    source: str = ""
+
+    @property
+    def analyses(self) -> tuple[CochraneAnalysis, ...]:
+        """Every analysis, comparison by comparison."""
+        return tuple(analysis for comparison in self.comparisons for analysis in comparison.analyses)

@@ -1,0 +1,160 @@
+"""Effect sizes: one registry of measures, and study tables turned into effects on the model scale.
+
+The model scale is the log scale for ratios (RR, OR, Peto OR, IRR, HR, ROM, OE) and the measure's own scale for
+differences. Every row of the table stays: one that cannot be pooled has NaN and the reason, so labels never shift.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayesmeta.effects import formulas
+from bayesmeta.effects.effects import Effects, effects_from_arrays
+from bayesmeta.effects.measures import MEASURES, Measure, find_measure
+from bayesmeta.effects.ready_made import ready_made_effects
+from bayesmeta.effects.zero_cells import ZERO_CELL_RULES, Computed, dichotomous_effects, rate_effects
+from bayesmeta.errors import DataError, SpecError, unknown_name
+from bayesmeta.studies.plausible import refuse_impossible
+from bayesmeta.support.arrays import Array
+
+if TYPE_CHECKING:
+    from bayesmeta.studies.table import StudyTable
+
+
+__all__ = ["MEASURES", "Effects", "Measure", "data_kind", "effect_sizes", "effects_from_arrays", "find_measure"]
+
+_NEEDS = {
+    "dichotomous": ("events_e", "n_e", "events_c", "n_c"),
+    "continuous": ("mean_e", "sd_e", "n_e", "mean_c", "sd_c", "n_c"),
+    "rates": ("events_e", "time_e", "events_c", "time_c"),
+    "oe": ("oe", "v"),
+    "estimate": ("yi",),
+}
+_SAID = {kind: " ".join(names) for kind, names in _NEEDS.items()} | {"estimate": "yi sei (or yi ci_low ci_high)"}
+_CONTINUOUS = {
+    ("SMD", "exact"): formulas.smd_exact,
+    ("SMD", "revman"): formulas.smd_revman,
+    ("MD", ""): formulas.mean_difference,
+    ("ROM", "classical"): formulas.log_ratio_of_means,
+    ("ROM", "corrected"): formulas.log_ratio_of_means_corrected,
+}
+_UNDEFINED = {
+    "SMD": "the pooled standard deviation is zero or the arms are too small: SMD not estimable",
+    "ROM": "the two means are not both positive or both negative: ROM not estimable",
+}
+
+
+def effect_sizes(
+    studies: StudyTable,
+    measure: str,
+    *,
+    zero_cells: str = "revman",
+    smd: str = "exact",
+    rom: str = "classical",
+    scale: str = "log",
+    level: float = 0.95,
+) -> Effects:
+    """Compute the effect of every study on the model scale.
+
+    Parameters
+    ----------
+    studies : StudyTable
+        The study table.
+    measure : str
+        A name in ``MEASURES``, upper or lower case.
+    zero_cells : {"revman", "metafor", "metafor_drop00", "all", "none"}
+        What to do about zero cells of dichotomous data and rates: see ``ZERO_CELL_RULES``.
+    smd : {"exact", "revman"}
+        Hedges' g with the exact correction and metafor's variance, or RevMan's approximations of both.
+    rom : {"classical", "corrected"}
+        The log ratio of means as it is, or with its first-order bias removed (the default of metafor 5).
+    scale : {"log", "natural"}
+        Scale of ready-made ratios and their confidence limits. "natural" takes their logs; the standard error then
+        comes from the limits, and an interval that is not symmetric on the log scale is refused.
+    level : float
+        Confidence level of ``ci_low`` and ``ci_high`` of ready-made estimates.
+
+    Returns
+    -------
+    Effects
+        One row per row of ``studies``; excluded and not estimable rows have NaN and a reason.
+
+    Raises
+    ------
+    DataError
+        If the table lacks the columns the measure needs, or a row holds impossible numbers.
+    SpecError
+        If a name is unknown.
+    """
+    found = find_measure(measure)
+    for kind, name, known in (
+        ("zero-cell rule", zero_cells, tuple(ZERO_CELL_RULES)),
+        ("smd formula", smd, ("exact", "revman")),
+        ("rom formula", rom, ("classical", "corrected")),
+        ("scale", scale, ("log", "natural")),
+    ):
+        if name not in known:
+            raise unknown_name(kind, name, known)
+    if scale == "natural" and not found.log:
+        raise SpecError(f"scale='natural' takes logs, which suits ratios only; {found.name} is not one. Leave it out.")
+    if not 0 < level < 1:
+        raise SpecError(f"level should lie between 0 and 1, such as 0.95, but got {level}")
+    source = data_kind(studies, found)
+    if scale == "natural" and source != "estimate":
+        raise SpecError(
+            f"scale='natural' is for ready-made estimates, but the table holds {source} data. Leave it out."
+        )
+    columns = studies.columns
+    if source == "estimate":
+        computed = ready_made_effects(studies, natural=scale == "natural", level=level)
+    else:
+        given = [columns[name] for name in _NEEDS[source]]
+        refuse_impossible(studies, source)
+        with np.errstate(all="ignore"):
+            computed = _computed(found.name, source, given, zero_cells, {"SMD": smd, "ROM": rom}.get(found.name, ""))
+    reasons = []
+    for i, excluded in enumerate(studies.exclusions):
+        missing = [name for name in _NEEDS[source] if not np.isfinite(columns[name][i])]
+        reason = excluded or (f"{' and '.join(missing)} missing" if missing else computed.reasons[i])
+        if not reason and not (np.isfinite(computed.yi[i]) and np.isfinite(computed.vi[i])):
+            reason = _UNDEFINED.get(found.name, f"{found.name} is undefined for these numbers: not estimable")
+        elif not reason and not computed.vi[i] > 0:
+            reason = f"its variance is zero: {found.name} not estimable"
+        reasons.append(reason)
+    used = np.array([not reason for reason in reasons], dtype=bool)
+    notes = tuple(note if here else "" for note, here in zip(computed.notes, used, strict=True))
+    yi, vi = np.where(used, computed.yi, np.nan), np.where(used, computed.vi, np.nan)
+    return Effects(yi, vi, tuple(studies.labels), found.name, tuple(reasons), studies, notes)
+
+
+def data_kind(studies: StudyTable, measure: Measure) -> str:
+    """Say which kind of data a measure is made from in this table.
+
+    It is the kind the table holds, if that will do, else the first of the measure's kinds that is there.
+
+    Raises
+    ------
+    DataError
+        If the table holds none of the kinds the measure can be made from.
+    """
+    for kind in (studies.kind, *measure.kinds):
+        if kind in measure.kinds and studies.has(*_NEEDS[kind]):
+            return kind
+    said = "; or ".join(_SAID[kind] for kind in measure.kinds)
+    what = f"{measure.name} cannot be computed from {studies.kind} data"
+    raise DataError(what, source=studies.source, fix=f"It needs {said}.")
+
+
+def _computed(measure: str, source: str, given: list[Array], zero_cells: str, formula: str) -> Computed:
+    blank = [""] * len(given[0])
+    if source == "oe":
+        return Computed(*formulas.from_o_minus_e(*given), blank, blank)
+    if source == "continuous":
+        return Computed(*_CONTINUOUS[measure, formula](*given), blank, blank)
+    if source == "rates":
+        events_e, time_e, events_c, time_c = given
+        return rate_effects(events_e, time_e, events_c, time_c, zero_cells)
+    events_e, n_e, events_c, n_c = given
+    return dichotomous_effects(measure, events_e, n_e - events_e, events_c, n_c - events_c, zero_cells)

@@ -1,0 +1,135 @@
+"""Effects of studies as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bayesmeta.errors import DataError, SpecError
+from bayesmeta.support.arrays import Array
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bayesmeta.studies.table import StudyTable
+from bayesmeta.effects.measures import MEASURES, find_measure
+
+
+@dataclass(frozen=True, eq=False)
+class Effects:
+    """Effects of the studies on the model scale, one per row of the table they came from.
+
+    Parameters
+    ----------
+    yi, vi : ndarray, shape (k,)
+        Effects (log scale for ratios) and their variances; NaN where a row is not pooled.
+    labels : tuple of str
+        One per row.
+    measure : str
+        A key of ``MEASURES``.
+    reasons : tuple of str
+        "" for a pooled row, else why it is not pooled.
+    studies : StudyTable or None
+        The table, or None for effects given as arrays.
+    notes : tuple of str
+        What was done to a row ("0.5 added to all four cells"), or "".
+    """
+
+    yi: Array
+    vi: Array
+    labels: tuple[str, ...]
+    measure: str
+    reasons: tuple[str, ...]
+    studies: StudyTable | None
+    notes: tuple[str, ...]
+
+    @cached_property
+    def sei(self) -> Array:
+        """Standard errors, shape (k,), NaN where a row is not pooled."""
+        return np.sqrt(self.vi)
+
+    @cached_property
+    def used(self) -> np.ndarray:
+        """Boolean array, shape (k,): which rows are pooled."""
+        return np.array([not reason for reason in self.reasons], dtype=bool)
+
+    @property
+    def k(self) -> int:
+        """Number of pooled rows."""
+        return int(self.used.sum())
+
+    @property
+    def log(self) -> bool:
+        """Whether the effects are log ratios."""
+        return MEASURES[self.measure].log
+
+    @property
+    def n(self) -> float:
+        """Participants in the pooled rows; NaN if the table does not say."""
+        if self.studies is None or not self.studies.has("n_e", "n_c"):
+            return float("nan")
+        columns = self.studies.columns
+        return float((columns["n_e"] + columns["n_c"])[self.used].sum())
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per study: study, yi, vi, sei (model scale), used, reason, note."""
+        import pandas as pd
+
+        values = {"study": list(self.labels), "yi": self.yi, "vi": self.vi, "sei": self.sei, "used": self.used}
+        return pd.DataFrame(values | {"reason": list(self.reasons), "note": list(self.notes)})
+
+
+def effects_from_arrays(
+    yi: ArrayLike,
+    vi: ArrayLike | None = None,
+    sei: ArrayLike | None = None,
+    labels: Sequence[str] | None = None,
+    measure: str = "GEN",
+) -> Effects:
+    """Wrap ready-made effects as ``Effects``.
+
+    Parameters
+    ----------
+    yi : array_like, shape (k,)
+        Effects on the model scale (log scale for ratios).
+    vi, sei : array_like, shape (k,)
+        Variances, or standard errors: exactly one of the two.
+    labels : sequence of str, optional
+        Study labels; "1", "2", ... by default.
+    measure : str
+        What the effects are; "GEN" by default.
+
+    Raises
+    ------
+    DataError
+        If lengths differ, or a value is missing, infinite, or (for a variance or standard error) not positive.
+    """
+    found = find_measure(measure)
+    if (vi is None) == (sei is None):
+        raise SpecError("give exactly one of vi (variances) and sei (standard errors) beside yi")
+    name = "vi" if vi is not None else "sei"
+    effects = np.asarray(yi, dtype=float)
+    spread = np.asarray(vi if vi is not None else sei, dtype=float)
+    if effects.ndim != 1 or effects.shape != spread.shape:
+        raise DataError(
+            f"yi has shape {effects.shape} and {name} has shape {spread.shape}",
+            fix="Give two flat arrays of one length.",
+        )
+    for what, values, good in (
+        ("yi", effects, np.isfinite(effects)),
+        (name, spread, np.isfinite(spread) & (spread > 0)),
+    ):
+        if not good.all():
+            i = int(np.flatnonzero(~good)[0])
+            should = "finite" if what == "yi" else "finite and above 0"
+            raise DataError(f"{what}[{i}] = {values[i]:g}, but should be {should}", fix="Leave that study out.")
+    names = tuple(str(label) for label in labels) if labels is not None else tuple(map(str, range(1, len(effects) + 1)))
+    if len(names) != len(effects):
+        raise DataError(f"{len(names)} labels for {len(effects)} effects", fix="Give one label per effect.")
+    blank = ("",) * len(effects)
+    return Effects(effects, spread if name == "vi" else spread**2, names, found.name, blank, None, blank)

@@ -1,0 +1,123 @@
+"""Effects from events when a cell is zero: the rules by name, and what each did to which study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from bayesmeta.effects.formulas import (
+    log_odds_ratio,
+    log_peto_odds_ratio,
+    log_rate_ratio,
+    log_risk_ratio,
+    risk_difference,
+)
+from bayesmeta.support.arrays import Array
+
+#: What to do about zero cells, by name. Rates have two counts a study in place of four cells.
+ZERO_CELL_RULES: Mapping[str, str] = {
+    "revman": "0.5 added to all four cells of a study if any is zero; studies with no events, or only events, in both "
+    "arms are not estimable for RR and OR; RD keeps the plain difference and takes the 0.5 in its variance only; Peto "
+    "adds nothing",
+    "metafor": "0.5 added to all four cells of a study if any is zero, double-zero studies included (escalc's default)",
+    "metafor_drop00": "as metafor, but studies with no events, or only events, in both arms are left out",
+    "all": "0.5 added to all four cells of every study",
+    "none": "nothing added; a study whose effect or variance is then undefined is not estimable",
+}
+
+
+class Computed(NamedTuple):
+    """Effects of every row, with why it is not estimable and what was done to it ("" where there is nothing to say)."""
+
+    yi: Array
+    vi: Array
+    reasons: list[str]
+    notes: list[str]
+
+
+def half_added(a: Array, b: Array, c: Array, d: Array) -> tuple[Array, Array, Array, Array]:
+    """Return the four cells with 0.5 added to all of them in each study that has a zero among them."""
+    add = np.where((a == 0) | (b == 0) | (c == 0) | (d == 0), 0.5, 0.0)
+    return a + add, b + add, c + add, d + add
+
+
+def one_outcome_only(a: Array, b: Array, c: Array, d: Array) -> tuple[np.ndarray, np.ndarray]:
+    """Tell which studies have no events in either arm, and which have nothing but events in both."""
+    return (a == 0) & (c == 0), (b == 0) & (d == 0)
+
+
+def dichotomous_effects(measure: str, a: Array, b: Array, c: Array, d: Array, rule: str) -> Computed:
+    """Effects on the model scale under a zero-cell rule.
+
+    Parameters
+    ----------
+    measure : {"RR", "OR", "RD", "PETO"}
+        The effect measure; all but RD are logged.
+    a, b, c, d : ndarray, shape (k,)
+        Events and non-events in the experimental arm, then in the control arm.
+    rule : str
+        A key of ``ZERO_CELL_RULES``.
+
+    Notes
+    -----
+    RevMan's rule for RD (0.5 in the variance, not in the estimate) is the one R's meta applies to reproduce RevMan,
+    whose manual says that 0.5 is added "where zeros cause problems with computation of effects or standard errors"
+    (Deeks and Higgins 2010).
+    """
+    formula = {"RR": log_risk_ratio, "OR": log_odds_ratio, "RD": risk_difference, "PETO": log_peto_odds_ratio}[measure]
+    zero = (a == 0) | (b == 0) | (c == 0) | (d == 0)
+    no_events, all_events = one_outcome_only(a, b, c, d)
+    touched = zero & (rule not in ("none",) and not (rule == "revman" and measure == "PETO"))
+    if rule == "all":
+        touched = np.ones_like(zero)
+    add = np.where(touched, 0.5, 0.0)
+    yi, vi = formula(a + add, b + add, c + add, d + add)
+    where = "all four cells"
+    if rule == "revman" and measure == "RD":
+        yi, where = formula(a, b, c, d)[0], "all four cells for the variance"
+
+    drop_both = rule == "metafor_drop00" or (rule == "revman" and measure != "RD")
+    reasons, notes = [], []
+    for i in range(len(a)):
+        reason = ""
+        if (drop_both or not touched[i]) and measure != "RD" and (no_events[i] or all_events[i]):
+            both = "no events in either arm" if no_events[i] else "every participant in both arms had the event"
+            reason = f"{both}: {measure} not estimable"
+        elif drop_both and (no_events[i] or all_events[i]):
+            reason = "no events, or only events, in both arms: left out by the rule metafor_drop00"
+        elif not touched[i] and zero[i] and not (np.isfinite(yi[i]) and np.isfinite(vi[i])):
+            reason = f"a cell is zero and nothing is added: {measure} not estimable"
+        reasons.append(reason)
+        notes.append(f"0.5 added to {where}" if touched[i] and not reason else "")
+    return Computed(yi, vi, reasons, notes)
+
+
+def rate_effects(x_e: Array, t_e: Array, x_c: Array, t_c: Array, rule: str) -> Computed:
+    """Log rate ratios under a zero-cell rule.
+
+    Parameters
+    ----------
+    x_e, t_e, x_c, t_c : ndarray, shape (k,)
+        Events and person-time in the experimental arm, then in the control arm.
+    rule : str
+        A key of ``ZERO_CELL_RULES``: 0.5 is added to the events of both arms where the rule adds it to all four cells, and nothing
+        to the person-time (metafor's escalc, measure "IRR").
+    """
+    zero, neither = (x_e == 0) | (x_c == 0), (x_e == 0) & (x_c == 0)
+    touched = np.ones_like(zero) if rule == "all" else zero & (rule != "none")
+    add = np.where(touched, 0.5, 0.0)
+    yi, vi = log_rate_ratio(x_e + add, t_e, x_c + add, t_c)
+    reasons, notes = [], []
+    for i in range(len(x_e)):
+        reason = ""
+        if neither[i] and rule == "metafor_drop00":
+            reason = "no events in either arm: left out by the rule metafor_drop00"
+        elif neither[i] and rule in ("revman", "none"):
+            reason = "no events in either arm: IRR not estimable"
+        elif zero[i] and not touched[i]:
+            reason = "an arm has no events and nothing is added: IRR not estimable"
+        reasons.append(reason)
+        notes.append("0.5 added to the events of both arms" if touched[i] and not reason else "")
+    return Computed(yi, vi, reasons, notes)

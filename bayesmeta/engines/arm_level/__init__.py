@@ -1,0 +1,1 @@
+"""Quadrature for arm-level likelihoods: binomial, Poisson and noncentral t."""

@@ -1,0 +1,228 @@
+"""The deterministic engine for arm-level likelihoods, and for priors of mu that are not normal: quadrature over mu and tau.
+
+p(data | mu, tau) is the product over studies of g_i(mu, tau), each study's own likelihood smoothed by the normal distribution of effects.
+Given tau, mu is integrated on two panels of Gauss-Legendre nodes; tau is integrated on adaptive panels. Nothing is sampled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from bayesmeta.engines.arm_level.mixed_over_tau import SliceMixture, effect_family
+from bayesmeta.engines.arm_level.mu_given_tau import Conditional, NormalStudy, Slices, join
+from bayesmeta.engines.arm_level.smoothing import Smoothed, smoothed
+from bayesmeta.engines.arm_level.solution import ArmSolution
+from bayesmeta.engines.arm_level.study_table import FALL, tabulate
+from bayesmeta.engines.marginals.normal_mixtures import NormalMixtures
+from bayesmeta.engines.marginals.point_masses import PointMasses
+from bayesmeta.engines.marginals.tau import TauFunctions
+from bayesmeta.engines.normal.formulas import finite_moments, tau_map, typical_variance
+from bayesmeta.engines.normal.solve import solve_normal
+from bayesmeta.engines.numerics.legendre import legendre_rule
+from bayesmeta.engines.numerics.panels import Map, PanelDensity, integrate
+from bayesmeta.errors import ConvergenceError, DataError, SpecError
+from bayesmeta.model.likelihoods.registry import ModelData
+from bayesmeta.model.priors.distribution import Prior
+from bayesmeta.model.priors.priors import Priors
+from bayesmeta.support.arrays import Array
+
+#: nodes on each of the two panels of mu: the first that resolves the posterior is used
+MU_NODES = (28, 40, 64, 96, 140)
+#: error allowed in the density of tau, and in the distribution functions of mu given tau
+TOLERANCE, RESOLVED = 1e-7, 2.5e-7
+#: beyond this the answer is refused
+ACCEPTABLE = 1e-5
+#: posterior quantiles of tau, were all studies normal, at which its panels are cut to begin with, and factors that widen the bulk
+CUTS, STRETCHED = (1e-5, 0.8, 0.99999), (0.9, 1.0, 1.2)
+#: panels narrower than this share of the whole are not worth their nodes
+NARROWEST = 0.06
+
+
+def solve_arm(
+    data: ModelData, priors: Priors, *, nodes_per_panel: int = 24, mu_nodes: tuple[int, ...] = MU_NODES
+) -> ArmSolution:
+    """Compute the posterior under an arm-level likelihood (or the normal one, with any prior of mu).
+
+    Parameters
+    ----------
+    data : ModelData
+        Of any likelihood.
+    priors : Priors
+        Point priors of mu or tau are treated too, and a flat prior of mu where the posterior is proper.
+    nodes_per_panel : int
+        Of the panels of tau.
+    mu_nodes : tuple of int
+        Numbers of nodes to try on each of the two panels of mu.
+
+    Raises
+    ------
+    SpecError
+        For a prior of mu that ends somewhere.
+    DataError
+        If the posterior is improper.
+    ConvergenceError
+        If an integral does not reach its accuracy.
+    """
+    if priors.mu.point is None and np.isfinite(priors.mu.support).any():
+        raise SpecError(
+            f"engine 'quadrature' needs a prior of mu on the whole line (Normal, StudentT, Cauchy, Logistic, Flat or Point) but got "
+            f"{priors.mu}; use engine='nuts' for this one"
+        )
+    studies, corner = _studies(data, priors)
+    spread = np.sqrt(np.minimum(data.guide_variance, data.study_variance))
+    prior_median = float(priors.scale.quantile(0.5)) ** (0.5 if priors.on_variance else 1.0)
+    size = float(np.sqrt(np.median(spread) * min(max(prior_median, 1e-3), 1e3 * np.median(spread))))
+    if priors.mu.point is not None:
+        return _solve_fixed_mu(data, priors, studies, size, nodes_per_panel)
+    centre = np.where(data.guide_variance < 1e7, data.guide_effect, 0.0)
+    conditional = Conditional(studies, priors.mu, centre, np.minimum(data.guide_variance, 1e4), size, corner)
+    # a corner leaves a thin layer at 0 when tau is small, which the least number of nodes seldom resolves
+    for nodes in mu_nodes[1:] if conditional.cut_at_zero and len(mu_nodes) > 1 else mu_nodes:
+        solution = _solve(data, priors, studies, conditional, size, nodes_per_panel, nodes)
+        if solution.error < RESOLVED:
+            break
+    if not solution.error < ACCEPTABLE:
+        raise ConvergenceError(
+            f"quadrature reached a relative accuracy of {solution.error:.0e} only; use engine='nuts' for this analysis"
+        )
+    return solution
+
+
+def _studies(data: ModelData, priors: Priors) -> tuple[tuple[Smoothed | NormalStudy, ...], bool]:
+    if data.likelihood == "normal":
+        pairs = zip(data.columns["effect"], data.columns["se"], strict=True)
+        return tuple(NormalStudy(float(effect), float(se) ** 2) for effect, se in pairs), False
+    tables = tabulate(data.likelihood, data.measure, data.columns, priors.baseline)
+    return tuple(smoothed(table) for table in tables), any(table.corner for table in tables)
+
+
+def _solve(
+    data: ModelData,
+    priors: Priors,
+    studies: tuple[Any, ...],
+    conditional: Conditional,
+    size: float,
+    per_panel: int,
+    nodes: int,
+) -> ArmSolution:
+    parts: list[Slices] = []
+    fixed = priors.fixed_tau
+    moments = 4
+    if fixed is not None:
+        slices = conditional.slices(np.array([fixed]), nodes)
+        weights, total, error = np.ones(1), float(slices.log_total[0]), 0.0
+        scale: TauFunctions | PointMasses = _fixed_scale(fixed, data)
+    else:
+        moments = finite_moments(data.k, priors)
+
+        def log_density(tau: Array) -> Array:
+            parts.append(conditional.slices(tau, nodes))
+            return priors.log_tau_density(tau) + parts[-1].log_total
+
+        density = _integrate(log_density, data, priors, size, per_panel, min(moments, 2))
+        everything = join(parts)
+        slices = everything.take(np.searchsorted(everything.tau, density.nodes))
+        weights, total, error = density.weights, density.log_total, density.error
+        scale = TauFunctions(density, typical_variance(data.study_variance), moments)
+    kept = weights > 1e-17
+    slices, weights = slices.take(kept), weights[kept] / weights[kept].sum()
+    error += float(weights @ slices.unresolved())
+    value = np.exp(slices.log_joint - slices.log_total[:, None, None])
+    _refuse_contradiction(data, studies, slices, weights, value)
+    mixture = SliceMixture(weights, slices.tau, slices.edges, value)
+    of_mu = 4 if priors.mu.proper else moments
+    spreads = (False, bool(slices.tau.any()))
+    effects = effect_family(("mu", "theta_new"), mixture, spreads, (of_mu, moments), 0.0)
+    known = None if fixed is not None else (conditional, everything)
+    return ArmSolution(
+        data, priors, studies, scale, (effects,), slices, slices.tau, weights, total, error, mixture, known
+    )
+
+
+def _refuse_contradiction(
+    data: ModelData, studies: tuple[Any, ...], slices: Slices, weights: Array, value: Array
+) -> None:
+    """Refuse posteriors that lie where the likelihood of a study is no longer tabulated."""
+    peaks = np.array([np.inf if isinstance(study, NormalStudy) else study.table.peak for study in studies])
+    beyond = peaks - slices.log_g > 0.9 * FALL
+    beyond[..., np.isinf(peaks)] = False
+    if not beyond.any():
+        return
+    mass = value * legendre_rule(slices.size)[1] * slices.half[:, :, None]
+    share = np.einsum("t,tpn,tpnk->k", weights, mass, beyond)
+    if (share > ACCEPTABLE).any():
+        raise ConvergenceError(
+            f"study '{data.labels[int(share.argmax())]}' contradicts the others too much for this prior of tau; "
+            "give tau a wider prior, or check the study's data"
+        )
+
+
+def _integrate(
+    log_density: Any, data: ModelData, priors: Priors, size: float, per_panel: int, moment: int
+) -> PanelDensity:
+    span: Map = tau_map(priors, size)
+    guess = _normal_guess(data, priors).quantile(np.array(CUTS)) * np.array(STRETCHED)
+    edges = [0.0]
+    for cut in span.inverse(guess):
+        if edges[-1] + NARROWEST < cut < 1 - NARROWEST:
+            edges.append(float(cut))
+    edges.append(1.0)
+    return integrate(
+        log_density,
+        span,
+        moment=moment,
+        moment_scale=size,
+        nodes_per_panel=per_panel,
+        tolerance=TOLERANCE,
+        first_edges=edges,
+    )
+
+
+def _normal_guess(data: ModelData, priors: Priors) -> PanelDensity:
+    """The posterior of tau were every study normal, which is quick to have and near enough to lay panels by."""
+    mu = priors.mu
+    if mu.family not in ("Normal", "Flat"):
+        low, middle, high = mu.quantile(np.array([0.16, 0.5, 0.84]))
+        mu = Prior("Normal", (float(middle), max(float(high - low) / 2, 1e-3)))
+    variance = np.minimum(data.guide_variance, 1e4)
+    return solve_normal(data.guide_effect, variance, replace(priors, mu=mu, baseline=None), data.labels).scale.density
+
+
+def _fixed_scale(tau: float, data: ModelData) -> PointMasses:
+    share = 100 * tau**2 / (tau**2 + typical_variance(data.study_variance))
+    return PointMasses(("tau", "tau2", "i2"), np.array([tau, tau**2, share]))
+
+
+def _solve_fixed_mu(
+    data: ModelData, priors: Priors, studies: tuple[Any, ...], size: float, per_panel: int
+) -> ArmSolution:
+    mu = priors.mu.point
+    assert mu is not None
+
+    def log_likelihood(tau: Array) -> Array:
+        at = np.full((len(tau), 1), mu)
+        return sum((study.log_smooth(at, tau)[:, 0] for study in studies), np.zeros(len(tau)))
+
+    fixed = priors.fixed_tau
+    moments = 4
+    if fixed is not None:
+        tau, weights, error = np.array([fixed]), np.ones(1), 0.0
+        total = float(log_likelihood(tau)[0])
+        if not np.isfinite(total):
+            raise DataError("the data are impossible under these point priors", fix="give mu or tau another prior")
+        scale: TauFunctions | PointMasses = _fixed_scale(fixed, data)
+    else:
+        density = _integrate(lambda t: priors.log_tau_density(t) + log_likelihood(t), data, priors, size, per_panel, 2)
+        tau, weights, total, error = density.nodes, density.weights, density.log_total, density.error
+        moments = finite_moments(data.k, priors)
+        scale = TauFunctions(density, typical_variance(data.study_variance), moments)
+    kept = (weights > 1e-17) & ((tau > 0) | (fixed is not None))
+    tau, weights = tau[kept], weights[kept] / weights[kept].sum()
+    known = PointMasses(("mu",), np.array([mu]))
+    new: Any = PointMasses(("theta_new",), np.array([mu]))
+    if tau.any():
+        new = NormalMixtures(("theta_new",), weights, np.full((1, len(tau)), mu), tau[None], (moments,))
+    return ArmSolution(data, priors, studies, scale, (known, new), None, tau, weights, total, error)

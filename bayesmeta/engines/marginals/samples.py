@@ -1,0 +1,93 @@
+"""Marginal distributions known by their draws, behind the same verbs as the exact ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayesmeta.support.arrays import Array
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Draws of several terms.
+
+    Parameters
+    ----------
+    terms : tuple of str
+        Names, length T.
+    values : numpy.ndarray, shape (T, chain, draw)
+        On the model scale.
+    """
+
+    terms: tuple[str, ...]
+    values: Array
+
+    def take(self, term: str) -> Samples:
+        """Return the draws of one term."""
+        i = self.terms.index(term)
+        return Samples((term,), self.values[i : i + 1])
+
+    @property
+    def _flat(self) -> Array:
+        return self.values.reshape(len(self.terms), -1)
+
+    def mean(self) -> Array:
+        """Means, shape (T,)."""
+        return self._flat.mean(axis=1)
+
+    def sd(self) -> Array:
+        """Standard deviations, shape (T,)."""
+        return self._flat.std(axis=1, ddof=1)
+
+    def cdf(self, x: Array) -> Array:
+        """Share of draws at or below ``x``, broadcast against (T,)."""
+        return (self._flat <= np.asarray(x, dtype=float)[..., None]).mean(axis=-1)
+
+    def quantile(self, p: float | Array) -> Array:
+        """Quantiles at ``p`` (a number, or shape (..., 1) with one p a row)."""
+        p = np.asarray(p, dtype=float)
+        if p.ndim == 0:
+            return np.quantile(self._flat, p, axis=1)
+        return np.quantile(self._flat, p[..., 0], axis=1).reshape(*p.shape[:-1], len(self.terms))
+
+    def pdf(self, x: Array) -> Array:
+        """Kernel density estimates at ``x`` of shape (m, 1), by arviz; reflected at 0 for tau, tau2 and i2."""
+        from arviz_stats.base import array_stats
+
+        x = np.ravel(x)
+        columns = []
+        for term, row in zip(self.terms, self._flat, strict=True):
+            grid, density, _ = array_stats.kde(row)
+            # arviz ends its grid at the least draw; down to the bound the density is that of the bound
+            left = np.where(x >= 0, density[0], 0.0) if term in ("tau", "tau2", "i2") else 0.0
+            columns.append(np.where(x < grid[0], left, np.interp(x, grid, density, right=0.0)))
+        return np.stack(columns, axis=-1)
+
+    def hdi(self, mass: float, start: Array | None = None) -> tuple[Array, Array]:  # noqa: ARG002
+        """Highest-density intervals by arviz: lower and upper ends, each of shape (T,)."""
+        import arviz as az
+
+        ends = np.array([az.hdi(row, prob=mass) for row in self._flat])
+        return ends[:, 0], ends[:, 1]
+
+    def sampling_error(self) -> dict[str, Array]:
+        """r_hat, ESS and Monte Carlo standard errors by arviz, each of shape (T,)."""
+        import arviz as az
+        import xarray as xr
+
+        draws = xr.Dataset({"value": (("term", "chain", "draw"), self.values)})
+        quantiles = {
+            f"mcse_{name}": az.mcse(draws, method="quantile", prob=p)
+            for name, p in (("ci_low", 0.025), ("median", 0.5), ("ci_high", 0.975))
+        }
+        found = {
+            "r_hat": az.rhat(draws),
+            "ess_bulk": az.ess(draws, method="bulk"),
+            "ess_tail": az.ess(draws, method="tail"),
+            "mcse_mean": az.mcse(draws, method="mean"),
+            "mcse_sd": az.mcse(draws, method="sd"),
+            **quantiles,
+        }
+        return {name: value["value"].values for name, value in found.items()}

@@ -1,0 +1,1 @@
+"""Numerical tools of the quadrature engines: panels, Legendre series, inversion, compiled loops."""

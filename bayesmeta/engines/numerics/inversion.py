@@ -1,0 +1,31 @@
+"""Quantiles of densities known at the nodes of two panels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bayesmeta.engines.numerics.legendre import invert_series, legendre_rule
+from bayesmeta.support.arrays import Array
+
+
+def invert_panels(edges: Array, log_value: Array, u: Array) -> Array:
+    """Quantiles at ``u`` (m,), one from each density known by its log at the nodes of two panels (m, 2, N)."""
+    size = log_value.shape[2]
+    _, weights, to_series, to_integral, _ = legendre_rule(size)
+    half = 0.5 * np.diff(edges, axis=1)
+    value = np.exp(log_value - log_value.max(axis=(1, 2))[:, None, None])
+    mass = (value @ weights) * half
+    target = u * mass.sum(axis=1)
+    upper = (target > mass[:, 0]).astype(np.intp)
+    rows = np.arange(len(u))
+    target = (target - np.where(upper == 1, mass[:, 0], 0.0)) / half[rows, upper]
+    chosen = value[rows, upper]
+    # start between the nodes, by the running sum of their weights
+    running = np.cumsum(chosen * weights, axis=1) - 0.5 * chosen * weights
+    at = np.clip((running < target[:, None]).sum(axis=1), 1, size - 1)
+    nodes = legendre_rule(size)[0]
+    before, after = running[rows, at - 1], running[rows, at]
+    share = np.clip((target - before) / np.maximum(after - before, 1e-300), 0.0, 1.0)
+    start = nodes[at - 1] + share * (nodes[at] - nodes[at - 1])
+    t = invert_series(chosen @ to_integral, chosen @ to_series, target, start, np.ones(len(u), dtype=bool))
+    return edges[rows, upper] + half[rows, upper] * (t + 1)

@@ -1,0 +1,102 @@
+"""Functions on panels as Legendre series: from values at Gauss-Legendre nodes to series, integrals, slopes and inverses."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from bayesmeta.support.arrays import Array
+
+
+@cache
+def legendre_rule(n: int) -> tuple[Array, Array, Array, Array, Array]:
+    """Return Gauss-Legendre nodes and weights with the matrices from values to series.
+
+    Parameters
+    ----------
+    n : int
+        Number of nodes.
+
+    Returns
+    -------
+    nodes, weights : numpy.ndarray, shape (n,)
+    to_series : numpy.ndarray, shape (n, n)
+        ``values @ to_series`` are the Legendre coefficients.
+    to_integral : numpy.ndarray, shape (n, n + 1)
+        ``values @ to_integral`` are the coefficients of the integral from -1.
+    to_slope : numpy.ndarray, shape (n, n - 1)
+        ``series @ to_slope`` are the coefficients of the derivative.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(n)
+    vandermonde = np.polynomial.legendre.legvander(nodes, n - 1)
+    to_series = vandermonde * weights[:, None] * (np.arange(n) + 0.5)
+    to_integral = np.array([np.polynomial.legendre.legint(row, lbnd=-1) for row in to_series])
+    to_slope = np.array([np.polynomial.legendre.legder(row) for row in np.eye(n)[1:]])
+    to_slope = np.vstack([np.zeros(n - 1), [np.pad(row, (0, n - 1 - len(row))) for row in to_slope]])
+    return nodes, weights, to_series, to_integral, to_slope
+
+
+def legendre_basis(t: Array, size: int) -> Array:
+    """Legendre polynomials of degree 0 to size - 1 at ``t``, on a new last axis."""
+    out = np.empty((size, *t.shape))
+    out[0], out[1] = 1.0, t
+    for n in range(1, size - 1):
+        np.multiply(out[n, ...], t, out=out[n + 1, ...])
+        out[n + 1] *= (2 * n + 1) / (n + 1)
+        out[n + 1] -= out[n - 1] * (n / (n + 1))
+    return np.moveaxis(out, 0, -1)
+
+
+def unresolved(value: Array, half: Array) -> Array:
+    """Error of the distribution function of densities on panels, by the last coefficients of their Legendre series.
+
+    Parameters
+    ----------
+    value : numpy.ndarray, shape (T, P, n)
+        Densities at the nodes of each panel.
+    half : numpy.ndarray, shape (T, P)
+        Half widths of the panels.
+
+    Returns
+    -------
+    numpy.ndarray, shape (T,)
+    """
+    size = value.shape[-1]
+    tail = np.abs((value @ legendre_rule(size)[2])[..., -2:]).max(axis=-1)
+    # the integral of the Legendre polynomial of degree n is of the size 1 / n
+    return (tail * half).sum(axis=1) / size
+
+
+def invert_series(integral: Array, slope: Array, target: Array, start: Array, asked: Array) -> Array:
+    """Find where increasing Legendre series reach their targets, by safeguarded Newton steps.
+
+    Parameters
+    ----------
+    integral, slope : numpy.ndarray, shape (r, n + 1) and (r, n)
+        Coefficients of each function of t in (-1, 1), and of its derivative.
+    target, start : numpy.ndarray, shape (r,)
+        The values to reach, and where to begin.
+    asked : numpy.ndarray of bool, shape (r,)
+        Rows that must have converged; the others only come along.
+
+    Returns
+    -------
+    numpy.ndarray, shape (r,)
+        t, in [-1, 1].
+    """
+    low, high = np.full_like(target, -1.0), np.full_like(target, 1.0)
+    t = np.clip(start, -0.999, 0.999)
+    for _ in range(100):
+        basis = legendre_basis(t, integral.shape[1])
+        gap = np.vecdot(integral, basis) - target
+        low, high = np.where(gap < 0, t, low), np.where(gap > 0, t, high)
+        step = t - gap / np.maximum(np.vecdot(slope, basis[:, :-1]), 1e-300)
+        # a Newton step within rounding of the root may leave the bracket by as much: let it
+        outside = ((step <= low) | (step >= high)) & ~(np.abs(step - t) <= 1e-8)
+        moved = np.where(outside, high - low, np.abs(step - t))
+        t = np.where(gap == 0, t, np.where(outside, 0.5 * (low + high), step))
+        # Newton squares the error: after a step this short what is left is below rounding
+        if (moved[(gap != 0) & asked] < 1e-8).all():
+            break
+    return t

@@ -1,0 +1,138 @@
+"""Compiled PyMC models, each compiled once per structure and size and then given one analysis after another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bayesmeta.engines.nuts.blocks import data_values
+from bayesmeta.engines.nuts.model_files import ModelFile
+from bayesmeta.errors import BayesmetaError, SpecError
+from bayesmeta.model.likelihoods.registry import ModelData, likelihood_for
+from bayesmeta.model.priors.baseline import DEFAULT_BASELINE
+from bayesmeta.model.priors.priors import Priors
+
+
+@dataclass
+class _Compiled:
+    """A compiled model and the graph it was compiled from, to recognize another model of the same structure."""
+
+    graph: Any
+    inputs: list[Any]
+    names: tuple[str, ...]
+    program: Any
+
+
+_GRAPHS: list[_Compiled] = []
+_PROGRAMS: dict[tuple[Any, ...], Any] = {}
+
+
+def build_model(file: ModelFile, data: ModelData, priors: Priors) -> Any:
+    """Build a file's PyMC model.
+
+    Raises
+    ------
+    SpecError
+        If its ``build`` fails, with what it said.
+    """
+    try:
+        return file.build(data, priors)
+    except BayesmetaError:
+        raise
+    except Exception as error:
+        raise SpecError(
+            f"the model file {file.path} cannot build its model from this analysis: {type(error).__name__}: {error}"
+        ) from error
+
+
+def program_for(file: ModelFile, data: ModelData, priors: Priors) -> Any:
+    """Return the compiled model for an analysis, compiling only what has not been compiled before.
+
+    A file that declares ``PADDED`` is recognized by its path, likelihood, nuisance variable, size and prior families, and
+    is not even built again; that its declaration is true is checked when it is compiled.
+
+    Parameters
+    ----------
+    file : ModelFile
+        The model.
+    data : ModelData
+        One analysis, padded if the file declares it.
+    priors : Priors
+        Of mu and tau, and of the baseline.
+
+    Returns
+    -------
+    nutpie.CompiledModel
+        With this analysis' data set.
+
+    Raises
+    ------
+    SpecError
+        If the file declares ``PADDED`` but keeps numbers of the data in the model itself.
+    """
+    if not file.padded:
+        return compiled(build_model(file, data, priors))
+    nuisance = likelihood_for(data.likelihood, data.measure).nuisance
+    families = (priors.mu.family, priors.scale.family, priors.on_variance, (priors.baseline or DEFAULT_BASELINE).family)
+    key = (file.path, file.path.stat().st_mtime_ns, data.likelihood, nuisance, len(data.labels), families)
+    if key not in _PROGRAMS:
+        model = build_model(file, data, priors)
+        if unknown := sorted(data_values(data, priors).keys() - {variable.name for variable in model.data_vars}):
+            raise SpecError(
+                f"the model file {file.path} declares PADDED = True but has no data {', '.join(unknown)}; call "
+                "bayesmeta.engines.nuts.blocks.add_data and add_priors (and add_baseline for events) in it, or drop PADDED"
+            )
+        # other numbers of the same shapes must give the same graph
+        other = replace(
+            data, columns={name: value + 1.0 for name, value in data.columns.items()}, included=1 - data.included
+        )
+        if not _same_structure(*map(_structure, (model, build_model(file, other, priors)))):
+            raise SpecError(
+                f"the model file {file.path} declares PADDED = True but builds numbers of the data into the model; take them "
+                "from bayesmeta.engines.nuts.blocks.add_data, or drop PADDED"
+            )
+        _PROGRAMS[key] = compiled(model)
+    return _PROGRAMS[key].with_data(**data_values(data, priors))
+
+
+def _structure(model: Any) -> tuple[Any, list[Any], tuple[str, ...]]:
+    """Return a model's log density graph, its inputs (variables and data), and their names, types and shapes."""
+    inputs = [*model.value_vars, *model.data_vars]
+    # a length taken from coordinates is a shared variable too
+    lengths = [length for length in model.dim_lengths.values() if hasattr(length, "get_value")]
+    names = [f"{item.name} {item.type} {model.named_vars_to_dims.get(item.name)}" for item in inputs]
+    names += [str(item.get_value().shape) for item in model.data_vars] + [
+        str(int(item.get_value())) for item in lengths
+    ]
+    return model.logp(), [*inputs, *lengths], tuple(names)
+
+
+def _same_structure(one: tuple[Any, list[Any], tuple[str, ...]], other: tuple[Any, list[Any], tuple[str, ...]]) -> bool:
+    from pytensor.graph.basic import equal_computations
+
+    return one[2] == other[2] and equal_computations([one[0]], [other[0]], in_xs=one[1], in_ys=other[1])
+
+
+def compiled(model: Any) -> Any:
+    """Compile a PyMC model with nutpie, or reuse a compiled one whose graph is the same but for its data.
+
+    Parameters
+    ----------
+    model : pymc.Model
+        Data that changes between analyses must be in ``pm.Data``; whatever is not is part of the structure.
+
+    Returns
+    -------
+    nutpie.CompiledModel
+        With this model's data set.
+    """
+    import nutpie
+
+    graph, inputs, names = _structure(model)
+    values = {variable.name: variable.get_value() for variable in model.data_vars}
+    for known in _GRAPHS:
+        if _same_structure((graph, inputs, names), (known.graph, known.inputs, known.names)):
+            return known.program.with_data(**values) if values else known.program
+    program = nutpie.compile_pymc_model(model)
+    _GRAPHS.append(_Compiled(graph, inputs, names, program))
+    return program

@@ -1,0 +1,36 @@
+"""The log-likelihood of each study given mu and tau, its own effect integrated out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bayesmeta.engines.arm_level.smoothing import smoothed
+from bayesmeta.engines.arm_level.study_table import tabulate
+from bayesmeta.model.likelihoods.registry import ModelData
+from bayesmeta.model.priors.priors import Priors
+from bayesmeta.support.arrays import Array
+
+LOG_2PI = float(np.log(2 * np.pi))
+
+
+def pointwise_log_likelihood(data: ModelData, priors: Priors, mu: Array, tau: Array) -> Array:
+    """Natural log of g_i(mu, tau) = p(D_i | mu, tau), the study's effect theta_i ~ Normal(mu, tau2) integrated out.
+
+    Parameters
+    ----------
+    data : ModelData
+        k studies.
+    priors : Priors
+        For the baseline's prior, of arm-level likelihoods.
+    mu, tau : numpy.ndarray, shape (S,)
+        Draws, on the model scale; tau above 0 for arm-level likelihoods.
+
+    Returns
+    -------
+    numpy.ndarray, shape (S, k)
+    """
+    if data.likelihood == "normal":
+        total = data.columns["se"] ** 2 + tau[:, None] ** 2
+        return -0.5 * (LOG_2PI + np.log(total) + (data.columns["effect"] - mu[:, None]) ** 2 / total)
+    tables = tabulate(data.likelihood, data.measure, data.columns, priors.baseline)
+    return np.stack([smoothed(table).log_smooth(mu[:, None], tau)[:, 0] for table in tables], axis=1)

@@ -1,0 +1,1 @@
+"""Likelihoods: how the effect of a study gives its data, as log densities in numpy."""

@@ -1,0 +1,168 @@
+"""The data of one analysis as a model reads them, collected from a table of effects and its studies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import gammaln, xlogy
+
+from bayesmeta.effects.compute import Effects, effect_sizes
+from bayesmeta.errors import DataError
+from bayesmeta.model.likelihoods.densities import log_choose
+from bayesmeta.studies.table import StudyTable
+from bayesmeta.support.arrays import Array
+
+#: variance of the guide for a study that says too little to place its effect: its prior takes over
+NO_GUIDE = 1e8
+
+
+@dataclass(frozen=True)
+class ModelData:
+    """The data of one analysis as a model reads them, one entry a study that enters the likelihood.
+
+    Parameters
+    ----------
+    measure, likelihood : str
+        What theta is, and which of ``LIKELIHOODS`` links it to the data.
+    labels : tuple of str
+        Study names, length k.
+    columns : mapping of str to numpy.ndarray
+        The likelihood's data, each of shape (k,), on the model scale.
+    guide_effect, guide_variance : numpy.ndarray, shape (k,)
+        A normal approximation to each study's likelihood. It only chooses the coordinates NUTS moves in and leaves the model as it is.
+    study_variance : numpy.ndarray, shape (k,)
+        Within-study variances, for I2.
+    n : float
+        Participants in all; NaN if unknown.
+    included : numpy.ndarray, shape (k,)
+        1 for a study, 0 for a row of padding that the likelihood must ignore.
+    """
+
+    measure: str
+    likelihood: str
+    labels: tuple[str, ...]
+    columns: Mapping[str, Array]
+    guide_effect: Array
+    guide_variance: Array
+    study_variance: Array
+    n: float
+    included: Array
+
+    @property
+    def k(self) -> int:
+        """Number of studies, padding not counted."""
+        return int(self.included.sum())
+
+    def subset(self, rows: Array) -> ModelData:
+        """Return the data of the studies at ``rows`` (a boolean mask, or indices); ``n`` becomes unknown."""
+        kept = np.arange(len(self.labels))[rows]
+        return replace(
+            self,
+            labels=tuple(self.labels[i] for i in kept),
+            columns={name: value[kept] for name, value in self.columns.items()},
+            guide_effect=self.guide_effect[kept],
+            guide_variance=self.guide_variance[kept],
+            study_variance=self.study_variance[kept],
+            included=self.included[kept],
+            n=float("nan"),
+        )
+
+    def padded(self, size: int) -> ModelData:
+        """Return the same data with rows of padding up to ``size``, so that one compiled model serves many analyses."""
+        extra = size - len(self.labels)
+        if extra <= 0:
+            return self
+        columns = {name: np.concatenate([value, np.ones(extra)]) for name, value in self.columns.items()}
+        return replace(
+            self,
+            labels=(*self.labels, *(f"(padding {i + 1})" for i in range(extra))),
+            columns=columns,
+            guide_effect=np.concatenate([self.guide_effect, np.zeros(extra)]),
+            guide_variance=np.concatenate([self.guide_variance, np.full(extra, NO_GUIDE)]),
+            study_variance=np.concatenate([self.study_variance, np.ones(extra)]),
+            included=np.concatenate([self.included, np.zeros(extra)]),
+        )
+
+
+def _collect(effects: Effects, likelihood: str, rows: Array, columns: dict[str, Array], guide: Effects) -> ModelData:
+    if not rows.any():
+        raise DataError(
+            "no study is left to fit", source=effects.studies.source if effects.studies else None,
+            fix="; ".join(sorted({reason for reason in effects.reasons if reason})) or "give at least one study",
+        )  # fmt: skip
+    informative = rows & guide.used
+    variance = np.where(informative, guide.vi, np.nan)
+    typical = np.where(np.isfinite(variance), variance, np.nanmedian(variance) if informative.any() else 1.0)
+    clean = informative & np.array([not note for note in guide.notes])
+    return ModelData(
+        measure=effects.measure,
+        likelihood=likelihood,
+        labels=tuple(label for label, row in zip(effects.labels, rows, strict=True) if row),
+        columns={name: value[rows].astype(float) for name, value in columns.items()},
+        guide_effect=np.where(clean, guide.yi, 0.0)[rows],
+        guide_variance=np.where(clean, guide.vi, NO_GUIDE)[rows],
+        study_variance=typical[rows],
+        n=_participants(effects, rows),
+        included=np.ones(int(rows.sum())),
+    )
+
+
+def _participants(effects: Effects, rows: Array) -> float:
+    studies = effects.studies
+    if studies is None or not studies.has("n_e", "n_c"):
+        return float("nan")
+    return float((studies.columns["n_e"] + studies.columns["n_c"])[rows].sum())
+
+
+def normal_data(effects: Effects) -> ModelData:
+    """Collect the estimates and their standard errors: columns ``effect`` and ``se``."""
+    columns = {"effect": effects.yi, "se": effects.sei}
+    data = _collect(effects, "normal", effects.used, columns, effects)
+    return replace(data, guide_effect=data.columns["effect"], guide_variance=data.columns["se"] ** 2)
+
+
+def _counted(effects: Effects, names: tuple[str, ...]) -> tuple[dict[str, Array], Array, Effects]:
+    """Return columns as they stand, the rows that have them all, and the effects that guide the sampler."""
+    studies = _table(effects)
+    columns = {name: studies.columns[name] for name in names}
+    rows = studies.included & np.isfinite(np.stack(list(columns.values()))).all(axis=0)
+    return columns, rows, effect_sizes(studies, effects.measure, zero_cells="metafor")
+
+
+def binomial_data(effects: Effects) -> ModelData:
+    """Collect events and totals: columns ``events_e n_e events_c n_c`` and ``log_coefficient``."""
+    columns, rows, guide = _counted(effects, ("events_e", "n_e", "events_c", "n_c"))
+    coefficient = log_choose(columns["n_e"], columns["events_e"]) + log_choose(columns["n_c"], columns["events_c"])
+    return _collect(effects, "binomial", rows, {**columns, "log_coefficient": coefficient}, guide)
+
+
+def poisson_data(effects: Effects) -> ModelData:
+    """Collect events and person-time: columns ``events_e time_e events_c time_c`` and ``log_coefficient``."""
+    columns, rows, guide = _counted(effects, ("events_e", "time_e", "events_c", "time_c"))
+    parts = [
+        xlogy(columns[f"events_{arm}"], columns[f"time_{arm}"]) - gammaln(columns[f"events_{arm}"] + 1)
+        for arm in ("e", "c")
+    ]
+    coefficient = np.sum(parts, axis=0)
+    return _collect(effects, "poisson", rows, {**columns, "log_coefficient": coefficient}, guide)
+
+
+def nct_data(effects: Effects) -> ModelData:
+    """Collect t statistics: columns ``t``, ``df`` and ``root_n`` = sqrt(n_e n_c / (n_e + n_c))."""
+    columns = _table(effects).columns
+    n_e, n_c, mean_e, mean_c, sd_e, sd_c = (
+        columns[name] for name in ("n_e", "n_c", "mean_e", "mean_c", "sd_e", "sd_c")
+    )
+    df = n_e + n_c - 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pooled_sd = np.sqrt(((n_e - 1) * sd_e**2 + (n_c - 1) * sd_c**2) / df)
+        root_n = np.sqrt(n_e * n_c / (n_e + n_c))
+        t = (mean_e - mean_c) / pooled_sd * root_n
+    return _collect(effects, "nct", effects.used, {"t": t, "df": df, "root_n": root_n}, effects)
+
+
+def _table(effects: Effects) -> StudyTable:
+    assert effects.studies is not None
+    return effects.studies

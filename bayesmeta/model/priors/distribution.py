@@ -1,0 +1,170 @@
+"""Prior distributions as values: density, quantile, draws, and the same as a PyMC variable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bayesmeta.errors import SpecError, unknown_name
+from bayesmeta.model.priors.families import FAMILIES, LOG_2PI, POSITIVE, Family
+from bayesmeta.support.arrays import Array
+
+__all__ = ["FAMILIES", "LOG_2PI", "POSITIVE", "Family", "Prior"]
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A prior distribution as a value.
+
+    Parameters
+    ----------
+    family : str
+        A name of ``FAMILIES``.
+    args : tuple of float
+        Its parameters, in the order the family names them.
+    written : str
+        What the user wrote when it was not the family itself, e.g. ``turner2015("...", "...")``.
+
+    Examples
+    --------
+    >>> prior = Prior("HalfNormal", (0.5,))
+    >>> str(prior), round(float(prior.logpdf(0.5)), 6)
+    ('HalfNormal(0.5)', -0.032644)
+    """
+
+    family: str
+    args: tuple[float, ...]
+    written: str = ""
+
+    def __post_init__(self) -> None:
+        if self.family not in FAMILIES:
+            raise unknown_name("prior", self.family, FAMILIES)
+        names = FAMILIES[self.family].parameters
+        form = f"{self.family}({', '.join(names)})"
+        if len(self.args) != len(names):
+            raise SpecError(f"prior {self.family} takes {len(names)} numbers, {form}, but got {len(self.args)}")
+        for name, value in zip(names, self.args, strict=True):
+            if not np.isfinite(value):
+                raise SpecError(f"prior {form}: {name} must be finite but got {value}")
+            if name in POSITIVE and value <= 0:
+                raise SpecError(f"prior {form}: {name} must be above 0 but got {value:g}")
+        if self.family == "Uniform" and self.args[0] >= self.args[1]:
+            raise SpecError(f"prior {form}: low must be below high but got {self.args[0]:g} and {self.args[1]:g}")
+
+    def __str__(self) -> str:
+        text = f"{self.family}({', '.join(f'{value:.15g}' for value in self.args)})"
+        return f"{self.written} = {text}" if self.written else text
+
+    @property
+    def definition(self) -> Family:
+        """The family's functions."""
+        return FAMILIES[self.family]
+
+    @property
+    def proper(self) -> bool:
+        """Whether it integrates to one."""
+        return self.definition.ppf is not None
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """Lower and upper end."""
+        if self.family == "Uniform":
+            return self.args[0], self.args[1]
+        if self.family == "Point":
+            return self.args[0], self.args[0]
+        return self.definition.low, self.definition.high
+
+    @property
+    def point(self) -> float | None:
+        """The value that has all the mass, or None."""
+        return self.args[0] if self.family == "Point" else None
+
+    @property
+    def tail_exponent(self) -> float:
+        """Exponent a of the power law x**-a of its upper tail; infinite for lighter tails."""
+        if not self.proper:
+            return 0.0
+        tail = self.definition.tail
+        return np.inf if tail is None else tail(*self.args)
+
+    def logpdf(self, x: Any) -> Array:
+        """Natural log of its density at ``x`` (any shape); -inf outside the support.
+
+        Returns
+        -------
+        numpy.ndarray
+        """
+        x = np.asarray(x, dtype=float)
+        low, high = self.support
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            value = self.definition.logpdf(x, *self.args)
+        return np.where((x >= low) & (x <= high) & ~np.isnan(value), value, -np.inf)
+
+    def pdf(self, x: Any) -> Array:
+        """Its density at ``x`` (any shape)."""
+        return np.exp(self.logpdf(x))
+
+    def quantile(self, p: Any) -> Array:
+        """Its quantiles at probabilities ``p``.
+
+        Raises
+        ------
+        SpecError
+            If the prior is improper.
+        """
+        if self.definition.ppf is None:
+            raise SpecError(f"the improper prior {self} has no quantiles; give a proper one to draw from it")
+        return self.definition.ppf(np.asarray(p, dtype=float), *self.args)
+
+    def sample(self, size: int | tuple[int, ...], rng: np.random.Generator) -> Array:
+        """Draw from it by inverting its distribution function.
+
+        Returns
+        -------
+        numpy.ndarray
+            Of shape ``size``.
+        """
+        return self.quantile(rng.uniform(size=size))
+
+    def to_pymc(self, name: str, *, data_name: str = "", dims: str | None = None) -> Any:
+        """Add the variable ``name`` with this prior to the PyMC model on the stack.
+
+        Its parameters become the data ``<name>_prior``, so one compiled model serves every prior of the family.
+
+        Parameters
+        ----------
+        name : str
+            Of the variable.
+        data_name : str
+            Of the data, where it is not ``<name>_prior``.
+        dims : str, optional
+            Of the variable; the prior is that of each of its values, independently.
+
+        Raises
+        ------
+        SpecError
+            For a point prior, which leaves nothing to sample.
+        """
+        if self.point is not None:
+            raise SpecError(
+                f"NUTS does not sample a parameter fixed by {self}; use engine='quadrature' for point priors"
+            )
+        import pymc as pm
+
+        if not self.args:
+            return pm.Flat(name, dims=dims)
+        data = pm.Data(data_name or f"{name}_prior", np.asarray(self.args, dtype=float))
+        args = [data[i] for i in range(len(self.args))]
+        if self.family == "LogT":
+            return pm.Deterministic(
+                name,
+                pm.math.exp(pm.StudentT(f"log_{name}", nu=args[0], mu=args[1], sigma=args[2], dims=dims)),
+                dims=dims,
+            )
+        if self.family == "StudentT":
+            return pm.StudentT(name, nu=args[0], mu=args[1], sigma=args[2], dims=dims)
+        if self.family == "HalfT":
+            return pm.HalfStudentT(name, nu=args[0], sigma=args[1], dims=dims)
+        return getattr(pm, self.definition.pymc)(name, *args, dims=dims)

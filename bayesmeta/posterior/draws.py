@@ -1,0 +1,110 @@
+"""The draws of a posterior as an xarray DataTree in arviz' schema."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayesmeta.model.likelihoods.registry import likelihood_for
+from bayesmeta.support.arrays import Array
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from bayesmeta.posterior.posterior import Posterior
+
+CHAINS, DRAWS = 4, 1000
+#: of the attributes that let a posterior be loaded again
+FORMAT = 1
+
+
+def build_tree(posterior: Posterior) -> xr.DataTree:
+    """Assemble all groups from an engine's draws.
+
+    Returns
+    -------
+    xarray.DataTree
+        See ``Posterior.draws``.
+    """
+    import xarray as xr
+
+    data, solution = posterior.data, posterior.solution
+    rng = np.random.default_rng([posterior.seed, 2])
+    if hasattr(solution, "sample"):
+        flat = solution.sample(CHAINS * DRAWS, rng)
+        draws = {name: value.reshape(CHAINS, DRAWS, *value.shape[1:]) for name, value in flat.items()}
+    else:
+        draws = dict(solution.draws)
+    groups = {"posterior": draws, "prior": _prior_draws(posterior, rng)}
+    likelihood = likelihood_for(data.likelihood, data.measure)
+    nuisance = draws.get(likelihood.nuisance)
+    has_nuisance = not likelihood.nuisance or nuisance is not None
+    if has_nuisance:
+        name = likelihood.observed[0] if len(likelihood.observed) == 1 else "events"
+        log_density = likelihood.log_density(data.columns, draws["theta"], nuisance)
+        groups["posterior_predictive"] = likelihood.replicate(data.columns, draws["theta"], nuisance, rng)
+        groups["log_likelihood"] = {name: log_density}
+    if not hasattr(solution, "sample"):
+        groups["sample_stats"] = dict(solution.sample_stats)
+    labels = list(data.labels)
+    tree = {name: _dataset(values, labels, ("chain", "draw")) for name, values in groups.items()}
+    observed = {name: data.columns[name] for name in likelihood.observed}
+    constant = {name: value for name, value in data.columns.items() if name not in observed}
+    constant |= {
+        "guide_effect": data.guide_effect,
+        "guide_variance": data.guide_variance,
+        "study_variance": data.study_variance,
+    }
+    tree["observed_data"] = _dataset(observed, labels, ())
+    tree["constant_data"] = _dataset(constant, labels, ())
+    root = xr.DataTree.from_dict(tree)
+    root.attrs = {"bayesmeta": json.dumps(specification(posterior), sort_keys=True)}
+    if not hasattr(solution, "sample"):
+        root.attrs["diagnostics"] = json.dumps(dict(solution.diagnostics), sort_keys=True)
+    return root
+
+
+def _prior_draws(posterior: Posterior, rng: np.random.Generator) -> dict[str, Array]:
+    priors = posterior.priors
+    tau = priors.sample_tau((1, CHAINS * DRAWS), rng)
+    drawn = {"tau": tau}
+    if priors.mu.proper:
+        drawn["mu"] = priors.mu.sample(tau.shape, rng)
+        drawn["theta_new"] = drawn["mu"] + tau * rng.standard_normal(tau.shape)
+    return drawn
+
+
+def _dataset(values: Any, labels: list[str], leading: tuple[str, ...]) -> xr.Dataset:
+    """Make a dataset whose variables have the leading dims and, where there is one more axis, ``study``."""
+    import xarray as xr
+
+    variables = {}
+    for name, value in values.items():
+        value = np.asarray(value)
+        extra = value.ndim - len(leading)
+        dims = (*leading, *(("study",) if extra == 1 else tuple(f"{name}_dim_{i}" for i in range(extra))))
+        variables[name] = (dims, value)
+    coords: dict[str, Any] = {"study": labels} if any("study" in dims for dims, _ in variables.values()) else {}
+    if leading:
+        first = next(iter(variables.values()))[1]
+        coords |= {dim: np.arange(first.shape[axis]) for axis, dim in enumerate(leading)}
+    return xr.Dataset(variables, coords=coords)
+
+
+def specification(posterior: Posterior) -> dict[str, Any]:
+    """Return what was asked for, as plain values that survive JSON."""
+    return {
+        "format": FORMAT,
+        "measure": posterior.measure,
+        "likelihood": posterior.likelihood,
+        "engine": posterior.engine,
+        "model": posterior.model,
+        "priors": posterior.priors.to_dict(),
+        "priors_as_values": dataclasses.asdict(posterior.priors),
+        "seed": posterior.seed,
+        "n": None if np.isnan(posterior.data.n) else posterior.data.n,
+        "provenance": dict(posterior.provenance),
+    }

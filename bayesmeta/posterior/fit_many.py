@@ -1,0 +1,193 @@
+"""Many analyses at once: the pooled numbers of each as one row of a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayesmeta.effects.compute import MEASURES, Effects
+from bayesmeta.engines.normal.batch import solve_batch
+from bayesmeta.engines.normal.formulas import check_supported
+from bayesmeta.errors import BayesmetaError, ConvergenceError, SpecError
+from bayesmeta.model.likelihoods.registry import ModelData, model_data
+from bayesmeta.model.priors.defaults import default_priors
+from bayesmeta.model.priors.distribution import Prior
+from bayesmeta.model.priors.parse import parse_priors
+from bayesmeta.model.priors.priors import Priors
+from bayesmeta.posterior.fit import as_effects, solve
+from bayesmeta.posterior.posterior import Posterior
+from bayesmeta.support.arguments import check_level
+from bayesmeta.support.arrays import Array
+from bayesmeta.support.processes import start_processes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: the columns of numbers of ``fit_many``
+POOLED = (
+    "mu_mean", "mu_sd", "mu_median", "mu_low", "mu_high", "pi_low", "pi_high",
+    "tau_mean", "tau_sd", "tau_median", "tau_low", "tau_high", "log_marginal_likelihood",
+)  # fmt: skip
+
+
+def fit_many(
+    analyses: Sequence[Any],
+    *,
+    measure: str | None = None,
+    likelihood: str = "normal",
+    priors: Mapping[str, str | Prior] | None = None,
+    level: float = 0.95,
+    jobs: int = 1,
+    **options: Any,
+) -> pd.DataFrame:
+    """Fit many reviews by quadrature and keep the pooled numbers of each; thousands a second with the normal likelihood.
+
+    Parameters
+    ----------
+    analyses : sequence
+        Each a StudyTable, Effects, DataFrame or path, as in ``fit``; or a pair (yi, vi) of arrays on the model scale.
+    measure : str, optional
+        As in ``fit``; of pairs too (``"GEN"`` if not given).
+    likelihood : str
+        A likelihood the quadrature engine treats.
+    priors : mapping, optional
+        As in ``fit``; shared by all. The defaults of differences are scaled to each analysis.
+    level : float
+        Of the equal-tailed intervals.
+    jobs : int
+        Processes that share the work, for the arm-level likelihoods. With more than one, a script needs the usual
+        ``if __name__ == "__main__":``.
+    **options
+        Of ``effect_sizes``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row an analysis, on the model scale: k (studies in the likelihood), the columns ``POOLED`` (pi: the interval of the
+        effect in a new study) and ``problem``: "" or why this analysis has no numbers.
+
+    Raises
+    ------
+    SpecError
+        For a request that no analysis could fulfil: an unknown measure, prior or option.
+    """
+    import pandas as pd
+
+    check_level(level)
+    tails = np.array([0.5 - 0.5 * level, 0.5, 0.5 + 0.5 * level])
+    numbers = np.full((len(analyses), len(POOLED)), np.nan)
+    studies, problems = np.zeros(len(analyses), dtype=int), [""] * len(analyses)
+    settled: dict[str, Priors] = {}
+    groups: dict[tuple[int, Priors], list[tuple[int, Array, Array]]] = {}
+    waiting: list[tuple[int, ModelData, Priors]] = []
+    for i, one in enumerate(analyses):
+        try:
+            effects = _effects(one, measure, options)
+            if likelihood == "normal":
+                chosen = settled.get(effects.measure) or _priors(effects, priors)
+                if not _scaled(effects, priors):
+                    settled[effects.measure] = chosen
+                yi, vi = effects.yi[effects.used], effects.vi[effects.used]
+                if len(yi) and chosen.mu.point is None and chosen.scale.point is None:
+                    check_supported(chosen)
+                    groups.setdefault((len(yi), chosen), []).append((i, yi, vi))
+                    studies[i] = len(yi)
+                    continue
+            data = model_data(effects, likelihood)
+            chosen = parse_priors(priors, default_priors(effects.measure, data, log=effects.log), effects.measure)
+            studies[i] = data.k
+            waiting.append((i, data, chosen))
+        except SpecError:
+            raise
+        except BayesmetaError as error:
+            problems[i] = str(error)
+    for i, pooled, problem in _solved(waiting, tails, jobs):
+        numbers[i], problems[i] = pooled, problem
+    for (_, chosen), members in groups.items():
+        try:
+            found = solve_batch(
+                np.stack([yi for _, yi, _ in members]), np.stack([vi for _, _, vi in members]), chosen, tails
+            )
+            numbers[[i for i, _, _ in members]] = _rows(found)
+        except ConvergenceError:
+            # one analysis without an answer must not take the others with it
+            for i, yi, vi in members:
+                try:
+                    numbers[i] = _rows(solve_batch(yi[None], vi[None], chosen, tails))[0]
+                except ConvergenceError as error:
+                    problems[i] = str(error)
+    frame = pd.DataFrame(numbers, columns=list(POOLED))
+    frame.insert(0, "k", studies)
+    frame["problem"] = problems
+    return frame
+
+
+def _solved(waiting: list[tuple[int, ModelData, Priors]], tails: Array, jobs: int) -> Iterator[tuple[int, Array, str]]:
+    """Yield the number of each analysis with its pooled numbers and "", or NaN and why there are none."""
+    one = partial(_solve_one, tails=tails)
+    if jobs < 2 or len(waiting) < 2 * jobs:
+        yield from map(one, waiting)
+        return
+    with start_processes(jobs) as pool:
+        yield from pool.map(one, waiting, chunksize=max(1, min(25, len(waiting) // (4 * jobs))))
+
+
+def _solve_one(item: tuple[int, ModelData, Priors], tails: Array) -> tuple[int, Array, str]:
+    i, data, priors = item
+    try:
+        return i, pooled_numbers(solve(data, priors, "quadrature", 1), tails), ""
+    except SpecError:
+        raise
+    except BayesmetaError as error:
+        return i, np.full(len(POOLED), np.nan), str(error)
+
+
+def pooled_numbers(posterior: Posterior, tails: Array) -> Array:
+    """Return the numbers of ``POOLED`` of one posterior, at three tail probabilities (low, middle, high); shape (13,)."""
+    mu, tau, new = (posterior.marginal(term) for term in ("mu", "tau", "theta_new"))
+    at = tails[:, None]
+    mu_quantile, tau_quantile = mu.quantile(at)[:, 0], tau.quantile(at)[:, 0]
+    ends = new.quantile(at[[0, 2]])[:, 0]
+    return np.array(
+        [
+            *mu.mean(), *mu.sd(), *mu_quantile[[1, 0, 2]], *ends,
+            *tau.mean(), *tau.sd(), *tau_quantile[[1, 0, 2]], posterior.log_marginal_likelihood,
+        ]
+    )  # fmt: skip
+
+
+def _rows(found: Mapping[str, Array]) -> Array:
+    mean, sd, quantile = found["mean"], found["sd"], found["quantile"]
+    pooled, new, tau = quantile[:, 0], quantile[:, 1], quantile[:, 2]
+    return np.column_stack(
+        [
+            mean[:, 0], sd[:, 0], pooled[:, [1, 0, 2]], new[:, [0, 2]],
+            mean[:, 2], sd[:, 2], tau[:, [1, 0, 2]], found["log_marginal_likelihood"],
+        ]
+    )  # fmt: skip
+
+
+def _effects(one: Any, measure: str | None, options: Mapping[str, Any]) -> Effects:
+    if isinstance(one, tuple) and len(one) == 2:
+        return as_effects(yi=one[0], vi=one[1], measure=measure)
+    return as_effects(one, measure=measure, **options)
+
+
+def _scaled(effects: Effects, given: Mapping[str, str | Prior] | None) -> bool:
+    """Whether these data set the scale of a default prior."""
+    if MEASURES[effects.measure].log or effects.measure == "SMD":
+        return False
+    return not (given and "mu" in given and ("tau" in given or "tau2" in given))
+
+
+def _priors(effects: Effects, given: Mapping[str, str | Prior] | None) -> Priors:
+    """Settle the priors, collecting the data only where a default is scaled to them."""
+    if _scaled(effects, given):
+        return parse_priors(
+            given, default_priors(effects.measure, model_data(effects, "normal"), log=effects.log), effects.measure
+        )
+    # where the user gives both priors, any default will do
+    return parse_priors(given, default_priors("SMD", log=effects.log), effects.measure)

@@ -1,0 +1,199 @@
+"""The forest plot: the laid-out table drawn, with squares, intervals, diamonds and the axis between its columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from bayesmeta.errors import SpecError
+from bayesmeta.reporting.figures.columns import MARGIN
+from bayesmeta.reporting.figures.layout import Sheet, sheet
+from bayesmeta.reporting.figures.panel import INK, SOFT, draw_panel, draw_studies, draw_summaries
+from bayesmeta.reporting.figures.rows import SMALL, TEXT, ForestStudy, ForestSummary, check
+from bayesmeta.reporting.figures.text import families, printable, shorten
+
+DPI = 200
+ROLES = {"ink": INK, "soft": SOFT, "bayes": "#005a8c"}
+
+
+def forest(
+    studies: Sequence[ForestStudy],
+    summaries: Sequence[ForestSummary],
+    *,
+    measure: str,
+    log: bool,
+    title: str,
+    arm_headers: tuple[str, ...],
+    arm_groups: tuple[tuple[str, int], ...] = (),
+    favours: tuple[str, str] = ("", ""),
+    heterogeneity: str = "",
+    footnote: str = "",
+    level: float = 0.95,
+) -> Figure:
+    """Draw a forest plot: a table of studies with their effects, shrunken effects, and pooled results.
+
+    Squares have areas in proportion to the weights; a study without a weight gets a small open one. Circles below them
+    are the effects as the Bayesian model sees them. An interval that runs past the axis ends in an arrowhead (its
+    numbers stand in the table); `bayesmeta.reporting.figures.axis.axis_limits` says where the axis ends. Every text is printed
+    literally: dollar signs, underscores and backslashes mean nothing special.
+
+    Parameters
+    ----------
+    studies : sequence of ForestStudy
+        Rows from top to bottom, NATURAL scale. Not estimable ones (NaN) show their note in place of the interval.
+    summaries : sequence of ForestSummary
+        Pooled results below them, NATURAL scale.
+    measure : str
+        Name of the effect measure in the column headers, e.g. ``"RR"``.
+    log : bool
+        Whether it is a ratio: logarithmic axis, no effect at 1 instead of 0.
+    title : str
+        Heading; broken into lines as needed.
+    arm_headers : tuple of str
+        Headers of the arm columns, one per cell of `ForestStudy.arms`.
+    arm_groups : tuple of (str, int)
+        Headers spanning that many arm columns each, e.g. ``(("PIP", 2), ("Control", 2))``.
+    favours : tuple of str
+        What low and high values favour, printed as given beside arrows, e.g. ``("Favours PIP", "Favours control")``.
+    heterogeneity : str
+        Line under the table, e.g. ``"τ² = 0.02, I² = 31%"``.
+    footnote : str
+        Small print, broken into lines as needed; notes that did not fit into their row are added to it.
+    level : float
+        Level of the intervals, for the headers.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        As high as its rows need; `bayesmeta.reporting.figures.save.save` writes it. Its axes is the panel: x in NATURAL units, y in
+        inches downwards.
+
+    Raises
+    ------
+    SpecError
+        Rows that cannot be drawn: cells and headers that do not match, an unknown kind, ratios given as logs.
+
+    Notes
+    -----
+    Form after Lewis and Clarke (2001), *BMJ* 322:1479; prediction intervals after Riley, Higgins and Deeks (2011),
+    *BMJ* 342:d549.
+    """
+    check(studies, summaries, arm_headers, arm_groups, log=log)
+    if not 0 < level < 1:
+        raise SpecError(f"forest: level should lie between 0 and 1 but is {level:g}; 0.95 means 95% intervals")
+    laid = sheet(
+        studies,
+        summaries,
+        measure=measure,
+        log=log,
+        title=title,
+        arm_headers=arm_headers,
+        arm_groups=arm_groups,
+        favours=favours,
+        heterogeneity=heterogeneity,
+        footnote=footnote,
+        level=level,
+    )
+    figure = Figure(figsize=(laid.width, laid.height), dpi=DPI, facecolor="white", edgecolor="none")
+    figure.set_layout_engine("none")
+    FigureCanvasAgg(figure)
+    for line in laid.lines:
+        write(
+            figure,
+            line.x,
+            line.y,
+            line.text,
+            align=line.align,
+            size=line.size,
+            weight=line.weight,
+            color=ROLES[line.role],
+        )
+    for left, right, y, points in laid.rules:
+        _rule(figure, left, right, y, points)
+    axes = draw_panel(figure, laid, studies, summaries, log=log)
+    draw_studies(axes, laid, studies)
+    draw_summaries(axes, laid, summaries)
+    _favours(figure, axes, laid, favours, log=log)
+    return figure
+
+
+def write(
+    figure: Figure,
+    x: float,
+    y: float,
+    text: str,
+    *,
+    align: str = "left",
+    size: float = TEXT,
+    weight: str = "normal",
+    color: str = INK,
+) -> None:
+    """Put one literal line of text on a figure.
+
+    Parameters
+    ----------
+    figure : Figure
+        Where.
+    x, y : float
+        Anchor and baseline, in inches from the top left.
+    text : str
+        Printable text; never read as mathtext or TeX.
+    align : {"left", "center", "right"}
+        Which part of the text stands at x.
+    size : float
+        Points.
+    weight, color : str
+        Looks.
+    """
+    wide, high = figure.get_size_inches()
+    figure.text(
+        x / wide,
+        1 - y / high,
+        text,
+        ha=align,
+        va="baseline",
+        fontsize=size,
+        fontweight=weight,
+        fontstyle="normal",
+        fontfamily=families(text),
+        color=color,
+        parse_math=False,
+        usetex=False,
+    )
+
+
+def _rule(figure: Figure, left: float, right: float, y: float, points: float) -> None:
+    wide, high = figure.get_size_inches()
+    across, level = [left / wide, right / wide], [1 - y / high] * 2
+    figure.add_artist(
+        Line2D(
+            across, level, color=INK, lw=points, ls="-", marker="", transform=figure.transFigure, solid_capstyle="butt"
+        )
+    )
+
+
+def _favours(figure: Figure, axes: Axes, laid: Sheet, favours: tuple[str, str], *, log: bool) -> None:
+    left, right, _, _ = laid.panel
+    low, high = axes.get_xlim()
+    scale = math.log if log else float
+    share = (0.0 - scale(low)) / (scale(high) - scale(low))
+    middle = left + min(max(share, 0.0), 1.0) * (right - left)
+    for text, towards in zip(map(printable, favours), (-1, 1), strict=True):
+        if text:
+            room = (middle - MARGIN if towards < 0 else laid.width - MARGIN - middle) - 0.35
+            short = shorten(text, room, SMALL)
+            marked = f"← {short}" if towards < 0 else f"{short} →"
+            write(
+                figure,
+                middle + towards * 0.09,
+                laid.favours_y,
+                marked,
+                align="right" if towards < 0 else "left",
+                size=SMALL,
+                color=INK,
+            )

@@ -1,0 +1,263 @@
+"""Where every line of a forest plot stands, in inches from the top left: rows of one height, nothing overlapping."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bayesmeta.reporting.figures.columns import INDENT, MARGIN, Columns, columns, header_lines
+from bayesmeta.reporting.figures.rows import SMALL, TEXT, TITLE, Cells, ForestStudy, ForestSummary, cells
+from bayesmeta.reporting.figures.text import printable, wrap
+
+_LINE, _SMALL_LINE = 0.14, 0.12
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of text: its anchor and baseline in inches from the top left, and its looks."""
+
+    x: float
+    y: float
+    text: str
+    align: str = "left"
+    size: float = TEXT
+    weight: str = "normal"
+    role: str = "ink"
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A forest plot laid out: sizes, lines of text, rules, and the heights of the rows. Inches from the top left."""
+
+    width: float
+    height: float
+    lines: tuple[Line, ...]
+    rules: tuple[tuple[float, float, float, float], ...]  # x from, x to, y, line width in points
+    panel: tuple[float, float, float, float]  # left, right, top, bottom
+    study_y: tuple[float, ...]
+    summary_y: tuple[float, ...]
+    prediction_y: tuple[float, ...]  # NaN = none
+    tick_y: float  # top of the tick marks
+    favours_y: float  # baseline
+
+
+def sheet(
+    studies: Sequence[ForestStudy],
+    summaries: Sequence[ForestSummary],
+    *,
+    measure: str,
+    log: bool,
+    title: str,
+    arm_headers: Sequence[str],
+    arm_groups: Sequence[tuple[str, int]],
+    favours: tuple[str, str],
+    heterogeneity: str,
+    footnote: str,
+    level: float,
+) -> Sheet:
+    """Lay the whole figure out; the parameters are those of `bayesmeta.reporting.figures.save.forest`."""
+    printed = cells(studies, summaries, log=log)
+    percent = f"{100 * level:g}%"
+    name = printable(measure)
+    headers = [header_lines(h, [row[j] for row in printed.arms]) for j, h in enumerate(arm_headers)]
+    right_headers = (f"■ {name}\n[{percent} CI]", "Weight", f"● Shrunken {name}\n[{percent} CrI]")
+    at = columns(studies, summaries, printed, headers, arm_groups, right_headers)
+    page = _Page(at.width)
+
+    for line in wrap(printable(title), at.width - 2 * MARGIN, TITLE, "bold"):
+        page.down(0.175)
+        page.write(MARGIN, line, size=TITLE, weight="bold")
+    page.down(0.1 if title else 0.0)
+    _header(page, at, headers, arm_groups, right_headers, f"{name}{' (log scale)' if log else ''}")
+    top = page.y
+    page.down(0.06)
+
+    roomy = any(printed.shrunk)
+    study_y, extra = [], []
+    for i, study in enumerate(studies):
+        y, cut = _study_row(page, at, study, printed, i, 0.27 if roomy else 0.2)
+        study_y.append(y)
+        extra += cut
+    if studies and summaries:
+        page.down(0.05)
+        page.rule(MARGIN, at.width - MARGIN, 0.5)
+        page.down(0.05)
+    summary_y, prediction_y = [], []
+    for i, summary in enumerate(summaries):
+        y, below = _summary_row(page, at, summary, printed, i, studies, percent)
+        summary_y.append(y)
+        prediction_y.append(below)
+    page.down(0.05)
+    bottom = page.y
+    page.down(0.2)
+    tick_y = bottom
+    if any(favours):
+        page.down(0.13)
+    favours_y = page.y
+    page.down(0.1)
+
+    for line in wrap(printable(heterogeneity), at.width - 2 * MARGIN, TEXT):
+        page.down(_LINE)
+        page.write(MARGIN, line)
+    notes = " ".join([printable(footnote), *(f"{note.rstrip('.')}." for note in extra)]).strip()
+    page.down(0.05 if notes else 0.0)
+    for line in wrap(notes, at.width - 2 * MARGIN, SMALL):
+        page.down(_SMALL_LINE)
+        page.write(MARGIN, line, size=SMALL, role="soft")
+    page.down(MARGIN)
+    return Sheet(
+        at.width,
+        page.y,
+        tuple(page.lines),
+        tuple(page.rules),
+        (*at.panel, top, bottom),
+        tuple(study_y),
+        tuple(summary_y),
+        tuple(prediction_y),
+        tick_y,
+        favours_y,
+    )
+
+
+class _Page:
+    """A pen that writes downwards; ``y`` is the current height, in inches from the top."""
+
+    def __init__(self, wide: float) -> None:
+        self.wide, self.y = wide, MARGIN - 0.06
+        self.lines: list[Line] = []
+        self.rules: list[tuple[float, float, float, float]] = []
+
+    def down(self, inches: float) -> None:
+        self.y += inches
+
+    def write(
+        self,
+        x: float,
+        text: str,
+        *,
+        y: float | None = None,
+        align: str = "left",
+        size: float = TEXT,
+        weight: str = "normal",
+        role: str = "ink",
+    ) -> None:
+        if text:
+            self.lines.append(Line(x, self.y if y is None else y, text, align, size, weight, role))
+
+    def rule(self, left: float, right: float, points: float) -> None:
+        self.rules.append((left, right, self.y, points))
+
+
+def _header(
+    page: _Page,
+    at: Columns,
+    headers: Sequence[str],
+    groups: Sequence[tuple[str, int]],
+    right: tuple[str, str, str],
+    scale: str,
+) -> None:
+    page.rule(MARGIN, page.wide - MARGIN, 0.9)
+    page.down(0.05)
+    columns_shown = [(span[1], header, "ink") for span, header in zip(at.arms, headers, strict=True)]
+    columns_shown += [(at.effect[1], right[0], "ink")]
+    columns_shown += [(at.weight[1], right[1], "ink")] if at.weight else []
+    columns_shown += [(at.shrunk[1], right[2], "bayes")] if at.shrunk else []
+    deepest = max(header.count("\n") + 1 for _, header, _ in columns_shown)
+    arms_deep = max((header.count("\n") + 1 for header in headers), default=0)
+    page.down(max(_LINE * deepest, _LINE * (arms_deep + 1) + 0.06 if groups else 0.0))
+    for x, header, role in columns_shown:  # the last lines stand level
+        for up, line in enumerate(reversed(header.split("\n"))):
+            page.write(x, line, y=page.y - up * _LINE, align="right", weight="bold", role=role)
+    first, above = 0, page.y - _LINE * arms_deep - 0.06
+    for name, count in groups:
+        if name and count:
+            left, end = at.arms[first][0], at.arms[first + count - 1][1]
+            page.write((left + end) / 2, printable(name), y=above, align="center", weight="bold")
+            page.rules.append((left, end, above + 0.045, 0.5))
+        first += count
+    page.write(at.study[0], "Study", weight="bold")
+    page.write(sum(at.panel) / 2, scale, align="center", weight="bold")
+    page.down(0.06)
+    page.rule(MARGIN, page.wide - MARGIN, 0.5)
+
+
+def _study_row(
+    page: _Page, at: Columns, study: ForestStudy, printed: Cells, i: int, least: float
+) -> tuple[float, list[str]]:
+    """Write one study; return the height of its marker and the notes that did not fit."""
+    role = "ink" if study.estimate == study.estimate and not (at.weight and math.isnan(study.weight)) else "soft"
+    label = wrap(printable(study.label), at.study[1] - at.study[0], TEXT, most=2)
+    note = printable(study.note)
+    instead, under = (note or "not estimable", "") if math.isnan(study.estimate) else ("", note)
+    edge = at.width - MARGIN if not printed.shrunk[i] else (at.weight or at.effect)[1]
+    aside = wrap(instead, edge - at.effect[0], SMALL, most=2)
+    below = wrap(under, at.study[1] - at.study[0], SMALL, most=2)
+    cut = [
+        f"{printable(study.label)}: {note}"
+        for block in (aside, below)
+        if block and block[-1].endswith("…") and block[-1] != note
+    ]
+    height = max(least, _LINE * len(label) + _SMALL_LINE * len(below) + 0.06, _SMALL_LINE * len(aside) + 0.06)
+    middle = page.y + height / 2
+    block = _LINE * len(label) + _SMALL_LINE * len(below)
+    y = middle - block / 2 + _LINE / 2 + _half(TEXT)
+    for line in label:
+        page.write(at.study[0], line, y=y, role=role)
+        y += _LINE
+    y -= (_LINE - _SMALL_LINE) / 2 + 0.005
+    for line in below:
+        page.write(at.study[0], line, y=y, size=SMALL, role="soft")
+        y += _SMALL_LINE
+    for span, text in zip(at.arms, printed.arms[i], strict=True):
+        page.write(span[1], text, y=middle + _half(TEXT), align="right", role=role)
+    page.write(at.effect[1], printed.effect[i], y=middle + _half(TEXT), align="right", role=role)
+    for n, line in enumerate(aside):
+        page.write(
+            at.effect[0],
+            line,
+            y=middle + _half(SMALL) + (n - (len(aside) - 1) / 2) * _SMALL_LINE,
+            size=SMALL,
+            role="soft",
+        )
+    if at.weight:
+        page.write(at.weight[1], printed.weight[i], y=middle + _half(TEXT), align="right", role=role)
+    if at.shrunk:
+        page.write(at.shrunk[1], printed.shrunk[i], y=middle + _half(TEXT), align="right", role="bayes")
+    page.down(height)
+    return middle, cut
+
+
+def _summary_row(
+    page: _Page,
+    at: Columns,
+    summary: ForestSummary,
+    printed: Cells,
+    i: int,
+    studies: Sequence[ForestStudy],
+    percent: str,
+) -> tuple[float, float]:
+    """Write one pooled result; return the heights of its diamond and of its prediction interval (NaN = none)."""
+    edge = at.arms[-1][1] if at.arms else at.study[1]
+    label = wrap(printable(summary.label), edge - at.study[0], TEXT, "bold", most=2)
+    height = max(0.22, _LINE * len(label) + 0.06)
+    middle = page.y + height / 2
+    for n, line in enumerate(label):
+        page.write(at.study[0], line, y=middle + _half(TEXT) + (n - (len(label) - 1) / 2) * _LINE, weight="bold")
+    page.write(at.effect[1], printed.pooled[i], y=middle + _half(TEXT), align="right", weight="bold")
+    total = sum(s.weight for s in studies if not math.isnan(s.weight))
+    if at.weight and summary.kind == "frequentist" and abs(total - 100) < 0.5:
+        page.write(at.weight[1], "100.0%", y=middle + _half(TEXT), align="right", weight="bold")
+    page.down(height)
+    if not printed.prediction[i]:
+        return middle, math.nan
+    below = page.y + 0.09
+    page.write(at.study[0] + INDENT, f"{percent} prediction interval", y=below + _half(TEXT))
+    page.write(at.effect[1], printed.prediction[i], y=below + _half(TEXT), align="right")
+    page.down(0.2)
+    return middle, below
+
+
+def _half(size: float) -> float:
+    # Half the height of a capital in DejaVu Sans: what centres a line of text on a row.
+    return 0.365 * size / 72

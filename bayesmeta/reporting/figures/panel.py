@@ -1,0 +1,261 @@
+"""The panel of a forest plot: axis, squares, circles, intervals clipped with arrowheads, and diamonds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Polygon
+from matplotlib.ticker import NullFormatter, NullLocator
+
+from bayesmeta.reporting.figures.axis import axis_limits, ticks
+from bayesmeta.reporting.figures.layout import Sheet
+from bayesmeta.reporting.figures.rows import SMALL, ForestStudy, ForestSummary
+from bayesmeta.reporting.figures.text import families, width
+
+# Blue against greys: told apart by every kind of colour vision, and by lightness and shape in a grey print.
+INK, SOFT, BAYES = "#1a1a1a", "#666666", "#0072b2"
+_SQUARE = "#808080"
+_FILLS = {"bayes": (BAYES, "#004a75"), "frequentist": ("#c9c9c9", INK), "published": ("white", INK)}
+_DIAMOND = 0.075  # half its height, inches
+_LARGEST, _SMALLEST, _PLAIN, _OPEN = 80.0, 5.0, 26.0, 9.0  # areas of squares, points squared
+
+
+def draw_panel(
+    figure: Figure, laid: Sheet, studies: Sequence[ForestStudy], summaries: Sequence[ForestSummary], *, log: bool
+) -> Axes:
+    """Open the panel: its range, its ticks, the lines of no effect and of the pooled effect.
+
+    Parameters
+    ----------
+    figure : Figure
+        Where.
+    laid : Sheet
+        The layout.
+    studies, summaries : sequence
+        What the range has to cover, NATURAL scale.
+    log : bool
+        Whether the axis is logarithmic.
+
+    Returns
+    -------
+    Axes
+        x in NATURAL units, y in inches downwards from the panel's top.
+    """
+
+    def model(value: float) -> float:
+        if not log:
+            return value
+        return math.log(value) if value > 0 else -math.inf if value == 0 else math.nan
+
+    left, right, top, bottom = laid.panel
+    pooled = [(model(s.estimate), model(s.ci_low), model(s.ci_high)) for s in summaries]
+    spans = [(s.ci_low, s.ci_high) for s in studies] + [(s.shrunk_low, s.shrunk_high) for s in studies]
+    spans += [(s.pi_low, s.pi_high) for s in summaries]
+    # A study left out of the pooling may lie off the axis; it does not stretch it.
+    weighted = any(not math.isnan(s.weight) for s in studies)
+    points = [model(s.estimate) for s in studies if not (weighted and math.isnan(s.weight))]
+    points += [model(s.shrunk) for s in studies]
+    low, high = axis_limits(points, [(model(a), model(b)) for a, b in spans], pooled, log=log)
+    if log:
+        low, high = math.exp(low), math.exp(high)
+
+    place = (left / laid.width, 1 - bottom / laid.height, (right - left) / laid.width, (bottom - top) / laid.height)
+    axes = figure.add_axes(place, facecolor="none", xscale="log" if log else "linear")
+    axes.set_xlim(low, high)
+    axes.set_ylim(bottom - top, 0)
+    axes.grid(False)
+    axes.yaxis.set_visible(False)
+    for side in ("left", "right", "top"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set(color=INK, linewidth=0.7)
+    values, labels = ticks(low, high, log=log, inches=right - left, label_width=lambda text: width(text, SMALL))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xticks(
+        values, labels, fontsize=SMALL, fontfamily=families("".join(labels)), parse_math=False, usetex=False
+    )
+    axes.tick_params(
+        axis="x",
+        direction="out",
+        length=3,
+        width=0.7,
+        pad=2,
+        color=INK,
+        labelcolor=INK,
+        bottom=True,
+        top=False,
+        labelbottom=True,
+        labelrotation=0,
+    )
+
+    null = 1.0 if log else 0.0
+    if low <= null <= high:
+        axes.plot(
+            [null, null], [0, bottom - top], color="#4d4d4d", lw=0.7, ls="-", marker="", zorder=1, label="no effect"
+        )
+    bayes = [(s.estimate, y - top) for s, y in zip(summaries, laid.summary_y, strict=True) if s.kind == "bayes"]
+    for estimate, y in bayes[:1]:
+        if low <= estimate <= high:
+            axes.plot(
+                [estimate] * 2,
+                [0, y],
+                color=BAYES,
+                lw=0.8,
+                ls=(0, (1, 2)),
+                marker="",
+                zorder=1,
+                label="Bayesian pooled",
+            )
+    return axes
+
+
+def draw_studies(axes: Axes, laid: Sheet, studies: Sequence[ForestStudy]) -> None:
+    """Draw squares with confidence intervals and, just below, circles with credible intervals.
+
+    Parameters
+    ----------
+    axes : Axes
+        The panel.
+    laid : Sheet
+        The layout.
+    studies : sequence of ForestStudy
+        The rows.
+    """
+    top = laid.panel[2]
+    low, high = axes.get_xlim()
+    paired = any(not math.isnan(s.shrunk) for s in studies)
+    up, down = (-0.042, 0.062) if paired else (0.0, 0.0)
+    heights = [y - top for y in laid.study_y]
+    plain = [(s.estimate, s.ci_low, s.ci_high, y + up) for s, y in zip(studies, heights, strict=True)]
+    shrunk = [(s.shrunk, s.shrunk_low, s.shrunk_high, y + down) for s, y in zip(studies, heights, strict=True)]
+    weights = [s.weight for s in studies if not math.isnan(s.weight)]
+    scale = _LARGEST * (0.6 if paired else 1.0) / max([*weights, 1e-9])
+    # Where no study has a weight all are equal; where some have, those without are not part of the pooled effect.
+    apart = [bool(weights) and math.isnan(s.weight) for s in studies]
+    _intervals(axes, [row for row, alone in zip(plain, apart, strict=True) if not alone], color=INK, lw=0.8)
+    _intervals(axes, [row for row, alone in zip(plain, apart, strict=True) if alone], color=SOFT, lw=0.8)
+    _intervals(axes, shrunk, color=BAYES, lw=0.8)
+    seen = [i for i, s in enumerate(studies) if low <= s.estimate <= high]
+    pooled, others = [i for i in seen if not apart[i]], [i for i in seen if apart[i]]
+    if pooled:
+        areas = [max(_SMALLEST, studies[i].weight * scale) if weights else _PLAIN for i in pooled]
+        xs, ys = [studies[i].estimate for i in pooled], [plain[i][3] for i in pooled]
+        axes.scatter(xs, ys, s=areas, marker="s", facecolors=_SQUARE, edgecolors="none", zorder=2, label="studies")
+    if others:
+        xs, ys = [studies[i].estimate for i in others], [plain[i][3] for i in others]
+        axes.scatter(
+            xs,
+            ys,
+            s=_OPEN,
+            marker="s",
+            facecolors="white",
+            edgecolors=SOFT,
+            linewidths=0.7,
+            zorder=4,
+            label="not pooled",
+        )
+    seen_shrunk = [(x, y) for x, _, _, y in shrunk if low <= x <= high]
+    if seen_shrunk:
+        across, down_page = [x for x, _ in seen_shrunk], [y for _, y in seen_shrunk]
+        axes.scatter(
+            across,
+            down_page,
+            s=10,
+            marker="o",
+            facecolors=BAYES,
+            edgecolors="none",
+            zorder=4,
+            label="shrunken estimates",
+        )
+
+
+def _intervals(axes: Axes, rows: Sequence[tuple[float, float, float, float]], *, color: str, lw: float) -> None:
+    """Draw intervals (estimate, low, high, y), clipped to the axis with an arrowhead where they run beyond it."""
+    low, high = axes.get_xlim()
+    ends = [(a, b, y) for _, a, b, y in rows if a <= high and b >= low]
+    if ends:
+        axes.hlines(
+            [y for *_, y in ends],
+            [max(a, low) for a, _, _ in ends],
+            [min(b, high) for _, b, _ in ends],
+            colors=color,
+            lw=lw,
+            linestyles="-",
+            zorder=3,
+        )
+    for marker, x, past in (
+        ("<", low, [y for e, a, _, y in rows if a < low or e < low]),
+        (">", high, [y for e, _, b, y in rows if b > high or e > high]),
+    ):
+        if past:
+            axes.scatter(
+                [x] * len(past),
+                past,
+                s=13,
+                marker=marker,
+                facecolors=color,
+                edgecolors="none",
+                zorder=5,
+                clip_on=False,
+                label="clipped",
+            )
+
+
+def draw_summaries(axes: Axes, laid: Sheet, summaries: Sequence[ForestSummary]) -> None:
+    """Draw a diamond for each pooled result and a capped bar for its prediction interval.
+
+    Parameters
+    ----------
+    axes : Axes
+        The panel.
+    laid : Sheet
+        The layout.
+    summaries : sequence of ForestSummary
+        The pooled results.
+    """
+    top = laid.panel[2]
+    low, high = axes.get_xlim()
+    for summary, y_page, below_page in zip(summaries, laid.summary_y, laid.prediction_y, strict=True):
+        y, below = y_page - top, below_page - top
+        fill, edge = _FILLS[summary.kind]
+        left, middle, right = summary.ci_low, summary.estimate, summary.ci_high
+        if math.isnan(left) or math.isnan(right):
+            left = right = middle
+        if not math.isnan(middle):
+            # A clipped diamond is drawn up to the axis end, where the arrowhead says that it goes on.
+            corners = [(max(left, low), y), (middle, y - _DIAMOND), (min(right, high), y), (middle, y + _DIAMOND)]
+            axes.add_patch(
+                Polygon(
+                    corners,
+                    closed=True,
+                    facecolor=fill,
+                    edgecolor=edge,
+                    lw=0.8,
+                    joinstyle="miter",
+                    zorder=4,
+                    label=f"diamond {summary.kind}",
+                )
+            )
+            _intervals(
+                axes,
+                [(middle, left if left < low else middle, right if right > high else middle, y)],
+                color=edge,
+                lw=0.0,
+            )
+        if not math.isnan(below):
+            color = BAYES if summary.kind == "bayes" else SOFT
+            _intervals(axes, [(math.nan, summary.pi_low, summary.pi_high, below)], color=color, lw=1.2)
+            caps = [x for x in (summary.pi_low, summary.pi_high) if low <= x <= high]
+            axes.vlines(
+                caps,
+                below - 0.035,
+                below + 0.035,
+                colors=color,
+                lw=1.2,
+                linestyles="-",
+                zorder=3,
+                label="prediction interval",
+            )

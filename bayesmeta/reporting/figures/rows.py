@@ -1,0 +1,173 @@
+"""The rows of a forest plot as values, the checks they must pass, and every number of the table as printed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bayesmeta.errors import SpecError, unknown_name
+from bayesmeta.reporting.figures.text import decimals_for, intervals, printable, shorten, typographic_minus
+
+TEXT, SMALL, TITLE = 8.0, 7.0, 9.5  # font sizes in points
+ARM_ROOM = 1.2  # inches an arm column may take
+KINDS = ("bayes", "frequentist", "published")
+
+
+@dataclass(frozen=True)
+class ForestStudy:
+    """One study's row.
+
+    Parameters
+    ----------
+    label : str
+        Study name; printed literally.
+    arms : tuple of str
+        Cells of the arm columns, e.g. ``("8/48", "16/49")``.
+    estimate, ci_low, ci_high : float
+        NATURAL scale (ratios not logged); NaN when not estimable.
+    weight : float
+        Percent, of the frequentist row; NaN = none.
+    shrunk, shrunk_low, shrunk_high : float
+        The study's effect in the Bayesian model, NATURAL scale; NaN = none.
+    note : str
+        Printed in the row in grey, e.g. ``"not estimable: no events in either arm"``.
+    """
+
+    label: str
+    arms: tuple[str, ...]
+    estimate: float
+    ci_low: float
+    ci_high: float
+    weight: float
+    shrunk: float
+    shrunk_low: float
+    shrunk_high: float
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ForestSummary:
+    """One pooled result: a diamond and, where there is one, its prediction interval.
+
+    Parameters
+    ----------
+    label : str
+        For instance ``"DerSimonian-Laird, 95% CI"``.
+    estimate, ci_low, ci_high : float
+        NATURAL scale.
+    pi_low, pi_high : float
+        Prediction interval (effect in a new study), NATURAL scale; NaN = none.
+    kind : {"bayes", "frequentist", "published"}
+        Filled blue, grey or white diamond.
+    """
+
+    label: str
+    estimate: float
+    ci_low: float
+    ci_high: float
+    pi_low: float
+    pi_high: float
+    kind: str
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The printed texts of the right-hand columns."""
+
+    effect: tuple[str, ...]  # studies
+    pooled: tuple[str, ...]
+    prediction: tuple[str, ...]
+    weight: tuple[str, ...]
+    shrunk: tuple[str, ...]
+    arms: tuple[tuple[str, ...], ...]
+
+
+def cells(studies: Sequence[ForestStudy], summaries: Sequence[ForestSummary], *, log: bool) -> Cells:
+    """Print every number of the table once, with decimals chosen for the whole figure.
+
+    Parameters
+    ----------
+    studies : sequence of ForestStudy
+        Rows, NATURAL scale.
+    summaries : sequence of ForestSummary
+        Pooled results, NATURAL scale.
+    log : bool
+        Whether the measure is a ratio.
+    """
+    rows = [(s.estimate, s.ci_low, s.ci_high) for s in studies]
+    pooled = [(s.estimate, s.ci_low, s.ci_high) for s in summaries]
+    predicted = [(math.nan, s.pi_low, s.pi_high) for s in summaries]
+    scale = (lambda v: math.log(v) if v > 0 else math.nan) if log else float
+    decimals = decimals_for([(scale(high) - scale(low)) / 2 for _, low, high in rows + pooled])
+    bare = [False] * (len(rows) + len(pooled)) + [True] * len(predicted)
+    effect = intervals(rows + pooled + predicted, decimals, ratio=log, bare=bare)
+    shrunk = [(s.shrunk, s.shrunk_low, s.shrunk_high) for s in studies]
+    k, m = len(studies), len(summaries)
+    return Cells(
+        effect=tuple(effect[:k]),
+        pooled=tuple(effect[k : k + m]),
+        prediction=tuple(effect[k + m :]),
+        weight=tuple("" if math.isnan(s.weight) else f"{s.weight:.1f}%" for s in studies),
+        shrunk=tuple(
+            "" if math.isnan(r[0]) else t
+            for r, t in zip(shrunk, intervals(shrunk, decimals, ratio=log, bare=[False] * k), strict=True)
+        ),
+        arms=tuple(tuple(shorten(typographic_minus(printable(a)), ARM_ROOM, TEXT) for a in s.arms) for s in studies),
+    )
+
+
+def check(
+    studies: Sequence[ForestStudy],
+    summaries: Sequence[ForestSummary],
+    arm_headers: Sequence[str],
+    arm_groups: Sequence[tuple[str, int]],
+    *,
+    log: bool,
+) -> None:
+    """Refuse rows that cannot be drawn as they are.
+
+    Parameters
+    ----------
+    studies, summaries : sequence
+        The rows.
+    arm_headers, arm_groups : sequence
+        Headers of the arm columns and the groups spanning them.
+    log : bool
+        Whether the measure is a ratio.
+
+    Raises
+    ------
+    SpecError
+        No rows; a row with more or fewer arm cells than headers; groups that do not add up; an unknown kind of summary;
+        a ratio that is not positive (most likely a logged one); a low end above its high end.
+    """
+    if not studies and not summaries:
+        raise SpecError("forest: there is nothing to draw; give at least one study or summary")
+    for study in studies:
+        if len(study.arms) != len(arm_headers):
+            raise SpecError(
+                f"forest: study '{study.label}' has {len(study.arms)} arm cells but arm_headers names "
+                f"{len(arm_headers)} columns; give one cell per column"
+            )
+    spanned = sum(count for _, count in arm_groups)
+    if arm_groups and spanned != len(arm_headers):
+        raise SpecError(
+            f"forest: arm_groups span {spanned} columns but arm_headers names {len(arm_headers)}; they must agree"
+        )
+    for summary in summaries:
+        if summary.kind not in KINDS:
+            raise unknown_name("kind of summary", summary.kind, KINDS)
+    numbers = [(s.label, (s.estimate, s.ci_low, s.ci_high), (s.shrunk, s.shrunk_low, s.shrunk_high)) for s in studies]
+    numbers += [(s.label, (s.estimate, s.ci_low, s.ci_high), (math.nan, s.pi_low, s.pi_high)) for s in summaries]
+    for label, *triples in numbers:
+        for triple in triples:
+            if log and any(value < 0 for value in triple):
+                raise SpecError(
+                    f"forest: '{label}' has a negative ratio ({min(triple):g}); ratios are taken on the natural scale: "
+                    "exponentiate log ratios first, or pass log=False"
+                )
+            if triple[1] > triple[2]:
+                raise SpecError(
+                    f"forest: '{label}' has an interval from {triple[1]:g} to {triple[2]:g}; swap the two ends"
+                )

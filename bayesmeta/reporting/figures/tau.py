@@ -1,0 +1,179 @@
+"""How much studies differ: prior and posterior of the between-study standard deviation on one axes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from bayesmeta.errors import SpecError
+from bayesmeta.reporting.figures.axis import ticks
+from bayesmeta.reporting.figures.forest import DPI, write
+from bayesmeta.reporting.figures.panel import BAYES, INK, SOFT
+from bayesmeta.reporting.figures.rows import SMALL, TEXT, TITLE
+from bayesmeta.reporting.figures.text import families, number, printable, width, wrap
+
+_WIDE, _LEFT, _RIGHT, _HIGH = 4.6, 0.42, 0.2, 2.3  # inches: figure, margins, axes
+
+
+def tau_plot(
+    grid: Sequence[float] | np.ndarray,
+    posterior: Sequence[float] | np.ndarray,
+    prior: Sequence[float] | np.ndarray,
+    *,
+    posterior_interval: tuple[float, float],
+    median: float,
+    title: str,
+    measure: str,
+    xlabel: str = "",
+    footnote: str = "",
+    log: bool = False,
+    level: float = 0.95,
+) -> Figure:
+    """Draw the posterior density of tau over its prior, the credible interval shaded.
+
+    Parameters
+    ----------
+    grid : array_like, shape (n,)
+        Values of tau, increasing, MODEL scale (log for ratios).
+    posterior, prior : array_like, shape (n,)
+        Densities there; an infinite one (a prior at 0) is left out.
+    posterior_interval : (float, float)
+        Credible interval of tau.
+    median : float
+        Posterior median of tau.
+    title : str
+        Heading.
+    measure : str
+        Effect measure, for the axis label.
+    xlabel : str
+        Axis label in place of the default one.
+    footnote : str
+        Small print.
+    log : bool
+        Whether tau is on the log scale of a ratio measure (the default axis label says so).
+    level : float
+        Level of the interval, for the key.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        `bayesmeta.reporting.figures.save.save` writes it.
+
+    Raises
+    ------
+    SpecError
+        Arrays of different lengths or fewer than two grid points, or a grid that does not increase.
+    """
+    x, after, before = (np.asarray(a, dtype=float) for a in (grid, posterior, prior))
+    if x.ndim != 1 or x.size < 2 or x.shape != after.shape or x.shape != before.shape:
+        raise SpecError(
+            f"tau_plot: grid, posterior and prior should be one-dimensional and of one length, at least 2, "
+            f"but have shapes {x.shape}, {after.shape} and {before.shape}"
+        )
+    if not np.all(np.diff(x) > 0):
+        raise SpecError("tau_plot: grid should increase strictly; sort it and drop repeated values")
+    room = _WIDE - _LEFT - _RIGHT
+    head = wrap(printable(title), _WIDE - 0.28, TITLE, "bold")
+    small = wrap(printable(footnote), _WIDE - 0.28, SMALL)
+    top = 0.12 + 0.175 * len(head) + 0.1
+    high = top + _HIGH + 0.5 + 0.12 * len(small) + (0.1 if small else 0.0)
+    figure = Figure(figsize=(_WIDE, high), dpi=DPI, facecolor="white", edgecolor="none")
+    figure.set_layout_engine("none")
+    FigureCanvasAgg(figure)
+    for n, line in enumerate(head):
+        write(figure, 0.14, 0.08 + 0.175 * (n + 1), line, size=TITLE, weight="bold")
+    for n, line in enumerate(small):
+        write(figure, 0.14, top + _HIGH + 0.5 + 0.12 * (n + 1), line, size=SMALL, color=SOFT)
+    label = printable(xlabel) or f"Between-study standard deviation τ ({'log ' if log else ''}{printable(measure)})"
+    write(figure, _LEFT + room / 2, top + _HIGH + 0.38, label, align="center")
+
+    axes = figure.add_axes((_LEFT / _WIDE, 1 - (top + _HIGH) / high, room / _WIDE, _HIGH / high), facecolor="none")
+    axes.grid(False)
+    for side in ("right", "top", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set(color=INK, linewidth=0.7)
+    axes.yaxis.set_major_locator(NullLocator())
+    axes.set_ylabel("Density", fontsize=TEXT, fontfamily=families("Density"), color=INK, parse_math=False, usetex=False)
+    first, last = _range(x, after, before, posterior_interval[1])
+    axes.set_xlim(first, last)
+    axes.set_ylim(0, _ceiling(x, after, before, last))
+    values, labels = ticks(first, last, log=False, inches=room, label_width=lambda text: width(text, SMALL))
+    axes.set_xticks(
+        values, labels, fontsize=SMALL, fontfamily=families("".join(labels)), parse_math=False, usetex=False
+    )
+    axes.tick_params(
+        axis="x", direction="out", length=3, width=0.7, pad=2, color=INK, labelcolor=INK, bottom=True, top=False
+    )
+
+    inside = _cut(x, after, *posterior_interval)
+    seen, seen_before = np.isfinite(after), np.isfinite(before)
+    low, end = (number(value, ratio=True) for value in posterior_interval)
+    percent = f"{100 * level:g}%"
+    axes.fill_between(
+        *inside, color=BAYES, alpha=0.22, lw=0, zorder=1, label=f"{percent} credible interval {low} to {end}"
+    )
+    axes.plot(x[seen], after[seen], color=BAYES, lw=1.6, ls="-", marker="", zorder=3, label="Posterior")
+    axes.plot(
+        x[seen_before], before[seen_before], color=SOFT, lw=1.1, ls=(0, (4, 2)), marker="", zorder=2, label="Prior"
+    )
+    peak = float(np.interp(median, x[seen], after[seen]))
+    axes.plot(
+        [median] * 2,
+        [0, peak],
+        color=BAYES,
+        lw=1.0,
+        ls="-",
+        marker="",
+        zorder=3,
+        label=f"Median {number(median, ratio=True)}",
+    )
+    lines = {
+        str(artist.get_label()): artist for artist in axes.get_children() if not str(artist.get_label()).startswith("_")
+    }
+    order = [name for start in ("Posterior", "Median", percent, "Prior") for name in lines if name.startswith(start)]
+    key = axes.legend(
+        [lines[name] for name in order],
+        order,
+        loc="upper right",
+        frameon=False,
+        fontsize=SMALL,
+        handlelength=1.8,
+        borderaxespad=0.1,
+    )
+    for text in key.get_texts():
+        text.set(parse_math=False, usetex=False, fontfamily=families(text.get_text()), color=INK)
+    return figure
+
+
+def _range(x: np.ndarray, after: np.ndarray, before: np.ndarray, upper: float) -> tuple[float, float]:
+    # All of the posterior that shows, and of a wide prior no more than half as much again.
+    def quantile(density: np.ndarray, share: float) -> float:
+        y = np.where(np.isfinite(density), density, 0.0)
+        mass = np.concatenate([[0.0], np.cumsum((y[1:] + y[:-1]) / 2 * np.diff(x))])
+        return float(np.interp(share * mass[-1], mass, x)) if mass[-1] > 0 else float(x[-1])
+
+    posterior_end = max(quantile(after, 0.999), 1.1 * upper if math.isfinite(upper) else 0.0)
+    end = min(max(posterior_end, min(quantile(before, 0.95), 1.5 * posterior_end)), float(x[-1]))
+    start = 0.0 if 0 <= x[0] <= 0.25 * end else float(x[0])
+    return start, end if end > start else float(x[-1])
+
+
+def _ceiling(x: np.ndarray, after: np.ndarray, before: np.ndarray, last: float) -> float:
+    def top(density: np.ndarray) -> float:
+        return float(np.max(density, where=np.isfinite(density) & (x <= last), initial=0.0))
+
+    # A prior that shoots up near 0 runs out of the frame instead of flattening the posterior.
+    return 1.08 * max(top(after), min(top(before), 1.5 * top(after))) or 1.0
+
+
+def _cut(x: np.ndarray, density: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+    finite = np.isfinite(density)
+    x, density = x[finite], density[finite]
+    ends = np.clip([low, high], x[0], x[-1])
+    at = np.unique(np.concatenate([x[(x > ends[0]) & (x < ends[1])], ends]))
+    return at, np.interp(at, x, density)

@@ -1,0 +1,1 @@
+"""Tables for publication, as CSV, Markdown, HTML and LaTeX."""

@@ -1,0 +1,200 @@
+"""A table as LaTeX: a booktabs longtable as wide as the line, its notes in the last foot."""
+
+from __future__ import annotations
+
+import re
+
+from bayesmeta.reporting.numbers import typographic
+from bayesmeta.reporting.tables.layout import Layout, Table, lay_out, plain
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\symbol{34}",
+    "`": r"\textasciigrave{}",
+    "²": r"\textsuperscript{2}",
+    "\u00a0": "~",
+    "\u200b": "{}",
+    "\u2009": r"\,",
+    "−": r"$-$",
+    "–": "--",
+    "—": "---",
+    "∞": r"$\infty$",
+    "≥": r"$\ge$",
+    "≤": r"$\le$",
+    "≠": r"$\ne$",
+    "≈": r"$\approx$",
+    "×": r"$\times$",
+    "±": r"$\pm$",
+    "·": r"$\cdot$",
+    "α": r"$\alpha$",
+    "β": r"$\beta$",
+    "γ": r"$\gamma$",
+    "δ": r"$\delta$",
+    "θ": r"$\theta$",
+    "λ": r"$\lambda$",
+    "μ": r"$\mu$",
+    "µ": r"$\mu$",
+    "ρ": r"$\rho$",
+    "σ": r"$\sigma$",
+    "τ": r"$\tau$",
+    "χ": r"$\chi$",
+}
+_PORTRAIT, _LANDSCAPE = 105, 165
+"""Characters of scriptsize type that the lines of the two page orientations hold, with usual margins."""
+_UNBROKEN = re.compile(r"\[[^]]*\]|\([^)]*\)")
+_UNBROKEN_IN_HEADERS = re.compile(r"\[[^]]*\]")
+"""What no line break may cut: intervals and standard deviations in cells, ``[95% CI]`` in headers."""
+_GAP = 3
+"""Characters that the space between two columns takes."""
+
+
+def escape(text: str) -> str:
+    r"""Escape one line of text for LaTeX, with the symbols of the field as mathematics.
+
+    Parameters
+    ----------
+    text : str
+        Any text. Letters of other scripts than the Latin one pass as they are: compile those with XeLaTeX or LuaLaTeX.
+
+    Returns
+    -------
+    str
+        Text with balanced braces that does not begin with what a row's end would take for its own argument.
+
+    Examples
+    --------
+    >>> print(escape("50% of A_1 & τ² ≥ 0"))
+    50\% of A\_1 \& $\tau$\textsuperscript{2} $\ge$ 0
+    """
+    escaped = "".join(_LATEX.get(character, character) for character in re.sub("-(?=-)", "-\u200b", text))
+    return f"{{{escaped[0]}}}{escaped[1:]}" if escaped[:1] in ("[", "*") else escaped
+
+
+def _join(text: str, unbroken: re.Pattern[str]) -> str:
+    """Put ties for the spaces in what no line break may cut."""
+    return unbroken.sub(lambda match: match.group().replace(" ", "~"), text)
+
+
+def _cell(text: str, numeric: bool, broken: bool = False) -> str:
+    """Escape a cell; a numeric one keeps its interval together, on a line of its own when `broken`."""
+    if not numeric:
+        return escape(text)
+    escaped = _join(escape(typographic(text)), _UNBROKEN)
+    return re.sub(r" (?=\[)", r"\\\\{}", escaped) if broken else escaped
+
+
+def _size(text: str) -> float:
+    """Count characters, the broad ones as more than one."""
+    return len(text) + 0.7 * sum(character in "%<>mMwW" for character in text)
+
+
+def _longest(text: str, unbroken: re.Pattern[str] | None) -> float:
+    """Measure the longest piece that no line break may cut."""
+    if unbroken:
+        return max(map(_size, _join(text, unbroken).split(" ")))
+    return max(map(_size, re.split(r"\s|(?<=-)", text)))
+
+
+def _shares(layout: Layout) -> tuple[list[float], bool]:
+    """Share the line among the columns; tell also whether estimates have to stand above their intervals.
+
+    Text may take two lines. Numbers take one where the page has room for all of them, and else two throughout, so that
+    a column reads the same from top to bottom.
+    """
+    columns = list(zip(*(cells for _, rows in layout.sections for _, cells in rows), strict=True))
+    narrow, wide = [], []
+    for j, (header, numeric) in enumerate(zip(layout.headers, layout.numeric, strict=True)):
+        cells = columns[j] if columns else ("",)
+        least = max(
+            1.2 * _longest(header, _UNBROKEN_IN_HEADERS) + 0.7,
+            *(_longest(cell, _UNBROKEN if numeric else None) for cell in cells),
+        )
+        longest = max(map(len, cells))
+        narrow.append(_GAP + max(least, 0 if numeric else min(40, longest // 2 + 3)))
+        wide.append(_GAP + max(least, min(longest, 200 if numeric else 45)))
+    line = _PORTRAIT if sum(narrow) < 0.9 * _PORTRAIT else _LANDSCAPE
+    single = [full if numeric else need for full, need, numeric in zip(wide, narrow, layout.numeric, strict=True)]
+    broken = sum(single) > line
+    base = narrow if broken else single
+    room = [0 if numeric else full - need for full, need, numeric in zip(wide, base, layout.numeric, strict=True)]
+    stretch = min(1.0, max(0, line - sum(base)) / max(1, sum(room)))
+    widths = [need + stretch * more for need, more in zip(base, room, strict=True)]
+    return [width / sum(widths) for width in widths], broken
+
+
+def _row(cells: list[str], numeric: tuple[bool, ...]) -> str:
+    sides = (r"\raggedleft" if right else r"\raggedright" for right in numeric)
+    # \raggedright redefines \\ inside its cell, so rows end in \tabularnewline.
+    return " & ".join(f"{side} {cell}" for side, cell in zip(sides, cells, strict=True)) + r" \tabularnewline"
+
+
+def to_latex(table: Table, *, label: str | None = None) -> str:
+    r"""Write the table as a longtable of the full line width.
+
+    Parameters
+    ----------
+    table : Table
+        The table.
+    label : str, optional
+        For ``\ref``, e.g. ``"tab:main"``; characters that a label cannot hold become hyphens.
+
+    Returns
+    -------
+    str
+        The table alone, to be ``\input`` into a document whose preamble loads ``booktabs`` and ``longtable``. A
+        table with many columns is meant for a landscape page.
+    """
+    layout = lay_out(table)
+    count = len(layout.headers)
+    shares, broken = _shares(layout)
+    columns = "".join(rf"p{{\dimexpr {share:.4f}\linewidth-2\tabcolsep\relax}}" for share in shares)
+    titles = [rf"\textbf{{{_join(escape(typographic(header)), _UNBROKEN_IN_HEADERS)}}}" for header in layout.headers]
+    head = [r"\toprule", _row(titles, layout.numeric), r"\midrule"]
+    reference = rf"\label{{{re.sub(r'[^A-Za-z0-9:.-]+', '-', label)}}}" if label else ""
+    lines = [
+        "% needs \\usepackage{booktabs,longtable}",
+        r"{\scriptsize\renewcommand{\arraystretch}{1.2}\setlength{\tabcolsep}{4pt}\setlength{\LTcapwidth}{\linewidth}",
+        rf"\begin{{longtable}}{{@{{}}{columns}@{{}}}}",
+        rf"\caption{{{escape(plain(table.caption))}}}{reference}\tabularnewline",
+        *head,
+        r"\endfirsthead",
+        r"\caption[]{(continued)}\tabularnewline",
+        *head,
+        r"\endhead",
+        r"\midrule",
+        rf"\multicolumn{{{count}}}{{r@{{}}}}{{continued on the next page}}\tabularnewline",
+        r"\endfoot",
+        r"\bottomrule",
+    ]
+    notes = [
+        rf"\textbf{{{escape(text)}}}"
+        if mark == "!"
+        else (rf"\textsuperscript{{{mark}}} " if mark else "") + escape(text)
+        for mark, text in ((mark, typographic(text)) for mark, text in layout.notes)
+    ]
+    if notes:
+        width = r"\dimexpr\linewidth-2\tabcolsep\relax"
+        body = "\\par\n".join(notes)
+        lines.append(rf"\multicolumn{{{count}}}{{@{{}}p{{{width}}}@{{}}}}{{\raggedright {body}}}\tabularnewline")
+    lines.append(r"\endlastfoot")
+    for position, (group, rows) in enumerate(layout.sections):
+        if group:
+            lines += [r"\addlinespace"] if position else []
+            lines.append(rf"\multicolumn{{{count}}}{{@{{}}l}}{{\textbf{{{escape(group)}}}}}\\*")
+        for mark, cells in rows:
+            written = [_cell(cell, numeric, broken) for cell, numeric in zip(cells, layout.numeric, strict=True)]
+            written[0] += rf"\textsuperscript{{{mark}}}" if mark else ""
+            lines.append(_row(written, layout.numeric))
+    return "\n".join([*lines, r"\end{longtable}", "}"]) + "\n"

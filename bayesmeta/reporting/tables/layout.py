@@ -1,0 +1,174 @@
+"""A table of text as a value, laid out once for every format, and its CSV and Markdown.
+
+Nothing is computed or rounded here. Every renderer is deterministic: the same table gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bayesmeta.errors import SpecError
+from bayesmeta.reporting.numbers import is_missing, number
+
+if TYPE_CHECKING:
+    import pandas
+
+NOTE = "Note"
+"""The column whose texts become lettered footnotes; in the CSV it stays a column."""
+_SYMBOLS = {"tau": "τ", "tau2": "τ²", "I2": "I²"}
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table ready to be written.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The cells, formatted text; a column ``"Note"`` becomes lettered footnotes.
+    caption : str
+        What the table shows.
+    notes : tuple of str
+        What a reader has to know, printed beneath.
+    groups : str, optional
+        The column whose values head groups of rows.
+    notice : str
+        A warning that must not be lost (e.g. that the data are reconstructed): first among the notes, and in every row
+        of the CSV. Without one the CSV carries all the notes instead.
+
+    Raises
+    ------
+    SpecError
+        When `groups` is not a column of `frame`, or nothing is left to show beside it.
+    """
+
+    frame: pandas.DataFrame
+    caption: str
+    notes: tuple[str, ...] = ()
+    groups: str | None = None
+    notice: str = ""
+
+    def __post_init__(self) -> None:
+        names = [str(name) for name in self.frame.columns]
+        if self.groups is not None and self.groups not in names:
+            raise SpecError(f"groups='{self.groups}' is not a column of the table; it has: {', '.join(names)}")
+        if not set(names) - {self.groups, NOTE}:
+            raise SpecError("a table needs a column beside its groups and notes; give it one.")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What all renderers share: sections of rows, the footnote mark of each row, and the notes beneath."""
+
+    headers: tuple[str, ...]
+    sections: tuple[tuple[str | None, tuple[tuple[str, tuple[str, ...]], ...]], ...]  # (group, rows of (mark, cells))
+    numeric: tuple[bool, ...]
+    notes: tuple[tuple[str, str], ...]  # (mark, text); the notice has the mark "!"
+
+
+def plain(value: Any) -> str:
+    """Turn any cell into one line of text: missing is blank, control characters and line breaks are spaces."""
+    if isinstance(value, float) and not is_missing(value):
+        return number(value)
+    if not isinstance(value, str):
+        return "" if is_missing(value) else str(value)
+    return " ".join("".join(" " if unicodedata.category(c) == "Cc" else c for c in value).split())
+
+
+def _letter(index: int) -> str:
+    """Count a, b, ..., z, aa, ab, ..."""
+    return (_letter(index // 26 - 1) if index >= 26 else "") + chr(ord("a") + index % 26)
+
+
+def _is_numeric(cells: list[str]) -> bool:
+    filled = [cell for cell in cells if cell]
+    return bool(filled) and all(re.fullmatch(r"([\d\s.,\[\]()<>%/+-]|e\d|inf|NE)*", cell) for cell in filled)
+
+
+def lay_out(table: Table) -> Layout:
+    """Sort a table's rows into its groups, in order of first appearance, and letter its footnotes."""
+    names = [str(name) for name in table.frame.columns]
+    shown = [i for i, name in enumerate(names) if name not in (table.groups, NOTE)]
+    marks: dict[str, str] = {}
+    sections: dict[str | None, list[tuple[str, tuple[str, ...]]]] = {}
+    for record in table.frame.itertuples(index=False, name=None):
+        cells = [plain(value) for value in record]
+        note = cells[names.index(NOTE)] if NOTE in names else ""
+        mark = marks.setdefault(note, _letter(len(marks))) if note else ""
+        group = cells[names.index(table.groups)] if table.groups is not None else None
+        sections.setdefault(group, []).append((mark, tuple(cells[i] for i in shown)))
+    columns = list(zip(*(cells for rows in sections.values() for _, cells in rows), strict=True)) or [()] * len(shown)
+    notes = [("!", plain(table.notice))] if table.notice else []
+    notes += [(mark, text) for text, mark in marks.items()]
+    return Layout(
+        headers=tuple(_SYMBOLS.get(names[i], plain(names[i])) for i in shown),
+        sections=tuple((group, tuple(rows)) for group, rows in sections.items()),
+        numeric=tuple(j > 0 and _is_numeric(list(column)) for j, column in enumerate(columns)),
+        notes=tuple(notes + [("", plain(text)) for text in table.notes if text and text != table.notice]),
+    )
+
+
+def to_csv(table: Table) -> str:
+    """Write the table as CSV, its last column ``Note`` holding the row's note and the table's notice.
+
+    Returns
+    -------
+    str
+        UTF-8 text, comma separated, lines ending in a line feed, one header line and nothing beneath the rows.
+    """
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    names = [str(name) for name in table.frame.columns]
+    kept = [i for i, name in enumerate(names) if name != NOTE]
+    notice = table.notice or " ".join(note.rstrip(".") + "." for note in table.notes)
+    writer.writerow([*(names[i] for i in kept), NOTE])
+    for record in table.frame.itertuples(index=False, name=None):
+        cells = [plain(value) for value in record]
+        own = cells[names.index(NOTE)] if NOTE in names else ""
+        joined = f"{own.rstrip('.')}. {notice}" if own and notice else own or notice
+        writer.writerow([*(cells[i] for i in kept), plain(joined)])
+    return stream.getvalue()
+
+
+def _markdown_cell(text: str) -> str:
+    escaped = re.sub(r"([\\`*_<>|~$])", r"\\\1", text).replace("](", "]\\(")
+    return re.sub(r"&(?=#?\w+;)", "&amp;", escaped)
+
+
+def _markdown_item(text: str) -> str:
+    """Escape also what would begin a heading or a list inside a list."""
+    return re.sub(r"^(\d+(?=[.)])|(?=[#+-]))", r"\1\\", _markdown_cell(text))
+
+
+def to_markdown(table: Table) -> str:
+    """Write the table as a GitHub pipe table, groups as bold rows, notes as a list beneath.
+
+    Returns
+    -------
+    str
+        UTF-8 Markdown. Numbers keep the ASCII minus, so that they can be copied into a program.
+    """
+    layout = lay_out(table)
+
+    def line(cells: list[str]) -> str:
+        return "| " + " | ".join(cells) + " |"
+
+    lines = [f"**{_markdown_cell(plain(table.caption))}**", ""] if table.caption else []
+    lines.append(line([_markdown_cell(header) for header in layout.headers]))
+    lines.append(line(["---:" if numeric else ":---" for numeric in layout.numeric]))
+    for group, rows in layout.sections:
+        if group is not None:
+            lines.append(line([f"**{_markdown_cell(group)}**" if group else "", *[""] * (len(layout.headers) - 1)]))
+        for mark, (first, *others) in rows:
+            superscript = f"<sup>{mark}</sup>" if mark else ""
+            lines.append(line([_markdown_cell(first) + superscript, *map(_markdown_cell, others)]))
+    lines += [""] if layout.notes else []
+    for mark, text in layout.notes:
+        body = _markdown_cell(text) if mark else _markdown_item(text)
+        lines.append(f"- **{body}**" if mark == "!" else f"- <sup>{mark}</sup> {body}" if mark else f"- {body}")
+    return "\n".join(lines) + "\n"

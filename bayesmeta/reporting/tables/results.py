@@ -1,0 +1,265 @@
+"""The tidy results of a review as tables of text: every number is rounded once, here, and nothing is computed.
+
+The tidy results have one row per analysis, method and term, estimates and intervals on the NATURAL scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bayesmeta.errors import DataError, SpecError, unknown_name
+from bayesmeta.reporting.labels import MEASURE_NAMES, RATIOS
+from bayesmeta.reporting.numbers import count, estimate, interval, is_missing, number, percent, probability
+from bayesmeta.reporting.tables.layout import NOTE
+from bayesmeta.results.methods import bayesian_parts, method_label
+
+if TYPE_CHECKING:
+    import pandas
+
+Record = Mapping[str, Any]
+
+
+def written_estimate(row: Record) -> str:
+    """Write the estimate and interval of a row of tidy results."""
+    return estimate(row.get("estimate"), row.get("ci_low"), row.get("ci_high"))
+
+
+def text_frame(rows: list[dict[str, str]], columns: Iterable[str], optional: Iterable[str] = ()) -> pandas.DataFrame:
+    """Make a frame of text; an optional column that is blank throughout is left out."""
+    import pandas as pd
+
+    unused = {name for name in optional if not any(row[name] for row in rows)}
+    return pd.DataFrame(rows, columns=[name for name in columns if name not in unused], dtype=object)
+
+
+class _Analysis:
+    """The tidy rows of one analysis, looked up by method and term; absent rows and values read as missing."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._rows: dict[tuple[str, str], Record] = {}
+
+    def add(self, row: Record) -> None:
+        term = row.get("term", "mu")
+        key = (str(row["method"]), "mu" if is_missing(term) else str(term))
+        if key in self._rows:
+            raise DataError(
+                f"analysis {self.name} has two rows of method '{key[0]}', term '{key[1]}'",
+                source="results",
+                fix="Keep one row per analysis, method and term.",
+            )
+        self._rows[key] = row
+
+    @property
+    def methods(self) -> list[str]:
+        return [method for method, term in self._rows if term == "mu"]
+
+    def row(self, method: str | None, term: str = "mu") -> Record:
+        return self._rows.get((method or "", term), {})
+
+    def first(self, column: str) -> str:
+        """Return what the first row that has it says of the whole analysis (its outcome, time, measure ...)."""
+        values = (row.get(column) for row in self._rows.values())
+        return next((str(value) for value in values if not is_missing(value)), "")
+
+    def bayes(self, wanted: str | None) -> str | None:
+        methods = [m for m in self.methods if (m == wanted if wanted else bayesian_parts(m))]
+        return methods[0] if methods else None
+
+    def tau(self, method: str | None) -> str:
+        row = self.row(method, "tau")
+        return written_estimate(row) or number(self.row(method).get("tau"))
+
+
+def _analyses(results: pandas.DataFrame) -> list[_Analysis]:
+    absent = [name for name in ("analysis", "method", "estimate") if name not in results.columns]
+    if absent:
+        raise DataError(
+            f"no column {', '.join(map(repr, absent))}",
+            source="results",
+            fix=f"Tidy results need analysis, method and estimate; these have: {', '.join(map(str, results.columns))}.",
+        )
+    if len(results) and results["analysis"].dtype.kind == "f":
+        raise DataError(
+            "the analysis numbers were read as decimals, which makes 1.10 the same as 1.1",
+            source="results",
+            column="analysis",
+            fix="Read the file with dtype={'analysis': str}.",
+        )
+    found: dict[str, _Analysis] = {}
+    for row in results.to_dict("records"):
+        name = str(row["analysis"])
+        found.setdefault(name, _Analysis(name)).add({str(key): value for key, value in row.items()})
+    return list(found.values())
+
+
+def _check_bayes(analyses: Sequence[_Analysis], bayes: str | None) -> None:
+    known = dict.fromkeys(method for analysis in analyses for method in analysis.methods)
+    if bayes is not None and bayes not in known:
+        raise unknown_name("method in these results", bayes, known)
+
+
+def main_table(results: pandas.DataFrame, *, bayes: str | None = None) -> pandas.DataFrame:
+    """Tabulate a review: one row per analysis, in the order given, the methods side by side.
+
+    Parameters
+    ----------
+    results : pandas.DataFrame
+        Tidy results on the natural scale; `analysis`, `method` and `estimate` are needed, other columns may
+        be absent.
+    bayes : str, optional
+        The Bayesian method to show; without it each analysis shows its first.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Text. `Comparison` is meant as the row groups of a `Table`; k and N are those of the Bayesian row (else of the
+        next method), tau is the Bayesian one, I2 the DerSimonian-Laird one. ``P(beyond MID)`` and ``Note`` are there
+        when some analysis has one.
+
+    Raises
+    ------
+    DataError
+        When a needed column is absent, a row is there twice, or analysis numbers were read as decimals.
+    SpecError
+        When `bayes` is in none of the analyses.
+    """
+    analyses = _analyses(results)
+    _check_bayes(analyses, bayes)
+    rows = []
+    for analysis in analyses:
+        shown = analysis.bayes(bayes)
+        posterior = analysis.row(shown)
+        parts = bayesian_parts(shown) if shown else None
+        rows.append(
+            {
+                "Comparison": analysis.first("comparison"),
+                "Analysis": analysis.name,
+                "Outcome": analysis.first("outcome"),
+                "Time": analysis.first("time"),
+                "Measure": analysis.first("measure"),
+                "k": _first(analysis, "k", shown),
+                "N": _first(analysis, "n", shown),
+                "Published": written_estimate(analysis.row("published")),
+                "DerSimonian-Laird": written_estimate(analysis.row("DL")),
+                "REML + guarded HK": written_estimate(analysis.row("REML-HKSJ")),
+                "Bayesian": written_estimate(posterior),
+                "Bayesian model": ", ".join(parts) if parts else "",
+                "tau": analysis.tau(shown),
+                "I2": percent(analysis.row("DL").get("i2")),
+                "Prediction interval": interval(posterior.get("pi_low"), posterior.get("pi_high")),
+                "P(benefit)": probability(posterior.get("prob_benefit")),
+                "P(beyond MID)": probability(posterior.get("prob_beyond_mid")),
+                NOTE: _main_note(analysis, shown),
+            }
+        )
+    names = ["Comparison", "Analysis", "Outcome", "Time", "Measure", "k", "N", "Published", "DerSimonian-Laird"]
+    names += ["REML + guarded HK", "Bayesian", "Bayesian model", "tau", "I2", "Prediction interval", "P(benefit)"]
+    return text_frame(rows, [*names, "P(beyond MID)", NOTE], optional=("P(beyond MID)", NOTE))
+
+
+def _first(analysis: _Analysis, column: str, shown: str | None) -> str:
+    """Write a count from the Bayesian row, else from the first method run here, else the published one."""
+    ours = [method for method in analysis.methods if method != "published"]
+    candidates = (analysis.row(method).get(column) for method in (shown, "DL", *ours, "published"))
+    return next((count(value) for value in candidates if not is_missing(value)), "")
+
+
+def _main_note(analysis: _Analysis, shown: str | None) -> str:
+    """Collect the notes of the methods shown, each once, and say where they pool different studies."""
+    shown_methods = [method for method in ("published", "DL", "REML-HKSJ", shown) if method]
+    texts = [analysis.row(method).get("note") for method in shown_methods]
+    notes = list(
+        dict.fromkeys(str(text).strip().rstrip(".") for text in texts if not is_missing(text) and str(text).strip())
+    )
+    pooled, kept = analysis.row("DL").get("k"), analysis.row(shown).get("k")
+    if not is_missing(pooled) and not is_missing(kept) and pooled != kept:
+        notes.append(f"DerSimonian-Laird and REML pool {count(pooled)} of the {count(kept)} studies")
+    return ". ".join(notes)
+
+
+def main_notes(results: pandas.DataFrame, *, bayes: str | None = None, level: float = 0.95) -> tuple[str, ...]:
+    """Explain the columns of `main_table` and the abbreviations in it.
+
+    Parameters
+    ----------
+    results, bayes
+        As in `main_table`.
+    level : float
+        Of the intervals.
+
+    Returns
+    -------
+    tuple of str
+        For the notes of a `Table`.
+    """
+    analyses = _analyses(results)
+    _check_bayes(analyses, bayes)
+    measures = list(dict.fromkeys(filter(None, (analysis.first("measure") for analysis in analyses))))
+    ratios = bool(set(measures) & RATIOS)
+    shown = f"{100 * level:g}%"
+    abbreviations = [f"{name}: {MEASURE_NAMES[name]}" for name in measures if name in MEASURE_NAMES]
+    notes = [
+        f"Estimates with {shown} confidence intervals; Bayesian: posterior median with {shown} credible interval. "
+        "A blank cell: not reported or not estimable.",
+        "; ".join([*abbreviations, "k: studies pooled", "N: participants", "HK: Hartung-Knapp"]) + ".",
+        f"τ: between-study standard deviation, posterior median with {shown} credible interval"
+        + (", on the log scale for ratios" if ratios else "")
+        + f". I²: from DerSimonian-Laird. Prediction interval: {shown}, Bayesian, for the effect in a new study. "
+        "P(benefit): posterior probability that the effect favours the experimental arm.",
+    ]
+    if "prob_beyond_mid" in results.columns and results["prob_beyond_mid"].notna().any():
+        notes.append("P(beyond MID): posterior probability of a benefit beyond the minimal important difference.")
+    return tuple(notes)
+
+
+def comparison_table(results: pandas.DataFrame, *, level: float = 0.95) -> pandas.DataFrame:
+    """Tabulate one analysis: one row per method, in the order given.
+
+    Parameters
+    ----------
+    results : pandas.DataFrame
+        The tidy results of one analysis, as in `main_table`.
+    level : float
+        Of the intervals, for the header.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Text: Method, Estimate [95% interval], Prediction interval, tau, I2, k, N, P(benefit), and where there is one
+        P(beyond MID) and Note.
+
+    Raises
+    ------
+    SpecError
+        When the results are of several analyses.
+    DataError
+        As in `main_table`.
+    """
+    header = f"Estimate [{100 * level:g}% interval]"
+    analyses = _analyses(results)
+    if len(analyses) > 1:
+        some = ", ".join(analysis.name for analysis in analyses[:5])
+        raise SpecError(f"a comparison table is of one analysis, but these results have {len(analyses)}: {some}, ...")
+    rows = []
+    for analysis in analyses:
+        for method in analysis.methods:
+            row = analysis.row(method)
+            note = row.get("note")
+            rows.append(
+                {
+                    "Method": method_label(method),
+                    header: written_estimate(row),
+                    "Prediction interval": interval(row.get("pi_low"), row.get("pi_high")),
+                    "tau": analysis.tau(method),
+                    "I2": percent(row.get("i2")),
+                    "k": count(row.get("k")),
+                    "N": count(row.get("n")),
+                    "P(benefit)": probability(row.get("prob_benefit")),
+                    "P(beyond MID)": probability(row.get("prob_beyond_mid")),
+                    NOTE: "" if is_missing(note) else str(note),
+                }
+            )
+    names = ["Method", header, "Prediction interval", "tau", "I2", "k", "N", "P(benefit)"]
+    return text_frame(rows, [*names, "P(beyond MID)", NOTE], optional=("P(beyond MID)", NOTE))

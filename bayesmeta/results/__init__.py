@@ -1,0 +1,4 @@
+"""Result rows: every method of a meta-analysis in one tidy schema.
+
+Imports ``posterior`` and ``frequentist`` and what comes before them.
+"""

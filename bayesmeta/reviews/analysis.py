@@ -1,0 +1,275 @@
+"""Run one meta-analysis of a review: every frequentist row, every Bayesian fit, their agreement, and what figures need."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bayesmeta.checks.engine_agreement import AGREE_WITHIN, engine_agreement, worst_disagreement
+from bayesmeta.effects.compute import MEASURES, Effects, effect_sizes
+from bayesmeta.errors import BayesmetaError
+from bayesmeta.frequentist.random_effects import random_effects
+from bayesmeta.model.likelihoods.registry import LIKELIHOODS, default_likelihood, model_data
+from bayesmeta.model.priors.defaults import default_priors
+from bayesmeta.model.priors.parse import parse_priors
+from bayesmeta.model.priors.priors import Priors
+from bayesmeta.posterior.fit import solve
+from bayesmeta.posterior.posterior import Posterior
+from bayesmeta.posterior.scale import to_natural
+from bayesmeta.posterior.summary import summarize
+from bayesmeta.results.rows import averaged_rows, frequentist_rows, tidy_frame, tidy_posterior
+from bayesmeta.reviews.spec import Analysis, Review
+from bayesmeta.studies.read import read_studies
+
+TAU_GRID = 201
+
+
+@dataclasses.dataclass(frozen=True)
+class AnalysisResult:
+    """What one analysis gave, as plain values.
+
+    Parameters
+    ----------
+    id : str
+        The analysis.
+    rows : list of dict
+        Tidy rows, natural scale, one a method and term.
+    studies : list of dict
+        One a row of the study table, natural scale.
+    primary : str
+        The Bayesian method shown in the main table and the figure; "" if none succeeded.
+    priors : dict
+        As used, per likelihood.
+    tau : dict
+        grid, posterior and prior density of tau under the primary method, with its median and interval (model scale).
+    agreement : list of dict
+        One a likelihood fitted by both engines: the largest difference in MCSE, and every term's.
+    diagnostics : list of dict
+        One a NUTS fit.
+    errors : list of str
+        What did not succeed, and why.
+    """
+
+    id: str
+    rows: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    studies: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    primary: str = ""
+    priors: dict[str, str] = dataclasses.field(default_factory=dict)
+    tau: dict[str, Any] = dataclasses.field(default_factory=dict)
+    agreement: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    diagnostics: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    errors: list[str] = dataclasses.field(default_factory=list)
+
+
+def run_analysis(
+    review: Review, analysis: Analysis, folder: Path, save_fit: Callable[[str, Posterior], None] | None = None
+) -> AnalysisResult:
+    """Run every method on one analysis; a method that fails is recorded and does not stop the others.
+
+    Parameters
+    ----------
+    review : Review
+        For its settings, options and priors.
+    analysis : Analysis
+        What to run.
+    folder : pathlib.Path
+        Where the data files are.
+    save_fit : callable, optional
+        Called with a name and each posterior.
+
+    Raises
+    ------
+    DataError, SpecError
+        If the study table cannot be used at all.
+    """
+    table = read_studies(
+        folder / analysis.data,
+        where=analysis.where or None,
+        exclude=analysis.exclude or None,
+        columns=analysis.columns or None,
+    )
+    effects = effect_sizes(table, analysis.measure, **review.options.model_dump())
+    result = AnalysisResult(analysis.id)
+    level = analysis.level or review.settings.level
+    rows = _published(analysis)
+    if effects.k:
+        rows += frequentist_rows(effects, analysis=analysis.id, level=level)
+    else:
+        result.errors.append("no study is estimable, so there are no frequentist rows")
+    posteriors = _fit_all(review, analysis, effects, result)
+    summaries = {}
+    mid = _mid(review, analysis)
+    for name, posterior in posteriors.items():
+        summaries[name] = summarize(posterior, level=level, better=analysis.better, mid=mid)
+        rows += tidy_posterior(posterior, summaries[name], analysis.id)
+        if posterior.engine == "quadrature":
+            rows += averaged_rows(posterior, analysis.id, level=level, better=analysis.better, mid=mid)
+        if posterior.engine == "nuts":
+            result.diagnostics.append({"method": name, **dict(posterior.solution.diagnostics)})
+        if save_fit:
+            save_fit(name, posterior)
+    _compare_engines(posteriors, summaries if level == 0.95 else {}, result)
+    rows += _alternatives(review, analysis, effects, level, mid, result)
+    frame = to_natural(tidy_frame(rows))
+    for column in ("comparison", "outcome", "time"):
+        frame[column] = getattr(analysis, column)
+    primary = _primary(posteriors)
+    studies = _study_rows(effects, summaries.get(primary), level)
+    return dataclasses.replace(
+        result,
+        rows=[{str(name): value for name, value in row.items()} for row in frame.to_dict("records")],
+        studies=studies,
+        primary=primary,
+        tau=_tau(posteriors[primary], level) if primary else {},
+    )
+
+
+def _published(analysis: Analysis) -> list[dict[str, Any]]:
+    """Return the review's own estimate as a row, on the model scale."""
+    published = analysis.published
+    if published is None:
+        return []
+    values = np.array([published.estimate, published.ci_low, published.ci_high])
+    if MEASURES[analysis.measure].log:
+        values = np.log(values)
+    nan = float("nan")
+    return [
+        {
+            "analysis": analysis.id, "method": "published", "measure": analysis.measure, "term": "mu",
+            "estimate": values[0], "ci_low": values[1], "ci_high": values[2],
+            "k": nan if published.k is None else published.k, "n": nan if published.n is None else published.n,
+            "note": "",
+        }
+    ]  # fmt: skip
+
+
+def _mid(review: Review, analysis: Analysis) -> float | None:
+    """Return the analysis' own minimal important difference, or the review's for the measure, turned to the side of benefit."""
+    if analysis.mid is not None:
+        return analysis.mid
+    stated = review.mid.get(analysis.measure)
+    if stated is None or analysis.better is None or not MEASURES[analysis.measure].log:
+        return stated if analysis.better else None
+    lower = min(stated, 1 / stated)
+    return lower if analysis.better == "lower" else 1 / lower
+
+
+def _priors(review: Review, analysis: Analysis, effects: Effects, likelihood: str) -> Priors:
+    default = default_priors(effects.measure, model_data(effects, likelihood), log=effects.log)
+    stated = review.priors.get(analysis.measure)
+    return parse_priors(stated.given(), default) if stated else default
+
+
+def _fit_all(review: Review, analysis: Analysis, effects: Effects, result: AnalysisResult) -> dict[str, Posterior]:
+    """Fit every likelihood asked for by every engine that treats it."""
+    arm_level = default_likelihood(effects)
+    wanted = dict.fromkeys(arm_level if name == "arm-level" else name for name in review.settings.likelihoods)
+    engines = ("quadrature", "nuts") if review.settings.engine == "both" else (review.settings.engine,)
+    posteriors: dict[str, Posterior] = {}
+    for likelihood in wanted:
+        try:
+            data = model_data(effects, likelihood)
+            priors = _priors(review, analysis, effects, likelihood)
+        except BayesmetaError as error:
+            result.errors.append(f"{likelihood}: {error}")
+            continue
+        result.priors[likelihood] = ", ".join(f"{name} ~ {prior}" for name, prior in priors.to_dict().items())
+        for engine in engines:
+            try:
+                posterior = solve(data, priors, engine, review.settings.seed)
+            except BayesmetaError as error:
+                result.errors.append(f"bayes:{likelihood}:{engine}: {error}")
+            else:
+                posteriors[posterior.method] = posterior
+    return posteriors
+
+
+def _primary(posteriors: dict[str, Posterior]) -> str:
+    """Choose the fit to show: the data as they are before the normal approximation, the exact engine before the sampled one."""
+    ranked = sorted(posteriors, key=lambda name: (":normal:" in name, ":nuts" in name))
+    return ranked[0] if ranked else ""
+
+
+def _compare_engines(posteriors: dict[str, Posterior], summaries: dict[str, Any], result: AnalysisResult) -> None:
+    for likelihood in LIKELIHOODS:
+        names = [f"bayes:{likelihood}:{engine}" for engine in ("nuts", "quadrature")]
+        if not all(name in posteriors for name in names):
+            continue
+        made = (summaries[names[0]], summaries[names[1]]) if summaries else None
+        agreement = engine_agreement(posteriors[names[0]], posteriors[names[1]], made)
+        worst = worst_disagreement(agreement)
+        result.agreement.append(
+            {
+                "likelihood": likelihood,
+                "worst_mcse": worst,
+                "agree": worst <= AGREE_WITHIN,
+                "terms": agreement.to_dict("records"),
+            }
+        )
+
+
+def _alternatives(
+    review: Review, analysis: Analysis, effects: Effects, level: float, mid: float | None, result: AnalysisResult
+) -> list[dict[str, Any]]:
+    """Return rows under the review's alternative priors: the normal likelihood by quadrature."""
+    rows: list[dict[str, Any]] = []
+    for alternative in review.alternative:
+        applies = alternative.measure == analysis.measure and alternative.comparison in (None, analysis.comparison)
+        if not applies or not effects.k:
+            continue
+        try:
+            priors = parse_priors(alternative.given(), _priors(review, analysis, effects, "normal"))
+            posterior = solve(model_data(effects, "normal"), priors, "quadrature", review.settings.seed)
+        except BayesmetaError as error:
+            result.errors.append(f"priors '{alternative.name}': {error}")
+            continue
+        summary = summarize(posterior, level=level, better=analysis.better, mid=mid, studies=False)
+        for row in tidy_posterior(posterior, summary, analysis.id):
+            rows.append({**row, "method": f"bayes:normal:quadrature:{alternative.name}", "priors": str(priors.scale)})
+    return rows
+
+
+def _study_rows(effects: Effects, summary: Any, level: float) -> list[dict[str, Any]]:
+    """Return one row a study, natural scale: arm data, effect and interval, weight, shrunken effect, reason left out."""
+    from scipy.special import ndtri
+
+    z = float(ndtri(0.5 + 0.5 * level))
+    back = np.exp if effects.log else np.asarray
+    weights = 100 * random_effects(effects, method="DL").weights if effects.k else np.full(len(effects.labels), np.nan)
+    studies = effects.studies
+    rows = []
+    for i, label in enumerate(effects.labels):
+        arms = {name: float(column[i]) for name, column in studies.columns.items()} if studies is not None else {}
+        ends = back(np.array([effects.yi[i], effects.yi[i] - z * effects.sei[i], effects.yi[i] + z * effects.sei[i]]))
+        term = f"theta[{label}]"
+        known = summary is not None and term in summary.index
+        shrunk = (
+            back(summary.loc[term, ["median", "ci_low", "ci_high"]].to_numpy(float)) if known else np.full(3, np.nan)
+        )
+        rows.append(
+            {
+                "study": label, **arms,
+                "estimate": ends[0], "ci_low": ends[1], "ci_high": ends[2],
+                "weight": weights[i] if effects.used[i] else np.nan,
+                "theta": shrunk[0], "theta_low": shrunk[1], "theta_high": shrunk[2],
+                "reason": effects.reasons[i], "note": effects.notes[i],
+            }
+        )  # fmt: skip
+    return rows
+
+
+def _tau(posterior: Posterior, level: float) -> dict[str, Any]:
+    """Return the densities of tau for the prior-posterior figure, model scale."""
+    top = 1.15 * max(posterior.quantile("tau", 0.995), float(posterior.priors.scale.quantile(0.5)))
+    grid = np.linspace(0.0, top, TAU_GRID)
+    with np.errstate(divide="ignore", over="ignore"):
+        prior = np.exp(posterior.priors.log_tau_density(grid))
+    low, median, high = posterior.quantile("tau", np.array([0.5 - 0.5 * level, 0.5, 0.5 + 0.5 * level]))
+    return {
+        "grid": grid, "posterior": posterior.pdf("tau", grid), "prior": prior,
+        "median": median, "ci_low": low, "ci_high": high, "prior_text": str(posterior.priors.scale),
+    }  # fmt: skip

@@ -1,0 +1,1 @@
+"""Many reviews at once: finding them, running them, and what they say together."""

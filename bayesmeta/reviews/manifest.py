@@ -1,0 +1,49 @@
+"""What made a run's outputs: versions, seeds, settings, hashes of data, models and settings, priors as used."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from bayesmeta.engines.nuts.model_files import available_models, model_folder
+from bayesmeta.reviews.analysis import AnalysisResult
+from bayesmeta.reviews.spec import Review
+from bayesmeta.support.files import sha256
+from bayesmeta.support.versions import versions
+
+
+def manifest(review: Review, folder: Path, source: Path, results: Iterable[AnalysisResult]) -> dict[str, Any]:
+    """Return what does not depend on when, where and in how many steps a review was run.
+
+    Parameters
+    ----------
+    review : Review
+        As it was run.
+    folder : pathlib.Path
+        Of its data files.
+    source : pathlib.Path
+        Its review.toml.
+    results : iterable of AnalysisResult
+        Those that are there.
+    """
+    data = sorted({analysis.data for analysis in review.analysis})
+    return {
+        "review": review.id,
+        "title": review.title,
+        "notice": review.notice,
+        "versions": versions(),
+        "settings": review.settings.model_dump(mode="json"),
+        "seed": review.settings.seed,
+        "sha256": {
+            "review.toml": sha256(source),
+            "settings": hashlib.sha256(review.model_dump_json().encode()).hexdigest(),
+            "data": {name: sha256(folder / name) for name in data},
+            "models": {name: sha256(model_folder() / f"{name}.py") for name in available_models()},
+        },
+        "analyses": {
+            result.id: {"primary": result.primary, "priors": result.priors, "errors": result.errors}
+            for result in results
+        },
+    }

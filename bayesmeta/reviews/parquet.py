@@ -1,0 +1,134 @@
+"""Tidy rows as Parquet: one file a review, and those of many reviews poured into one without holding them all."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bayesmeta.support.files import write_with
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ROWS_FILE = "results.parquet"
+#: rows a group of the poured file: enough to compress well, few enough to hold
+GROUP_ROWS = 50_000
+
+
+def rows_bytes(rows: Iterable[Mapping[str, Any]]) -> bytes:
+    """Return tidy rows as a Parquet file.
+
+    Parameters
+    ----------
+    rows : iterable of dict
+        Text, numbers, true or false, None; anything else becomes its JSON.
+
+    Returns
+    -------
+    bytes
+        Columns in the order in which they appear first; numbers as float64 at full precision.
+    """
+    import pyarrow.parquet as pq
+
+    stream = io.BytesIO()
+    pq.write_table(_table(list(rows)), stream, compression="zstd")
+    return stream.getvalue()
+
+
+def _table(rows: list[Mapping[str, Any]]) -> pa.Table:
+    import pyarrow as pa
+
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return pa.table({name: _column([row.get(name) for row in rows]) for name in names})
+
+
+def _column(values: list[Any]) -> pa.Array:
+    import pyarrow as pa
+
+    kinds = {type(value) for value in values if value is not None}
+    if not kinds:
+        return pa.nulls(len(values))
+    if kinds == {bool}:
+        return pa.array(values, pa.bool_())
+    if kinds <= {int, float, bool}:
+        return pa.array([None if value is None else float(value) for value in values], pa.float64())
+    return pa.array(
+        [value if value is None or isinstance(value, str) else json.dumps(value) for value in values], pa.string()
+    )
+
+
+def pour(sources: Iterable[tuple[str, Path]], target: Path, name: str = "review") -> int:
+    """Pour the Parquet files of many reviews into one.
+
+    Parameters
+    ----------
+    sources : iterable of (str, path)
+        A review's id and its file, in the order of the rows.
+    target : pathlib.Path
+        Written atomically, by groups of rows: memory does not grow with the number of reviews.
+    name : str
+        Of the first column, the review's id.
+
+    Returns
+    -------
+    int
+        Number of rows.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sources = list(sources)
+    schema = _common(pq.read_schema(path) for _, path in sources)
+    schema = schema.insert(0, pa.field(name, pa.string()))
+    count = 0
+
+    def fill(stream: Any) -> None:
+        nonlocal count
+        with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
+            for group in _groups(sources, schema):
+                count += group.num_rows
+                writer.write_table(group)
+
+    write_with(target, fill)
+    return count
+
+
+def _common(schemas: Iterable[pa.Schema]) -> pa.Schema:
+    """Return the columns of all files: text where one has text; numbers where none has anything."""
+    import pyarrow as pa
+
+    kinds: dict[str, set[pa.DataType]] = {}
+    for schema in schemas:
+        for field in schema:
+            kinds.setdefault(field.name, set()).add(field.type)
+    return pa.schema([(name, _widest(found - {pa.null()})) for name, found in kinds.items()])
+
+
+def _widest(kinds: set[pa.DataType]) -> pa.DataType:
+    import pyarrow as pa
+
+    if len(kinds) == 1:
+        return next(iter(kinds))
+    return pa.string() if pa.string() in kinds else pa.float64()
+
+
+def _groups(sources: list[tuple[str, Path]], schema: pa.Schema) -> Iterator[pa.Table]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    held: list[pa.Table] = []
+    for review, path in sources:
+        table = pq.read_table(path, partitioning=None)
+        columns = [pa.array([review] * len(table), pa.string())]
+        for field in list(schema)[1:]:
+            there = field.name in table.column_names
+            columns.append(table[field.name].cast(field.type) if there else pa.nulls(len(table), field.type))
+        held.append(pa.table(columns, schema=schema))
+        if sum(map(len, held)) >= GROUP_ROWS:
+            yield pa.concat_tables(held).combine_chunks()
+            held = []
+    if held:
+        yield pa.concat_tables(held).combine_chunks()

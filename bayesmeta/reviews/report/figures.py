@@ -1,0 +1,163 @@
+"""A run's results as the figures of a paper."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bayesmeta.effects.compute import MEASURES
+from bayesmeta.reporting.figures.rows import ForestStudy, ForestSummary
+from bayesmeta.reporting.figures.tau import tau_plot
+from bayesmeta.reporting.numbers import count, estimate, number, percent, pvalue
+from bayesmeta.reporting.tables.write import METHOD_LABELS
+from bayesmeta.reviews.analysis import AnalysisResult
+from bayesmeta.reviews.spec import Analysis, Review
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LIKELIHOOD_WORDS = {"normal": "normal", "binomial": "binomial", "nct": "noncentral t"}
+
+
+def _value(row: dict[str, Any], name: str) -> float:
+    value = row.get(name)
+    return float("nan") if value is None else float(value)
+
+
+def _title(analysis: Analysis) -> str:
+    time = f", {analysis.time}" if analysis.time else ""
+    comparison = f" ({analysis.comparison})" if analysis.comparison else ""
+    return f"{analysis.id} {analysis.outcome}{time}{comparison}"
+
+
+def _footnote(review: Review, analysis: Analysis, result: AnalysisResult) -> str:
+    likelihood = result.primary.split(":")[1] if result.primary else ""
+    priors = result.priors.get(likelihood)
+    parts = [
+        "Squares: study estimates, area by DerSimonian-Laird weight; circles: the same studies' effects in the Bayesian model.",
+        f"Priors: {priors}." if priors else "",
+        analysis.note,
+        review.notice,
+    ]
+    return " ".join(part.strip() for part in parts if part.strip())
+
+
+def _arms(row: dict[str, Any]) -> tuple[str, ...]:
+    if row.get("events_e") is not None:
+        return (f"{count(row['events_e'])}/{count(row['n_e'])}", f"{count(row['events_c'])}/{count(row['n_c'])}")
+    if row.get("mean_e") is not None:
+        return tuple(
+            cell
+            for arm in "ec"
+            for cell in (f"{number(row[f'mean_{arm}'], 1)} ({number(row[f'sd_{arm}'], 1)})", count(row[f"n_{arm}"]))
+        )
+    return ()
+
+
+def _arm_headers(cells: int, groups: tuple[str, str]) -> tuple[tuple[str, ...], tuple[tuple[str, int], ...]]:
+    if cells == 2:
+        return ("events/n", "events/n"), ((groups[0], 1), (groups[1], 1))
+    if cells == 4:
+        return ("mean (SD)", "n", "mean (SD)", "n"), ((groups[0], 2), (groups[1], 2))
+    return (), ()
+
+
+def _study(row: dict[str, Any], cells: int) -> ForestStudy:
+    note = str(row.get("reason") or "")
+    arms = _arms(row)
+    return ForestStudy(
+        label=str(row["study"]),
+        arms=arms if len(arms) == cells else ("",) * cells,
+        estimate=_value(row, "estimate"),
+        ci_low=_value(row, "ci_low"),
+        ci_high=_value(row, "ci_high"),
+        weight=_value(row, "weight"),
+        shrunk=_value(row, "theta"),
+        shrunk_low=_value(row, "theta_low"),
+        shrunk_high=_value(row, "theta_high"),
+        note=note,
+    )
+
+
+def _summaries(review: Review, analysis: Analysis, result: AnalysisResult) -> list[ForestSummary]:
+    pooled = {row["method"]: row for row in result.rows if row["term"] == "mu"}
+    percent_level = f"{100 * review.settings.level:g}%"
+    names = []
+    if result.primary:
+        words = LIKELIHOOD_WORDS.get(result.primary.split(":")[1], "")
+        names.append((result.primary, f"Bayesian, {words} likelihood, {percent_level} CrI", "bayes"))
+    names += [
+        ("DL", f"{METHOD_LABELS['DL']}, {percent_level} CI", "frequentist"),
+        ("published", f"As published ({analysis.published.method})" if analysis.published else "", "published"),
+    ]
+    return [
+        ForestSummary(
+            label=label,
+            kind=kind,
+            **{name: _value(pooled[method], name) for name in ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")},
+        )
+        for method, label, kind in names
+        if method in pooled
+    ]
+
+
+def _heterogeneity(result: AnalysisResult) -> str:
+    parts = []
+    if result.tau:
+        parts.append(f"Bayesian: τ = {estimate(result.tau['median'], result.tau['ci_low'], result.tau['ci_high'])}")
+    pooled = next((row for row in result.rows if row["method"] == "DL" and row["term"] == "mu"), None)
+    if pooled:
+        p = pvalue(pooled["q_pvalue"])
+        test = f", Q = {number(pooled['q'])} (df = {count(pooled['q_df'])}, p {p if p.startswith('<') else f'= {p}'})"
+        parts.append(f"DerSimonian-Laird: τ² = {number(pooled['tau2'])}, I² = {percent(pooled['i2'])}{test}")
+    return "Heterogeneity. " + "; ".join(parts) if parts else ""
+
+
+def forest_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Figure:
+    """Draw the forest plot of one analysis.
+
+    Parameters
+    ----------
+    review : Review
+        For the notice and the level.
+    analysis : Analysis
+        For its words.
+    result : AnalysisResult
+        What was found.
+    """
+    from bayesmeta.reporting.figures.save import forest
+
+    cells = max((len(_arms(row)) for row in result.studies), default=0)
+    headers, groups = _arm_headers(cells, analysis.groups)
+    favours = tuple(f"Favours {group}" for group in analysis.groups)
+    if analysis.better is None:
+        favours = ("", "")
+    return forest(
+        [_study(row, cells) for row in result.studies],
+        _summaries(review, analysis, result),
+        measure=analysis.measure,
+        log=MEASURES[analysis.measure].log,
+        title=_title(analysis),
+        arm_headers=headers,
+        arm_groups=groups,
+        favours=(favours[0], favours[1]) if analysis.better != "higher" else (favours[1], favours[0]),
+        heterogeneity=_heterogeneity(result),
+        footnote=_footnote(review, analysis, result),
+        level=review.settings.level,
+    )
+
+
+def tau_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Figure:
+    """Draw prior and posterior density of tau of one analysis; parameters as ``forest_of``."""
+    tau = result.tau
+    return tau_plot(
+        tau["grid"],
+        [float("nan") if value is None else value for value in tau["posterior"]],
+        [float("inf") if value is None else value for value in tau["prior"]],
+        posterior_interval=(tau["ci_low"], tau["ci_high"]),
+        median=tau["median"],
+        title=_title(analysis),
+        measure=analysis.measure,
+        footnote=f"Prior: {tau['prior_text']}. {review.notice}".strip(),
+        log=MEASURES[analysis.measure].log,
+        level=review.settings.level,
+    )

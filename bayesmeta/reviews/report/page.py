@@ -1,0 +1,100 @@
+"""One page a review: all tables and figures of a finished run in a single HTML file that needs nothing beside it."""
+
+from __future__ import annotations
+
+import os
+import re
+from html import escape
+from pathlib import Path
+
+from bayesmeta.reporting.tables.write import to_html
+from bayesmeta.reviews.folder import load_run
+from bayesmeta.reviews.report.figures import forest_of, tau_of
+from bayesmeta.reviews.report.tables import review_tables
+from bayesmeta.reviews.spec import Analysis
+from bayesmeta.support.files import write_text
+
+_STYLE = """
+body { font-family: system-ui, sans-serif; color: #1a1a1a; max-width: 90rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; border-bottom: 1px solid #ccc; }
+.notice { border-left: 4px solid #b45309; background: #fff7ed; padding: .6rem 1rem; }
+.table { overflow-x: auto; } td.gt_row { vertical-align: top !important; }
+td.gt_right, .interval { white-space: nowrap; } td .interval { display: block; }
+figure { margin: 1rem 0; } figure svg { max-width: 100%; height: auto; }
+details { margin: 1rem 0; } summary { cursor: pointer; font-weight: 600; } nav a { margin-right: 1rem; }
+@media print { details { display: block; } nav { display: none; } }
+"""
+
+
+def write_report(out: str | os.PathLike[str]) -> Path:
+    """Write ``report.html`` into a run's folder.
+
+    Parameters
+    ----------
+    out : str or path
+        The folder of a finished run.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    DataError
+        If the folder holds no finished run.
+    """
+    from bayesmeta.reporting.figures.save import svg_text
+
+    folder = Path(out)
+    review, results = load_run(folder)
+    known = {analysis.id: analysis for analysis in review.analysis}
+    tables = {
+        name: _table_body(to_html(table, table_id=name)) for name, table in review_tables(review, results).items()
+    }
+    sections = []
+    for result in results:
+        if not result.studies:
+            continue
+        analysis = known[result.id]
+        figures = [svg_text(forest_of(review, analysis, result))]
+        figures += [svg_text(tau_of(review, analysis, result))] if result.tau else []
+        drawn = "".join(f"<figure>{svg}</figure>" for svg in _apart(figures, result.id))
+        sections.append(f'<section id="a-{escape(result.id)}"><h2>{escape(_heading(analysis))}</h2>{drawn}</section>')
+    notice = f'<p class="notice">{escape(review.notice)}</p>' if review.notice else ""
+    links = " ".join(
+        f'<a href="#a-{escape(result.id)}">{escape(result.id)}</a>' for result in results if result.studies
+    )
+    more = "".join(
+        f'<details><summary>{escape(name.capitalize())}</summary><div class="table">{body}</div></details>'
+        for name, body in tables.items()
+        if name != "main"
+    )
+    page = (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(review.title)}</title><style>{_STYLE}</style></head><body><h1>{escape(review.title)}</h1>"
+        f"<p>{escape(review.citation)}</p>{notice}<nav>{links}</nav>"
+        f'<div class="table">{tables.get("main", "")}</div>{more}{"".join(sections)}</body></html>\n'
+    )
+    return write_text(folder / "report.html", page)
+
+
+def _heading(analysis: Analysis) -> str:
+    return f"{analysis.id} {analysis.outcome}" + (f", {analysis.time}" if analysis.time else "")
+
+
+def _table_body(page: str) -> str:
+    """Take a table with its styles out of its own page."""
+    found = re.search(r"<body[^>]*>(.*)</body>", page, re.DOTALL)
+    return found.group(1) if found else page
+
+
+def _apart(figures: list[str], analysis_id: str) -> list[str]:
+    """Give the ids inside each drawing a name of their own, so that drawings on one page do not refer to each other."""
+    out = []
+    for i, svg in enumerate(figures):
+        prefix = f"f{re.sub('[^A-Za-z0-9]', '_', analysis_id)}_{i}_"
+        named = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}\1"', svg)
+        named = re.sub(r'(href=")#([^"]+)"', rf'\1#{prefix}\2"', named)
+        out.append(re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}\1)", named))
+    return out

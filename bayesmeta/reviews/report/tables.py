@@ -1,0 +1,257 @@
+"""A run's results as the tables of a paper."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bayesmeta.reporting.numbers import estimate, interval, number, probability, significant
+from bayesmeta.reporting.tables.studies import study_table
+from bayesmeta.reporting.tables.write import Table, comparison_table, main_notes, main_table, method_label
+from bayesmeta.results.methods import bayesian_parts
+from bayesmeta.reviews.analysis import AnalysisResult
+from bayesmeta.reviews.spec import Review
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def review_tables(review: Review, results: list[AnalysisResult]) -> dict[str, Table]:
+    """Return the tables of a run by name: main, methods, studies, and where there is something to say evidence, priors and engines.
+
+    Parameters
+    ----------
+    review : Review
+        For titles, the notice and the order.
+    results : list of AnalysisResult
+        What was found.
+    """
+    found = {
+        "main": _main(review, results),
+        "methods": _methods(review, results),
+        "studies": _studies(review, results),
+        "evidence": _evidence(review, results),
+        "priors": _priors(review, results),
+        "engines": _engines(review, results),
+    }
+    return {name: table for name, table in found.items() if table is not None}
+
+
+def _headings(review: Review) -> dict[str, str]:
+    """Return what an analysis is called in the row groups of the longer tables."""
+    return {
+        analysis.id: f"{analysis.id} {analysis.outcome}"
+        + (f", {analysis.time}" if analysis.time else "")
+        + (f" ({analysis.comparison}; {analysis.measure})" if analysis.comparison else f" ({analysis.measure})")
+        for analysis in review.analysis
+    }
+
+
+Row = dict[str, Any]
+
+
+def _rows(result: AnalysisResult) -> tuple[list[Row], list[Row]]:
+    """Tidy rows under the main priors, and those under the alternative ones (their method has a fourth part)."""
+    main = [row for row in result.rows if str(row["method"]).count(":") < 3]
+    return main, [row for row in result.rows if str(row["method"]).count(":") == 3]
+
+
+def _main(review: Review, results: list[AnalysisResult]) -> Table | None:
+    """One row an analysis; the Bayesian estimate is that of the analysis' primary method, put first."""
+    import pandas as pd
+
+    rows: list[Row] = []
+    for result in results:
+        main, _ = _rows(result)
+        rows += [row for row in main if row["method"] == result.primary]
+        rows += [row for row in main if not row["method"].startswith("bayes:")]
+    if not rows:
+        return None
+    frame = pd.DataFrame(rows)
+    shown = main_table(frame)
+    grouped = shown["Comparison"].ne("").any()
+    if not grouped:
+        shown = shown.drop(columns="Comparison")
+    return Table(
+        shown,
+        review.title,
+        (*main_notes(frame, level=review.settings.level), *_mid_note(review)),
+        "Comparison" if grouped else None,
+        review.notice,
+    )
+
+
+def _mid_note(review: Review) -> tuple[str, ...]:
+    """Say which minimal important differences were used."""
+    stated = [f"{measure} {value:g}" for measure, value in review.mid.items()]
+    stated += [f"analysis {analysis.id}: {analysis.mid:g}" for analysis in review.analysis if analysis.mid is not None]
+    return (f"Minimal important differences, turned to the side of benefit: {', '.join(stated)}.",) if stated else ()
+
+
+def _methods(review: Review, results: list[AnalysisResult]) -> Table | None:
+    import pandas as pd
+
+    heading = _headings(review)
+    frames = []
+    for result in results:
+        main, _ = _rows(result)
+        if main:
+            frames.append(
+                comparison_table(pd.DataFrame(main), level=review.settings.level).assign(Analysis=heading[result.id])
+            )
+    if not frames:
+        return None
+    frame = pd.concat(frames, ignore_index=True).fillna("")
+    notes = (
+        f"Natural scale, {100 * review.settings.level:g}% intervals. Bayesian rows: posterior median, equal-tailed interval, "
+        "effect in a new study. Averaged over models: posterior mean; the models are those of the evidence table.",
+        "Frequentist prediction intervals: Higgins-Thompson-Spiegelhalter, t with k - 2 degrees of freedom; after Hartung-Knapp, k - 1.",
+    )
+    return Table(
+        _front(frame, "Analysis"), f"{review.title}: all methods side by side", notes, "Analysis", review.notice
+    )
+
+
+def _front(frame: pd.DataFrame, column: str) -> pd.DataFrame:
+    return frame[[column, *(name for name in frame.columns if name != column)]]
+
+
+def _studies(review: Review, results: list[AnalysisResult]) -> Table | None:
+    import pandas as pd
+
+    heading = _headings(review)
+    frames = [
+        study_table(pd.DataFrame(result.studies), level=review.settings.level).assign(Analysis=heading[result.id])
+        for result in results
+        if result.studies
+    ]
+    if not frames:
+        return None
+    frame = pd.concat(frames, ignore_index=True).fillna("")
+    names = [name for name in frame.columns if name != "Note"] + (["Note"] if "Note" in frame else [])
+    notes = (
+        "Arms: events/participants, or mean (SD), participants. Weight: DerSimonian-Laird, percent. Shrunken estimate: the study's "
+        "effect in the Bayesian model shown in the main table.",
+    )
+    return Table(_front(frame[names], "Analysis"), f"{review.title}: the studies", notes, "Analysis", review.notice)
+
+
+def _evidence(review: Review, results: list[AnalysisResult]) -> Table | None:
+    """What the data say of the models with and without an effect and heterogeneity, and the effect averaged over them."""
+    import pandas as pd
+
+    heading = _headings(review)
+    lines = []
+    for result in results:
+        for row in result.rows:
+            known = row.get("bf_effect")
+            if not str(row["method"]).endswith(":averaged") or known is None or known != known:
+                continue
+            lines.append(
+                {
+                    "Analysis": heading[result.id],
+                    "Likelihood": (bayesian_parts(str(row["method"])) or ("",))[0],
+                    "BF effect": _bayes_factor(row["bf_effect"]),
+                    "BF heterogeneity": _bayes_factor(row["bf_heterogeneity"]),
+                    "P(effect)": probability(row["prob_effect"]),
+                    "P(heterogeneity)": probability(row["prob_heterogeneity"]),
+                    "Averaged estimate": estimate(row["estimate"], row["ci_low"], row["ci_high"]),
+                    "Prediction interval": interval(row["pi_low"], row["pi_high"]),
+                }
+            )
+    if not lines:
+        return None
+    notes = (
+        "Four models, with prior probability 1/4 each: no effect or an effect with the prior of mu, and no heterogeneity or tau "
+        "with its prior. BF: inclusion Bayes factors, above 1 in favour; exact, from marginal likelihoods by quadrature. They depend on "
+        "the priors: the wider that of mu, the more evidence an effect needs.",
+        f"Averaged over the models: posterior mean and equal-tailed {100 * review.settings.level:g}% interval, natural scale.",
+    )
+    return Table(
+        pd.DataFrame(lines),
+        f"{review.title}: evidence for an effect and for heterogeneity",
+        notes,
+        "Analysis",
+        review.notice,
+    )
+
+
+def _bayes_factor(value: float) -> str:
+    """Write a Bayes factor with three significant digits, or as a power of ten where it is very large or small."""
+    return significant(value, 3) if 1e-3 < value < 1e5 else f"{value:.1e}".replace("e+", "e")
+
+
+def _priors(review: Review, results: list[AnalysisResult]) -> Table | None:
+    """Sensitivity to the prior of tau: the normal likelihood under the main and the alternative priors."""
+    heading = _headings(review)
+    lines = []
+    for result in results:
+        main, alternatives = _rows(result)
+        if not alternatives:
+            continue
+        exact = [
+            {**row, "priors": result.priors.get("normal", "")}
+            for row in main
+            if row["method"] == "bayes:normal:quadrature"
+        ]
+        fits: dict[str, dict[str, Row]] = {}
+        for row in [*exact, *alternatives]:
+            fits.setdefault(row["method"], {})[row["term"]] = row
+        for method, terms in fits.items():
+            mu, tau = terms["mu"], terms["tau"]
+            lines.append(
+                {
+                    "Analysis": heading[result.id],
+                    "Priors": "main" if method.count(":") < 3 else method.split(":", 3)[3],
+                    "Prior of tau": str(mu["priors"]).split("tau ~ ")[-1],
+                    "Estimate": estimate(mu["estimate"], mu["ci_low"], mu["ci_high"]),
+                    "tau": estimate(tau["estimate"], tau["ci_low"], tau["ci_high"]),
+                    "Prediction interval": interval(mu["pi_low"], mu["pi_high"]),
+                }
+            )
+    if not lines:
+        return None
+    import pandas as pd
+
+    notes = (
+        "Normal likelihood, exact posterior by quadrature: median and "
+        f"{100 * review.settings.level:g}% credible interval, natural scale; tau on the model scale.",
+    )
+    return Table(
+        pd.DataFrame(lines), f"{review.title}: sensitivity to the heterogeneity prior", notes, "Analysis", review.notice
+    )
+
+
+def _engines(review: Review, results: list[AnalysisResult]) -> Table | None:
+    """How the sampler converged, and how far it is from the exact posterior where there is one."""
+    import pandas as pd
+
+    lines = []
+    for result in results:
+        agreement = {entry["likelihood"]: entry for entry in result.agreement}
+        for diagnostic in result.diagnostics:
+            likelihood = diagnostic["method"].split(":")[1]
+            known = agreement.get(likelihood)
+            lines.append(
+                {
+                    "Analysis": result.id,
+                    "Method": method_label(diagnostic["method"]),
+                    "Draws": f"{diagnostic['chains']} x {diagnostic['draws']}",
+                    "Attempts": str(diagnostic["attempts"]),
+                    "R-hat": number(diagnostic["r_hat"], 4),
+                    "Bulk ESS": number(diagnostic["ess_bulk"], 0),
+                    "Tail ESS": number(diagnostic["ess_tail"], 0),
+                    "Divergences": str(diagnostic["divergences"]),
+                    "From exact posterior (MCSE)": significant(known["worst_mcse"], 2) if known else "",
+                }
+            )
+    if not lines:
+        return None
+    notes = (
+        "R-hat: the worst, ESS: the least, over all variables of the model. The gate: R-hat below 1.01, bulk and tail ESS above 400, "
+        "no divergences.",
+        "From exact posterior: the largest difference between draws and quadrature in mean, sd and the ends of the 95% interval of mu, "
+        "tau and the effect in a new study, in Monte Carlo standard errors (MCSE). Blank where only one engine was run.",
+    )
+    return Table(
+        pd.DataFrame(lines), f"{review.title}: convergence and agreement of the two engines", notes, None, review.notice
+    )

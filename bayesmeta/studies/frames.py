@@ -1,0 +1,88 @@
+"""A DataFrame's header, cells and row names, as they stand."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from bayesmeta.errors import DataError
+from bayesmeta.studies.numbers import Cell, is_missing, shown
+from bayesmeta.studies.raw import RawTable, name_columns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read_frame(frame: pd.DataFrame) -> RawTable:
+    """Take a DataFrame's cells as they stand.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        One row a study; missing values of any sort become blank cells.
+
+    Returns
+    -------
+    RawTable
+        Labels come from the index, or are ``Study 1`` and so on where it only numbers the rows.
+
+    Raises
+    ------
+    DataError
+        If it has no rows or columns, or two columns of one name.
+    """
+    source = "DataFrame"
+    if not frame.shape[0] or not frame.shape[1]:
+        what = "no rows" if frame.shape[1] else "no columns"
+        raise DataError(f"the table has {what}", source=source, fix="Give one row a study and one column a quantity.")
+    names = [str(name).strip() for name in frame.columns]
+    columns = [_column_cells(frame.iloc[:, at]) for at in range(frame.shape[1])]
+    rows = list(zip(*columns, strict=True))
+    header = name_columns(names, [[shown(cell) for cell in row] for row in rows], source, None)
+    index = frame.index
+    counted = index.nlevels == 1 and index.name is None and (index.inferred_type == "integer")
+    labels = [f"Study {at + 1}" if counted else _label(value) for at, value in enumerate(index)]
+    places: list[int | str] = [int(value) if isinstance(value, numbers.Integral) else _label(value) for value in index]
+    keep = [at for at, row in enumerate(rows) if not all(is_missing(cell) for cell in row)]
+    if not keep:
+        raise DataError("every cell of the table is blank", source=source, fix="Give one row a study.")
+    full = RawTable(source, header, tuple(row[: len(header)] for row in rows), tuple(places), ",", tuple(labels))
+    return full.take(keep)
+
+
+def _label(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(str(part) for part in value)
+    return "" if _is_blank(value) else str(value).strip()
+
+
+def _column_cells(column: pd.Series) -> list[Cell]:
+    """Turn one column into cells; whole numbers that pandas holds as floats beside missing ones become whole again."""
+    cells = [_cell(value) for value in column.tolist()]
+    floats = [cell for cell in cells if isinstance(cell, float)]
+    if floats and all(cell.is_integer() for cell in floats):
+        return [int(cell) if isinstance(cell, float) else cell for cell in cells]
+    return cells
+
+
+def _is_blank(value: Any) -> bool:
+    # pandas.isna looks into lists and cannot compare a signalling NaN, so each sort of nothing is named here.
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return value.is_nan() if isinstance(value, Decimal) else isinstance(value, float) and math.isnan(value)
+
+
+def _cell(value: Any) -> Cell:
+    if _is_blank(value):
+        return ""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real | Decimal):
+        return str(value).strip()
+    try:
+        number = float(value)
+    except OverflowError:
+        return "inf"
+    if math.isnan(number):
+        return ""
+    return int(value) if isinstance(value, numbers.Integral) else number

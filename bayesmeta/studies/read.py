@@ -1,0 +1,134 @@
+"""Study tables: a CSV file or a DataFrame in; checked numbers, labels, moderators and reasons for exclusions out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayesmeta.errors import DataError, SpecError
+from bayesmeta.studies.checks import settle
+from bayesmeta.studies.columns import assign_columns, check_columns
+from bayesmeta.studies.frames import read_frame
+from bayesmeta.studies.numbers import Marks, decimal_marks
+from bayesmeta.studies.raw import RawTable, read_file
+from bayesmeta.studies.rows import (
+    check_labels,
+    exclusion_reasons,
+    refuse_duplicates,
+    selected_rows,
+    unique_labels,
+    without_headings,
+)
+from bayesmeta.studies.sheet import Sheet, read_numbers
+from bayesmeta.studies.table import StudyTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NO_DATA = "no data"
+
+
+def read_studies(
+    source: str | os.PathLike[str] | pd.DataFrame,
+    *,
+    where: Mapping[str, str] | None = None,
+    exclude: Mapping[str, str] | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> StudyTable:
+    """Read a study table and check every number in it.
+
+    A row with a label and no numbers stays in the table, excluded with the reason ``"no data"``. A column ``exclude``
+    (or ``exclusion``, ``exclusion_reason``) gives the reason for leaving a row out; such a row keeps its numbers, and
+    those that cannot be read become NaN. How numbers are read (decimal commas, thousands) is told in
+    `bayesmeta.studies.numbers`; what happens to RevMan's zero-filled fields in `bayesmeta.studies.checks`.
+
+    Parameters
+    ----------
+    source : str, os.PathLike or pandas.DataFrame
+        A file separated by commas, semicolons or tabs, or a DataFrame. The column names of RevMan, R meta and metafor
+        are understood.
+    where : mapping of str to str, optional
+        Keep the rows whose text in these columns is this, exactly as the file writes it (``"1.10"`` is not
+        ``"1.1"``). Only kept rows are checked.
+    exclude : mapping of str to str, optional
+        Rows to leave out, label to reason, beside those the table itself excludes.
+    columns : mapping of str to str, optional
+        Which of your columns is which, your name to ours, e.g. ``{"deaths": "events_e"}``; ``"extra"`` keeps one as
+        text.
+
+    Returns
+    -------
+    StudyTable
+        With unique labels.
+
+    Raises
+    ------
+    DataError
+        For the first thing in the table that cannot be right: file, row (the line in an editor, the header's being 1),
+        column, value, fix.
+    SpecError
+        If `where`, `exclude` or `columns` name something that is not there.
+    """
+    for keyword, given in (("where", where), ("exclude", exclude), ("columns", columns)):
+        if given is not None and not isinstance(given, Mapping):
+            raise SpecError(f"{keyword}= takes a mapping such as {{'name': 'value'}}; got {given!r}")
+    raw = _read(source)
+    assignment = assign_columns(raw.header, columns, source=raw.source)
+    check_columns(raw.header, assignment, raw.source)
+    assignment = assignment.usable()
+    everything = [
+        raw.rows[row][at] for row in range(len(raw.rows)) for name, at in assignment.at.items() if name != "study"
+    ]
+    marks = Marks(decimal_marks(everything), raw.delimiter)
+    if "study" not in assignment.at and raw.labels is None:
+        fix = 'Add a column \'study\', or say which one names them: columns={"your name": "study"}.'
+        raise DataError("no column names the studies", source=raw.source, fix=fix)
+    if assignment.revman5:
+        raw = without_headings(raw)
+    raw = raw.take(selected_rows(raw, where or {}, assignment.at.get("study")))
+    labels = (
+        [raw.text(row, assignment.at["study"]) for row in range(len(raw.rows))]
+        if "study" in assignment.at
+        else list(raw.labels or ())
+    )
+    exclusions = exclusion_reasons(raw, assignment.exclude, labels, exclude or {})
+    excluded = np.array([bool(reason) for reason in exclusions])
+    numbers = read_numbers(raw, assignment, excluded, marks)
+    held = np.array(list(numbers.values()))
+    empty = np.isnan(held).all(axis=0)
+    if assignment.zero_filled:
+        empty = (np.isnan(held) | (held == 0)).all(axis=0)
+    if empty.all():
+        fix = "Fill in the numbers of at least one study, or select other rows with where=."
+        raise DataError("none of the rows holds a number", source=raw.source, fix=fix)
+    live = ~excluded & ~empty
+    check_labels(raw, labels, live, assignment.at.get("study"))
+    settled = settle(Sheet(raw, assignment, numbers, live))
+    refuse_duplicates(raw, labels, live, settled, assignment.extra)
+    used = {
+        at
+        for name, at in assignment.at.items()
+        if name in settled or name in ("study", "vi", "nonevents_e", "nonevents_c")
+    }
+    kept = [at for at in range(len(raw.header)) if at not in used and at not in assignment.exclude]
+    return StudyTable(
+        unique_labels(raw, labels, live),
+        settled,
+        {raw.header[at]: tuple(raw.text(row, at) for row in range(len(raw.rows))) for at in kept},
+        tuple(reason or (NO_DATA if empty[row] else "") for row, reason in enumerate(exclusions)),
+        raw.source,
+    )
+
+
+def _read(source: object) -> RawTable:
+    # pandas is looked up, not imported: who passes a DataFrame has imported it.
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(source, pandas.DataFrame):
+        return read_frame(source)
+    if isinstance(source, str | os.PathLike) and isinstance(os.fspath(source), str):
+        return read_file(source)
+    raise SpecError(f"a study table is the path of a file or a pandas DataFrame; got {type(source).__name__}")

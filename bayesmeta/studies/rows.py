@@ -1,0 +1,144 @@
+"""Which rows of a table count: headings dropped, rows selected and excluded, labels told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from bayesmeta.errors import DataError, SpecError, unknown_name
+from bayesmeta.studies.columns import find_column
+from bayesmeta.studies.names import simplify
+from bayesmeta.studies.numbers import is_missing, quoted
+from bayesmeta.studies.raw import RawTable
+
+_NOT_EXCLUDED = frozenset(("no", "n", "false", "0", "0.0", "f"))
+_JUST_YES = frozenset(("yes", "y", "true", "1", "1.0", "x", "t", "exclude", "excluded"))
+_TOTALS = frozenset(
+    ("total", "totals", "subtotal", "sub-total", "overall", "pooled", "total (95% ci)", "subtotal (95% ci)", "sum")
+)
+_SELECTORS = (
+    ("analysis",),
+    ("analysisid",),
+    ("analysisgroup", "analysisnumber"),
+    ("comparisonnumber", "outcomenumber"),
+)
+_RESULTS = frozenset(("weight", "mean", "cistart", "ciend", "effectestimate", "se", "footnotes", "variance", "oe"))
+
+
+def suggest_where(raw: RawTable, extra: Iterable[int], first: int, second: int) -> str:
+    """Write the ``where=`` that would tell two rows apart, or an empty string if no column does."""
+    texts = {at: (raw.text(first, at), raw.text(second, at)) for at in extra}
+    named = {simplify(raw.header[at]): at for at in texts}
+    groups = [[named[name] for name in names] for names in _SELECTORS if all(name in named for name in names)]
+    # Weights and results differ between any two rows and tell no outcomes apart.
+    differing = [[at] for at, pair in texts.items() if all(pair) and simplify(raw.header[at]) not in _RESULTS]
+    for group in [*groups, *differing]:
+        if any(texts[at][0] != texts[at][1] for at in group):
+            chosen = ", ".join(f'"{raw.header[at]}": "{texts[at][0]}"' for at in group)
+            return f"where={{{chosen}}}"
+    return ""
+
+
+def without_headings(raw: RawTable) -> RawTable:
+    """Drop the rows of a RevMan 5 export that are comparisons, outcomes and subgroups, not studies."""
+    outcome, data_type = find_column(raw.header, "Outcome Number"), find_column(raw.header, "Data Type")
+    rows = [
+        row for row in range(len(raw.rows)) if raw.text(row, outcome) not in ("", "0") and not raw.text(row, data_type)
+    ]
+    order = next((at for at, name in enumerate(raw.header) if simplify(name) == "userdefinedorder"), None)
+    if order is not None:
+        # Only studies are numbered; subgroup headings, which hold totals, are not.
+        rows = [row for row in rows if raw.text(row, order)] or rows
+    if not rows:
+        raise DataError(
+            "the RevMan 5 export holds headings but no study", source=raw.source, fix="Export the analysis data again."
+        )
+    return raw.take(rows)
+
+
+def selected_rows(raw: RawTable, where: Mapping[str, str], study: int | None) -> list[int]:
+    """Return the rows whose text is what `where` asks for."""
+    rows = list(range(len(raw.rows)))
+    for name, value in where.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise SpecError(
+                f"where= compares text, so that 1.10 is not 1.1: write {{'{name}': '1.10'}}, say; got {value!r}"
+            )
+        at = (
+            study
+            if name == "study" and study is not None and "study" not in raw.header
+            else find_column(raw.header, name)
+        )
+        among = list(dict.fromkeys(raw.text(row, at) for row in rows))
+        rows = [row for row in rows if raw.text(row, at) == value.strip()]
+        if not rows:
+            raise unknown_name(f"value in column '{raw.header[at]}' of {raw.source}:", value, among[:40])
+    return rows
+
+
+def exclusion_reasons(
+    raw: RawTable, places: Sequence[int], labels: Sequence[str], asked: Mapping[str, str]
+) -> list[str]:
+    """Return why each row is left out, by its own columns or by request."""
+    reasons = []
+    for row in range(len(raw.rows)):
+        texts = [raw.text(row, at) for at in places if not is_missing(raw.text(row, at))]
+        said = [text for text in texts if text.casefold() not in _NOT_EXCLUDED]
+        worded = [text for text in said if text.casefold() not in _JUST_YES]
+        reasons.append((worded or ["excluded, no reason given"])[0] if said else "")
+    for label, reason in asked.items():
+        if label not in labels:
+            raise unknown_name("study in exclude=", label, labels)
+        if not isinstance(reason, str) or not reason.strip():
+            raise SpecError(f"exclude= gives the reason for leaving out a study as text; got {reason!r} for '{label}'")
+        reasons = [reason.strip() if labels[row] == label else old for row, old in enumerate(reasons)]
+    return reasons
+
+
+def check_labels(raw: RawTable, labels: Sequence[str], live: np.ndarray, study: int | None) -> None:
+    """Refuse rows with numbers but no name, and rows of totals."""
+    for row in (int(at) for at in np.flatnonzero(live)):
+        if not labels[row]:
+            raise raw.error("the row has numbers but no study name", row=row, column=study, fix="Name the study.")
+        if labels[row].casefold() in _TOTALS:
+            fix = "Delete the row or exclude it; if it is a study, name it differently."
+            raise raw.error(f"{quoted(labels[row])} looks like a total, not a study", row=row, column=study, fix=fix)
+
+
+def refuse_duplicates(
+    raw: RawTable, labels: Sequence[str], live: np.ndarray, columns: Mapping[str, np.ndarray], extra: Sequence[int]
+) -> None:
+    """Refuse two rows of one study: pasted twice, or of two outcomes."""
+    first: dict[str, int] = {}
+    for row in (int(at) for at in np.flatnonzero(live)):
+        earlier = first.setdefault(" ".join(labels[row].split()), row)
+        if earlier == row:
+            continue
+        same = all(np.array_equal(values[earlier], values[row], equal_nan=True) for values in columns.values())
+        select = suggest_where(raw, extra, earlier, row)
+        choose = f"Select one outcome, e.g. with {select}; or " if select else ""
+        raise raw.error(
+            f"{quoted(labels[row])} stands in row {raw.numbers[earlier]} already, "
+            f"with {'the same' if same else 'other'} numbers",
+            row=row,
+            fix=choose
+            + (
+                "delete or exclude one of the two."
+                if same
+                else f"make the names differ, e.g. {labels[row]} (a), {labels[row]} (b)."
+            ),
+        )
+
+
+def unique_labels(raw: RawTable, labels: Sequence[str], live: np.ndarray) -> tuple[str, ...]:
+    """Tell excluded rows from others of the same label by their row."""
+    taken = {label for label, lives in zip(labels, live, strict=True) if lives}
+    names = []
+    for row, label in enumerate(labels):
+        name = label or f"row {raw.numbers[row]}"
+        while not live[row] and name in taken:
+            name = f"{name} (row {raw.numbers[row]})"
+        taken.add(name)
+        names.append(name)
+    return tuple(names)

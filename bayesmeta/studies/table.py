@@ -1,0 +1,154 @@
+"""The study table as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayesmeta.errors import DataError, SpecError, unknown_name
+from bayesmeta.studies.names import KINDS, NUMERIC, OWN
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class StudyTable:
+    """The studies of one outcome, as read and checked.
+
+    Parameters
+    ----------
+    labels : tuple of str
+        One label a row.
+    columns : mapping of str to numpy.ndarray
+        Canonical number columns, float64 (k,), NaN where blank: ``events_e n_e events_c n_c``,
+        ``events_e time_e events_c time_c`` (person-time, in one unit throughout the table),
+        ``mean_e sd_e n_e mean_c sd_c n_c``, ``yi sei`` or ``yi ci_low ci_high`` (on the scale the table has them),
+        ``oe v`` (O-E and its variance). Kept as read-only copies.
+    extra : mapping of str to tuple of str
+        All other columns as text.
+    exclusions : tuple of str
+        The reason each row is left out, ``""`` for rows that are in.
+    source : str
+        The file as given, or ``"DataFrame"``.
+
+    Raises
+    ------
+    DataError
+        If a column is not known or has another length than the labels.
+
+    Examples
+    --------
+    >>> table = StudyTable(("A", "B"), {"yi": np.array([0.1, 0.3]), "sei": np.array([0.2, 0.1])})
+    >>> table.k, table.kind, table.has("yi", "sei"), table.has("n_e")
+    (2, 'estimate', True, False)
+    """
+
+    labels: tuple[str, ...]
+    columns: Mapping[str, np.ndarray]
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    exclusions: tuple[str, ...] = ()
+    source: str = "DataFrame"
+
+    def __post_init__(self) -> None:
+        columns = {name: np.array(values, dtype=float) for name, values in self.columns.items()}
+        extra = {name: tuple(values) for name, values in self.extra.items()}
+        exclusions = tuple(self.exclusions) or ("",) * len(self.labels)
+        given: dict[str, Any] = {**columns, **extra, "exclusions": exclusions}
+        for name, values in given.items():
+            if np.shape(values) != (len(self.labels),):
+                what = f"'{name}' has shape {np.shape(values)}, not one value for each of {len(self.labels)} labels"
+                raise DataError(what, source=self.source, fix="Give every column one value a study.")
+        for name, values in columns.items():
+            if name not in NUMERIC:
+                raise DataError(f"'{name}' is not a column of numbers; known: {', '.join(NUMERIC)}", source=self.source)
+            values.flags.writeable = False
+        object.__setattr__(self, "labels", tuple(self.labels))
+        object.__setattr__(self, "columns", columns)
+        object.__setattr__(self, "extra", extra)
+        object.__setattr__(self, "exclusions", exclusions)
+
+    @property
+    def k(self) -> int:
+        """Number of rows, excluded ones too."""
+        return len(self.labels)
+
+    @property
+    def included(self) -> np.ndarray:
+        """Rows that are not excluded, bool (k,)."""
+        return np.array([not reason for reason in self.exclusions], dtype=bool)
+
+    @property
+    def kind(self) -> str:
+        """What the table holds: ``"dichotomous"``, ``"continuous"``, ``"rates"``, ``"oe"`` or ``"estimate"``.
+
+        Where it holds several, the one that is complete (totals and person-time above 0) in most included rows, the first of these
+        where they tie.
+        """
+        complete = {kind: self._complete(kind) for kind in KINDS}
+        rows = self.included if self.included.any() else np.ones(self.k, dtype=bool)
+        return max(
+            KINDS,
+            key=lambda kind: (int(complete[kind][rows].sum()), all(name in self.columns for name in OWN[kind][:1])),
+        )
+
+    def _complete(self, kind: str) -> np.ndarray:
+        """Rows in which a kind's numbers are all there, bool (k,)."""
+        blank = np.full(self.k, np.nan)
+        given = {name: ~np.isnan(self.columns.get(name, blank)) for name in NUMERIC}
+        if kind == "estimate":
+            return given["yi"] & (given["sei"] | (given["ci_low"] & given["ci_high"]))
+        complete = np.all([given[name] for name in KINDS[kind]], axis=0)
+        for name in ("n_e", "n_c", "time_e", "time_c"):
+            if name in KINDS[kind]:
+                complete &= self.columns.get(name, blank) > 0
+        return complete
+
+    def has(self, *names: str) -> bool:
+        """Say whether every one of these number columns is there with a number in at least one row.
+
+        Raises
+        ------
+        SpecError
+            For a name that no study table has.
+        """
+        for name in names:
+            if name not in NUMERIC:
+                raise unknown_name("study column", name, NUMERIC)
+        return all(name in self.columns and not np.isnan(self.columns[name]).all() for name in names)
+
+    def subset(self, mask: np.ndarray | Sequence[bool]) -> StudyTable:
+        """Return the table with only the rows where `mask`, bool (k,), is true.
+
+        Raises
+        ------
+        SpecError
+            If `mask` is not one true or false a row.
+        """
+        keep = np.asarray(mask)
+        if keep.shape != (self.k,) or keep.dtype != bool:
+            raise SpecError(
+                f"a subset takes one True or False for each of {self.k} rows; got {keep.dtype} of shape {keep.shape}"
+            )
+        rows = np.flatnonzero(keep)
+        return StudyTable(
+            tuple(self.labels[at] for at in rows),
+            {name: values[keep] for name, values in self.columns.items()},
+            {name: tuple(values[at] for at in rows) for name, values in self.extra.items()},
+            tuple(self.exclusions[at] for at in rows),
+            self.source,
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a DataFrame of ``study``, numbers, other columns and ``exclusion``; `read_studies` reads it."""
+        import pandas as pd
+
+        frame = pd.DataFrame(
+            {"study": list(self.labels), **{name: np.array(values) for name, values in self.columns.items()}}
+        )
+        for name, texts in {**self.extra, "exclusion": self.exclusions}.items():
+            frame[f"{name} (text)" if name in frame else name] = list(texts)
+        return frame

@@ -1,0 +1,24 @@
+"""Versions of Python and of the packages that results depend on."""
+
+from __future__ import annotations
+
+import platform
+from functools import cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages a result depends on."""
+    names = ("bayesmeta", "numpy", "scipy", "pandas", "xarray", "pymc", "pytensor", "nutpie", "arviz")
+    found = {"python": platform.python_version()}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except ImportError:
+            found[name] = "not installed"
+    return found

@@ -1,0 +1,86 @@
+"""`bayesmeta check`: its tables are those of the functions, what applies is printed, machine formats print one table."""
+
+import io
+import json
+
+import pandas as pd
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import bayesmeta as bm
+from bayesmeta.checks.influence import influence
+from bayesmeta.cli.check import What, check
+from bayesmeta.errors import SpecError
+from bayesmeta.posterior.model_average import bayes_factors
+
+app = typer.Typer()
+app.command()(check)
+
+
+@pytest.fixture
+def estimates(tmp_path):
+    path = tmp_path / "estimates.csv"
+    pd.DataFrame({"study": list("ABCD"), "yi": [0.1, 0.3, -0.2, 0.9], "sei": [0.2, 0.3, 0.3, 0.15]}).to_csv(
+        path, index=False
+    )
+    return path
+
+
+def run(*arguments):
+    result = CliRunner().invoke(app, list(map(str, arguments)))
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_everything_that_applies_is_printed(estimates):
+    out = run(estimates, "-m", "HR")
+    for title in (
+        "Bayes factors", "Each study left out", "Each study predicted from the others", "Posterior-predictive p-values",
+        "Other priors", "Power-scaling",
+    ):  # fmt: skip
+        assert title in out
+    assert "Other priors of the baseline" not in out, "estimates have none"
+    assert "Most influential: D" in out
+    assert "priors of tau the 95% interval" in out
+    assert "Under mu ~ Normal(0, 2.82), tau ~ HalfNormal(0.5)." in out
+
+
+def test_one_study_and_a_flat_prior_leave_less(estimates):
+    out = run(estimates, "-m", "HR", "--where", "study=A", "-p", "mu=Flat()")
+    assert "Bayes factors" not in out
+    assert "left out" not in out
+    assert "Other priors" in out
+
+
+def test_machine_formats_hold_every_digit(estimates):
+    posterior = bm.fit(estimates, measure="HR", likelihood="normal", engine="quadrature")
+    frame = pd.read_csv(io.StringIO(run(estimates, "-m", "HR", "--what", "evidence", "-f", "csv"))).set_index(
+        "comparison"
+    )
+    known = bayes_factors(posterior)
+    pd.testing.assert_frame_equal(frame, known, rtol=1e-8)
+    rows = json.loads(
+        run(estimates, "-m", "HR", "--what", "influence", "-f", "json", "--scale", "model", "--better", "lower")
+    )
+    table = influence(posterior, better="lower")
+    assert [row["left_out"] for row in rows] == list(table.index)
+    assert [row["prob_benefit"] for row in rows] == pytest.approx(list(table["prob_benefit"]), abs=1e-9)
+
+
+def test_machine_formats_print_one_table(estimates):
+    for what in ([], ["--what", "loo", "--what", "power"]):
+        with pytest.raises(SpecError, match="--format csv prints one table: name it with --what"):
+            run(estimates, "-m", "HR", "-f", "csv", *what)
+
+
+@pytest.mark.parametrize("what", [what for what in What if what is not What.baseline])
+def test_each_part_alone(estimates, what):
+    assert len(run(estimates, "-m", "HR", "--what", what.value).splitlines()) > 3
+
+
+def test_a_baseline_needs_counts(estimates):
+    with pytest.raises(SpecError, match="likelihood 'normal' has no baseline"):
+        run(estimates, "-m", "HR", "--what", "baseline")

@@ -1,0 +1,69 @@
+"""Compiled loops: what the process that compiles them computes, later processes compute too."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import bayesmeta
+
+PACKAGE = Path(bayesmeta.__file__).parent
+KERNELS = sorted(PACKAGE.rglob("*_kernels.py"))
+
+FITS = """
+import hashlib
+import bayesmeta as bm
+import pandas as pd
+
+counts = pd.DataFrame({"study": ["A", "B"], "events_e": [5, 0], "n_e": [100, 60], "events_c": [9, 3], "n_c": [100, 60]})
+scores = pd.DataFrame({"study": ["A", "B"], "mean_e": [20.1, 18.0], "sd_e": [8.2, 7.5], "n_e": [40, 30],
+                       "mean_c": [25.3, 19.2], "sd_c": [9.1, 8.8], "n_c": [42, 28]})
+rates = counts.rename(columns={"n_e": "time_e", "n_c": "time_c"})
+found = hashlib.sha256()
+for table, measure in ((counts, "RR"), (counts, "OR"), (scores, "SMD"), (rates, "IRR")):
+    posterior = bm.fit(table, measure=measure, likelihood={"SMD": "nct", "IRR": "poisson"}.get(measure, "binomial"))
+    for term in posterior.terms:
+        found.update(posterior.quantile(term, [0.025, 0.5, 0.975]).tobytes())
+print(found.hexdigest())
+"""
+
+
+def called(function: ast.FunctionDef) -> set[str]:
+    return {
+        node.func.id for node in ast.walk(function) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+
+
+@pytest.mark.parametrize("path", KERNELS, ids=lambda path: path.stem)
+def test_compiled_loops_call_only_what_is_inlined(path: Path) -> None:
+    functions = {
+        node.name: node
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef)
+    }
+    made = {name: {ast.unparse(mark) for mark in node.decorator_list} for name, node in functions.items()}
+    assert all(marks in ({"compiled"}, {"inlined"}) for marks in made.values())
+    for name, function in functions.items():
+        shared = {other for other in called(function) if made.get(other) == {"compiled"}}
+        assert not shared, f"{name} calls {shared}, which stand compiled by themselves too: make them inlined"
+
+
+def test_the_process_that_compiles_finds_what_later_ones_find(tmp_path: Path) -> None:
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    found = []
+    for _ in range(2):
+        kept = len(list(tmp_path.rglob("*.nbc")))
+        done = subprocess.run(
+            [sys.executable, "-c", FITS],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=PACKAGE.parent,
+            env=environment,
+        )
+        found.append(done.stdout)
+        assert (len(list(tmp_path.rglob("*.nbc"))) > kept) == (len(found) == 1)
+    assert found[0] == found[1]

@@ -1,0 +1,43 @@
+"""NUTS against quadrature for arm-level likelihoods whose studies are hard on an engine."""
+
+import pytest
+from awkward import awkward_frame
+
+import bayesmeta as bm
+from bayesmeta.checks.engine_agreement import AGREE_WITHIN, engine_agreement, worst_disagreement
+from bayesmeta.posterior.summary import summarize
+
+LIKELIHOODS = {"RR": "binomial", "OR": "binomial", "IRR": "poisson", "SMD": "nct"}
+
+
+@pytest.mark.sampling
+@pytest.mark.parametrize(
+    ("measure", "case"),
+    [
+        *(
+            ("RR", case)
+            for case in ("single_zero", "double_zero", "all_events", "two_studies", "huge_and_tiny", "five_an_arm")
+        ),
+        ("OR", "double_zero"),
+        ("IRR", "opposite_zeros"),
+        ("SMD", "five_an_arm"),
+    ],
+)
+def test_the_two_engines_agree(measure: str, case: str) -> None:
+    frame = awkward_frame(measure, case)
+    exact = bm.fit(frame, measure=measure, likelihood=LIKELIHOODS[measure], engine="quadrature")
+    nuts = bm.fit(frame, measure=measure, likelihood=LIKELIHOODS[measure], engine="nuts", seed=21)
+    assert exact.engine == "quadrature"
+    agreement = engine_agreement(nuts, exact, (summarize(nuts), summarize(exact)))
+    assert worst_disagreement(agreement) < AGREE_WITHIN
+    # every study's own effect too; of many numbers one may be a little farther off
+    assert agreement["difference"].abs().max() < AGREE_WITHIN + 1
+
+
+@pytest.mark.parametrize("measure", ["RR", "OR", "IRR", "SMD"])
+def test_quadrature_is_what_is_used_unless_another_is_asked_for(measure: str) -> None:
+    frame = awkward_frame(measure, "two_studies")
+    asked = bm.fit(frame, measure=measure, likelihood=LIKELIHOODS[measure], engine="quadrature")
+    left = bm.fit(frame, measure=measure, likelihood=LIKELIHOODS[measure])
+    assert left.engine == "quadrature"
+    assert left.log_marginal_likelihood == asked.log_marginal_likelihood

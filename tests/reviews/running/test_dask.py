@@ -1,0 +1,132 @@
+"""A run over a real dask cluster of two workers, one of which is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import bayesmeta
+from bayesmeta.errors import DataError
+from bayesmeta.reviews.collection.run_many import run_collection
+from bayesmeta.reviews.run import run_review
+from bayesmeta.reviews.running.dask import Cluster
+from bayesmeta.reviews.running.progress import Silent
+
+distributed = pytest.importorskip("distributed", reason="dask.distributed, of the extra 'scale', is not installed")
+
+pytestmark = pytest.mark.filterwarnings("default")
+
+DATA = "study,events_e,n_e,events_c,n_c\nA,{0},100,9,100\nB,12,150,20,150\nC,0,60,3,60\n"
+ENTRY = '[[analysis]]\nid = "1.{0}"\noutcome = "Outcome {0}"\nmeasure = "RR"\ndata = "{0}.csv"\n'
+HEAD = (
+    'id = "{0}"\ntitle = "Many"\n[settings]\nengine = "quadrature"\nlikelihoods = ["normal"]\ntables = ["md", "csv"]\n'
+)
+
+
+def write_many(folder, name, count):
+    folder.mkdir(parents=True)
+    for i in range(count):
+        (folder / f"{i}.csv").write_text(DATA.format(i + 1))
+    (folder / "review.toml").write_text(HEAD.format(name) + "".join(ENTRY.format(i) for i in range(count)))
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def start(module, *arguments, cwd):
+    house = str(Path(bayesmeta.__file__).parent.parent)
+    options = {
+        "stdout": subprocess.DEVNULL,
+        "stderr": subprocess.DEVNULL,
+        "env": {**os.environ, "PYTHONPATH": house},
+    }
+    return subprocess.Popen([sys.executable, "-m", "distributed.cli." + module, *arguments], cwd=cwd, **options)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """A scheduler and two workers, as processes that share nothing with the run but the installed package."""
+    address, elsewhere = f"tcp://127.0.0.1:{free_port()}", tmp_path_factory.mktemp("elsewhere")
+    processes = [
+        start("dask_scheduler", "--host", address, "--no-dashboard", cwd=elsewhere),
+        *(
+            start("dask_worker", address, "--no-nanny", "--nthreads", "1", "--no-dashboard", cwd=elsewhere)
+            for _ in range(2)
+        ),
+    ]
+    with distributed.Client(address, timeout=30, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=60)
+    yield address, processes
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+class Killing(Silent):
+    """Progress that kills a worker when so many analyses are done."""
+
+    def __init__(self, after, process):
+        self.left, self.process, self.said = after, process, []
+
+    def finished(self, name, problem, seconds):  # noqa: ARG002
+        self.left -= 1
+        self.said.append((name, problem))
+        if self.left == 0:
+            os.kill(self.process.pid, signal.SIGKILL)
+
+
+def test_every_analysis_finishes_although_a_worker_is_killed(cluster, tmp_path):
+    address, processes = cluster
+    for name in ("a", "b"):
+        write_many(tmp_path / "reviews" / name, name, 8)
+    progress = Killing(4, processes[2])
+    done = run_collection([tmp_path / "reviews"], tmp_path / "out", scheduler=address, progress=progress)
+    assert processes[2].wait(timeout=10) == -signal.SIGKILL
+    assert processes[1].poll() is None
+    assert done.failures == ()
+    assert (done.reviews, done.finished, done.run_now) == (2, 16, 16)
+    assert len(progress.said) == 16
+    here = run_collection([tmp_path / "reviews"], tmp_path / "here")
+    assert here.failures == ()
+    for path in (tmp_path / "here").rglob("*"):
+        if path.is_file():
+            same = tmp_path / "out" / path.relative_to(tmp_path / "here")
+            assert same.read_bytes() == path.read_bytes(), path.name
+
+
+def test_bad_tables_are_told_of_as_if_they_were_here(cluster, small_source, tmp_path):
+    far = run_review(small_source, tmp_path / "far", figures=False, scheduler=cluster[0])
+    near = run_review(small_source, tmp_path / "near", figures=False)
+    assert far.failed == near.failed
+    assert far.results == near.results
+
+
+def test_a_scheduler_that_is_not_there():
+    with pytest.raises(DataError, match="no dask scheduler") as caught, Cluster(f"tcp://127.0.0.1:{free_port()}", 0.5):
+        pass
+    assert "dask scheduler" in caught.value.fix
+
+
+def test_workers_that_all_go_away_end_the_run_which_can_go_on(cluster, tmp_path, monkeypatch):
+    address, processes = cluster
+    write_many(tmp_path / "many", "many", 12)
+    monkeypatch.setattr("bayesmeta.reviews.running.dask.PATIENCE", 1.0)
+    monkeypatch.setattr("bayesmeta.reviews.run.chosen_workers", lambda *_: Cluster(address, 1.0))
+    with pytest.raises(DataError, match="every worker is gone") as caught:
+        run_review(
+            tmp_path / "many", tmp_path / "out", figures=False, scheduler=address, progress=Killing(3, processes[1])
+        )
+    assert "run the same command again" in caught.value.fix
+    monkeypatch.undo()
+    after = run_review(tmp_path / "many", tmp_path / "out", figures=False)
+    assert 3 <= len(after.kept) < 12
+    assert after.failed == {}

@@ -1,0 +1,104 @@
+"""What is said while a run lasts."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+
+from bayesmeta.reviews.running.progress import Bar, Lines, Silent, chosen_progress
+
+
+def play(progress):
+    with progress.over(2, "A [review]"):
+        progress.started("1.1", "Death")
+        progress.finished("1.1", "", 1.25)
+        progress.started("1.2", "Pain [VAS]")
+        progress.finished("1.2", "bad [row] 3", 0.5)
+
+
+def test_silence(capfd):
+    play(Silent())
+    assert capfd.readouterr() == ("", "")
+
+
+def test_lines():
+    stream = io.StringIO()
+    play(Lines(stream))
+    assert stream.getvalue().splitlines() == [
+        "A [review]: 2 analyses", "[1/2] 1.1 Death (1.2 s) ok", "[2/2] 1.2 Pain [VAS] (0.5 s) PROBLEM: bad [row] 3",
+    ]  # fmt: skip
+
+
+def test_lines_tell_of_the_whole_run_once_a_minute():
+    stream, now = io.StringIO(), [0.0]
+    progress = Lines(stream, lambda: now[0])
+    with progress.over(10, "Many"):
+        progress.kept(4)
+        for i in range(3):
+            progress.started(str(i), "Death")
+            now[0] += 40
+            progress.finished(str(i), "bad" if i == 1 else "", 40)
+    assert stream.getvalue().splitlines()[2:] == [
+        "[6/10] 1 Death (40.0 s) PROBLEM: bad",
+        "6 done, 1 with problems, 4 left; 1 min so far, about 2 min to go",
+        "[7/10] 2 Death (40.0 s) ok",
+    ]
+
+
+def test_lines_of_analyses_that_run_at_once():
+    stream = io.StringIO()
+    progress = Lines(stream)
+    with progress.over(2, "Two"):
+        progress.started("a", "Death")
+        progress.started("b", "Pain")
+        progress.finished("a", "", 0)
+        progress.finished("b", "", 0)
+    assert stream.getvalue().splitlines()[1:] == ["[1/2] a Death (0.0 s) ok", "[2/2] b Pain (0.0 s) ok"]
+
+
+def test_a_bar_counts_what_is_left_and_not_what_is_kept(capfd):
+    progress = Bar()
+    with progress.over(5, "Title"):
+        progress.kept(3)
+        progress.started("1", "Death")
+        progress.finished("1", "", 1)
+    err = capfd.readouterr().err
+    assert "1/2" in err
+    assert "1 left" in err
+
+
+def test_a_bar_goes_to_standard_error_and_takes_brackets_as_they_are(capfd):
+    play(Bar())
+    out, err = capfd.readouterr()
+    assert out == ""
+    for part in ("A [review]: 2 analyses", "1.2: bad [row] 3", "2/2", "1 with problems"):
+        assert part in err
+
+
+def test_a_bar_is_cleared_away_when_the_run_stops_early(capfd):
+    progress = Bar()
+
+    def interrupted():
+        with progress.over(2, "Title"):
+            progress.started("1.1", "Death")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert capfd.readouterr().out == ""
+
+
+def test_which_is_chosen(monkeypatch):
+    assert isinstance(chosen_progress(quiet=True), Silent)
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert isinstance(chosen_progress(), Lines)
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert isinstance(chosen_progress(), Bar)
+    assert isinstance(chosen_progress(quiet=True), Silent)
