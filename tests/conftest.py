@@ -80,8 +80,8 @@ def symptoms_nuts(fit):
 
 def as_if_sampled(posterior, chains=4, draws=1000, seed=5):
     """An exact posterior as a NUTS one would be that draws independently: no sampling, so quick."""
-    from bayesmeta.engines.normal.formulas import typical_variance
     from bayesmeta.engines.nuts.sampling import NutsSolution
+    from bayesmeta.frequentist.i_squared import typical_variance
     from bayesmeta.posterior.posterior import Posterior
 
     flat = posterior.solution.sample(chains * draws, np.random.default_rng(seed))

@@ -10,6 +10,7 @@ import numpy as np
 
 from bayesmeta.calibration.simulate import SimulatedReview, draw_from_prior
 from bayesmeta.calibration.uniformity import rank_among, uniformity
+from bayesmeta.engines.terms import study_term
 from bayesmeta.errors import ConvergenceError, SpecError, unknown_name
 from bayesmeta.model.priors.parse import parse_prior
 from bayesmeta.model.priors.priors import Priors
@@ -80,7 +81,7 @@ def ranks_of_truth(review: SimulatedReview, posterior: Posterior, rng: np.random
     truth = dict(zip(TERMS, (review.mu, review.tau, review.theta[0], review.theta_new), strict=True))
     found = {}
     for term, value in truth.items():
-        name = f"theta[{review.studies.labels[0]}]" if term == "theta_1" else term
+        name = study_term(review.studies.labels[0]) if term == "theta_1" else term
         if posterior.engine == "quadrature":
             found[term] = float(posterior.cdf(name, value))
         else:

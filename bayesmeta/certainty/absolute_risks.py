@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import expit, logit
 
+from bayesmeta.engines.marginals.samples import Samples
 from bayesmeta.engines.marginals.shortest import column_quantile, shortest_interval
 from bayesmeta.engines.numerics.legendre import legendre_rule
 from bayesmeta.errors import SpecError
@@ -90,7 +91,7 @@ class RiskMarginal:
 
     def moments(self) -> tuple[float, float]:
         """Mean and standard deviation."""
-        if hasattr(self.effect, "values") and self.effect.values.ndim > 1:
+        if isinstance(self.effect, Samples):
             drawn = self.of_effect(self.effect.values.ravel())
             return float(drawn.mean()), float(drawn.std(ddof=1))
         low, high = column_quantile(self.effect, np.array([TAIL, 1 - TAIL]))

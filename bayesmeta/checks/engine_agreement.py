@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayesmeta.engines.terms import is_study_term
 from bayesmeta.errors import SpecError
 from bayesmeta.posterior.summary import summarize
 
@@ -53,10 +54,12 @@ def engine_agreement(
         raise SpecError("engine_agreement needs two fits of the same studies, likelihood and priors")
     drawn, known = summaries or (summarize(nuts), summarize(exact))
     rows = []
-    for term in drawn.index.drop(["tau2", "i2"]):
+    for term in (*nuts.solution.terms.parameters, *nuts.solution.terms.studies):
         for statistic in STATISTICS:
-            error = drawn.loc[term, f"mcse_{statistic}"]
-            a, b = drawn.loc[term, statistic], known.loc[term, statistic]
+            a, b, error = (
+                float(table[column][term])
+                for table, column in ((drawn, statistic), (known, statistic), (drawn, f"mcse_{statistic}"))
+            )
             rows.append(
                 {
                     "term": term,
@@ -71,6 +74,6 @@ def engine_agreement(
 
 
 def worst_disagreement(agreement: pd.DataFrame) -> float:
-    """Largest absolute difference for mu, tau and theta_new, in Monte Carlo standard errors."""
-    pooled = agreement["term"].isin(["mu", "tau", "theta_new"])
+    """Largest absolute difference of all terms but the effects in the studies, in Monte Carlo standard errors."""
+    pooled = [not is_study_term(term) for term in agreement["term"]]
     return float(np.abs(agreement.loc[pooled, "difference"]).max())

@@ -92,7 +92,7 @@ def predictive_checks(
 
 
 def crude_effects(data: ModelData, columns: Any) -> tuple[Array, Array]:
-    """Return each study's own effect and variance from the columns of a likelihood, without a prior.
+    """Return the effect and variance of each study from the columns of a likelihood, without a prior.
 
     Parameters
     ----------
@@ -106,23 +106,7 @@ def crude_effects(data: ModelData, columns: Any) -> tuple[Array, Array]:
     effect, variance : numpy.ndarray, shape (..., k)
         On the model scale; counts with 1/2 added to each, so that every study has both.
     """
-    if "effect" in columns:
-        effect = columns["effect"]
-        return effect, np.broadcast_to(data.columns["se"] ** 2, effect.shape)
-    if "t" in columns:
-        root_n = data.columns["root_n"]
-        return columns["t"] / root_n, np.broadcast_to(1 / root_n**2, columns["t"].shape)
-    effect, variance = np.zeros(columns["events_e"].shape), np.zeros(columns["events_e"].shape)
-    for arm, sign in (("e", 1.0), ("c", -1.0)):
-        events = columns[f"events_{arm}"] + 0.5
-        if data.measure == "IRR":
-            effect, variance = effect + sign * np.log(events / data.columns[f"time_{arm}"]), variance + 1 / events
-            continue
-        total = data.columns[f"n_{arm}"] + 1.0
-        others = total - events if data.measure == "OR" else total
-        effect = effect + sign * np.log(events / others)
-        variance = variance + 1 / events + (1 / others if data.measure == "OR" else -1 / others)
-    return effect, variance
+    return likelihood_for(data.likelihood, data.measure).crude(data.columns, columns)
 
 
 def cochran_q(effect: Array, variance: Array) -> Array:

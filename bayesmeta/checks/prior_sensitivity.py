@@ -176,7 +176,7 @@ def _unit(whole: Posterior) -> float:
     """What 1 is for log ratios, in the units of the measure: twice the default scale of tau (``default_priors``)."""
     from bayesmeta.model.priors.defaults import default_priors
 
-    known = MEASURES[whole.measure].log or whole.measure == "SMD"
+    known = MEASURES[whole.measure].prior_sds is not None
     return 1.0 if known else 2.0 * float(default_priors(whole.measure, whole.data).scale.args[0])
 
 

@@ -1,4 +1,4 @@
-"""Effect sizes: one registry of measures, and study tables turned into effects on the model scale.
+"""Effect sizes: study tables turned into effects on the model scale.
 
 The model scale is the log scale for ratios (RR, OR, Peto OR, IRR, HR, ROM, OE) and the measure's own scale for
 differences. Every row of the table stays: one that cannot be pooled has NaN and the reason, so labels never shift.
@@ -33,17 +33,6 @@ _NEEDS = {
     "estimate": ("yi",),
 }
 _SAID = {kind: " ".join(names) for kind, names in _NEEDS.items()} | {"estimate": "yi sei (or yi ci_low ci_high)"}
-_CONTINUOUS = {
-    ("SMD", "exact"): formulas.smd_exact,
-    ("SMD", "revman"): formulas.smd_revman,
-    ("MD", ""): formulas.mean_difference,
-    ("ROM", "classical"): formulas.log_ratio_of_means,
-    ("ROM", "corrected"): formulas.log_ratio_of_means_corrected,
-}
-_UNDEFINED = {
-    "SMD": "the pooled standard deviation is zero or the arms are too small: SMD not estimable",
-    "ROM": "the two means are not both positive or both negative: ROM not estimable",
-}
 
 
 def effect_sizes(
@@ -89,10 +78,10 @@ def effect_sizes(
         If a name is unknown.
     """
     found = find_measure(measure)
+    variants = {"smd": smd, "rom": rom}
     for kind, name, known in (
         ("zero-cell rule", zero_cells, tuple(ZERO_CELL_RULES)),
-        ("smd formula", smd, ("exact", "revman")),
-        ("rom formula", rom, ("classical", "corrected")),
+        *((f"{one} formula", name, tuple(_option_values(one))) for one, name in variants.items()),
         ("scale", scale, ("log", "natural")),
     ):
         if name not in known:
@@ -113,13 +102,13 @@ def effect_sizes(
         given = [columns[name] for name in _NEEDS[source]]
         refuse_impossible(studies, source)
         with np.errstate(all="ignore"):
-            computed = _computed(found.name, source, given, zero_cells, {"SMD": smd, "ROM": rom}.get(found.name, ""))
+            computed = _computed(found, source, given, zero_cells, variants.get(found.option, ""))
     reasons = []
     for i, excluded in enumerate(studies.exclusions):
         missing = [name for name in _NEEDS[source] if not np.isfinite(columns[name][i])]
         reason = excluded or (f"{' and '.join(missing)} missing" if missing else computed.reasons[i])
         if not reason and not (np.isfinite(computed.yi[i]) and np.isfinite(computed.vi[i])):
-            reason = _UNDEFINED.get(found.name, f"{found.name} is undefined for these numbers: not estimable")
+            reason = found.undefined or f"{found.name} is undefined for these numbers: not estimable"
         elif not reason and not computed.vi[i] > 0:
             reason = f"its variance is zero: {found.name} not estimable"
         reasons.append(reason)
@@ -147,14 +136,20 @@ def data_kind(studies: StudyTable, measure: Measure) -> str:
     raise DataError(what, source=studies.source, fix=f"It needs {said}.")
 
 
-def _computed(measure: str, source: str, given: list[Array], zero_cells: str, formula: str) -> Computed:
+def _option_values(option: str) -> list[str]:
+    """Return the values of an option of ``effect_sizes`` that chooses a formula."""
+    return [variant for measure in MEASURES.values() if measure.option == option for variant in measure.formulas]
+
+
+def _computed(measure: Measure, source: str, given: list[Array], zero_cells: str, variant: str) -> Computed:
     blank = [""] * len(given[0])
     if source == "oe":
         return Computed(*formulas.from_o_minus_e(*given), blank, blank)
-    if source == "continuous":
-        return Computed(*_CONTINUOUS[measure, formula](*given), blank, blank)
+    formula = measure.formulas[variant]
     if source == "rates":
         events_e, time_e, events_c, time_c = given
-        return rate_effects(events_e, time_e, events_c, time_c, zero_cells)
-    events_e, n_e, events_c, n_c = given
-    return dichotomous_effects(measure, events_e, n_e - events_e, events_c, n_c - events_c, zero_cells)
+        return rate_effects(measure, formula, events_e, time_e, events_c, time_c, zero_cells)
+    if source == "dichotomous":
+        events_e, n_e, events_c, n_c = given
+        return dichotomous_effects(measure, formula, events_e, n_e - events_e, events_c, n_c - events_c, zero_cells)
+    return Computed(*formula(*given), blank, blank)

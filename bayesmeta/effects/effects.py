@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bayesmeta.effects.covariance import Covariance
+from bayesmeta.effects.design import Design, mean_only
+from bayesmeta.effects.measures import MEASURES, find_measure
+from bayesmeta.effects.nesting import Nesting, independent
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.support.arrays import Array
 
@@ -17,19 +21,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bayesmeta.studies.table import StudyTable
-from bayesmeta.effects.measures import MEASURES, find_measure
 
 
 @dataclass(frozen=True, eq=False)
 class Effects:
-    """Effects of the studies on the model scale, one per row of the table they came from.
+    """Estimates of effects on the model scale, one per row of the table they came from.
+
+    With nothing more than ``yi`` and ``vi`` it is a pairwise meta-analysis: one coefficient mu, independent estimates, one estimate per
+    study. The last three fields say otherwise.
 
     Parameters
     ----------
-    yi, vi : ndarray, shape (k,)
+    yi, vi : ndarray, shape (n,)
         Effects (log scale for ratios) and their variances; NaN where a row is not pooled.
     labels : tuple of str
-        One per row.
+        Label of each row.
     measure : str
         A key of ``MEASURES``.
     reasons : tuple of str
@@ -38,6 +44,12 @@ class Effects:
         The table, or None for effects given as arrays.
     notes : tuple of str
         What was done to a row ("0.5 added to all four cells"), or "".
+    design : Design, optional
+        Design matrix X, shape (n, p), with the names of the coefficients; default: a column of ones named "mu".
+    covariance : Covariance, optional
+        Block-diagonal sampling covariance S; default: diagonal, ``vi``.
+    nesting : Nesting, optional
+        Study, and groups within it, of each estimate; default: one estimate per study.
     """
 
     yi: Array
@@ -47,6 +59,23 @@ class Effects:
     reasons: tuple[str, ...]
     studies: StudyTable | None
     notes: tuple[str, ...]
+    design: Design = None  # type: ignore[assignment]
+    covariance: Covariance = None  # type: ignore[assignment]
+    nesting: Nesting = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        n = len(self.yi)
+        for name, pairwise in (("design", mean_only), ("covariance", self._diagonal), ("nesting", independent)):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, pairwise(n))
+
+    def _diagonal(self, _: int) -> Covariance:
+        return Covariance(self.vi)
+
+    @property
+    def pairwise(self) -> bool:
+        """Whether this is a pairwise meta-analysis: X a column of ones, S diagonal, one estimate per study."""
+        return self.design.is_mean and self.covariance.diagonal and self.nesting.one_estimate_per_study
 
     @cached_property
     def sei(self) -> Array:

@@ -1,49 +1,185 @@
-"""Effects as a value, and the registry of effect measures."""
+"""Effect measures: one record per measure, which everything else reads.
+
+A new measure is one record in ``MEASURES`` and, where it is computed from arm-level data, one formula in ``bayesmeta.effects.formulas``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
+from bayesmeta.effects import formulas
 from bayesmeta.errors import unknown_name
+from bayesmeta.support.arrays import Array
 
-if TYPE_CHECKING:
-    pass
+Formula = Callable[..., tuple[Array, Array]]
 
 
 @dataclass(frozen=True)
 class Measure:
-    """An effect measure: its name, its label in tables, the data it is made from, and whether it is a log ratio."""
+    """An effect measure.
+
+    Parameters
+    ----------
+    name : str
+        Its abbreviation, in capitals: the name that users give and tables print.
+    label : str
+        Its name as a heading, such as "Risk ratio".
+    phrase : str
+        Its name inside a sentence, such as "risk ratio".
+    kinds : tuple of str
+        Kinds of data it can be made from (``bayesmeta.studies.kinds``), in order of preference. "estimate" is a ready-made effect with
+        its standard error, "oe" O - E with its variance.
+    log : bool
+        Whether its model scale is the log scale (ratios).
+    formulas : mapping of str to callable
+        For the first kind, where that is arm-level data: name of a variant to its formula; the first variant is the default, and "" is
+        the name where there is only one. A formula takes the columns of its kind (for dichotomous data the four cells a, b, c, d) and
+        returns effects and variances on the model scale.
+    option : str
+        The keyword of ``effect_sizes`` that chooses among variants; "" where there is only one.
+    prior_sds : (float, float) or None
+        Standard deviations of the default priors, Normal(0, sd) for mu and HalfNormal(sd) for tau, on the model scale; None for a
+        measure without a natural scale, whose default priors are scaled to the data.
+    undefined : str
+        Why a study has no effect where the formula is undefined.
+    zero_cells : {"cells", "variance", "nothing"}
+        Where the zero-cell rule "revman" adds 0.5: to all four cells, for the variance only, or nowhere.
+    needs_events : bool
+        Whether studies without events, or with nothing but events, in both arms are not estimable.
+    mantel_haenszel, peto : bool
+        Whether the Mantel-Haenszel and Peto methods pool it.
+    null : float
+        No effect, on the model scale.
+    """
 
     name: str
     label: str
+    phrase: str
     kinds: tuple[str, ...]
     log: bool
+    formulas: Mapping[str, Formula] = field(default_factory=dict)
+    option: str = ""
+    prior_sds: tuple[float, float] | None = None
+    undefined: str = ""
+    zero_cells: str = "cells"
+    needs_events: bool = True
+    mantel_haenszel: bool = False
+    peto: bool = False
     null: float = 0.0
 
 
-#: Effect measures by name. ``kinds`` are in order of preference; "estimate" is a ready-made effect.
-MEASURES: Mapping[str, Measure] = {
-    m.name: m
-    for m in (
-        Measure("SMD", "Standardised mean difference", ("continuous", "estimate"), log=False),
-        Measure("MD", "Mean difference", ("continuous", "estimate"), log=False),
-        Measure("ROM", "Ratio of means", ("continuous", "estimate"), log=True),
-        Measure("RR", "Risk ratio", ("dichotomous", "estimate"), log=True),
-        Measure("OR", "Odds ratio", ("dichotomous", "estimate"), log=True),
-        Measure("PETO", "Peto odds ratio", ("dichotomous", "oe"), log=True),
-        Measure("IRR", "Incidence rate ratio", ("rates", "estimate"), log=True),
-        Measure("RD", "Risk difference", ("dichotomous", "estimate"), log=False),
-        Measure("GEN", "Effect", ("estimate",), log=False),
-        Measure("HR", "Hazard ratio", ("estimate", "oe"), log=True),
-        Measure("OE", "Hazard or odds ratio from O - E", ("oe",), log=True),
+#: default priors of every log ratio
+LOG_RATIO = (2.82, 0.5)
+
+#: effect measures by name
+MEASURES: dict[str, Measure] = {
+    measure.name: measure
+    for measure in (
+        Measure(
+            "SMD",
+            "Standardised mean difference",
+            "standardized mean difference",
+            ("continuous", "estimate"),
+            log=False,
+            formulas={"exact": formulas.smd_exact, "revman": formulas.smd_revman},
+            option="smd",
+            prior_sds=(2.0, 0.5),
+            undefined="the pooled standard deviation is zero or the arms are too small: SMD not estimable",
+        ),
+        Measure(
+            "MD",
+            "Mean difference",
+            "mean difference",
+            ("continuous", "estimate"),
+            log=False,
+            formulas={"": formulas.mean_difference},
+        ),
+        Measure(
+            "ROM",
+            "Ratio of means",
+            "ratio of means",
+            ("continuous", "estimate"),
+            log=True,
+            formulas={"classical": formulas.log_ratio_of_means, "corrected": formulas.log_ratio_of_means_corrected},
+            option="rom",
+            prior_sds=LOG_RATIO,
+            undefined="the two means are not both positive or both negative: ROM not estimable",
+        ),
+        Measure(
+            "RR",
+            "Risk ratio",
+            "risk ratio",
+            ("dichotomous", "estimate"),
+            log=True,
+            formulas={"": formulas.log_risk_ratio},
+            prior_sds=LOG_RATIO,
+            mantel_haenszel=True,
+        ),
+        Measure(
+            "OR",
+            "Odds ratio",
+            "odds ratio",
+            ("dichotomous", "estimate"),
+            log=True,
+            formulas={"": formulas.log_odds_ratio},
+            prior_sds=LOG_RATIO,
+            mantel_haenszel=True,
+            peto=True,
+        ),
+        Measure(
+            "PETO",
+            "Peto odds ratio",
+            "Peto odds ratio",
+            ("dichotomous", "oe"),
+            log=True,
+            formulas={"": formulas.log_peto_odds_ratio},
+            prior_sds=LOG_RATIO,
+            zero_cells="nothing",
+            peto=True,
+        ),
+        Measure(
+            "IRR",
+            "Incidence rate ratio",
+            "incidence rate ratio",
+            ("rates", "estimate"),
+            log=True,
+            formulas={"": formulas.log_rate_ratio},
+            prior_sds=LOG_RATIO,
+        ),
+        Measure(
+            "RD",
+            "Risk difference",
+            "risk difference",
+            ("dichotomous", "estimate"),
+            log=False,
+            formulas={"": formulas.risk_difference},
+            zero_cells="variance",
+            needs_events=False,
+            mantel_haenszel=True,
+        ),
+        Measure("GEN", "Effect", "the estimate as given", ("estimate",), log=False),
+        Measure("HR", "Hazard ratio", "hazard ratio", ("estimate", "oe"), log=True, prior_sds=LOG_RATIO),
+        Measure(
+            "OE",
+            "Hazard or odds ratio from O - E",
+            "ratio from observed minus expected events",
+            ("oe",),
+            log=True,
+            prior_sds=LOG_RATIO,
+        ),
     )
 }
 
 
 def find_measure(name: str) -> Measure:
-    """Return the measure of that name, upper or lower case; SpecError with the nearest name if there is none."""
+    """Return the measure of that name, upper or lower case.
+
+    Raises
+    ------
+    SpecError
+        If there is none, with the nearest name.
+    """
     try:
         return MEASURES[str(name).upper()]
     except KeyError:

@@ -7,16 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayesmeta.effects.formulas import (
-    log_odds_ratio,
-    log_peto_odds_ratio,
-    log_rate_ratio,
-    log_risk_ratio,
-    risk_difference,
-)
+from bayesmeta.effects.measures import Formula, Measure
 from bayesmeta.support.arrays import Array
 
-#: What to do about zero cells, by name. Rates have two counts a study in place of four cells.
+#: What to do about zero cells, by name. Rates have two counts per study in place of four cells.
 ZERO_CELL_RULES: Mapping[str, str] = {
     "revman": "0.5 added to all four cells of a study if any is zero; studies with no events, or only events, in both "
     "arms are not estimable for RR and OR; RD keeps the plain difference and takes the 0.5 in its variance only; Peto "
@@ -29,7 +23,7 @@ ZERO_CELL_RULES: Mapping[str, str] = {
 
 
 class Computed(NamedTuple):
-    """Effects of every row, with why it is not estimable and what was done to it ("" where there is nothing to say)."""
+    """Effects of every row: effects and variances, shape (k,); per row why it is not estimable and what was done to it, else ""."""
 
     yi: Array
     vi: Array
@@ -44,17 +38,21 @@ def half_added(a: Array, b: Array, c: Array, d: Array) -> tuple[Array, Array, Ar
 
 
 def one_outcome_only(a: Array, b: Array, c: Array, d: Array) -> tuple[np.ndarray, np.ndarray]:
-    """Tell which studies have no events in either arm, and which have nothing but events in both."""
+    """Return which studies have no events in either arm, and which have nothing but events in both; each of shape (k,)."""
     return (a == 0) & (c == 0), (b == 0) & (d == 0)
 
 
-def dichotomous_effects(measure: str, a: Array, b: Array, c: Array, d: Array, rule: str) -> Computed:
-    """Effects on the model scale under a zero-cell rule.
+def dichotomous_effects(
+    measure: Measure, formula: Formula, a: Array, b: Array, c: Array, d: Array, rule: str
+) -> Computed:
+    """Compute effects from the four cells under a zero-cell rule, on the model scale.
 
     Parameters
     ----------
-    measure : {"RR", "OR", "RD", "PETO"}
-        The effect measure; all but RD are logged.
+    measure : Measure
+        A measure of dichotomous data.
+    formula : callable
+        One of the measure's formulas.
     a, b, c, d : ndarray, shape (k,)
         Events and non-events in the experimental arm, then in the control arm.
     rule : str
@@ -66,39 +64,44 @@ def dichotomous_effects(measure: str, a: Array, b: Array, c: Array, d: Array, ru
     whose manual says that 0.5 is added "where zeros cause problems with computation of effects or standard errors"
     (Deeks and Higgins 2010).
     """
-    formula = {"RR": log_risk_ratio, "OR": log_odds_ratio, "RD": risk_difference, "PETO": log_peto_odds_ratio}[measure]
     zero = (a == 0) | (b == 0) | (c == 0) | (d == 0)
     no_events, all_events = one_outcome_only(a, b, c, d)
-    touched = zero & (rule not in ("none",) and not (rule == "revman" and measure == "PETO"))
+    touched = zero & (rule != "none" and not (rule == "revman" and measure.zero_cells == "nothing"))
     if rule == "all":
         touched = np.ones_like(zero)
     add = np.where(touched, 0.5, 0.0)
     yi, vi = formula(a + add, b + add, c + add, d + add)
     where = "all four cells"
-    if rule == "revman" and measure == "RD":
+    if rule == "revman" and measure.zero_cells == "variance":
         yi, where = formula(a, b, c, d)[0], "all four cells for the variance"
 
-    drop_both = rule == "metafor_drop00" or (rule == "revman" and measure != "RD")
+    drop_both = rule == "metafor_drop00" or (rule == "revman" and measure.needs_events)
     reasons, notes = [], []
     for i in range(len(a)):
         reason = ""
-        if (drop_both or not touched[i]) and measure != "RD" and (no_events[i] or all_events[i]):
+        if (drop_both or not touched[i]) and measure.needs_events and (no_events[i] or all_events[i]):
             both = "no events in either arm" if no_events[i] else "every participant in both arms had the event"
-            reason = f"{both}: {measure} not estimable"
+            reason = f"{both}: {measure.name} not estimable"
         elif drop_both and (no_events[i] or all_events[i]):
             reason = "no events, or only events, in both arms: left out by the rule metafor_drop00"
         elif not touched[i] and zero[i] and not (np.isfinite(yi[i]) and np.isfinite(vi[i])):
-            reason = f"a cell is zero and nothing is added: {measure} not estimable"
+            reason = f"a cell is zero and nothing is added: {measure.name} not estimable"
         reasons.append(reason)
         notes.append(f"0.5 added to {where}" if touched[i] and not reason else "")
     return Computed(yi, vi, reasons, notes)
 
 
-def rate_effects(x_e: Array, t_e: Array, x_c: Array, t_c: Array, rule: str) -> Computed:
-    """Log rate ratios under a zero-cell rule.
+def rate_effects(
+    measure: Measure, formula: Formula, x_e: Array, t_e: Array, x_c: Array, t_c: Array, rule: str
+) -> Computed:
+    """Compute effects from events and person-time under a zero-cell rule, on the model scale.
 
     Parameters
     ----------
+    measure : Measure
+        A measure of rates.
+    formula : callable
+        One of the measure's formulas.
     x_e, t_e, x_c, t_c : ndarray, shape (k,)
         Events and person-time in the experimental arm, then in the control arm.
     rule : str
@@ -108,16 +111,16 @@ def rate_effects(x_e: Array, t_e: Array, x_c: Array, t_c: Array, rule: str) -> C
     zero, neither = (x_e == 0) | (x_c == 0), (x_e == 0) & (x_c == 0)
     touched = np.ones_like(zero) if rule == "all" else zero & (rule != "none")
     add = np.where(touched, 0.5, 0.0)
-    yi, vi = log_rate_ratio(x_e + add, t_e, x_c + add, t_c)
+    yi, vi = formula(x_e + add, t_e, x_c + add, t_c)
     reasons, notes = [], []
     for i in range(len(x_e)):
         reason = ""
         if neither[i] and rule == "metafor_drop00":
             reason = "no events in either arm: left out by the rule metafor_drop00"
         elif neither[i] and rule in ("revman", "none"):
-            reason = "no events in either arm: IRR not estimable"
+            reason = f"no events in either arm: {measure.name} not estimable"
         elif zero[i] and not touched[i]:
-            reason = "an arm has no events and nothing is added: IRR not estimable"
+            reason = f"an arm has no events and nothing is added: {measure.name} not estimable"
         reasons.append(reason)
         notes.append("0.5 added to the events of both arms" if touched[i] and not reason else "")
     return Computed(yi, vi, reasons, notes)

@@ -1,26 +1,71 @@
-"""Choice of the quadrature solver and of the model file for a likelihood and an effect measure."""
+"""The engines by name, and the choice of the quadrature solver for a likelihood and its priors."""
 
 from __future__ import annotations
 
-from bayesmeta.engines.arm_level.solution import ArmSolution
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from bayesmeta.engines.arm_level.solve import solve_arm
-from bayesmeta.engines.normal.fixed import PointSolution, has_point, solve_point
-from bayesmeta.engines.normal.solve import QuadratureSolution, solve_normal
-from bayesmeta.model.likelihoods.registry import ModelData
+from bayesmeta.engines.normal.fixed import has_point, solve_point
+from bayesmeta.engines.normal.solve import solve_normal
+from bayesmeta.engines.solution import Solution
+from bayesmeta.frequentist.i_squared import typical_variance
+from bayesmeta.model.likelihoods.data import ModelData
+from bayesmeta.model.likelihoods.registry import likelihood_for
 from bayesmeta.model.priors.priors import Priors
 
-#: the model file that says what quadrature computes; ``models.default_model`` finds the same, but has to import PyMC
-MODELS = {
-    ("binomial", "RR"): "binary_rr",
-    ("binomial", "OR"): "binary_or",
-    ("poisson", "IRR"): "rate_irr",
-    ("nct", "SMD"): "continuous_smd",
-}
+#: a model file, by name or path; None for the one of the likelihood and the effect measure
+ModelChoice = str | os.PathLike[str] | None
 
 
-def solve_exactly(data: ModelData, priors: Priors) -> QuadratureSolution | PointSolution | ArmSolution:
+@dataclass(frozen=True)
+class Engine:
+    """A way to compute a posterior.
+
+    Parameters
+    ----------
+    name : str
+        The name that users give.
+    label : str
+        Its name in tables.
+    exact : bool
+        Whether it computes marginal distributions, rather than sampling them.
+    solve : callable
+        ``solve(data, priors, seed, model)`` returns the name of the model file and the ``Solution``.
+    """
+
+    name: str
+    label: str
+    exact: bool
+    solve: Callable[[ModelData, Priors, int, ModelChoice], tuple[str, Solution]]
+
+
+def solve_exactly(data: ModelData, priors: Priors) -> Solution:
     """Compute a posterior by quadrature, by the quickest way that treats it."""
     if data.likelihood == "normal" and priors.mu.family in ("Normal", "Flat", "Point"):
         solve_closed = solve_point if has_point(priors) else solve_normal
         return solve_closed(data.columns["effect"], data.columns["se"] ** 2, priors, data.labels)
     return solve_arm(data, priors)
+
+
+def _by_quadrature(data: ModelData, priors: Priors, _: int, __: ModelChoice) -> tuple[str, Solution]:
+    return likelihood_for(data.likelihood, data.measure).model, solve_exactly(data, priors)
+
+
+def _by_nuts(data: ModelData, priors: Priors, seed: int, model: ModelChoice) -> tuple[str, Solution]:
+    from bayesmeta.engines.nuts.model_files import default_model, load_model
+    from bayesmeta.engines.nuts.sampling import sample
+
+    file = load_model(model) if model is not None else default_model(data.measure, data.likelihood)
+    return file.name, sample(file, data, priors, typical_variance(data.study_variance), seed)
+
+
+#: engines by name
+ENGINES: dict[str, Engine] = {
+    engine.name: engine
+    for engine in (
+        Engine("quadrature", "quadrature", True, _by_quadrature),
+        Engine("nuts", "NUTS", False, _by_nuts),
+    )
+}

@@ -33,11 +33,7 @@ def build_tree(posterior: Posterior) -> xr.DataTree:
 
     data, solution = posterior.data, posterior.solution
     rng = np.random.default_rng([posterior.seed, 2])
-    if hasattr(solution, "sample"):
-        flat = solution.sample(CHAINS * DRAWS, rng)
-        draws = {name: value.reshape(CHAINS, DRAWS, *value.shape[1:]) for name, value in flat.items()}
-    else:
-        draws = dict(solution.draws)
+    draws = solution.chains(CHAINS, DRAWS, rng)
     groups = {"posterior": draws, "prior": _prior_draws(posterior, rng)}
     likelihood = likelihood_for(data.likelihood, data.measure)
     nuisance = draws.get(likelihood.nuisance)
@@ -47,7 +43,7 @@ def build_tree(posterior: Posterior) -> xr.DataTree:
         log_density = likelihood.log_density(data.columns, draws["theta"], nuisance)
         groups["posterior_predictive"] = likelihood.replicate(data.columns, draws["theta"], nuisance, rng)
         groups["log_likelihood"] = {name: log_density}
-    if not hasattr(solution, "sample"):
+    if solution.sample_stats:
         groups["sample_stats"] = dict(solution.sample_stats)
     labels = list(data.labels)
     tree = {name: _dataset(values, labels, ("chain", "draw")) for name, values in groups.items()}
@@ -62,7 +58,7 @@ def build_tree(posterior: Posterior) -> xr.DataTree:
     tree["constant_data"] = _dataset(constant, labels, ())
     root = xr.DataTree.from_dict(tree)
     root.attrs = {"bayesmeta": json.dumps(specification(posterior), sort_keys=True)}
-    if not hasattr(solution, "sample"):
+    if solution.diagnostics:
         root.attrs["diagnostics"] = json.dumps(dict(solution.diagnostics), sort_keys=True)
     return root
 

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from bayesmeta.effects.compute import Effects, effect_sizes, effects_from_arrays
-from bayesmeta.engines.choose import MODELS, solve_exactly
-from bayesmeta.engines.normal.formulas import typical_variance
+from bayesmeta.engines.choose import ENGINES
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.model.likelihoods.registry import ModelData, default_likelihood, likelihood_for, model_data
 from bayesmeta.model.priors.baseline import check_baseline
@@ -24,7 +23,7 @@ from bayesmeta.studies.table import StudyTable
 from bayesmeta.support.arrays import Array
 from bayesmeta.support.versions import versions
 
-ENGINES = ("auto", "quadrature", "nuts")
+AUTO = "auto"
 
 
 def as_effects(
@@ -116,8 +115,8 @@ def fit(
     ConvergenceError
         If the engine does not reach its stated accuracy.
     """
-    if engine not in ENGINES:
-        raise unknown_name("engine", engine, ENGINES)
+    if engine not in (AUTO, *ENGINES):
+        raise unknown_name("engine", engine, (AUTO, *ENGINES))
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise SpecError(f"seed must be a whole number, 0 or above, but got {seed!r}")
     effects = as_effects(studies, measure=measure, **data)
@@ -126,8 +125,8 @@ def fit(
     if model is not None and engine == "quadrature":
         raise SpecError("engine 'quadrature' has no model files; use engine='nuts' with model=")
     table = model_data(effects, likelihood)
-    chosen = parse_priors(priors, default_priors(effects.measure, table, log=effects.log), effects.measure)
-    if engine == "auto":
+    chosen = parse_priors(priors, default_priors(effects.measure, table), effects.measure)
+    if engine == AUTO:
         engine = "quadrature" if model is None else "nuts"
     return solve(table, chosen, engine, int(seed), model)
 
@@ -135,14 +134,7 @@ def fit(
 def solve(
     data: ModelData, priors: Priors, engine: str, seed: int, model: str | os.PathLike[str] | None = None
 ) -> Posterior:
-    """Run one engine on data and priors that are settled; see ``fit``."""
+    """Run one engine on data and priors that are settled; arguments as in ``fit``."""
     check_baseline(priors.baseline, likelihood_for(data.likelihood, data.measure).baseline)
-    if engine == "quadrature":
-        name = MODELS.get((data.likelihood, data.measure), "generic_normal")
-        return Posterior(data, priors, "quadrature", name, solve_exactly(data, priors), seed, versions())
-    from bayesmeta.engines.nuts.model_files import default_model, load_model
-    from bayesmeta.engines.nuts.sampling import sample
-
-    file = load_model(model) if model is not None else default_model(data.measure, data.likelihood)
-    draws = sample(file, data, priors, typical_variance(data.study_variance), seed)
-    return Posterior(data, priors, "nuts", file.name, draws, seed, versions())
+    name, solution = ENGINES[engine].solve(data, priors, seed, model)
+    return Posterior(data, priors, engine, name, solution, seed, versions())

@@ -97,7 +97,7 @@ def fit_many(
                     studies[i] = len(yi)
                     continue
             data = model_data(effects, likelihood)
-            chosen = parse_priors(priors, default_priors(effects.measure, data, log=effects.log), effects.measure)
+            chosen = parse_priors(priors, default_priors(effects.measure, data), effects.measure)
             studies[i] = data.k
             waiting.append((i, data, chosen))
         except SpecError:
@@ -178,7 +178,7 @@ def _effects(one: Any, measure: str | None, options: Mapping[str, Any]) -> Effec
 
 def _scaled(effects: Effects, given: Mapping[str, str | Prior] | None) -> bool:
     """Whether these data set the scale of a default prior."""
-    if MEASURES[effects.measure].log or effects.measure == "SMD":
+    if MEASURES[effects.measure].prior_sds is not None:
         return False
     return not (given and "mu" in given and ("tau" in given or "tau2" in given))
 
@@ -186,8 +186,7 @@ def _scaled(effects: Effects, given: Mapping[str, str | Prior] | None) -> bool:
 def _priors(effects: Effects, given: Mapping[str, str | Prior] | None) -> Priors:
     """Settle the priors, collecting the data only where a default is scaled to them."""
     if _scaled(effects, given):
-        return parse_priors(
-            given, default_priors(effects.measure, model_data(effects, "normal"), log=effects.log), effects.measure
-        )
+        return parse_priors(given, default_priors(effects.measure, model_data(effects, "normal")), effects.measure)
     # where the user gives both priors, any default will do
-    return parse_priors(given, default_priors("SMD", log=effects.log), effects.measure)
+    measure = effects.measure if MEASURES[effects.measure].prior_sds is not None else "SMD"
+    return parse_priors(given, default_priors(measure), effects.measure)

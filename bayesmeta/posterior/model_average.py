@@ -11,9 +11,12 @@ import numpy as np
 from scipy.special import logsumexp
 
 from bayesmeta.engines.marginals.averaged import Averaged
+from bayesmeta.engines.solution import Computed
+from bayesmeta.engines.terms import Terms
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
+from bayesmeta.posterior.method import AVERAGED
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.refit import as_posterior, refit
 from bayesmeta.support.arrays import Array
@@ -41,13 +44,13 @@ COMPARISONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 @dataclass(frozen=True)
-class AveragedSolution:
+class AveragedSolution(Computed):
     """The posterior averaged over models, behind the interface of an engine's solution.
 
     Parameters
     ----------
     fits : tuple of Posterior
-        One a model.
+        The posterior under each model.
     probabilities : numpy.ndarray, shape (M,)
         Posterior probabilities of the models.
     log_marginal_likelihood : float
@@ -59,14 +62,19 @@ class AveragedSolution:
     log_marginal_likelihood: float
 
     @property
+    def terms(self) -> Terms:
+        """Names of the terms, which are those of every model."""
+        return self.fits[0].solution.terms
+
+    @property
     def families(self) -> tuple[Averaged, Averaged]:
-        """The marginal distributions, as mixtures over the models: of the pooled terms and of the studies' effects."""
-        return *self.pooled, self._average(self.fits[0].terms[5:])
+        """Marginal distributions as mixtures over the models: of the pooled terms and of the effects in the studies."""
+        return *self.pooled, self._average(self.terms.studies)
 
     @property
     def pooled(self) -> tuple[Averaged]:
-        """The marginal distributions of all terms but each study's own effect."""
-        return (self._average(self.fits[0].terms[:5]),)
+        """Marginal distributions of all terms but the effects in the studies."""
+        return (self._average(self.terms.pooled),)
 
     def _average(self, terms: tuple[str, ...]) -> Averaged:
         return Averaged(terms, self.probabilities, tuple(tuple(fit.marginal(t) for fit in self.fits) for t in terms))
@@ -173,7 +181,7 @@ class ModelAverage:
     def posterior(self) -> Posterior:
         """The averaged posterior, for ``summarize`` and all else that reads a posterior; mu and tau have a point mass at 0."""
         solution = AveragedSolution(self.fits, self.posterior_probabilities, self.log_marginal_likelihood)
-        return replace(self.fits[-1], engine="averaged", solution=solution)
+        return replace(self.fits[-1], engine=AVERAGED, solution=solution)
 
 
 def bayes_factor(log_bf: float) -> float:

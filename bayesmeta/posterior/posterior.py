@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayesmeta.engines.marginals.normal_mixtures import NormalMixtures
-from bayesmeta.engines.marginals.tau import TauFunctions
-from bayesmeta.errors import SpecError, unknown_name
+from bayesmeta.engines.marginals.protocol import Marginals
+from bayesmeta.engines.solution import Solution, marginal_of
+from bayesmeta.errors import SpecError
 from bayesmeta.model.likelihoods.registry import ModelData
 from bayesmeta.model.priors.priors import Priors
+from bayesmeta.posterior.method import AVERAGED, BayesianMethod
 from bayesmeta.support.arrays import Array
 
 if TYPE_CHECKING:
     import xarray as xr
-
-    from bayesmeta.engines.marginals.samples import Samples
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,8 @@ class Posterior:
         ``"quadrature"`` or ``"nuts"``.
     model : str
         The model file's name.
-    solution : QuadratureSolution, PointSolution, ArmSolution, AveragedSolution or NutsSolution
-        What the engine found.
+    solution : Solution
+        What the engine returned.
     seed : int
         Of the sampler, and of every draw made from this posterior.
     provenance : mapping
@@ -50,7 +49,7 @@ class Posterior:
     priors: Priors
     engine: str
     model: str
-    solution: Any
+    solution: Solution
     seed: int
     provenance: Mapping[str, str] = field(default_factory=dict)
 
@@ -67,15 +66,14 @@ class Posterior:
     @property
     def method(self) -> str:
         """The name of this fit in tidy tables."""
-        return f"bayes:{self.likelihood}:{self.engine}"
+        return BayesianMethod(self.likelihood, self.engine).id
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """The terms it knows: mu, tau, tau2, i2, theta_new and theta[study] for each study."""
-        studies = tuple(f"theta[{label}]" for label in self.data.labels)
-        return ("mu", "tau", "tau2", "i2", "theta_new", *studies)
+        """Names of its terms: mu, tau, tau2, i2, theta_new and theta[label] for each study."""
+        return self.solution.terms.all
 
-    def marginal(self, term: str) -> TauFunctions | NormalMixtures | Samples:
+    def marginal(self, term: str) -> Marginals:
         """Return the marginal distribution of one term.
 
         Raises
@@ -83,12 +81,7 @@ class Posterior:
         SpecError
             If there is no such term.
         """
-        # the effects of single studies may take longer than all else, so they come last
-        for group in ("pooled", "families"):
-            for family in getattr(self.solution, group, ()):
-                if term in family.terms:
-                    return family.take(term)
-        raise unknown_name("term", term, self.terms)
+        return marginal_of(self.solution, term)
 
     def quantile(self, term: str, p: float | Array) -> Any:
         """Quantile of a term at probability ``p`` (a number or an array), on the model scale."""
@@ -118,9 +111,7 @@ class Posterior:
         SpecError
             For draws, or where a point prior fixes mu or tau.
         """
-        if not hasattr(self.solution, "joint_pdf"):
-            raise SpecError("only a quadrature fit without point priors has a joint density of mu and tau")
-        return self.solution.joint_pdf(mu, tau)
+        return self.solution.joint_pdf(np.asarray(mu, dtype=float), np.asarray(tau, dtype=float))
 
     def hdi(self, term: str, mass: float = 0.95) -> tuple[float, float]:
         """Shortest interval holding ``mass``, on the model scale."""
@@ -166,7 +157,7 @@ class Posterior:
         """
         from bayesmeta.posterior.netcdf import write_tree
 
-        if self.engine == "averaged":
+        if self.engine == AVERAGED:
             raise SpecError("an averaged posterior is not stored; save one of its fits and average again")
 
         return write_tree(self.draws, Path(path))

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayesmeta.effects.compute import MEASURES
+from bayesmeta.engines.terms import is_effect
 from bayesmeta.errors import unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
 
-if TYPE_CHECKING:
-    import pandas as pd
-if TYPE_CHECKING:
-    import pandas as pd
+
+SCALES = ("model", "natural")
+#: columns of pooled results that are on the scale of the effect
+EFFECTS = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
+#: columns of ``summarize`` that are values of the term itself
+VALUES = ("mean", "median", "ci_low", "ci_high", "hdi_low", "hdi_high")
 
 
 def to_natural(frame: pd.DataFrame) -> pd.DataFrame:
@@ -33,10 +36,6 @@ def to_natural(frame: pd.DataFrame) -> pd.DataFrame:
     return out
 
 
-#: columns on the scale of the effect
-EFFECTS = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
-
-
 def on_scale(frame: pd.DataFrame, measure: str, scale: str) -> pd.DataFrame:
     """Return a table of pooled results on the scale asked for: effects of ratios exponentiated once, ``se`` and tau left as they are.
 
@@ -51,15 +50,3 @@ def on_scale(frame: pd.DataFrame, measure: str, scale: str) -> pd.DataFrame:
         columns = [name for name in EFFECTS if name in frame.columns]
         frame[columns] = np.exp(frame[columns])
     return frame
-
-
-SCALES = ("model", "natural")
-
-
-#: the columns of ``summarize`` that are values of the term itself, so that they move to the natural scale with it
-VALUES = ("mean", "median", "ci_low", "ci_high", "hdi_low", "hdi_high")
-
-
-def is_effect(term: str) -> bool:
-    """Whether a term is an effect (mu, theta_new, theta[...]) rather than a measure of heterogeneity."""
-    return term == "mu" or term.startswith("theta")

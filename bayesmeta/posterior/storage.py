@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayesmeta.engines.choose import solve_exactly
-from bayesmeta.engines.normal.formulas import typical_variance
+from bayesmeta.engines.choose import ENGINES, solve_exactly
 from bayesmeta.errors import DataError
+from bayesmeta.frequentist.i_squared import typical_variance
 from bayesmeta.model.likelihoods.registry import LIKELIHOODS, ModelData
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
@@ -83,7 +83,7 @@ def _rebuilt(tree: xr.DataTree, path: str | os.PathLike[str]) -> Posterior:
 
 def _solution(tree: Any, spec: Mapping[str, Any], data: ModelData, priors: Priors) -> Any:
     """Solve again where that takes milliseconds; otherwise take the stored draws."""
-    if spec["engine"] == "quadrature":
+    if ENGINES[spec["engine"]].exact:
         return solve_exactly(data, priors)
     from bayesmeta.engines.nuts.sampling import NutsSolution
 

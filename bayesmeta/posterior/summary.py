@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayesmeta.effects.compute import MEASURES
+from bayesmeta.engines.marginals.protocol import Marginals
+from bayesmeta.engines.terms import is_effect
 from bayesmeta.errors import SpecError, unknown_name
-from bayesmeta.posterior.scale import SCALES, VALUES, is_effect
+from bayesmeta.posterior.scale import SCALES, VALUES
 from bayesmeta.support.arguments import check_level
 from bayesmeta.support.arrays import Array
 
@@ -66,11 +68,11 @@ def summarize(
         raise unknown_name("scale", scale, SCALES)
     check_level(level)
     tails = np.array([[0.5 - 0.5 * level], [0.5], [0.5 + 0.5 * level]])
-    rows = posterior.terms if studies else posterior.terms[:5]
+    solution = posterior.solution
+    # the effects in the studies can take longer than all else
+    rows, families = (solution.terms.all, solution.families) if studies else (solution.terms.pooled, solution.pooled)
     blocks = []
-    # each study's own effect can take longer than all else
-    pooled = None if studies else getattr(posterior.solution, "pooled", None)
-    for family in posterior.solution.families if pooled is None else pooled:
+    for family in families:
         if not set(family.terms) & set(rows):
             continue
         low, median, high = family.quantile(tails)
@@ -80,7 +82,7 @@ def summarize(
             "mean": family.mean(), "sd": family.sd(), "median": median, "ci_low": low, "ci_high": high,
             "hdi_low": hdi_low, "hdi_high": hdi_high,
             **benefit_probabilities(family, posterior.measure, better, mid),
-            **_sampling_error(family),
+            **family.sampling_error(),
         }  # fmt: skip
         blocks.append(block)
     joined = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
@@ -125,12 +127,12 @@ def mid_on_model_scale(measure: str, better: str | None, mid: float) -> float:
     return float(np.log(mid))
 
 
-def benefit_probabilities(family: Any, measure: str, better: str | None, mid: float | None) -> dict[str, Array]:
+def benefit_probabilities(family: Marginals, measure: str, better: str | None, mid: float | None) -> dict[str, Array]:
     """Posterior probabilities of a benefit, and of one larger than the minimal important difference.
 
     Parameters
     ----------
-    family : TauFunctions, NormalMixtures, Samples, PointMasses or Averaged
+    family : Marginals
         Marginal distributions of T terms.
     measure, better, mid
         As in ``summarize``.
@@ -158,11 +160,3 @@ def benefit_probabilities(family: Any, measure: str, better: str | None, mid: fl
         below = family.cdf(np.full(len(effect), np.nextafter(bound, -np.inf) if better == "lower" else bound))
         found[name] = np.where(effect, below if better == "lower" else 1 - below, np.nan)
     return found
-
-
-def _sampling_error(family: Any) -> dict[str, Array]:
-    if hasattr(family, "sampling_error"):
-        return family.sampling_error()
-    size = len(family.terms)
-    exact = dict.fromkeys(("mcse_mean", "mcse_sd", "mcse_ci_low", "mcse_median", "mcse_ci_high"), np.zeros(size))
-    return {**dict.fromkeys(("r_hat", "ess_bulk", "ess_tail"), np.full(size, np.nan)), **exact}

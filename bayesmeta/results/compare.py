@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bayesmeta.effects.design import MEAN
 from bayesmeta.errors import unknown_name
 from bayesmeta.model.likelihoods.registry import default_likelihood
 from bayesmeta.posterior.scale import SCALES, to_natural
@@ -58,5 +59,5 @@ def compare(
         summary = summarize(posterior, level=level, better=better, mid=mid, studies=False)
         rows += tidy_posterior(posterior, summary)
         rows += averaged_rows(posterior, level=level, better=better, mid=mid)
-    frame = tidy_frame([row for row in rows if row["term"] == "mu"])
+    frame = tidy_frame([row for row in rows if row["term"] == MEAN])
     return to_natural(frame) if scale == "natural" else frame

@@ -1,53 +1,150 @@
-"""Methods of a result row and what they are called in a paper."""
+"""Methods of result rows: one record per method, with its label in a paper and how it pools."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
+from bayesmeta.effects.effects import Effects
+from bayesmeta.effects.measures import MEASURES
+from bayesmeta.engines.choose import ENGINES
+from bayesmeta.frequentist.common_effect import CommonEffect, mantel_haenszel, peto
+from bayesmeta.frequentist.random_effects import random_effects
+from bayesmeta.model.likelihoods.registry import LIKELIHOODS
+from bayesmeta.posterior.method import AVERAGED, BayesianMethod, parse_method
+
+#: the row of the review's own result
+PUBLISHED = "published"
+
+
+@dataclass(frozen=True)
+class FrequentistMethod:
+    """A frequentist method of a result row.
+
+    Parameters
+    ----------
+    name : str
+        The method as result rows and files write it.
+    label : str
+        Its name in a paper.
+    pool : callable
+        ``pool(effects, level)`` returns a ``RandomEffects`` or ``CommonEffect``.
+    applies : callable
+        ``applies(effects)`` tells whether comparisons of these effects have a row for it.
+    """
+
+    name: str
+    label: str
+    pool: Callable[[Effects, float], Any]
+    applies: Callable[[Effects], bool]
+
+
+def _random(name: str, label: str, estimator: str, ci: str = "wald") -> FrequentistMethod:
+    return FrequentistMethod(
+        name,
+        label,
+        lambda effects, level: random_effects(effects, method=estimator, ci=ci, level=level),
+        lambda _: True,
+    )
+
+
+def _has_counts(effects: Effects) -> bool:
+    return effects.studies is not None and effects.studies.kind == "dichotomous"
+
+
+def _mantel_haenszel_applies(effects: Effects) -> bool:
+    return _has_counts(effects) and MEASURES[effects.measure].mantel_haenszel
+
+
+def _peto_applies(effects: Effects) -> bool:
+    return _has_counts(effects) and MEASURES[effects.measure].peto
+
+
+def _mantel_haenszel(effects: Effects, level: float) -> CommonEffect:
+    assert effects.studies is not None
+    return mantel_haenszel(effects.studies, effects.measure, level=level)
+
+
+def _peto(effects: Effects, level: float) -> CommonEffect:
+    assert effects.studies is not None
+    return peto(effects.studies, level=level)
+
+
+#: frequentist methods by name, in the order of comparisons
+FREQUENTIST: Mapping[str, FrequentistMethod] = {
+    method.name: method
+    for method in (
+        _random("CE", "Common effect (inverse variance)", "CE"),
+        _random("DL", "DerSimonian-Laird", "DL"),
+        _random("PM", "Paule-Mandel", "PM"),
+        _random("REML", "REML", "REML"),
+        _random("ML", "Maximum likelihood", "ML"),
+        _random("EB", "Empirical Bayes", "EB"),
+        _random("SJ", "Sidik-Jonkman", "SJ"),
+        _random("HE", "Hedges", "HE"),
+        _random("HS", "Hunter-Schmidt", "HS"),
+        _random("REML-HKSJ", "REML, guarded Hartung-Knapp", "REML", "hksj_guarded"),
+        FrequentistMethod(
+            "DL-MH",
+            "DerSimonian-Laird (Mantel-Haenszel Q)",
+            lambda effects, level: random_effects(effects, method="DL-MH", level=level),
+            _mantel_haenszel_applies,
+        ),
+        FrequentistMethod(
+            "MH",
+            "Mantel-Haenszel",
+            _mantel_haenszel,
+            _mantel_haenszel_applies,
+        ),
+        FrequentistMethod("Peto", "Peto", _peto, _peto_applies),
+    )
+}
+#: labels of all methods that are not Bayesian, by name
 METHOD_LABELS: Mapping[str, str] = {
-    "published": "Published",
-    "CE": "Common effect (inverse variance)",
-    "DL": "DerSimonian-Laird",
-    "DL-MH": "DerSimonian-Laird (Mantel-Haenszel Q)",
-    "PM": "Paule-Mandel",
-    "REML": "REML",
-    "ML": "Maximum likelihood",
-    "EB": "Empirical Bayes",
-    "SJ": "Sidik-Jonkman",
-    "HE": "Hedges",
-    "HS": "Hunter-Schmidt",
-    "REML-HKSJ": "REML, guarded Hartung-Knapp",
-    "MH": "Mantel-Haenszel",
-    "Peto": "Peto",
+    PUBLISHED: "Published",
+    **{name: method.label for name, method in FREQUENTIST.items()},
 }
 
 
-_LIKELIHOODS = {"nct": "noncentral t", "poisson": "Poisson"}
+def main_bayesian(method: str) -> BayesianMethod | None:
+    """Read the method of a row as a Bayesian one under its main priors; None for other methods and for alternative priors."""
+    found = parse_method(method)
+    return found if found is not None and not found.priors else None
 
 
-_ENGINES = {"nuts": "NUTS", "averaged": "averaged over models"}
+def likelihood_label(name: str) -> str:
+    """Name a likelihood as a paper would, without the word "likelihood"; an unknown one by its own name."""
+    return LIKELIHOODS[name].label if name in LIKELIHOODS else name
 
 
-def bayesian_parts(method: str) -> tuple[str, str] | None:
-    """Split ``bayes:<likelihood>:<engine>`` into the names of its parts; None for other methods."""
-    parts = method.split(":")
-    if len(parts) != 3 or parts[0] != "bayes":
-        return None
-    return _LIKELIHOODS.get(parts[1], parts[1]), _ENGINES.get(parts[2], parts[2])
+def engine_label(name: str) -> str:
+    """Name an engine as a paper would; an unknown one by its own name."""
+    if name == AVERAGED:
+        return "averaged over models"
+    return ENGINES[name].label if name in ENGINES else name
 
 
-def method_label(method_id: str) -> str:
+def method_label(method: str) -> str:
     """Name a method as a paper would.
 
     Parameters
     ----------
-    method_id : str
-        A key of `METHOD_LABELS`, or ``bayes:<likelihood>:<engine>``. An id of another package is its own label.
+    method : str
+        A key of ``METHOD_LABELS``, or the id of a ``BayesianMethod``. Any other text is its own label.
 
     Examples
     --------
     >>> method_label("REML-HKSJ"), method_label("bayes:nct:nuts")
     ('REML, guarded Hartung-Knapp', 'Bayesian, noncentral t likelihood (NUTS)')
     """
-    parts = bayesian_parts(method_id)
-    return f"Bayesian, {parts[0]} likelihood ({parts[1]})" if parts else METHOD_LABELS.get(method_id, method_id)
+    found = main_bayesian(method)
+    if found is None:
+        return METHOD_LABELS.get(method, method)
+    return f"Bayesian, {likelihood_label(found.likelihood)} likelihood ({engine_label(found.engine)})"
+
+
+def bayesian_parts(method: str) -> tuple[str, str] | None:
+    """Labels of the likelihood and the engine of a Bayesian method under its main priors; None for other methods."""
+    found = main_bayesian(method)
+    return None if found is None else (likelihood_label(found.likelihood), engine_label(found.engine))

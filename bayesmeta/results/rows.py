@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayesmeta.engines.normal.formulas import typical_variance
+from bayesmeta.effects.design import MEAN
+from bayesmeta.engines.terms import NEW_STUDY, TAU
 from bayesmeta.errors import ConvergenceError, DataError, SpecError
-from bayesmeta.frequentist.common_effect import mantel_haenszel, peto
-from bayesmeta.frequentist.random_effects import random_effects
+from bayesmeta.frequentist.common_effect import CommonEffect
+from bayesmeta.frequentist.i_squared import i_squared, typical_variance
+from bayesmeta.frequentist.random_effects import RandomEffects
+from bayesmeta.posterior.method import AVERAGED, BayesianMethod
 from bayesmeta.posterior.model_average import model_average
 from bayesmeta.posterior.summary import benefit_probabilities
+from bayesmeta.results.methods import FREQUENTIST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +48,8 @@ def tidy_posterior(posterior: Posterior, summary: pd.DataFrame, analysis: str = 
     """
     shared = {"analysis": analysis, "method": posterior.method, "measure": posterior.measure}
     rows = []
-    for term in posterior.terms[:5]:
+    terms = posterior.solution.terms
+    for term in terms.pooled:
         found = summary.loc[term]
         kept = (
             "hdi_low",
@@ -70,9 +74,11 @@ def tidy_posterior(posterior: Posterior, summary: pd.DataFrame, analysis: str = 
                 "n": posterior.data.n,
             }
         )
-    new = summary.loc["theta_new"]
-    medians = {name: summary.loc[name, "median"] for name in ("tau", "tau2", "i2")}
-    rows[0] |= {"pi_low": new["ci_low"], "pi_high": new["ci_high"], **medians}
+    shared_by_coefficients = {name: summary.loc[name, "median"] for name in terms.heterogeneity}
+    for name in terms.new:
+        shared_by_coefficients |= {"pi_low": summary.loc[name, "ci_low"], "pi_high": summary.loc[name, "ci_high"]}
+    for row in rows[: len(terms.coefficients)]:
+        row |= shared_by_coefficients
     return rows
 
 
@@ -101,17 +107,17 @@ def tidy_average(
     """
     posterior = average.posterior
     tails = np.array([0.5, 0.5 - 0.5 * level, 0.5 + 0.5 * level])
-    mu, new = posterior.marginal("mu"), posterior.marginal("theta_new")
-    median, low, high = posterior.quantile("mu", tails)
+    mu, new = posterior.marginal(MEAN), posterior.marginal(NEW_STUDY)
+    median, low, high = posterior.quantile(MEAN, tails)
     pi_low, pi_high = new.quantile(tails[1:, None])[:, 0]
-    tau = posterior.quantile("tau", 0.5)
+    tau = posterior.quantile(TAU, 0.5)
     sides = benefit_probabilities(mu, posterior.measure, better, mid)
     return [
         {
-            "analysis": analysis, "method": posterior.method, "measure": posterior.measure, "term": "mu",
+            "analysis": analysis, "method": posterior.method, "measure": posterior.measure, "term": MEAN,
             "estimate": mu.mean()[0], "median": median, "se": mu.sd()[0], "ci_low": low, "ci_high": high,
             "pi_low": pi_low, "pi_high": pi_high,
-            "tau": tau, "tau2": tau**2, "i2": 100 * tau**2 / (tau**2 + typical_variance(posterior.data.study_variance)),
+            "tau": tau, "tau2": tau**2, "i2": i_squared(tau**2, typical_variance(posterior.data.study_variance)),
             **{name: float(value[0]) for name, value in sides.items()},
             "prob_effect": average.prob_effect, "prob_heterogeneity": average.prob_heterogeneity,
             "bf_effect": average.bf_effect, "bf_heterogeneity": average.bf_heterogeneity,
@@ -140,12 +146,18 @@ def averaged_rows(
     try:
         return tidy_average(model_average(posterior), analysis, level=level, better=better, mid=mid)
     except (ConvergenceError, SpecError) as error:
-        empty = {"analysis": analysis, "method": f"bayes:{posterior.likelihood}:averaged", "measure": posterior.measure}
+        empty = {
+            "analysis": analysis,
+            "method": BayesianMethod(posterior.likelihood, AVERAGED).id,
+            "measure": posterior.measure,
+        }
         counts = {"k": posterior.data.k, "n": posterior.data.n}
-        return [{**empty, "term": "mu", **counts, "note": f"not estimable: {error}"}]
+        return [{**empty, "term": MEAN, **counts, "note": f"not estimable: {error}"}]
 
 
-def tidy_frequentist(result: Any, method: str, effects: Effects, analysis: str = "") -> list[dict[str, Any]]:
+def tidy_frequentist(
+    result: RandomEffects | CommonEffect, method: str, effects: Effects, analysis: str = ""
+) -> list[dict[str, Any]]:
     """Return the pooled rows of a frequentist result, on the model scale: mu, and tau where it is estimated.
 
     Parameters
@@ -159,22 +171,21 @@ def tidy_frequentist(result: Any, method: str, effects: Effects, analysis: str =
     analysis : str
         Its id.
     """
-    tau2 = getattr(result, "tau2", np.nan)
     left_out = [f"{label}: {reason}" for label, reason in zip(effects.labels, effects.reasons, strict=True) if reason]
-    notes = [*getattr(result, "notes", ()), *left_out]
+    notes = [*result.notes, *left_out]
     shared = {"analysis": analysis, "method": method, "measure": effects.measure, "k": result.k, "n": effects.n}
     rows = [
         {
             **shared,
-            "term": "mu",
+            "term": MEAN,
             "estimate": result.estimate,
             "se": result.se,
             "ci_low": result.ci_low,
             "ci_high": result.ci_high,
-            "pi_low": getattr(result, "pi_low", np.nan),
-            "pi_high": getattr(result, "pi_high", np.nan),
-            "tau": np.sqrt(tau2),
-            "tau2": tau2,
+            "pi_low": result.pi_low,
+            "pi_high": result.pi_high,
+            "tau": np.sqrt(result.tau2),
+            "tau2": result.tau2,
             "i2": result.i2,
             "q": result.q,
             "q_df": result.q_df,
@@ -183,18 +194,12 @@ def tidy_frequentist(result: Any, method: str, effects: Effects, analysis: str =
             "note": "; ".join(notes),
         }
     ]
-    if np.isfinite(getattr(result, "tau2_ci_high", np.nan)):
+    if isinstance(result, RandomEffects) and np.isfinite(result.tau2_ci_high):
         limits = np.sqrt([result.tau2_ci_low, result.tau2_ci_high])
-        rows.append({**shared, "term": "tau", "estimate": np.sqrt(tau2), "ci_low": limits[0], "ci_high": limits[1]})
+        rows.append(
+            {**shared, "term": TAU, "estimate": np.sqrt(result.tau2), "ci_low": limits[0], "ci_high": limits[1]}
+        )
     return rows
-
-
-#: the random-effects rows of every comparison: method name, tau2 estimator, interval
-RANDOM_EFFECTS_ROWS = (
-    ("CE", "CE", "wald"), ("DL", "DL", "wald"), ("PM", "PM", "wald"), ("REML", "REML", "wald"), ("ML", "ML", "wald"),
-    ("EB", "EB", "wald"), ("SJ", "SJ", "wald"), ("HE", "HE", "wald"), ("HS", "HS", "wald"),
-    ("REML-HKSJ", "REML", "hksj_guarded"),
-)  # fmt: skip
 
 
 def frequentist_rows(effects: Effects, *, analysis: str = "", level: float = 0.95) -> list[dict[str, Any]]:
@@ -209,24 +214,15 @@ def frequentist_rows(effects: Effects, *, analysis: str = "", level: float = 0.9
     level : float
         Of the intervals.
     """
-    wanted: list[tuple[str, Callable[[], Any]]] = [
-        (name, partial(random_effects, effects, method=method, ci=ci, level=level))
-        for name, method, ci in RANDOM_EFFECTS_ROWS
-    ]
-    studies = effects.studies
-    if studies is not None and studies.kind == "dichotomous":
-        if effects.measure in ("RR", "OR", "RD"):
-            wanted.append(("DL-MH", partial(random_effects, effects, method="DL-MH", level=level)))
-            wanted.append(("MH", partial(mantel_haenszel, studies, effects.measure, level=level)))
-        if effects.measure in ("OR", "PETO"):
-            wanted.append(("Peto", partial(peto, studies, level=level)))
     rows = []
-    for name, pool in wanted:
+    for method in FREQUENTIST.values():
+        if not method.applies(effects):
+            continue
         try:
-            rows += tidy_frequentist(pool(), name, effects, analysis)
+            rows += tidy_frequentist(method.pool(effects, level), method.name, effects, analysis)
         except DataError as error:
             # a method that these data leave undefined keeps its row, with the reason
-            empty = {"analysis": analysis, "method": name, "measure": effects.measure, "term": "mu"}
+            empty = {"analysis": analysis, "method": method.name, "measure": effects.measure, "term": MEAN}
             rows.append({**empty, "k": effects.k, "n": effects.n, "note": f"not estimable: {error.what}"})
     return rows
 

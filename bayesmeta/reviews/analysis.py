@@ -11,6 +11,8 @@ import numpy as np
 
 from bayesmeta.checks.engine_agreement import AGREE_WITHIN, engine_agreement, worst_disagreement
 from bayesmeta.effects.compute import MEASURES, Effects, effect_sizes
+from bayesmeta.engines.choose import ENGINES
+from bayesmeta.engines.terms import study_term
 from bayesmeta.errors import BayesmetaError
 from bayesmeta.frequentist.random_effects import random_effects
 from bayesmeta.model.likelihoods.registry import LIKELIHOODS, default_likelihood, model_data
@@ -18,6 +20,7 @@ from bayesmeta.model.priors.defaults import default_priors
 from bayesmeta.model.priors.parse import parse_priors
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.posterior.fit import solve
+from bayesmeta.posterior.method import BayesianMethod
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.scale import to_natural
 from bayesmeta.posterior.summary import summarize
@@ -106,9 +109,9 @@ def run_analysis(
     for name, posterior in posteriors.items():
         summaries[name] = summarize(posterior, level=level, better=analysis.better, mid=mid)
         rows += tidy_posterior(posterior, summaries[name], analysis.id)
-        if posterior.engine == "quadrature":
+        if ENGINES[posterior.engine].exact:
             rows += averaged_rows(posterior, analysis.id, level=level, better=analysis.better, mid=mid)
-        if posterior.engine == "nuts":
+        if posterior.solution.diagnostics:
             result.diagnostics.append({"method": name, **dict(posterior.solution.diagnostics)})
         if save_fit:
             save_fit(name, posterior)
@@ -159,7 +162,7 @@ def _mid(review: Review, analysis: Analysis) -> float | None:
 
 
 def _priors(review: Review, analysis: Analysis, effects: Effects, likelihood: str) -> Priors:
-    default = default_priors(effects.measure, model_data(effects, likelihood), log=effects.log)
+    default = default_priors(effects.measure, model_data(effects, likelihood))
     stated = review.priors.get(analysis.measure)
     return parse_priors(stated.given(), default) if stated else default
 
@@ -182,7 +185,7 @@ def _fit_all(review: Review, analysis: Analysis, effects: Effects, result: Analy
             try:
                 posterior = solve(data, priors, engine, review.settings.seed)
             except BayesmetaError as error:
-                result.errors.append(f"bayes:{likelihood}:{engine}: {error}")
+                result.errors.append(f"{BayesianMethod(likelihood, engine).id}: {error}")
             else:
                 posteriors[posterior.method] = posterior
     return posteriors
@@ -190,13 +193,16 @@ def _fit_all(review: Review, analysis: Analysis, effects: Effects, result: Analy
 
 def _primary(posteriors: dict[str, Posterior]) -> str:
     """Choose the fit to show: the data as they are before the normal approximation, the exact engine before the sampled one."""
-    ranked = sorted(posteriors, key=lambda name: (":normal:" in name, ":nuts" in name))
-    return ranked[0] if ranked else ""
+
+    def approximations(name: str) -> tuple[bool, bool]:
+        return posteriors[name].likelihood == "normal", not ENGINES[posteriors[name].engine].exact
+
+    return min(posteriors, key=approximations, default="")
 
 
 def _compare_engines(posteriors: dict[str, Posterior], summaries: dict[str, Any], result: AnalysisResult) -> None:
     for likelihood in LIKELIHOODS:
-        names = [f"bayes:{likelihood}:{engine}" for engine in ("nuts", "quadrature")]
+        names = [BayesianMethod(likelihood, engine).id for engine in ("nuts", "quadrature")]
         if not all(name in posteriors for name in names):
             continue
         made = (summaries[names[0]], summaries[names[1]]) if summaries else None
@@ -229,7 +235,13 @@ def _alternatives(
             continue
         summary = summarize(posterior, level=level, better=analysis.better, mid=mid, studies=False)
         for row in tidy_posterior(posterior, summary, analysis.id):
-            rows.append({**row, "method": f"bayes:normal:quadrature:{alternative.name}", "priors": str(priors.scale)})
+            rows.append(
+                {
+                    **row,
+                    "method": BayesianMethod("normal", "quadrature", alternative.name).id,
+                    "priors": str(priors.scale),
+                }
+            )
     return rows
 
 
@@ -245,7 +257,7 @@ def _study_rows(effects: Effects, summary: Any, level: float) -> list[dict[str, 
     for i, label in enumerate(effects.labels):
         arms = {name: float(column[i]) for name, column in studies.columns.items()} if studies is not None else {}
         ends = back(np.array([effects.yi[i], effects.yi[i] - z * effects.sei[i], effects.yi[i] + z * effects.sei[i]]))
-        term = f"theta[{label}]"
+        term = study_term(label)
         known = summary is not None and term in summary.index
         shrunk = (
             back(summary.loc[term, ["median", "ci_low", "ci_high"]].to_numpy(float)) if known else np.full(3, np.nan)

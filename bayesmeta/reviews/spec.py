@@ -54,7 +54,7 @@ class PriorTexts(_Strict):
         from bayesmeta.model.priors.defaults import default_priors
 
         try:
-            parse_priors(self.given(), default_priors("RR", log=True))
+            parse_priors(self.given(), default_priors("RR"))
         except BayesmetaError as error:
             # as a ValueError pydantic adds the place and goes on to the other complaints
             raise ValueError(str(error)) from None

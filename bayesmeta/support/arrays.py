@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
+
 from numpy.typing import NDArray
 
-#: a numpy array of floats; docstrings say its shape
-Array = NDArray[np.float64]
+#: a numpy array; docstrings say its shape
+Array = NDArray[Any]

@@ -31,7 +31,7 @@ Y, V = [0.1, 0.3, -0.2], [0.04, 0.1, 0.09]
 
 @pytest.mark.parametrize("measure", ["RR", "OR", "HR", "ROM", "PETO", "OE"])
 def test_log_ratios_have_one_default(measure: str) -> None:
-    assert default_priors(measure, log=True).to_dict() == {"mu": "Normal(0, 2.82)", "tau": "HalfNormal(0.5)"}
+    assert default_priors(measure).to_dict() == {"mu": "Normal(0, 2.82)", "tau": "HalfNormal(0.5)"}
 
 
 def test_smd_has_its_own() -> None:

@@ -17,6 +17,8 @@ from bayesmeta.engines.marginals.point_masses import PointMasses
 from bayesmeta.engines.marginals.tabulated import Tabulated
 from bayesmeta.engines.marginals.tau import TauFunctions
 from bayesmeta.engines.numerics.inversion import invert_panels
+from bayesmeta.engines.solution import Computed
+from bayesmeta.engines.terms import Terms, terms_of
 from bayesmeta.errors import SpecError
 from bayesmeta.model.likelihoods.registry import ModelData, likelihood_for
 from bayesmeta.model.priors.priors import Priors
@@ -27,7 +29,7 @@ DRAWN_AT_ONCE = 2000
 
 
 @dataclass(frozen=True)
-class ArmSolution:
+class ArmSolution(Computed):
     """The posterior of mu, tau, theta_new and every theta_i, by quadrature over mu and tau.
 
     Parameters
@@ -68,9 +70,14 @@ class ArmSolution:
     conditional: tuple[Conditional, Slices] | None = None
 
     @cached_property
+    def terms(self) -> Terms:
+        """Names of the terms."""
+        return terms_of(self.data.labels)
+
+    @cached_property
     def shrunken(self) -> tuple[Any, ...]:
         """Each study's own effect, as families of terms ``theta[name]``."""
-        terms = tuple(f"theta[{label}]" for label in self.data.labels)
+        terms = self.terms.studies
         if self.slices is None:
             assert self.priors.mu.point is not None
             if not self.tau.any():

@@ -19,11 +19,13 @@ from bayesmeta.engines.arm_level.study_table import FALL, tabulate
 from bayesmeta.engines.marginals.normal_mixtures import NormalMixtures
 from bayesmeta.engines.marginals.point_masses import PointMasses
 from bayesmeta.engines.marginals.tau import TauFunctions
-from bayesmeta.engines.normal.formulas import finite_moments, tau_map, typical_variance
+from bayesmeta.engines.normal.formulas import finite_moments, tau_map
 from bayesmeta.engines.normal.solve import solve_normal
 from bayesmeta.engines.numerics.legendre import legendre_rule
 from bayesmeta.engines.numerics.panels import Map, PanelDensity, integrate
+from bayesmeta.engines.terms import HETEROGENEITY, MEAN, NEW_STUDY
 from bayesmeta.errors import ConvergenceError, DataError, SpecError
+from bayesmeta.frequentist.i_squared import i_squared, typical_variance
 from bayesmeta.model.likelihoods.registry import ModelData
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
@@ -135,7 +137,7 @@ def _solve(
     mixture = SliceMixture(weights, slices.tau, slices.edges, value)
     of_mu = 4 if priors.mu.proper else moments
     spreads = (False, bool(slices.tau.any()))
-    effects = effect_family(("mu", "theta_new"), mixture, spreads, (of_mu, moments), 0.0)
+    effects = effect_family((MEAN, NEW_STUDY), mixture, spreads, (of_mu, moments), 0.0)
     known = None if fixed is not None else (conditional, everything)
     return ArmSolution(
         data, priors, studies, scale, (effects,), slices, slices.tau, weights, total, error, mixture, known
@@ -192,8 +194,8 @@ def _normal_guess(data: ModelData, priors: Priors) -> PanelDensity:
 
 
 def _fixed_scale(tau: float, data: ModelData) -> PointMasses:
-    share = 100 * tau**2 / (tau**2 + typical_variance(data.study_variance))
-    return PointMasses(("tau", "tau2", "i2"), np.array([tau, tau**2, share]))
+    share = i_squared(tau**2, typical_variance(data.study_variance))
+    return PointMasses(HETEROGENEITY, np.array([tau, tau**2, share]))
 
 
 def _solve_fixed_mu(
@@ -221,8 +223,8 @@ def _solve_fixed_mu(
         scale = TauFunctions(density, typical_variance(data.study_variance), moments)
     kept = (weights > 1e-17) & ((tau > 0) | (fixed is not None))
     tau, weights = tau[kept], weights[kept] / weights[kept].sum()
-    known = PointMasses(("mu",), np.array([mu]))
-    new: Any = PointMasses(("theta_new",), np.array([mu]))
+    known = PointMasses((MEAN,), np.array([mu]))
+    new: Any = PointMasses((NEW_STUDY,), np.array([mu]))
     if tau.any():
-        new = NormalMixtures(("theta_new",), weights, np.full((1, len(tau)), mu), tau[None], (moments,))
+        new = NormalMixtures((NEW_STUDY,), weights, np.full((1, len(tau)), mu), tau[None], (moments,))
     return ArmSolution(data, priors, studies, scale, (known, new), None, tau, weights, total, error)

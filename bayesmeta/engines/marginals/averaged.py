@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from bayesmeta.engines.marginals.point_masses import PointMasses
+from bayesmeta.engines.marginals.protocol import Exact
 from bayesmeta.engines.marginals.shortest import column_quantile, equalize_density, shortest_interval
 from bayesmeta.support.arrays import Array
 
 
 @dataclass(frozen=True)
-class Averaged:
+class Averaged(Exact):
     """Distributions averaged over models, one mixture a term; a model may put all its mass at one value.
 
     Parameters

@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from bayesmeta.engines.marginals.protocol import Exact
 from bayesmeta.engines.marginals.shortest import column_quantile, equalize_density, shortest_interval
 from bayesmeta.support.arrays import Array
 
@@ -18,7 +19,7 @@ SQRT_2PI = float(np.sqrt(2 * np.pi))
 
 
 @dataclass(frozen=True)
-class NormalMixtures:
+class NormalMixtures(Exact):
     """Finite mixtures of normals that share their weights, one mixture a term.
 
     Parameters

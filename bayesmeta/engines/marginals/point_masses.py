@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayesmeta.engines.marginals.protocol import Exact
 from bayesmeta.support.arrays import Array
 
 
 @dataclass(frozen=True)
-class PointMasses:
+class PointMasses(Exact):
     """Terms that are known: all probability at one value each.
 
     Parameters

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayesmeta.engines.terms import HETEROGENEITY
 from bayesmeta.support.arrays import Array
 
 
@@ -61,7 +62,7 @@ class Samples:
         for term, row in zip(self.terms, self._flat, strict=True):
             grid, density, _ = array_stats.kde(row)
             # arviz ends its grid at the least draw; down to the bound the density is that of the bound
-            left = np.where(x >= 0, density[0], 0.0) if term in ("tau", "tau2", "i2") else 0.0
+            left = np.where(x >= 0, density[0], 0.0) if term in HETEROGENEITY else 0.0
             columns.append(np.where(x < grid[0], left, np.interp(x, grid, density, right=0.0)))
         return np.stack(columns, axis=-1)
 

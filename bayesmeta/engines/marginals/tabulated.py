@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from bayesmeta.engines.marginals.protocol import Exact
 from bayesmeta.engines.marginals.shortest import equalize_density, shortest_interval
 from bayesmeta.engines.numerics.panels import Map, PanelDensity, integrate
 from bayesmeta.support.arrays import Array
@@ -54,7 +55,7 @@ class Density:
 
 
 @dataclass(frozen=True)
-class Tabulated:
+class Tabulated(Exact):
     """Several terms with computable densities, behind the same verbs as the other families.
 
     Parameters

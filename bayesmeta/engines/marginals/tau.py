@@ -7,13 +7,16 @@ from functools import partial
 
 import numpy as np
 
+from bayesmeta.engines.marginals.protocol import Exact
 from bayesmeta.engines.marginals.shortest import column_quantile, equalize_density, shortest_interval
 from bayesmeta.engines.numerics.panels import PanelDensity
+from bayesmeta.engines.terms import HETEROGENEITY
+from bayesmeta.frequentist.i_squared import i_squared, tau2_of_i_squared
 from bayesmeta.support.arrays import Array
 
 
 @dataclass(frozen=True)
-class TauFunctions:
+class TauFunctions(Exact):
     """tau, tau2 and I2: increasing functions of one scale whose density is known.
 
     Parameters
@@ -29,7 +32,7 @@ class TauFunctions:
     density: PanelDensity
     typical_variance: float
     finite_moments: int = 4
-    terms: tuple[str, ...] = ("tau", "tau2", "i2")
+    terms: tuple[str, ...] = HETEROGENEITY
 
     def take(self, term: str) -> TauFunctions:
         """Return the distribution of one term."""
@@ -42,7 +45,7 @@ class TauFunctions:
             variance = tau * tau
             if term == "tau2":
                 return variance
-            return np.where(np.isinf(variance), 100.0, 100.0 * variance / (variance + self.typical_variance))
+            return i_squared(variance, self.typical_variance)
 
     def _to_tau(self, term: str, value: Array) -> tuple[Array, Array]:
         """Return tau of a value and dtau/dvalue."""
@@ -54,7 +57,7 @@ class TauFunctions:
                 tau = np.sqrt(value)
                 return tau, 0.5 / tau
             share = np.minimum(value / 100.0, 1.0)
-            tau = np.sqrt(self.typical_variance * share / (1 - share))
+            tau = np.sqrt(tau2_of_i_squared(value, self.typical_variance))
             return tau, 0.005 * np.sqrt(self.typical_variance / share) / (1 - share) ** 1.5
 
     def mean(self) -> Array:

@@ -230,7 +230,7 @@ def _stacked_map(priors: Priors, size: Array) -> Map:
 
 def _maps_of(maps: Map, owner: Array) -> Map:
     scale, centre = (np.asarray(values)[owner] for values in (maps.scale, maps.centre))
-    return Map(maps.kind, maps.low, scale, centre)
+    return Map(maps.kind, maps.low, scale, centre)  # type: ignore[arg-type]
 
 
 def _felt(batch: Batch, size: Array, moment: int) -> tuple[Array, Array]:

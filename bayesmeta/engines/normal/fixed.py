@@ -9,10 +9,14 @@ import numpy as np
 from bayesmeta.engines.marginals.normal_mixtures import NormalMixtures
 from bayesmeta.engines.marginals.point_masses import PointMasses
 from bayesmeta.engines.marginals.tau import TauFunctions
-from bayesmeta.engines.normal.formulas import LOG_2PI, conditional_mu, log_likelihood_tau, tau_map, typical_variance
+from bayesmeta.engines.normal.formulas import conditional_mu, log_likelihood_tau, tau_map
+from bayesmeta.engines.normal.model import LOG_2PI
 from bayesmeta.engines.numerics.legendre import legendre_rule
 from bayesmeta.engines.numerics.panels import PanelDensity, integrate
+from bayesmeta.engines.solution import Computed
+from bayesmeta.engines.terms import HETEROGENEITY, Terms, terms_of
 from bayesmeta.errors import DataError, SpecError
+from bayesmeta.frequentist.i_squared import i_squared, typical_variance
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
 
@@ -21,7 +25,7 @@ HALVINGS, FEW_NODES = 32, 12
 
 
 @dataclass(frozen=True)
-class PointSolution:
+class PointSolution(Computed):
     """The posterior under a point prior of mu, of tau, or of both.
 
     Parameters
@@ -30,6 +34,8 @@ class PointSolution:
         Effects and variances on the model scale.
     priors : Priors
         With at least one point.
+    terms : Terms
+        Names of the terms.
     families : tuple
         The marginal distributions: ``PointMasses`` of what is known, ``TauFunctions`` and ``NormalMixtures`` of the rest.
     density : PanelDensity or None
@@ -43,10 +49,16 @@ class PointSolution:
     yi: Array
     vi: Array
     priors: Priors
+    terms: Terms
     families: tuple[PointMasses | TauFunctions | NormalMixtures, ...]
     density: PanelDensity | None
     log_marginal_likelihood: float
     error: float
+
+    @property
+    def pooled(self) -> tuple[PointMasses | TauFunctions | NormalMixtures, ...]:
+        """The marginal distributions: the effects in the studies cost nothing more."""
+        return self.families
 
     def sample(self, size: int, rng: np.random.Generator) -> dict[str, Array]:
         """Draw independently from the joint posterior.
@@ -92,7 +104,7 @@ def solve_point(yi: Array, vi: Array, priors: Priors, labels: tuple[str, ...]) -
     priors : Priors
         Point for mu, for tau (or tau2), or for both; the other Normal or Flat (mu), any proper prior (tau).
     labels : tuple of str
-        Study names, for the terms ``theta[name]``.
+        Labels of the studies, for the terms ``theta[label]``.
 
     Raises
     ------
@@ -111,13 +123,13 @@ def solve_point(yi: Array, vi: Array, priors: Priors, labels: tuple[str, ...]) -
         )
     if not len(yi):
         raise DataError("no study can be pooled", fix="check the exclusions and the measure")
-    names = ("mu", "theta_new", *(f"theta[{label}]" for label in labels))
+    terms = terms_of(labels)
     if priors.scale.point is None:
-        return _fixed_mu(yi, vi, priors, names, float(priors.mu.args[0]))
-    return _fixed_tau(yi, vi, priors, names, priors.tau_support[0])
+        return _fixed_mu(yi, vi, priors, terms, float(priors.mu.args[0]))
+    return _fixed_tau(yi, vi, priors, terms, priors.tau_support[0])
 
 
-def _fixed_tau(yi: Array, vi: Array, priors: Priors, names: tuple[str, ...], tau: float) -> PointSolution:
+def _fixed_tau(yi: Array, vi: Array, priors: Priors, terms: Terms, tau: float) -> PointSolution:
     node = np.array([tau])
     if priors.mu.point is None:
         (mean,), (variance,) = conditional_mu(node, yi, vi, priors)
@@ -128,13 +140,13 @@ def _fixed_tau(yi: Array, vi: Array, priors: Priors, names: tuple[str, ...], tau
     share = tau**2 / (tau**2 + vi)
     means = np.array([mean, mean, *(mean + share * (yi - mean))])
     variances = np.array([variance, variance + tau**2, *(share * vi + (1 - share) ** 2 * variance)])
-    i2 = 100 * tau**2 / (tau**2 + typical_variance(vi))
-    scale = PointMasses(("tau", "tau2", "i2"), np.array([tau, tau**2, i2]))
+    scale = PointMasses(HETEROGENEITY, np.array([tau, tau**2, i_squared(tau**2, typical_variance(vi))]))
+    names = (*terms.coefficients, *terms.new, *terms.studies)
     effects = _effects(names, np.ones(1), means[:, None], np.sqrt(variances)[:, None], (4,) * len(names))
-    return PointSolution(yi, vi, priors, (scale, *effects), None, log_likelihood, 0.0)
+    return PointSolution(yi, vi, priors, terms, (scale, *effects), None, log_likelihood, 0.0)
 
 
-def _fixed_mu(yi: Array, vi: Array, priors: Priors, names: tuple[str, ...], mu: float) -> PointSolution:
+def _fixed_mu(yi: Array, vi: Array, priors: Priors, terms: Terms, mu: float) -> PointSolution:
     k = len(yi)
     exponent = priors.tau_tail_exponent + k
     moments = max(0, int(min(4, np.ceil(exponent - 1) - 1))) if np.isfinite(exponent) else 4
@@ -154,9 +166,10 @@ def _fixed_mu(yi: Array, vi: Array, priors: Priors, names: tuple[str, ...], mu: 
     share = tau**2 / (tau**2 + vi[:, None])
     means = np.vstack([np.full((2, len(tau)), mu), mu + share * (yi[:, None] - mu)])
     sds = np.vstack([np.zeros_like(tau), tau, np.sqrt(share * vi[:, None])])
+    names = (*terms.coefficients, *terms.new, *terms.studies)
     effects = _effects(names, weights / weights.sum(), means, sds, (4, moments, *[4] * k))
     scale = TauFunctions(density, typical_variance(vi), moments)
-    return PointSolution(yi, vi, priors, (scale, *effects), density, density.log_total, density.error)
+    return PointSolution(yi, vi, priors, terms, (scale, *effects), density, density.log_total, density.error)
 
 
 def _graded(density: PanelDensity) -> tuple[Array, Array]:

@@ -1,28 +1,27 @@
-"""Closed forms of the normal-normal model given tau, and where its prior for tau has mass."""
+"""Closed forms of the model with normal likelihood given tau, and where the posterior of tau has mass."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from bayesmeta.engines.normal.model import LOG_2PI, NormalModel
 from bayesmeta.engines.numerics.panels import Map
 from bayesmeta.errors import SpecError
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
 
-LOG_2PI = float(np.log(2 * np.pi))
-
 
 def conditional_mu(tau: Array, yi: Array, vi: Array, priors: Priors) -> tuple[Array, Array]:
-    """Mean and variance of mu given tau and the data, each of the shape of ``tau``.
+    """Mean and variance of mu given tau and the data of a pairwise meta-analysis, each of the shape of ``tau``.
 
     Parameters
     ----------
     tau : numpy.ndarray, shape (...)
-        Any shape.
+        Between-study standard deviations.
     yi, vi : numpy.ndarray, shape (k,) or (..., k)
-        One analysis, or one for each place of ``tau`` (broadcast).
+        Effects and variances of one analysis, or of one per value of ``tau`` (broadcast).
     priors : Priors
-        Of mu.
+        With a Normal or Flat prior for mu.
     """
     weights = 1.0 / (vi + tau[..., None] ** 2)
     precision, weighted = weights.sum(axis=-1), np.vecdot(weights, yi)
@@ -33,7 +32,7 @@ def conditional_mu(tau: Array, yi: Array, vi: Array, priors: Priors) -> tuple[Ar
 
 
 def log_likelihood_tau(tau: Array, yi: Array, vi: Array, priors: Priors) -> Array:
-    """Log likelihood of tau with mu integrated out, at each of ``tau`` (shapes as in ``conditional_mu``); natural log."""
+    """Log likelihood of tau with mu integrated out, at each ``tau`` (arguments as ``conditional_mu``); natural log."""
     total = vi + tau[..., None] ** 2
     mean, variance = conditional_mu(tau, yi, vi, priors)
     value = -0.5 * (LOG_2PI + np.log(total) + (yi - mean[..., None]) ** 2 / total).sum(axis=-1)
@@ -43,18 +42,44 @@ def log_likelihood_tau(tau: Array, yi: Array, vi: Array, priors: Priors) -> Arra
     return value + 0.5 * (LOG_2PI + np.log(variance))
 
 
-def typical_variance(vi: Array) -> float:
-    """Typical within-study variance s2 of Higgins and Thompson (2002, Stat Med 21:1539, eq. 9); v itself for one study."""
-    weights = 1.0 / vi
-    if len(vi) == 1:
-        return float(vi[0])
-    weights = np.sort(weights)
-    # (sum w)^2 - sum w^2 is twice the sum of the products of all pairs, and this form does not cancel
-    return float((len(vi) - 1) * weights.sum() / (2 * (weights[1:] * np.cumsum(weights)[:-1]).sum()))
+def conditional_coefficients(tau: Array, model: NormalModel) -> tuple[Array, Array]:
+    """Mean and covariance of the coefficients given tau and the data.
+
+    Parameters
+    ----------
+    tau : numpy.ndarray, shape (T,)
+        Between-study standard deviations.
+    model : NormalModel
+        n estimates, p coefficients.
+
+    Returns
+    -------
+    mean : numpy.ndarray, shape (T, p)
+    covariance : numpy.ndarray, shape (T, p, p)
+        Both on the model scale: (X' W X + P)^-1 (X' W y + P m) and (X' W X + P)^-1, with W = diag(1 / (s + tau^2 r)).
+    """
+    weights = 1.0 / (model.s + tau[:, None] ** 2 * model.r)
+    p = model.x.shape[1]
+    products = (model.x[:, :, None] * model.x[:, None, :]).reshape(model.n, p * p)
+    precision = (weights @ products).reshape(len(tau), p, p) + model.prior.precision
+    weighted = weights @ (model.x * model.y[:, None]) + model.prior.precision @ model.prior.mean
+    covariance = np.linalg.inv(precision)
+    return np.linalg.solve(precision, weighted[..., None])[..., 0], covariance
+
+
+def log_likelihood_of_scale(tau: Array, model: NormalModel) -> Array:
+    """Log likelihood of tau with the coefficients integrated out, at each ``tau``, shape (T,); natural log."""
+    total = model.s + tau[:, None] ** 2 * model.r
+    mean, covariance = conditional_coefficients(tau, model)
+    residual = model.y - mean @ model.x.T
+    value = -0.5 * (LOG_2PI + np.log(total) + residual**2 / total).sum(axis=1)
+    offset = mean - model.prior.mean
+    value += 0.5 * np.linalg.slogdet(covariance)[1] - 0.5 * ((offset @ model.prior.precision) * offset).sum(axis=1)
+    return value + model.prior.log_normalization + model.log_jacobian
 
 
 def check_supported(priors: Priors) -> None:
-    """Refuse a prior of mu for which the conditional posterior is not normal.
+    """Refuse a prior for mu for which the conditional posterior is not normal.
 
     Raises
     ------
@@ -67,24 +92,33 @@ def check_supported(priors: Priors) -> None:
         )
 
 
-def finite_moments(k: int, priors: Priors) -> int:
-    """How many moments of tau (4 at most) its posterior has after k studies.
+def finite_moments(k: int, priors: Priors, flat: int | None = None) -> int:
+    """Number of moments of tau (4 at most) that its posterior has after k estimates.
 
-    The likelihood of tau falls as tau^-k (one power less with mu flat), times the tail of the prior.
+    The likelihood of tau falls as tau^-k, one power less per coefficient with a flat prior, times the tail of the prior.
+
+    Parameters
+    ----------
+    k : int
+        Number of estimates.
+    priors : Priors
+        Priors for mu and tau.
+    flat : int, optional
+        Number of coefficients with a flat prior; default: 1 or 0, by the prior for mu.
     """
-    exponent = priors.tau_tail_exponent + k - (priors.mu.family == "Flat")
+    exponent = priors.tau_tail_exponent + k - ((priors.mu.family == "Flat") if flat is None else flat)
     return max(0, int(min(4, np.ceil(exponent - 1) - 1))) if np.isfinite(exponent) else 4
 
 
 def typical_tau(yi: Array, vi: Array, priors: Priors) -> Array:
-    """A tau that lies where the posterior of tau does, give or take some orders of magnitude.
+    """A tau that is where the posterior of tau is, give or take some orders of magnitude.
 
     Parameters
     ----------
     yi, vi : numpy.ndarray, shape (..., k)
-        Effects and variances of one or many analyses.
+        Effects (or residuals of them) and variances of one or many analyses.
     priors : Priors
-        Of tau.
+        With the prior for tau.
 
     Returns
     -------
@@ -101,7 +135,7 @@ def tau_map(priors: Priors, scale: float) -> Map:
     Parameters
     ----------
     priors : Priors
-        Of the model.
+        With the prior for tau.
     scale : float
         A typical tau, which goes to the middle.
     """

@@ -1,7 +1,8 @@
-"""The deterministic engine: the exact posterior of the normal-normal model, by quadrature over tau.
+"""Posterior of the linear model with normal likelihood, by quadrature over tau.
 
-Given tau the mean effect has a conjugate normal posterior, so everything but tau is known in closed form and only a one-dimensional
-integral is left (Higgins, Thompson and Spiegelhalter 2009, J R Stat Soc A 172:137-159; Roever 2020, J Stat Softw 93(6)).
+Given tau the coefficients have a conjugate normal posterior, so everything but tau is known in closed form and a one-dimensional integral
+is left (Higgins, Thompson and Spiegelhalter 2009, J R Stat Soc A 172:137-159; Roever 2020, J Stat Softw 93(6)). A pairwise meta-analysis
+has one coefficient, mu.
 """
 
 from __future__ import annotations
@@ -10,58 +11,117 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayesmeta.effects.covariance import Covariance
+from bayesmeta.effects.design import mean_only
 from bayesmeta.engines.marginals.normal_mixtures import NormalMixtures
 from bayesmeta.engines.marginals.tau import TauFunctions
 from bayesmeta.engines.normal.formulas import (
     check_supported,
+    conditional_coefficients,
     conditional_mu,
     finite_moments,
+    log_likelihood_of_scale,
     log_likelihood_tau,
     tau_map,
     typical_tau,
-    typical_variance,
 )
+from bayesmeta.engines.normal.model import NormalModel, mean_prior, normal_model
 from bayesmeta.engines.numerics.panels import integrate
-from bayesmeta.errors import DataError
+from bayesmeta.engines.solution import Computed
+from bayesmeta.engines.terms import Terms, terms_of
+from bayesmeta.errors import DataError, SpecError
+from bayesmeta.frequentist.i_squared import typical_variance
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
 
 
-@dataclass(frozen=True)
-class QuadratureSolution:
-    """The posterior of mu, tau, theta_new and every theta_i, known exactly.
+@dataclass(frozen=True, eq=False)
+class QuadratureSolution(Computed):
+    """The posterior of the coefficients, tau and the effect in each study, by quadrature over tau.
 
     Parameters
     ----------
+    model : NormalModel
+        Data, design and prior for the coefficients.
+    priors : Priors
+        With the prior for tau.
+    terms : Terms
+        Names of the terms.
     scale : TauFunctions
-        tau, tau2 and I2.
+        Marginal distributions of tau, tau2 and I2.
     effects : NormalMixtures
-        mu, theta_new and theta_1..k, as mixtures over the nodes of tau.
+        Marginal distributions of the coefficients, theta_new and the effect in each study, as mixtures over the nodes of tau.
+    tau : numpy.ndarray, shape (J,)
+        Those nodes; ``effects.weights`` are their probabilities.
     log_marginal_likelihood : float
-        Natural log of p(y), in the units of y; under a flat prior of mu only defined up to a constant.
+        Natural log of p(y), in the units of y; under a flat prior for a coefficient it is defined up to a constant only.
     error : float
         Estimated relative error of the integral over tau.
     """
 
-    yi: Array
-    vi: Array
+    model: NormalModel
     priors: Priors
+    terms: Terms
     scale: TauFunctions
     effects: NormalMixtures
+    tau: Array
     log_marginal_likelihood: float
     error: float
 
     @property
     def families(self) -> tuple[TauFunctions, NormalMixtures]:
-        """The marginal distributions, by kind."""
+        """Marginal distributions of all terms, by family."""
         return self.scale, self.effects
 
+    @property
+    def pooled(self) -> tuple[TauFunctions, NormalMixtures]:
+        """The same: the effects in the studies cost nothing more."""
+        return self.families
+
+    def combinations(self, weights: Array, names: tuple[str, ...], *, new_study: bool = False) -> NormalMixtures:
+        """Marginal distributions of linear combinations of the coefficients, L b.
+
+        Parameters
+        ----------
+        weights : numpy.ndarray, shape (m, p)
+            The rows of L: values of the columns of the design matrix, or contrasts of coefficients.
+        names : tuple of str
+            Names of the m combinations.
+        new_study : bool
+            Whether to add the between-study deviation of a new study, Normal(0, tau^2).
+        """
+        mean, covariance = conditional_coefficients(self.tau, self.model)
+        variance = np.einsum("mp,tpq,mq->mt", weights, covariance, weights)
+        if new_study:
+            variance = variance + self.tau**2
+        flat = self.model.prior.flat > 0
+        moments = self.scale.finite_moments if flat or new_study else 4
+        return NormalMixtures(
+            names, self.effects.weights, weights @ mean.T, np.sqrt(variance), finite_moments=(moments,) * len(names)
+        )
+
     def joint_pdf(self, mu: Array, tau: Array) -> Array:
-        """Joint posterior density of mu and tau, at arrays that broadcast."""
+        """Joint posterior density of the single coefficient and tau, at arrays that broadcast.
+
+        Raises
+        ------
+        SpecError
+            With several coefficients.
+        """
+        if len(self.terms.coefficients) > 1:
+            raise SpecError("the joint density of mu and tau is for models with one coefficient")
         mu, tau = np.broadcast_arrays(np.asarray(mu, dtype=float), np.asarray(tau, dtype=float))
-        mean, variance = conditional_mu(tau, self.yi, self.vi, self.priors)
+        mean, variance = self._conditional(tau.ravel())
+        mean, variance = mean.reshape(tau.shape), variance.reshape(tau.shape)
         given = np.exp(-0.5 * (mu - mean) ** 2 / variance) / np.sqrt(2 * np.pi * variance)
         return given * self.scale.density.pdf(tau)
+
+    def _conditional(self, tau: Array) -> tuple[Array, Array]:
+        """Mean and variance of the single coefficient given each tau, of the shape of ``tau``."""
+        if self.model.pairwise:
+            return conditional_mu(tau, self.model.y, self.model.s, self.priors)
+        mean, covariance = conditional_coefficients(tau, self.model)
+        return mean[:, 0], covariance[:, 0, 0]
 
     def sample(self, size: int, rng: np.random.Generator) -> dict[str, Array]:
         """Draw independently from the joint posterior.
@@ -69,77 +129,151 @@ class QuadratureSolution:
         Returns
         -------
         dict
-            mu, tau, theta_new of shape (size,) and theta of shape (size, k).
+            Each coefficient, tau, and theta_new where it is a term, of shape (size,); theta of shape (size, n).
         """
-        tau = self.scale.density.quantile(rng.uniform(size=size))
-        mean, variance = conditional_mu(tau, self.yi, self.vi, self.priors)
-        mu = mean + np.sqrt(variance) * rng.standard_normal(size)
-        share = tau[:, None] ** 2 / (tau[:, None] ** 2 + self.vi)
-        noise = rng.standard_normal((size, len(self.yi)))
-        theta = mu[:, None] + share * (self.yi - mu[:, None]) + np.sqrt(share * self.vi) * noise
-        return {"mu": mu, "tau": tau, "theta_new": mu + tau * rng.standard_normal(size), "theta": theta}
+        model, tau = self.model, self.scale.density.quantile(rng.uniform(size=size))
+        if len(self.terms.coefficients) == 1:
+            mean, variance = self._conditional(tau)
+            coefficients = (mean + np.sqrt(variance) * rng.standard_normal(size))[:, None]
+        else:
+            means, covariance = conditional_coefficients(tau, model)
+            noise = rng.standard_normal(means.shape)
+            coefficients = means + np.einsum("tpq,tq->tp", np.linalg.cholesky(covariance), noise)
+        expected = coefficients if model.pairwise else coefficients @ model.x.T
+        between = tau[:, None] ** 2 * model.r
+        share = between / (between + model.s)
+        theta = expected + share * (model.y - expected)
+        theta = theta + np.sqrt(share * model.s) * rng.standard_normal((size, model.n))
+        drawn = dict(zip(self.terms.coefficients, coefficients.T, strict=True)) | {"tau": tau}
+        if self.terms.new:
+            drawn["theta_new"] = coefficients[:, 0] + tau * rng.standard_normal(size)
+        return {**drawn, "theta": model.to_estimates(theta.T).T}
 
 
 def solve_normal(
     yi: Array, vi: Array, priors: Priors, labels: tuple[str, ...], *, nodes_per_panel: int = 20
 ) -> QuadratureSolution:
-    """Compute the posterior of the normal-normal model y_i ~ N(theta_i, v_i), theta_i ~ N(mu, tau2).
+    """Compute the posterior of a pairwise meta-analysis: y_i ~ N(theta_i, v_i), theta_i ~ N(mu, tau2).
 
     Parameters
     ----------
     yi, vi : numpy.ndarray, shape (k,)
         Effects and their variances on the model scale.
     priors : Priors
-        mu Normal or Flat; any proper prior of tau or tau2.
+        mu Normal or Flat; any proper prior for tau or tau2.
     labels : tuple of str
-        Study names, for the terms ``theta[name]``.
+        Labels of the studies, for the terms ``theta[label]``.
     nodes_per_panel : int
-        Doubling it must move nothing by more than 1e-8.
+        Nodes on each panel of tau; doubling it must move nothing by more than 1e-8.
 
     Raises
     ------
     SpecError
-        For a prior of mu the engine cannot treat.
+        For a prior for mu the engine cannot treat.
     DataError
-        With a flat prior of mu and too few studies for a proper posterior.
+        With a flat prior for mu and too few studies for a proper posterior.
     ConvergenceError
         If the integral does not reach its tolerance.
     """
     check_supported(priors)
-    k = len(yi)
-    flat = priors.mu.family == "Flat"
-    if k == 0:
+    model = normal_model(yi, mean_only(len(yi)), Covariance(vi), mean_prior(priors))
+    return solve_linear(model, priors, terms_of(labels), nodes_per_panel=nodes_per_panel)
+
+
+def solve_linear(model: NormalModel, priors: Priors, terms: Terms, *, nodes_per_panel: int = 20) -> QuadratureSolution:
+    """Compute the posterior of the linear model with normal likelihood and one scale.
+
+    Parameters
+    ----------
+    model : NormalModel
+        n estimates, p coefficients, with the prior for the coefficients.
+    priors : Priors
+        With the prior for tau or tau2; the prior for mu is not read where the model has several coefficients.
+    terms : Terms
+        Names of the p coefficients and of the n effects.
+    nodes_per_panel : int
+        Nodes on each panel of tau.
+
+    Raises
+    ------
+    DataError
+        Without estimates, or with flat priors and too few estimates for a proper posterior.
+    ConvergenceError
+        If the integral does not reach its tolerance.
+    """
+    if model.n == 0:
         raise DataError("no study can be pooled", fix="check the exclusions and the measure")
-    moments = finite_moments(k, priors)
-    size = float(typical_tau(yi, vi, priors))
+    moments = finite_moments(model.n, priors, model.prior.flat)
+    size = float(typical_tau(_residuals(model), model.s, priors))
     density = integrate(
-        lambda tau: priors.log_tau_density(tau) + log_likelihood_tau(tau, yi, vi, priors),
+        lambda tau: priors.log_tau_density(tau) + _log_likelihood(tau, model, priors),
         tau_map(priors, size),
         moment=min(moments, 2),
         moment_scale=size,
         nodes_per_panel=nodes_per_panel,
     )
-    # a node is felt by its weight, and by its weight times tau2 in the variance of theta_new
+    # a node matters by its weight, and by its weight times tau2 in the variance of theta_new
     kept = density.weights * (1.0 + (density.nodes / size) ** min(moments, 2)) > 1e-15
     tau, weights = density.nodes[kept], density.weights[kept]
-    mean, variance = conditional_mu(tau, yi, vi, priors)
-    share = tau**2 / (tau**2 + vi[:, None])
-    study_means = mean + share * (yi[:, None] - mean)
-    study_variances = share * vi[:, None] + (1 - share) ** 2 * variance
-    effects = NormalMixtures(
-        ("mu", "theta_new", *(f"theta[{label}]" for label in labels)),
-        weights / weights.sum(),
-        np.vstack([mean, mean, study_means]),
-        np.sqrt(np.vstack([variance, variance + tau**2, study_variances])),
-        # given a proper prior mu has all moments, and a study's own effect has them in any case
-        finite_moments=(moments if flat else 4, moments, *[4] * k),
-    )
-    return QuadratureSolution(
-        yi=yi,
-        vi=vi,
-        priors=priors,
-        scale=TauFunctions(density, typical_variance(vi), moments),
-        effects=effects,
-        log_marginal_likelihood=density.log_total,
-        error=density.error,
-    )
+    scale = TauFunctions(density, _typical_variance(model), moments)
+    effects = _mixtures(model, priors, terms, tau, weights / weights.sum(), moments)
+    return QuadratureSolution(model, priors, terms, scale, effects, tau, density.log_total, density.error)
+
+
+def _log_likelihood(tau: Array, model: NormalModel, priors: Priors) -> Array:
+    if model.pairwise:
+        return log_likelihood_tau(tau, model.y, model.s, priors)
+    return log_likelihood_of_scale(tau, model)
+
+
+def _residuals(model: NormalModel) -> Array:
+    """Residuals of the rotated estimates about their least-squares fit; of a pairwise meta-analysis the effects themselves."""
+    if model.pairwise:
+        return model.y
+    return model.y - model.x @ np.linalg.lstsq(model.x, model.y)[0]
+
+
+def _typical_variance(model: NormalModel) -> float:
+    """Typical sampling variance for I2: (n - p) / tr(W - W X (X'WX)^-1 X'W) with W = S^-1 (Jackson et al. 2012, Stat Med 31:3805)."""
+    if model.pairwise:
+        return typical_variance(model.s)
+    whole = model.to_estimates(np.eye(model.n))
+    weight = np.linalg.inv((whole * model.s) @ whole.T)
+    matrix = model.design.matrix
+    left = weight @ matrix
+    trace = float(np.trace(weight) - np.trace(np.linalg.pinv(matrix.T @ left) @ (left.T @ left)))
+    freedom = model.n - matrix.shape[1]
+    return freedom / trace if freedom > 0 and trace > 0 else float(np.median(np.diag((whole * model.s) @ whole.T)))
+
+
+def _mixtures(
+    model: NormalModel, priors: Priors, terms: Terms, tau: Array, weights: Array, moments: int
+) -> NormalMixtures:
+    """Coefficients, theta_new and the effect in each study as mixtures of normals over the nodes of tau."""
+    # given a proper prior a coefficient has all moments, and the effect in a study has them in any case
+    of_coefficients = moments if model.prior.flat else 4
+    finite = (*[of_coefficients] * len(terms.coefficients), *[moments] * len(terms.new), *[4] * model.n)
+    names = (*terms.coefficients, *terms.new, *terms.studies)
+    if model.pairwise:
+        mean, variance = conditional_mu(tau, model.y, model.s, priors)
+        share = tau**2 / (tau**2 + model.s[:, None])
+        study_means = mean + share * (model.y[:, None] - mean)
+        study_variances = share * model.s[:, None] + (1 - share) ** 2 * variance
+        means = np.vstack([mean, mean, study_means])
+        variances = np.vstack([variance, variance + tau**2, study_variances])
+        return NormalMixtures(names, weights, means, np.sqrt(variances), finite_moments=finite)
+    mean, covariance = conditional_coefficients(tau, model)
+    between = model.r[:, None] * tau**2
+    share = between / (between + model.s[:, None])
+    expected = model.x @ mean.T
+    study_means = model.to_estimates(expected + share * (model.y[:, None] - expected))
+    # coefficients of b in the effect in each study, shape (n, T, p)
+    slope = model.to_estimates((1 - share)[:, :, None] * model.x[:, None, :])
+    within = share * model.s[:, None]
+    known = within if model.back is None else model.back**2 @ within
+    study_variances = known + np.einsum("ntp,tpq,ntq->nt", slope, covariance, slope)
+    variance = np.diagonal(covariance, axis1=1, axis2=2).T
+    new = [variance[0] + tau**2] if terms.new else []
+    means = np.vstack([mean.T, *([mean[:, 0]] if terms.new else []), study_means])
+    variances = np.vstack([variance, *new, study_variances])
+    return NormalMixtures(names, weights, means, np.sqrt(variances), finite_moments=finite)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,9 @@ import numpy as np
 from bayesmeta.engines.marginals.samples import Samples
 from bayesmeta.engines.nuts.model_files import ModelFile
 from bayesmeta.engines.nuts.programs import build_model, program_for
+from bayesmeta.engines.terms import Terms, terms_of
 from bayesmeta.errors import ConvergenceError, SpecError
+from bayesmeta.frequentist.i_squared import i_squared
 from bayesmeta.model.likelihoods.registry import ModelData
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
@@ -47,20 +50,50 @@ class NutsSolution:
     typical_variance: float
     labels: tuple[str, ...]
     log_marginal_likelihood: None = field(default=None, init=False)
+    error: float = field(default=float("nan"), init=False)
+
+    @cached_property
+    def terms(self) -> Terms:
+        """Names of the terms."""
+        return terms_of(self.labels)
 
     @property
     def families(self) -> tuple[Samples]:
-        """The marginal distributions, as samples."""
+        """Marginal distributions of all terms, as samples."""
         tau2 = self.draws["tau"] ** 2
         named = {
             "mu": self.draws["mu"],
             "tau": self.draws["tau"],
             "tau2": tau2,
-            "i2": 100 * tau2 / (tau2 + self.typical_variance),
+            "i2": i_squared(tau2, self.typical_variance),
             "theta_new": self.draws["theta_new"],
         }
-        named |= {f"theta[{label}]": self.draws["theta"][..., i] for i, label in enumerate(self.labels)}
+        named |= {term: self.draws["theta"][..., i] for i, term in enumerate(self.terms.studies)}
         return (Samples(tuple(named), np.stack(list(named.values()))),)
+
+    @property
+    def pooled(self) -> tuple[Samples]:
+        """The same: the effects in the studies cost nothing more."""
+        return self.families
+
+    def sample(self, size: int, rng: np.random.Generator) -> dict[str, Array]:
+        """Take draws at random from the chains, with replacement: arrays of shape (size, ...)."""
+        chains, draws = self.draws["mu"].shape
+        place = rng.integers(chains * draws, size=size)
+        return {name: value.reshape(chains * draws, *value.shape[2:])[place] for name, value in self.draws.items()}
+
+    def chains(self, chains: int, draws: int, rng: np.random.Generator) -> dict[str, Array]:  # noqa: ARG002
+        """Return the chains as they were sampled, whatever numbers are asked for."""
+        return dict(self.draws)
+
+    def joint_pdf(self, mu: Array, tau: Array) -> Array:  # noqa: ARG002
+        """Refuse: draws have no joint density.
+
+        Raises
+        ------
+        SpecError
+        """
+        raise SpecError("only a quadrature fit without point priors has a joint density of mu and tau")
 
 
 def _run(file: ModelFile, data: ModelData, priors: Priors, settings: tuple[int, int, float], seed: int) -> Any:

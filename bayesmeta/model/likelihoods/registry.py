@@ -11,22 +11,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayesmeta.effects.compute import MEASURES, Effects, data_kind
+from bayesmeta.effects.compute import data_kind
+from bayesmeta.effects.effects import Effects
+from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import DataError, SpecError, unknown_name
-from bayesmeta.model.likelihoods import densities
+from bayesmeta.model.likelihoods import crude, densities
 from bayesmeta.model.likelihoods.data import NO_GUIDE, ModelData, binomial_data, nct_data, normal_data, poisson_data
 from bayesmeta.model.likelihoods.densities import log_choose, log_risks
 from bayesmeta.model.priors.baseline import BASELINE_SD
 from bayesmeta.support.arrays import Array
 
 __all__ = [
-    "ARM_LEVEL",
     "BASELINE_SD",
     "LIKELIHOODS",
     "NO_GUIDE",
     "Likelihood",
     "ModelData",
     "StudyModel",
+    "arm_level_likelihood",
     "default_likelihood",
     "likelihood_for",
     "log_choose",
@@ -37,81 +39,146 @@ __all__ = [
 
 @dataclass(frozen=True)
 class StudyModel:
-    """How one study's effect and its nuisance parameter give its data.
+    """How the effect of a study and its nuisance parameter give its data.
 
     Parameters
     ----------
+    model : str
+        Name of the model file in ``models/`` that states it.
     nuisance : str
-        The model variable, one a study, that it needs beside theta; "" for none.
+        Name of the model variable, one per study, that it needs beside theta; "" for none.
     baseline : {"logit", "log", ""}
-        The scale of the nuisance parameter that has the baseline's prior: logit of a risk, log of a rate; "" for none.
+        Scale of the nuisance parameter that takes the prior for the baseline: logit of a risk, log of a rate; "" for none.
     log_density : callable
         ``log_density(columns, theta, nuisance)`` with theta of shape (..., k): natural log of p(data_i | theta_i, nuisance_i).
     replicate : callable
         ``replicate(columns, theta, nuisance, rng)``: new data, a mapping of column to array of shape (..., k).
+    crude : callable
+        ``crude(columns, new)``: effects and variances of observed or replicated data (``bayesmeta.model.likelihoods.crude``).
     observed : tuple of str
-        The columns that ``replicate`` makes anew.
+        Names of the columns that ``replicate`` makes.
     """
 
+    model: str
     nuisance: str
     baseline: str
     log_density: Callable[[Mapping[str, Array], Array, Array | None], Array]
     replicate: Callable[[Mapping[str, Array], Array, Array | None, np.random.Generator], dict[str, Array]]
+    crude: Callable[[Mapping[str, Array], Mapping[str, Array]], tuple[Array, Array]]
     observed: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Likelihood:
-    """One way of linking a study's effect to its data.
+    """A way of linking the effects of studies to their data.
 
     Parameters
     ----------
-    name, label : str
-        Its name in specifications, and in tables.
+    name : str
+        The name that users give.
+    label : str
+        Its name in tables, without the word "likelihood".
+    kind : str
+        Kind of data it needs (``bayesmeta.studies.kinds``); "" for effects with their standard errors.
+    remedy : str
+        What to give where that kind of data is missing.
     studies : mapping of str to StudyModel
-        By effect measure; a key "" stands for every measure.
+        Model of one study by effect measure; the key "" serves every measure.
     collect : callable
-        ``collect(effects)``: the ``ModelData`` it reads.
+        ``collect(effects)`` returns the ``ModelData`` it reads.
     """
 
     name: str
     label: str
+    kind: str
+    remedy: str
     studies: Mapping[str, StudyModel]
     collect: Callable[[Effects], ModelData]
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """The effect measures it can treat; empty for all."""
+        """The effect measures it treats; empty for all."""
         return tuple(measure for measure in self.studies if measure)
 
 
 _EVENTS = ("events_e", "events_c")
+_ESTIMATE = StudyModel(
+    "generic_normal",
+    nuisance="",
+    baseline="",
+    log_density=densities.normal_log_density,
+    replicate=densities.normal_replicate,
+    crude=crude.estimate_effect,
+    observed=("effect",),
+)
 _RISK_RATIO = StudyModel(
-    "logit_larger_risk", "logit", densities.risk_ratio_log_density, densities.risk_ratio_replicate, _EVENTS
+    "binary_rr",
+    nuisance="logit_larger_risk",
+    baseline="logit",
+    log_density=densities.risk_ratio_log_density,
+    replicate=densities.risk_ratio_replicate,
+    crude=crude.log_risk_ratio_of_events,
+    observed=_EVENTS,
 )
 _ODDS_RATIO = StudyModel(
-    "mid_logit", "logit", densities.odds_ratio_log_density, densities.odds_ratio_replicate, _EVENTS
+    "binary_or",
+    nuisance="mid_logit",
+    baseline="logit",
+    log_density=densities.odds_ratio_log_density,
+    replicate=densities.odds_ratio_replicate,
+    crude=crude.log_odds_ratio_of_events,
+    observed=_EVENTS,
 )
 _RATE_RATIO = StudyModel(
-    "mid_log_rate", "log", densities.rate_ratio_log_density, densities.rate_ratio_replicate, _EVENTS
+    "rate_irr",
+    nuisance="mid_log_rate",
+    baseline="log",
+    log_density=densities.rate_ratio_log_density,
+    replicate=densities.rate_ratio_replicate,
+    crude=crude.log_rate_ratio_of_events,
+    observed=_EVENTS,
 )
-_T_STATISTIC = StudyModel("", "", densities.nct_log_density, densities.nct_replicate, ("t",))
-_ESTIMATE = StudyModel("", "", densities.normal_log_density, densities.normal_replicate, ("effect",))
+_T_STATISTIC = StudyModel(
+    "continuous_smd",
+    nuisance="",
+    baseline="",
+    log_density=densities.nct_log_density,
+    replicate=densities.nct_replicate,
+    crude=crude.smd_of_t,
+    observed=("t",),
+)
 
-#: Likelihoods by the name users give.
+#: likelihoods by the name users give
 LIKELIHOODS: dict[str, Likelihood] = {
-    "normal": Likelihood("normal", "normal likelihood", {"": _ESTIMATE}, normal_data),
-    "binomial": Likelihood("binomial", "binomial likelihood", {"RR": _RISK_RATIO, "OR": _ODDS_RATIO}, binomial_data),
-    "poisson": Likelihood("poisson", "Poisson likelihood", {"IRR": _RATE_RATIO}, poisson_data),
-    "nct": Likelihood("nct", "noncentral t likelihood", {"SMD": _T_STATISTIC}, nct_data),
+    likelihood.name: likelihood
+    for likelihood in (
+        Likelihood("normal", "normal", "", "", {"": _ESTIMATE}, normal_data),
+        Likelihood(
+            "binomial",
+            "binomial",
+            "dichotomous",
+            "give events and totals per arm",
+            {"RR": _RISK_RATIO, "OR": _ODDS_RATIO},
+            binomial_data,
+        ),
+        Likelihood(
+            "poisson", "Poisson", "rates", "give events and person-time per arm", {"IRR": _RATE_RATIO}, poisson_data
+        ),
+        Likelihood(
+            "nct",
+            "noncentral t",
+            "continuous",
+            "give means, standard deviations and totals per arm",
+            {"SMD": _T_STATISTIC},
+            nct_data,
+        ),
+    )
 }
-#: The arm-level likelihood of a measure, and the kind of data it needs.
-ARM_LEVEL = {
-    "RR": ("binomial", "dichotomous"),
-    "OR": ("binomial", "dichotomous"),
-    "IRR": ("poisson", "rates"),
-    "SMD": ("nct", "continuous"),
-}
+
+
+def arm_level_likelihood(measure: str) -> Likelihood | None:
+    """Return the likelihood for the arm-level data of a measure; None where there is none."""
+    return next((one for one in LIKELIHOODS.values() if one.kind and measure in one.studies), None)
 
 
 def likelihood_for(likelihood: str, measure: str) -> StudyModel:
@@ -139,13 +206,13 @@ def likelihood_for(likelihood: str, measure: str) -> StudyModel:
 
 
 def default_likelihood(effects: Effects) -> str:
-    """Name the likelihood of the data as they are: the arm-level one where arm-level data and a model for it exist."""
-    name, kind = ARM_LEVEL.get(effects.measure, ("normal", ""))
-    return name if _holds(effects, kind) else "normal"
+    """Return the name of the default likelihood: the arm-level one where arm-level data and a model for them exist, else "normal"."""
+    arm_level = arm_level_likelihood(effects.measure)
+    return arm_level.name if arm_level is not None and _has(effects, arm_level.kind) else "normal"
 
 
-def _holds(effects: Effects, kind: str) -> bool:
-    """Say whether the effects were made from a table's data of this kind."""
+def _has(effects: Effects, kind: str) -> bool:
+    """Whether the effects were made from a table's data of this kind."""
     return effects.studies is not None and data_kind(effects.studies, MEASURES[effects.measure]) == kind
 
 
@@ -167,11 +234,7 @@ def model_data(effects: Effects, likelihood: str) -> ModelData:
         If the data it needs are not there, or no study is left.
     """
     likelihood_for(likelihood, effects.measure)
-    if likelihood != "normal" and not _holds(effects, ARM_LEVEL[effects.measure][1]):
-        raise DataError(
-            f"likelihood '{likelihood}' needs arm-level data",
-            fix="give events and person-time per arm"
-            if likelihood == "poisson"
-            else "give events and totals (or means, SDs and totals) per arm",
-        )
-    return LIKELIHOODS[likelihood].collect(effects)
+    found = LIKELIHOODS[likelihood]
+    if found.kind and not _has(effects, found.kind):
+        raise DataError(f"likelihood '{likelihood}' needs arm-level data", fix=found.remedy)
+    return found.collect(effects)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from bayesmeta.effects.measures import find_measure
 from bayesmeta.errors import SpecError
-from bayesmeta.model.likelihoods.registry import ModelData
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
 
+if TYPE_CHECKING:
+    from bayesmeta.model.likelihoods.data import ModelData
 
-def default_priors(measure: str, data: ModelData | None = None, *, log: bool = False) -> Priors:
-    """Return the default priors of a measure.
 
-    Log ratios: mu ~ Normal(0, 2.82), tau ~ HalfNormal(0.5). SMD: mu ~ Normal(0, 2), tau ~ HalfNormal(0.5). Everything else
-    is scaled to the data: tau ~ HalfNormal(h) and mu ~ Normal(0, 4 h), in the proportion of the SMD, where h is the larger of
+def default_priors(measure: str, data: ModelData | None = None) -> Priors:
+    """Return the default priors of an effect measure.
+
+    Log ratios: mu ~ Normal(0, 2.82), tau ~ HalfNormal(0.5). SMD: mu ~ Normal(0, 2), tau ~ HalfNormal(0.5). Those of measures
+    without a natural scale are scaled to the data: tau ~ HalfNormal(h) and mu ~ Normal(0, 4 h), in the proportion of the SMD, where h is the larger of
     the spread of the effects and half the standard deviation of one participant's outcome, itself half the
     unit-information standard deviation sqrt(sum n / sum 1/v) (Roever et al. 2021, Res Synth Methods 12:448); where the
     numbers of participants are not known, the median standard error takes its place.
@@ -24,19 +29,21 @@ def default_priors(measure: str, data: ModelData | None = None, *, log: bool = F
     measure : str
         Name of the effect measure.
     data : ModelData, optional
-        Needed for measures that are neither log ratios nor SMD.
-    log : bool
-        Whether the measure is a log ratio.
+        Data of the analysis, needed for measures without a natural scale.
+
+    Raises
+    ------
+    SpecError
+        If the measure is unknown, or needs data and there are none.
 
     Examples
     --------
-    >>> default_priors("RR", log=True).to_dict()
+    >>> default_priors("RR").to_dict()
     {'mu': 'Normal(0, 2.82)', 'tau': 'HalfNormal(0.5)'}
     """
-    if log:
-        return Priors(Prior("Normal", (0.0, 2.82)), Prior("HalfNormal", (0.5,)))
-    if measure == "SMD":
-        return Priors(Prior("Normal", (0.0, 2.0)), Prior("HalfNormal", (0.5,)))
+    sds = find_measure(measure).prior_sds
+    if sds is not None:
+        return Priors(Prior("Normal", (0.0, sds[0])), Prior("HalfNormal", (sds[1],)))
     if data is None:
         raise SpecError(f"the default priors of {measure} are scaled to the data; give the data, or give priors")
     variance = data.study_variance

@@ -21,13 +21,13 @@ from bayesmeta.model.priors.priors import Priors
 
 POINTS = np.array([0.025, 0.25, 0.5, 0.75, 0.975])
 BCG = pd.read_csv("reviews/bcg/studies.csv")
-PRIORS = default_priors("RR", log=True)
+PRIORS = default_priors("RR")
 
 
 def data_of(measure: str, case: str):
     effects = bm.effect_sizes(bm.read_studies(awkward_frame(measure, case)), measure)
     data = model_data(effects, default_likelihood(effects))
-    return data, default_priors(measure, data, log=effects.log)
+    return data, default_priors(measure, data)
 
 
 def numbers(solution, studies: bool = True) -> np.ndarray:

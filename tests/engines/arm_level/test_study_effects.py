@@ -12,7 +12,7 @@ from bayesmeta.engines.arm_level.study_likelihood import kernel_of, log_marginal
 from bayesmeta.model.priors.defaults import default_priors
 from bayesmeta.model.priors.parse import parse_prior, parse_priors
 
-PRIORS = default_priors("RR", log=True)
+PRIORS = default_priors("RR")
 ARM_STUDIES = [
     ("binomial", "RR", (8, 48, 16, 49)),
     ("binomial", "RR", (0, 5, 3, 5)),

@@ -12,9 +12,9 @@ from scipy.stats import kstest, multivariate_normal, norm
 
 import bayesmeta as bm
 from bayesmeta.engines.normal.fixed import PointSolution, has_point, solve_point
-from bayesmeta.engines.normal.formulas import typical_variance
 from bayesmeta.engines.normal.solve import solve_normal
 from bayesmeta.errors import DataError, SpecError
+from bayesmeta.frequentist.i_squared import typical_variance
 from bayesmeta.model.likelihoods.registry import model_data
 from bayesmeta.model.priors.parse import parse_prior
 from bayesmeta.model.priors.priors import Priors

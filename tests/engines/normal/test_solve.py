@@ -11,9 +11,10 @@ from paths import REFERENCE_FOLDER
 from scipy import integrate as sci
 
 import bayesmeta as bm
-from bayesmeta.engines.normal.formulas import conditional_mu, log_likelihood_tau, typical_variance
+from bayesmeta.engines.normal.formulas import conditional_mu, log_likelihood_tau
 from bayesmeta.engines.normal.solve import QuadratureSolution, solve_normal
 from bayesmeta.errors import DataError, SpecError
+from bayesmeta.frequentist.i_squared import typical_variance
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.parse import parse_prior
 from bayesmeta.model.priors.priors import Priors

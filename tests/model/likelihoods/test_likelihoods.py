@@ -14,9 +14,9 @@ from bayesmeta.effects.compute import effect_sizes, effects_from_arrays
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.model.likelihoods.densities import log_risks_by_odds
 from bayesmeta.model.likelihoods.registry import (
-    ARM_LEVEL,
     LIKELIHOODS,
     NO_GUIDE,
+    arm_level_likelihood,
     default_likelihood,
     likelihood_for,
     log_choose,
@@ -322,10 +322,13 @@ def test_the_default_likelihood_of_rates_and_of_estimates_beside_counts():
 
 
 def test_every_arm_level_likelihood_is_registered():
-    for measure, (name, _) in ARM_LEVEL.items():
-        study = likelihood_for(name, measure)
-        assert measure in LIKELIHOODS[name].measures
-        assert bool(study.baseline) == bool(study.nuisance)
+    assert [name for name, likelihood in LIKELIHOODS.items() if likelihood.kind] == ["binomial", "poisson", "nct"]
+    for name, likelihood in LIKELIHOODS.items():
+        for measure in likelihood.measures:
+            assert arm_level_likelihood(measure) is likelihood
+            study = likelihood_for(name, measure)
+            assert bool(study.baseline) == bool(study.nuisance)
+    assert arm_level_likelihood("HR") is None
     assert LIKELIHOODS["normal"].measures == ()
     assert likelihood_for("normal", "RR") is likelihood_for("normal", "GEN")
     assert (likelihood_for("binomial", "RR").nuisance, likelihood_for("binomial", "OR").nuisance) == (

@@ -14,7 +14,7 @@ from bayesmeta.reviews.collection.read_corpus import CorpusPrior
 from bayesmeta.reviews.spec import Review, read_review
 
 MODEL = HeterogeneityModel(30, 200, -2.0, 0.2, -2.4, -1.6, 1.5, 0.2, 1.1, 1.9, -2.125, 1.625)
-DEFAULT = default_priors("RR", log=True)
+DEFAULT = default_priors("RR")
 
 
 @pytest.fixture

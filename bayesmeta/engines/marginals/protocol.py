@@ -1,0 +1,56 @@
+"""What every family of marginal distributions can do."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from bayesmeta.support.arrays import Array
+
+#: the columns that describe sampling error, in the order of a summary
+DIAGNOSTICS = ("r_hat", "ess_bulk", "ess_tail")
+ERRORS = ("mcse_mean", "mcse_sd", "mcse_ci_low", "mcse_median", "mcse_ci_high")
+
+
+class Marginals(Protocol):
+    """Marginal distributions of T terms, on the model scale: one array operation answers for all of them."""
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names, length T."""
+
+    def take(self, term: str) -> Marginals:
+        """Return the distribution of one term."""
+
+    def mean(self) -> Array:
+        """Means, shape (T,)."""
+
+    def sd(self) -> Array:
+        """Standard deviations, shape (T,)."""
+
+    def cdf(self, x: Array) -> Array:
+        """Distribution functions at ``x``, broadcast against (T,)."""
+
+    def pdf(self, x: Array) -> Array:
+        """Densities at ``x``, broadcast against (T,)."""
+
+    def quantile(self, p: float | Array) -> Array:
+        """Quantiles at ``p`` (a number, or shape (..., 1) or (..., T))."""
+
+    def hdi(self, mass: float, start: Array | None = None) -> tuple[Array, Array]:
+        """Shortest intervals that contain ``mass``: lower and upper ends, each of shape (T,)."""
+
+    def sampling_error(self) -> dict[str, Array]:
+        """R-hat, effective sample sizes and Monte Carlo standard errors, each of shape (T,)."""
+
+
+class Exact:
+    """Sampling error of distributions that are computed, not sampled: none."""
+
+    terms: tuple[str, ...]
+
+    def sampling_error(self) -> dict[str, Array]:
+        """R-hat and effective sample sizes, which are NaN, and Monte Carlo standard errors, which are 0; each of shape (T,)."""
+        size = len(self.terms)
+        return dict.fromkeys(DIAGNOSTICS, np.full(size, np.nan)) | dict.fromkeys(ERRORS, np.zeros(size))

@@ -1,0 +1,98 @@
+"""What an engine returns: the interface between the engines and everything above them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from bayesmeta.engines.marginals.protocol import Marginals
+from bayesmeta.engines.terms import Terms
+from bayesmeta.errors import SpecError, unknown_name
+from bayesmeta.support.arrays import Array
+
+
+class Solution(Protocol):
+    """A posterior as an engine found it, on the model scale.
+
+    Everything above the engines reads posteriors through these names: coefficients and variance components are those of ``terms``.
+    """
+
+    @property
+    def terms(self) -> Terms:
+        """Names of the coefficients, the variance components, the effects in a new study and in each study."""
+
+    @property
+    def pooled(self) -> tuple[Marginals, ...]:
+        """Marginal distributions of all terms but the effects in the studies, which may take longer than all else."""
+
+    @property
+    def families(self) -> tuple[Marginals, ...]:
+        """Marginal distributions of all terms, by family."""
+
+    @property
+    def log_marginal_likelihood(self) -> float | None:
+        """Natural log of the marginal likelihood; None where the engine does not compute it."""
+
+    @property
+    def error(self) -> float:
+        """Estimated relative error of the integrals; NaN for draws."""
+
+    @property
+    def sample_stats(self) -> Mapping[str, Array]:
+        """Statistics of the sampler, each of shape (chain, draw); empty where nothing was sampled."""
+
+    @property
+    def diagnostics(self) -> Mapping[str, Any]:
+        """Convergence of the sampler; empty where nothing was sampled."""
+
+    def sample(self, size: int, rng: np.random.Generator) -> dict[str, Array]:
+        """Draw from the joint posterior: coefficients, scales and effects in a new study of shape (size,), ``theta`` of shape (size, k)."""
+
+    def chains(self, chains: int, draws: int, rng: np.random.Generator) -> dict[str, Array]:
+        """Return draws of shape (chain, draw, ...): those that were sampled, or independent ones in the numbers asked for."""
+
+    def joint_pdf(self, mu: Array, tau: Array) -> Array:
+        """Joint posterior density of mu and tau, at arrays that broadcast; SpecError where there is none."""
+
+
+def marginal_of(solution: Solution, term: str) -> Marginals:
+    """Return the marginal distribution of one term of a solution.
+
+    Raises
+    ------
+    SpecError
+        If there is no such term, with the nearest name.
+    """
+    families = solution.pooled if term in solution.terms.pooled else solution.families
+    for family in families:
+        if term in family.terms:
+            return family.take(term)
+    raise unknown_name("term", term, solution.terms.all)
+
+
+class Computed(ABC):
+    """What solutions by quadrature share: nothing is sampled, and draws are independent."""
+
+    sample_stats: Mapping[str, Array] = {}  # noqa: RUF012
+    diagnostics: Mapping[str, Any] = {}  # noqa: RUF012
+
+    @abstractmethod
+    def sample(self, size: int, rng: np.random.Generator) -> dict[str, Array]:
+        """Draw independently from the joint posterior."""
+
+    def chains(self, chains: int, draws: int, rng: np.random.Generator) -> dict[str, Array]:
+        """Draw independently, in chains of equal length."""
+        flat = self.sample(chains * draws, rng)
+        return {name: value.reshape(chains, draws, *value.shape[1:]) for name, value in flat.items()}
+
+    def joint_pdf(self, mu: Array, tau: Array) -> Array:  # noqa: ARG002
+        """Refuse: there is no joint density.
+
+        Raises
+        ------
+        SpecError
+        """
+        raise SpecError("only a quadrature fit without point priors has a joint density of mu and tau")

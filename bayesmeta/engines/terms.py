@@ -1,0 +1,84 @@
+"""Terms of a posterior: their names and what each of them is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bayesmeta.effects.design import MEAN
+
+#: measures of heterogeneity: the between-study standard deviation, its square, and I2 in percent
+TAU, TAU2, I2 = "tau", "tau2", "i2"
+HETEROGENEITY = (TAU, TAU2, I2)
+#: the effect in a new study
+NEW_STUDY = "theta_new"
+
+
+def study_term(label: str) -> str:
+    """Return the name of the effect of one study."""
+    return f"theta[{label}]"
+
+
+def is_study_term(term: str) -> bool:
+    """Whether a term is the effect of one study of the data."""
+    return term.startswith("theta[")
+
+
+def is_effect(term: str) -> bool:
+    """Whether a term is on the scale of the effect (a coefficient, the effect in a study), rather than a measure of heterogeneity."""
+    return term not in HETEROGENEITY
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Names of the terms of a posterior, by what they are.
+
+    Parameters
+    ----------
+    coefficients : tuple of str
+        Coefficients of the design matrix; ("mu",) without moderators.
+    scales : tuple of str
+        Between-study standard deviations, the variance components that have a prior.
+    heterogeneity : tuple of str
+        The scales and what is computed from them.
+    new : tuple of str
+        Effects in a new study.
+    studies : tuple of str
+        Effects in the studies of the data.
+    """
+
+    coefficients: tuple[str, ...]
+    scales: tuple[str, ...]
+    heterogeneity: tuple[str, ...]
+    new: tuple[str, ...]
+    studies: tuple[str, ...]
+
+    @property
+    def pooled(self) -> tuple[str, ...]:
+        """All terms but the effects in the studies, in the order of tables."""
+        return (*self.coefficients, *self.heterogeneity, *self.new)
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """All terms, in the order of tables."""
+        return (*self.pooled, *self.studies)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """What engines are compared on: coefficients, scales and effects in a new study."""
+        return (*self.coefficients, *self.scales, *self.new)
+
+
+def terms_of(labels: Iterable[str], coefficients: tuple[str, ...] = (MEAN,)) -> Terms:
+    """Return the terms of a model with one between-study standard deviation.
+
+    Parameters
+    ----------
+    labels : iterable of str
+        Labels of the studies.
+    coefficients : tuple of str
+        Names of the coefficients. An effect in a new study is a term only where the mean is the one coefficient: with moderators it
+        depends on their values.
+    """
+    new = (NEW_STUDY,) if coefficients == (MEAN,) else ()
+    return Terms(coefficients, (TAU,), HETEROGENEITY, new, tuple(map(study_term, labels)))
