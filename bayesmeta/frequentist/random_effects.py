@@ -1,7 +1,7 @@
 """Frequentist random-effects meta-analysis: pooled effect, heterogeneity, confidence and prediction intervals.
 
-Everything is on the model scale (log for ratios). Formulas follow metafor (Viechtbauer 2010) except where a name says
-otherwise.
+Everything is on the model scale (log for ratios). Formulas follow metafor (Viechtbauer 2010) except where a docstring names
+another source.
 """
 
 from __future__ import annotations
