@@ -1,4 +1,4 @@
-"""``python -m bayesmeta``."""
+"""Run the command line: ``python -m bayesmeta``."""
 
 from bayesmeta.cli.app import main
 

@@ -43,4 +43,4 @@ def run_as_script(path: str | os.PathLike[str]) -> None:
         The model file, usually ``__file__``.
     """
     # loaded by name: model files must not import the command line when they are only read
-    import_module("bayesmeta.cli.app").run_model_file(os.fspath(path))
+    import_module("bayesmeta.cli.fit").run_model_file(os.fspath(path))

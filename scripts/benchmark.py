@@ -1,6 +1,6 @@
-"""Time what a user waits for, against what the project promises: ``python scripts/benchmark.py [--nuts] [--pip] [--repeats 20]``.
+"""Time what a user waits for, beside its target: ``python scripts/benchmark.py [--nuts] [--pip] [--repeats 20]``.
 
-``--profile`` shows instead where the time of the rows of throughput goes, each on one core.
+``--profile`` prints instead the functions that take most of the time of the throughput rows, each on one core.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def command(*arguments: str) -> None:
 
 
 def rows(repeats: int, nuts: bool, pip: bool, out: str) -> Iterator[Row]:
-    """Yield what is timed: name, target, repeats, and the call."""
+    """Yield the measurements: name, target, repeats, and the call to time."""
     studies = bm.read_studies(REVIEWS / "bcg" / "studies.csv")
     effects = bm.effect_sizes(studies, "RR")
     many, few = max(10 * repeats, 3), max(repeats // 4, 3)
@@ -82,7 +82,7 @@ def rows(repeats: int, nuts: bool, pip: bool, out: str) -> Iterator[Row]:
 
 
 def throughput() -> list[tuple[str, str, Callable[[], object]]]:
-    """List the rows of throughput: mean, sd and three quantiles of mu and tau, and the prediction interval, of simulated reviews."""
+    """List the throughput rows: mean, sd and three quantiles of mu and tau, and the prediction interval, of simulated reviews."""
     rng = np.random.default_rng(1)
     mus, taus = rng.normal(0.0, 0.5, 10_000), np.abs(rng.normal(0.0, 0.3, 10_000))
     reviews = [
@@ -112,7 +112,7 @@ def throughput() -> list[tuple[str, str, Callable[[], object]]]:
 
 
 def profile(lines: int = 15) -> None:
-    """Print the functions in which the rows of throughput spend their own time."""
+    """Print the functions with the most own time in the throughput rows."""
     for name, _, call in throughput()[:2]:
         call()
         profiler = cProfile.Profile()
@@ -128,7 +128,7 @@ def profile(lines: int = 15) -> None:
 
 
 def seconds(repeats: int, call: Callable[[], object]) -> tuple[float, float]:
-    """Median and least time of a call, in seconds, after one call that is not counted where it is repeated."""
+    """Return the median and least time of a call, in seconds; if it is repeated, a first call is not counted."""
     times = []
     for _ in range(repeats + (repeats > 1)):
         started = perf_counter()
@@ -138,19 +138,21 @@ def seconds(repeats: int, call: Callable[[], object]) -> tuple[float, float]:
     return median(counted), min(counted)
 
 
-def written(took: float) -> str:
-    """Write a time in seconds or milliseconds."""
+def format_time(took: float) -> str:
+    """Format a time in seconds or milliseconds."""
     return f"{took:.2f} s" if took >= 0.1 else f"{1000 * took:.3g} ms"
 
 
 def main() -> None:
-    """Print one line a measurement as soon as it is made."""
+    """Print one line per measurement as soon as it is made."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nuts", action="store_true", help="also sample with NUTS")
     parser.add_argument("--pip", action="store_true", help="also run the PIP review with both engines")
-    parser.add_argument("--repeats", type=int, default=20, help="more is steadier")
     parser.add_argument(
-        "--profile", action="store_true", help="show where the time of the rows of throughput goes, and end"
+        "--repeats", type=int, default=20, help="repeats of a measurement (default 20); more are steadier"
+    )
+    parser.add_argument(
+        "--profile", action="store_true", help="print where the throughput rows spend their time, and nothing else"
     )
     given = parser.parse_args()
     if given.profile:
@@ -160,7 +162,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as out:
         for name, target, repeats, call in rows(given.repeats, given.nuts, given.pip, out):
             typical, best = seconds(repeats, call)
-            print(f"{name:52} {target:>9} {written(typical):>10} {written(best):>10}", flush=True)
+            print(f"{name:52} {target:>9} {format_time(typical):>10} {format_time(best):>10}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Calibrate both engines and every interval by simulation: ``python scripts/calibrate.py --replicates 2000 --jobs 2``.
 
-Every cell of the grid and every hundred ranks is a file under ``<out>/parts``; a run that was stopped goes on with those that
-are missing. The tables and figures are made from whatever parts the arguments name.
+Every cell of the grid and every hundred ranks are a file under ``<out>/parts``; a run that was stopped continues with the
+missing ones. Tables and figures are made from the parts that the arguments name.
 """
 
 import argparse
@@ -34,11 +34,13 @@ RARE_METHODS = (
 
 
 def arguments() -> argparse.Namespace:
-    """Read what is asked for."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--replicates", type=int, default=200, help="reviews a cell (default 200; 2000 for print)")
     parser.add_argument(
-        "--arm-level", type=int, default=200, help="how many of them the binomial rows see (default 200)"
+        "--replicates", type=int, default=200, help="reviews per cell (default 200; 2000 for publication)"
+    )
+    parser.add_argument(
+        "--arm-level", type=int, default=200, help="how many of them the binomial model fits (default 200)"
     )
     parser.add_argument("--ranks", type=int, default=1000, help="reviews for the ranks by quadrature (default 1000)")
     parser.add_argument(
@@ -46,15 +48,18 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--parts", nargs="+", choices=("grid", "rare", "ranks"), default=("grid", "rare", "ranks"))
     parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
-    parser.add_argument("--seed", type=int, default=1, help="of everything (default 1)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of all random numbers (default 1)")
     parser.add_argument(
-        "--out", type=Path, default=Path("outputs/calibration"), help="folder (default outputs/calibration)"
+        "--out",
+        type=Path,
+        default=Path("outputs/calibration"),
+        help="folder of the results (default outputs/calibration)",
     )
     return parser.parse_args()
 
 
 def make(tasks: list, jobs: int) -> list:
-    """Make the parts, with a line for each."""
+    """Write the parts, and print a line for each."""
     started = perf_counter()
     for done, (task, seconds) in enumerate(run_tasks(tasks, jobs=jobs), 1):
         took = f"{seconds:.1f} s" if seconds else "already there"
@@ -104,7 +109,7 @@ def ranks(given: argparse.Namespace) -> None:
             if not reviews or not calibratable(experiment, engine):
                 continue
             tasks = rank_tasks(experiment, engine, given.out / "parts", reviews=reviews, seed=given.seed)
-            # NUTS runs chains in parallel itself
+            # NUTS itself runs chains in parallel
             found[f"{experiment}/{engine}"] = read_ranks(make(tasks, given.jobs if engine == "quadrature" else 1))
     for title, terms in found.items():
         experiment, engine = title.split("/")
@@ -116,9 +121,9 @@ def ranks(given: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Make what is asked for."""
+    """Run the parts that the command line names."""
     given = arguments()
-    # each process is one of several: more threads in it would only get in each other's way
+    # the processes use all cores, so threads within them would only compete
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     if {"grid", "rare"} & set(given.parts):

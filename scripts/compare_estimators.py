@@ -1,6 +1,6 @@
 """Pool one study table by every method, as CSV: ``python scripts/compare_estimators.py reviews/bcg/studies.csv``.
 
-Takes what ``bayesmeta compare`` takes; the CSV goes to the standard output, at full precision.
+Its arguments are those of ``bayesmeta compare``; the CSV goes to standard output, at full precision.
 """
 
 import sys

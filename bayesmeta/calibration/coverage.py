@@ -1,4 +1,4 @@
-"""Bias, coverage and width of every interval, on reviews of trials whose truth is known."""
+"""Bias, coverage and width of every interval, on simulated reviews of trials."""
 
 from __future__ import annotations
 
@@ -19,33 +19,34 @@ from bayesmeta.frequentist.random_effects import random_effects
 from bayesmeta.posterior.fit_many import fit_many
 from bayesmeta.support.arrays import Array
 
-#: what a method says about one review: estimate, interval, prediction interval; NaN where it says nothing
+#: results of one method for one review, log risk ratios: estimate, interval, prediction interval; NaN where undefined
 NUMBERS = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
 LEVEL = 0.95
-#: log risk ratio in the grid: a benefit, with control risks low enough that no experimental risk reaches one
+#: mean log risk ratio in the grid: a benefit
 GRID_MU = -0.3
-#: log risk ratio in the reviews of rare events: a harm, as one fears of a drug
+#: mean log risk ratio in the reviews of very rare events: a harm, such as an adverse effect of a drug
 RARE_MU = 0.3
+#: lowest and highest control risk
 RISKS = {"common": (0.05, 0.20), "rare": (0.005, 0.02)}
-#: where no control risk is above this, a log odds ratio is close to the log risk ratio
+#: with control risks up to this, a log odds ratio is close to the log risk ratio
 RARE_BELOW = 0.02
 TURNER = 'turner2015("any", "any")'
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One place of the grid.
+    """One scenario of the simulation study.
 
     Parameters
     ----------
     name : str
-        Of its file; it also seeds its reviews.
+        Name of the cell's files; it also seeds the reviews.
     events : str
-        What the trials are like, in tables.
+        Frequency of the events, as tables state it.
     mu, tau : float
         True mean and standard deviation of the log risk ratios.
     trials : Trials
-        Their number, risks and sizes.
+        Number, risks and sizes of the trials.
     """
 
     name: str
@@ -66,7 +67,7 @@ def grid_cells() -> list[Cell]:
 
 
 def rare_cells() -> list[Cell]:
-    """List the reviews of 40 trials with risks of 0.2% to 1%: equal arms, and twice as many participants in the experimental ones."""
+    """List the cells of 40 trials with risks of 0.2% to 1%: equal arms, or experimental arms twice as large."""
     return [
         Cell(
             f"veryrare_{name}_tau{tau:g}", f"very rare events, arms {name.replace('to', ':')}", RARE_MU, tau,
@@ -85,18 +86,18 @@ RANDOM_EFFECTS = (
     ("HE", "HE", "wald"), ("HS", "HS", "wald"),
 )  # fmt: skip
 BayesianRow = tuple[str, str, Mapping[str, str] | None]
-#: name in tables, likelihood, priors in place of the default ones
+#: name in tables, likelihood, priors that replace the default ones
 BAYESIAN: tuple[BayesianRow, ...] = (
     ("Bayes normal", "normal", None),
     ("Bayes normal, Turner", "normal", {"tau": TURNER}),
     ("Bayes binomial", "binomial", None),
 )
-#: in reviews of very rare events also a prior of the baselines that is flat even where forty empty arms add up
+#: for very rare events, a prior for the baselines that adds little even over forty arms without events
 FLATTER: BayesianRow = ("Bayes binomial, flatter", "binomial", {"baseline": "Normal(0, 100)"})
 
 
 def review_of(cell: Cell, seed: int, replicate: int) -> SimulatedReview:
-    """Draw one review of a cell; it depends on the cell's name, the seed and its number only."""
+    """Draw one review of a cell; it depends on the cell, the seed and its number only."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(crc32(cell.name.encode()), replicate)))
     return draw_trials(cell.mu, cell.tau, cell.trials, rng)
 
@@ -107,14 +108,14 @@ def frequentist_numbers(effects: Effects, *, rare: bool) -> dict[str, list[float
     Parameters
     ----------
     effects : Effects
-        Log risk ratios, made from counts.
+        Log risk ratios, computed from counts.
     rare : bool
-        Whether odds ratios are as good as risk ratios, so that Peto's is one of the methods.
+        Whether events are so rare that odds ratios approximate risk ratios, and Peto's method is included.
 
     Returns
     -------
-    dict
-        Method to ``NUMBERS``; NaN where the method is undefined for these data.
+    dict of str to list of float
+        ``NUMBERS`` by method; NaN where the method is undefined for these data.
     """
     studies = effects.studies
     assert studies is not None
@@ -136,21 +137,21 @@ def frequentist_numbers(effects: Effects, *, rare: bool) -> dict[str, list[float
 
 
 def two_stage_rows(cell: Cell, replicates: int, seed: int) -> list[dict[str, Any]]:
-    """Measure every frequentist method and the Bayesian normal model on the first reviews of a cell.
+    """Evaluate every frequentist method and the Bayesian normal model on the reviews of a cell.
 
     Parameters
     ----------
     cell : Cell
-        Of the grid.
+        The scenario.
     replicates : int
-        Reviews.
+        Number of reviews.
     seed : int
-        Of all cells.
+        Seed of the reviews.
 
     Returns
     -------
     list of dict
-        A row a method: the cell's ``cell events k tau mu seed``, ``method``, and what ``measure`` returns.
+        One row per method: ``cell events k tau mu seed method``, and what ``performance`` returns.
     """
     effects = _effects(cell, replicates, seed)
     found: dict[str, list[list[float]]] = {}
@@ -161,7 +162,7 @@ def two_stage_rows(cell: Cell, replicates: int, seed: int) -> list[dict[str, Any
 
 
 def arm_level_rows(cell: Cell, replicates: int, seed: int) -> list[dict[str, Any]]:
-    """Measure the Bayesian binomial model on the same reviews; arguments and rows as in ``two_stage_rows``."""
+    """Evaluate the Bayesian binomial model on the same reviews; arguments and rows as in ``two_stage_rows``."""
     rows = [row for row in BAYESIAN if row[1] == "binomial"] + ([FLATTER] if cell in rare_cells() else [])
     return _rows(cell, seed, _bayesian(_effects(cell, replicates, seed), rows))
 
@@ -188,28 +189,29 @@ def _rows(cell: Cell, seed: int, found: Mapping[str, list[list[float]]]) -> list
         "seed": seed,
     }
     return [
-        {**shared, "method": name, **measure(np.array(numbers), cell.mu, cell.tau)} for name, numbers in found.items()
+        {**shared, "method": name, **performance(np.array(numbers), cell.mu, cell.tau)}
+        for name, numbers in found.items()
     ]
 
 
-def measure(numbers: Array, mu: float, tau: float) -> dict[str, float]:
-    """Measure one method against the truth.
+def performance(numbers: Array, mu: float, tau: float) -> dict[str, float]:
+    """Compute bias, coverage and width of one method (Morris, White and Crowther 2019, Stat Med 38:2074, table 6).
 
     Parameters
     ----------
     numbers : numpy.ndarray, shape (n, 5)
-        ``NUMBERS`` of each review, on the model scale; NaN where the method gives nothing.
+        ``NUMBERS`` of each review, model scale; NaN where the method is undefined.
     mu, tau : float
-        The truth.
+        True mean and standard deviation of the study effects, model scale.
 
     Returns
     -------
-    dict
-        ``reviews``; ``estimable``, the share with an estimate; over these ``bias``, ``rmse`` and ``coverage``, each with its
-        Monte Carlo standard error (Morris, White and Crowther 2019, Stat Med 38:2074, table 6), ``below`` and ``above``,
-        the shares of intervals that lie wholly on one side of the truth, and ``width``, the median width. ``prediction`` is
-        the share of new studies' effects that lie in the prediction interval, with its standard error, its median width,
-        and the share of reviews that have one.
+    dict of str to float
+        ``reviews``, their number; ``estimable``, the share with an estimate; over these ``bias``, ``rmse`` and
+        ``coverage``, each with its Monte Carlo standard error, ``below`` and ``above``, the shares of intervals
+        entirely below and above mu, and ``width``, the median width. ``prediction`` is the probability that the effect
+        in a new study is in the prediction interval, with its standard error and median width, and
+        ``prediction_given`` the share of reviews that have one.
     """
     estimate, low, high, pi_low, pi_high = numbers.T
     used = np.isfinite(estimate) & np.isfinite(low) & np.isfinite(high)
@@ -220,25 +222,25 @@ def measure(numbers: Array, mu: float, tau: float) -> dict[str, float]:
     rmse = _mean(squared) ** 0.5
     row |= {
         "bias": _mean(error),
-        "bias_se": _error(error),
+        "bias_se": _standard_error(error),
         "rmse": rmse,
-        "rmse_se": _error(squared) / (2 * rmse) if rmse else 0.0,
+        "rmse_se": _standard_error(squared) / (2 * rmse) if rmse else 0.0,
     }
     row |= {
         "coverage": _mean(~(below | above)),
-        "coverage_se": _error(~(below | above)),
+        "coverage_se": _standard_error(~(below | above)),
         "width": _median((high - low)[used]),
     }
     row |= {"below": _mean(below), "above": _mean(above)}
     given = np.isfinite(pi_low) & np.isfinite(pi_high)
-    # the probability that a new effect lies inside is known given the interval, so no new effect need be drawn
+    # given the interval, the probability that it contains a new effect is known: none need be drawn
     if tau > 0:
         inside = ndtr((pi_high[given] - mu) / tau) - ndtr((pi_low[given] - mu) / tau)
     else:
         inside = ((pi_low <= mu) & (mu <= pi_high))[given].astype(float)
     row |= {
         "prediction": _mean(inside),
-        "prediction_se": _error(inside),
+        "prediction_se": _standard_error(inside),
         "prediction_width": _median((pi_high - pi_low)[given]),
     }
     return row | {"prediction_given": float(given.mean())}
@@ -252,5 +254,5 @@ def _median(values: Array) -> float:
     return float(np.median(values)) if len(values) else float("nan")
 
 
-def _error(values: Array) -> float:
+def _standard_error(values: Array) -> float:
     return float(np.std(values, ddof=1) / len(values) ** 0.5) if len(values) > 1 else float("nan")

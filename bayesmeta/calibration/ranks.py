@@ -1,4 +1,4 @@
-"""Simulation-based calibration: reviews drawn from the priors, fitted, and the truth's place in each posterior."""
+"""Simulation-based calibration: reviews drawn from the priors, their fits, and the rank of the true values."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Experiment:
     likelihood, measure : str
         As in ``fit``.
     priors : mapping of str to str
-        Proper and narrow enough for sensible data, as the user writes them.
+        Proper priors as text, narrow enough for plausible data.
     design : callable
-        From a random generator to what ``draw_from_prior`` needs beside the priors.
+        ``design(rng)`` returns the arguments of ``draw_from_prior`` other than the priors: sei, or n_e and n_c.
     """
 
     likelihood: str
@@ -60,7 +60,20 @@ EXPERIMENTS: dict[str, Experiment] = {
 
 
 def draw_review(name: str, seed: int, replicate: int) -> SimulatedReview:
-    """Draw one review of an experiment from its priors; the same for every engine."""
+    """Draw one review of an experiment from its priors; the same for every engine.
+
+    Parameters
+    ----------
+    name : str
+        A key of ``EXPERIMENTS``.
+    seed, replicate : int
+        The review depends on these numbers only.
+
+    Raises
+    ------
+    SpecError
+        If there is no such experiment.
+    """
     if name not in EXPERIMENTS:
         raise unknown_name("calibration experiment", name, EXPERIMENTS)
     experiment = EXPERIMENTS[name]
@@ -71,12 +84,21 @@ def draw_review(name: str, seed: int, replicate: int) -> SimulatedReview:
 
 
 def ranks_of_truth(review: SimulatedReview, posterior: Posterior, rng: np.random.Generator) -> dict[str, float]:
-    """Place of the truth in a posterior, by term: from the distribution function if it is exact, else among thinned draws.
+    """Return the rank of the true values in a posterior: its distribution function if exact, else the rank among draws.
+
+    Parameters
+    ----------
+    review : SimulatedReview
+        The review with its true values.
+    posterior : Posterior
+        Its fit.
+    rng : numpy.random.Generator
+        Source of randomness for ranks among draws.
 
     Returns
     -------
-    dict
-        A number in [0, 1] for each of ``TERMS``.
+    dict of str to float
+        By term of ``TERMS``, a number in [0, 1].
     """
     truth = dict(zip(TERMS, (review.mu, review.tau, review.theta[0], review.theta_new), strict=True))
     found = {}
@@ -100,14 +122,14 @@ def calibrate(name: str, engine: str, replicates: range, seed: int) -> list[dict
     engine : str
         ``"quadrature"`` or ``"nuts"``.
     replicates : range
-        Which reviews; each depends on its number and the seed only.
+        Numbers of the reviews; each review depends on its number and the seed only.
     seed : int
-        Of everything.
+        Seed of the reviews, of the sampler and of the ranks.
 
     Returns
     -------
     list of dict
-        A row a review: replicate, a rank for each of ``TERMS``, ``problem`` ("" or why there are no ranks).
+        One row per review: ``replicate``, the rank for each of ``TERMS``, ``problem`` ("" or why there are no ranks).
     """
     rows = []
     for replicate in replicates:
@@ -127,7 +149,7 @@ def calibrate(name: str, engine: str, replicates: range, seed: int) -> list[dict
 
 
 def calibratable(name: str, engine: str) -> bool:
-    """Whether an engine treats an experiment's likelihood and priors, found out by trying its first review."""
+    """Return whether an engine can fit an experiment's likelihood and priors; its first review is tried."""
     try:
         calibrate(name, engine, range(1), 0)
     except SpecError:
@@ -136,14 +158,14 @@ def calibratable(name: str, engine: str) -> bool:
 
 
 def rank_table(ranks: Mapping[str, Mapping[str, Array]], seed: int) -> list[dict[str, Any]]:
-    """Test the ranks of every experiment and engine for uniformity, one row a term.
+    """Test the ranks of every experiment and engine for uniformity, one row per term.
 
     Parameters
     ----------
-    ranks : mapping
-        From ``"experiment/engine"`` to ranks by term.
+    ranks : mapping of str to mapping of str to numpy.ndarray
+        Ranks by ``"experiment/engine"``, then by term.
     seed : int
-        For the simultaneous bands.
+        Seed of the simultaneous bands.
     """
     rows = []
     for title, terms in ranks.items():

@@ -1,4 +1,4 @@
-"""Run a calibration study: cells of the grid and batches of ranks, each a file of its own, so that a stopped run goes on."""
+"""Running of a calibration study: every cell and batch of ranks is one file, so that a stopped run continues."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ BATCH = 100
 
 @dataclass(frozen=True)
 class Task:
-    """One file to make.
+    """One file of a calibration study.
 
     Parameters
     ----------
     path : Path
-        Where it goes; a task whose file is there is done. The file's name says all that decides what is in it.
+        The file; if it exists, the task is done. Its name identifies everything that determines its content.
     make : callable
-        Makes its rows.
+        Returns the rows of the file.
     arguments : tuple
-        Of ``make``.
+        Arguments of ``make``.
     """
 
     path: Path
@@ -42,18 +42,18 @@ class Task:
 
 
 def coverage_tasks(cells: Sequence[Cell], folder: Path, *, replicates: int, arm_level: int, seed: int) -> list[Task]:
-    """List what must be made for the coverage of these cells: a file for the two-stage methods, and one for the arm-level ones.
+    """List the files of a coverage study: per cell one of the two-stage methods and one of the arm-level models.
 
     Parameters
     ----------
     cells : sequence of Cell
-        Of the grid.
+        The scenarios.
     folder : Path
-        For the files.
+        Folder of the files.
     replicates, arm_level : int
-        Reviews a cell for the two-stage methods, and how many of them the arm-level Bayesian rows see (0: no such rows).
+        Reviews per cell for the two-stage methods, and how many of them are fitted by arm-level models (0: none).
     seed : int
-        Of everything.
+        Seed of the reviews.
     """
     tasks = []
     for kind, make, count in (("two_stage", two_stage_rows, replicates), ("arm_level", arm_level_rows, arm_level)):
@@ -66,7 +66,7 @@ def coverage_tasks(cells: Sequence[Cell], folder: Path, *, replicates: int, arm_
 
 
 def rank_tasks(experiment: str, engine: str, folder: Path, *, reviews: int, seed: int) -> list[Task]:
-    """List what must be made for the ranks of one experiment and engine, in batches of ``BATCH`` reviews."""
+    """List the files of ranks for one experiment and engine, in batches of ``BATCH`` reviews."""
     return [
         Task(
             folder / f"{experiment}_{engine}_{start}to{min(start + BATCH, reviews)}_seed{seed}.csv",
@@ -78,12 +78,14 @@ def rank_tasks(experiment: str, engine: str, folder: Path, *, reviews: int, seed
 
 
 def run_tasks(tasks: Sequence[Task], *, jobs: int = 1) -> Iterator[tuple[Task, float]]:
-    """Make the files that are not there yet, in ``jobs`` processes.
+    """Write the files that do not exist yet, in ``jobs`` processes.
 
     Yields
     ------
-    task, seconds
-        As each is finished; 0 seconds for what was there.
+    task : Task
+        Each task as it is finished.
+    seconds : float
+        Time it took; 0 if its file existed.
     """
     missing = []
     for task in tasks:
@@ -110,13 +112,13 @@ def _make(task: Task) -> float:
 
 
 def read_tasks(tasks: Sequence[Task]) -> pd.DataFrame:
-    """Join the files of finished tasks."""
+    """Read the files of finished tasks as one frame."""
     import pandas as pd
 
     return pd.concat([pd.read_csv(task.path, keep_default_na=True) for task in tasks], ignore_index=True)
 
 
 def read_ranks(tasks: Sequence[Task]) -> dict[str, np.ndarray]:
-    """Join the ranks of finished tasks, by term."""
+    """Read the ranks of finished tasks, by term."""
     frame = read_tasks(tasks)
     return {term: frame[term].to_numpy(dtype=float) for term in TERMS}

@@ -1,4 +1,4 @@
-"""Reviews drawn from the model: effects with known standard errors, or trials with counts; rare events and common ones."""
+"""Simulation of reviews: effects with known standard errors, or trials with counts."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from bayesmeta.model.priors.priors import Priors
 from bayesmeta.studies.table import StudyTable
 from bayesmeta.support.arrays import Array
 
-#: a risk above this is set to it: an effect can ask for more than everybody
+#: experimental risks are capped here: the control risk times a risk ratio can exceed 1
 HIGHEST_RISK = 0.95
 
 
 @dataclass(frozen=True)
 class SimulatedReview:
-    """A review whose truth is known.
+    """A review whose true parameters are known.
 
     Parameters
     ----------
     mu, tau : float
         Mean and standard deviation of the study effects, on the model scale.
     theta : numpy.ndarray, shape (k,)
-        The effect of each study.
+        True effect of each study, model scale.
     theta_new : float
-        The effect in one more study.
+        True effect in one more study, model scale.
     studies : StudyTable
-        ``yi sei``, or ``events_e n_e events_c n_c``.
+        The data: columns ``yi sei``, or ``events_e n_e events_c n_c``.
     """
 
     mu: float
@@ -42,18 +42,23 @@ class SimulatedReview:
 
 @dataclass(frozen=True)
 class Trials:
-    """The trials of a simulated review: how many, how large, and how often the event happens.
+    """The trials of a simulated review: their number, sizes and control risks.
 
     Parameters
     ----------
     k : int
         Number of trials.
     risk : tuple of float
-        Lowest and highest risk in the control arm; uniform on the logit between them.
+        Lowest and highest risk in the control arm; uniform between them on the logit scale.
     arm : tuple of float
-        Smallest and largest control arm; uniform on the log between them.
+        Smallest and largest control arm, in participants; uniform between them on the log scale.
     allocation : float
         Participants in the experimental arm for each one in the control arm.
+
+    Raises
+    ------
+    SpecError
+        If a number is out of range.
     """
 
     k: int
@@ -74,9 +79,16 @@ class Trials:
 
 
 def cochrane_sizes(count: int, rng: np.random.Generator) -> Array:
-    """Draw numbers of studies shaped like those of Cochrane's pairwise analyses: median 4, many with one study, a tail to 180.
+    """Draw numbers of studies distributed like those of Cochrane's pairwise analyses: median 4, many of 1, a tail to 180.
 
-    A rounded log-normal.
+    They are rounded log-normal numbers.
+
+    Parameters
+    ----------
+    count : int
+        How many to draw.
+    rng : numpy.random.Generator
+        Source of all draws.
 
     Returns
     -------
@@ -86,14 +98,14 @@ def cochrane_sizes(count: int, rng: np.random.Generator) -> Array:
 
 
 def draw_effects(mu: float, tau: float, sei: Array, rng: np.random.Generator) -> SimulatedReview:
-    """Draw a review of ready-made effects: y_i ~ N(theta_i, se_i^2), theta_i ~ N(mu, tau^2).
+    """Draw a review of estimates: y_i ~ N(theta_i, se_i^2), theta_i ~ N(mu, tau^2).
 
     Parameters
     ----------
     mu, tau : float
-        Model scale.
+        Mean and standard deviation of the study effects, model scale.
     sei : numpy.ndarray, shape (k,)
-        Standard errors.
+        Standard errors, model scale.
     rng : numpy.random.Generator
         Source of all draws.
     """
@@ -103,14 +115,14 @@ def draw_effects(mu: float, tau: float, sei: Array, rng: np.random.Generator) ->
 
 
 def draw_trials(mu: float, tau: float, trials: Trials, rng: np.random.Generator) -> SimulatedReview:
-    """Draw a review of trials with counts: log risk ratios theta_i ~ N(mu, tau^2), control risks and arm sizes as ``trials`` says.
+    """Draw a review of trials with counts and log risk ratios theta_i ~ N(mu, tau^2).
 
     Parameters
     ----------
     mu, tau : float
-        Of the log risk ratio.
+        Mean and standard deviation of the log risk ratios.
     trials : Trials
-        Their number, sizes and risks.
+        Number, sizes and control risks of the trials.
     rng : numpy.random.Generator
         Source of all draws.
     """
@@ -135,29 +147,31 @@ def draw_from_prior(
     n_e: Array | None = None,
     n_c: Array | None = None,
 ) -> SimulatedReview:
-    """Draw a review from a model and its priors: mu, tau, the study effects, the baseline risks, the data.
+    """Draw a review from a model and its priors: mu, tau, study effects, baseline risks and data.
 
     Parameters
     ----------
     priors : Priors
-        Proper ones; with a prior of the baseline (normal on the logit of the larger risk) for counts.
+        Proper priors; for counts with one for the baseline, the logit of the larger risk.
     rng : numpy.random.Generator
         Source of all draws.
     sei : numpy.ndarray, shape (k,), optional
-        Standard errors, for the normal likelihood.
+        Standard errors, model scale, for the normal likelihood.
     n_e, n_c : numpy.ndarray, shape (k,), optional
         Arm sizes, for the binomial likelihood of risk ratios.
 
     Raises
     ------
     SpecError
-        Unless either ``sei``, or both arm sizes and a prior of the baseline are given.
+        Unless ``sei``, or both arm sizes and a prior for the baseline, are given.
     """
     mu, tau = float(priors.mu.sample(1, rng)[0]), float(priors.sample_tau(1, rng)[0])
     if sei is not None:
         return draw_effects(mu, tau, sei, rng)
     if n_e is None or n_c is None or priors.baseline is None or priors.baseline.family == "Beta":
-        raise SpecError("give sei; or n_e and n_c with a prior of the baseline on the logit, such as Normal(-2, 1)")
+        raise SpecError(
+            "give sei; or n_e and n_c with a prior for the baseline on the logit scale, such as Normal(-2, 1)"
+        )
     theta = mu + tau * rng.standard_normal(len(n_e))
     log_risk_e, _, log_risk_c, _ = log_risks(theta, priors.baseline.sample(len(n_e), rng))
     counts = {

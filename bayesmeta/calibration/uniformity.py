@@ -1,7 +1,7 @@
-"""Calibration as numbers: are ranks uniform, and how far may their distribution stray when they are.
+"""Tests of ranks for uniformity, and simultaneous bands of their distribution function.
 
-A posterior is right if the truth, drawn from the prior, is uniformly distributed among its quantiles (Cook, Gelman and Rubin 2006;
-Talts et al. 2018, arXiv:1804.06788).
+If a posterior is right, the true value, drawn from the prior, is uniformly distributed among its quantiles (Cook, Gelman and
+Rubin 2006; Talts et al. 2018, arXiv:1804.06788).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import bdtr, bdtrik, chdtrc
 
 from bayesmeta.errors import SpecError
@@ -24,19 +25,19 @@ class Uniformity:
     Parameters
     ----------
     count : int
-        Ranks.
-    counts : numpy.ndarray, shape (bins,)
-        In each bin of equal width.
+        Number of ranks.
+    counts : numpy.ndarray of int, shape (bins,)
+        Number of ranks in each bin of equal width.
     chi2, chi2_pvalue : float
-        Pearson's statistic of these counts, on one degree of freedom less than the bins.
+        Pearson's statistic of these counts, with one degree of freedom less than the number of bins, and its p value.
     deviation, deviation_pvalue : float
         Largest distance of the empirical distribution function from the diagonal (Kolmogorov's statistic), and its exact p value.
     outside : float
-        Largest distance of the empirical distribution function beyond its simultaneous 95% band, 0 if it stays inside.
+        Largest distance of the empirical distribution function beyond its simultaneous 95% band; 0 if it is inside.
     """
 
     count: int
-    counts: Array
+    counts: NDArray[np.integer]
     chi2: float
     chi2_pvalue: float
     deviation: float
@@ -45,23 +46,27 @@ class Uniformity:
 
 
 def rank_among(draws: Array, truth: float, rng: np.random.Generator, *, thinned: int = 99) -> float:
-    """Rank of the truth among thinned draws, as a number uniform on (0, 1) if the draws come from the posterior.
+    """Return the rank of the true value among thinned draws, uniform on (0, 1) if the draws come from the posterior.
 
     Parameters
     ----------
     draws : numpy.ndarray
-        Of any shape, in the order they were made.
+        Draws of any shape, in the order they were made.
     truth : float
-        What was drawn from the prior.
+        The true value, drawn from the prior.
     rng : numpy.random.Generator
-        Spreads the rank r of 0 to L evenly over (r, r + 1) / (L + 1).
+        Spreads the rank r, from 0 to L, evenly over (r, r + 1) / (L + 1).
     thinned : int
-        L, the draws to keep, evenly spaced, so that those kept hardly depend on each other.
+        L, the number of draws to keep: evenly spaced, so that they hardly depend on each other.
+
+    Returns
+    -------
+    float
 
     Raises
     ------
     SpecError
-        If there are fewer draws than that.
+        If there are fewer draws than ``thinned``.
     """
     flat = np.ravel(draws)
     if len(flat) < thinned:
@@ -73,32 +78,32 @@ def rank_among(draws: Array, truth: float, rng: np.random.Generator, *, thinned:
 def simultaneous_band(
     count: int, grid: Array, rng: np.random.Generator, *, level: float = 0.95, simulations: int = 4000
 ) -> tuple[Array, Array]:
-    """Band that holds the whole empirical distribution function of uniform ranks with a given probability.
+    """Return the band that contains the whole empirical distribution function of uniform ranks with probability ``level``.
 
-    Pointwise binomial intervals, widened together until ``level`` of simulated functions stay inside at every point (Saeilynoja,
+    Pointwise binomial intervals are widened together until ``level`` of simulated functions stay inside at every point (Saeilynoja,
     Buerkner and Vehtari 2022, Stat Comput 32:32, algorithm 1).
 
     Parameters
     ----------
     count : int
-        Ranks.
+        Number of ranks.
     grid : numpy.ndarray, shape (m,)
-        Increasing points in (0, 1) where the function is looked at.
+        Increasing points in (0, 1) at which the function is evaluated.
     rng : numpy.random.Generator
-        For the simulations.
+        Source of the simulated ranks.
     level : float
-        Probability.
+        Probability, in (0, 1).
     simulations : int
-        More are more accurate.
+        Number of simulated functions.
 
     Returns
     -------
     low, high : numpy.ndarray, shape (m,)
-        Of the distribution function.
+        Limits of the distribution function at each point of the grid.
     """
     steps = np.diff(np.concatenate([[0.0], grid, [1.0]]))
     inside = np.cumsum(rng.multinomial(count, steps, size=simulations), axis=1)[:, :-1]
-    # how far out in its binomial distribution each function goes, at the point where it goes furthest
+    # the smallest binomial tail probability of each function over the grid
     reached = np.vstack([np.zeros(len(grid)), bdtr(np.arange(count + 1.0)[:, None], count, grid)])
     at = np.arange(len(grid))
     below, above = reached[inside + 1, at], 1 - reached[inside, at]
@@ -115,9 +120,14 @@ def uniformity(ranks: Array, rng: np.random.Generator, *, bins: int = BINS) -> U
     ranks : numpy.ndarray, shape (n,)
         Numbers in [0, 1]; NaN is left out.
     rng : numpy.random.Generator
-        For the simultaneous band.
+        Source of the ranks simulated for the simultaneous band.
     bins : int
-        For the chi-squared test.
+        Number of bins of the chi-squared test.
+
+    Raises
+    ------
+    SpecError
+        If a rank is outside [0, 1], or none is left.
     """
     from scipy.stats import kstwo
 

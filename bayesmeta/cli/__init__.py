@@ -1,1 +1,1 @@
-"""The command line."""
+"""The command line: one module per command or group of commands, their options, and how results are printed."""

@@ -1,4 +1,4 @@
-"""The command ``bayesmeta check``: evidence, cross-validation, predictive checks and sensitivity of one table of studies."""
+"""The command ``bayesmeta check``: Bayes factors, leave-one-out, predictive p-values and prior sensitivity."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from bayesmeta.cli.options import (
     Format,
     FormatOption,
     LevelOption,
+    LikelihoodOption,
     MeasureOption,
     MidOption,
     PriorOption,
@@ -24,15 +25,15 @@ from bayesmeta.cli.options import (
     SmdOption,
     WhereOption,
     ZeroCellsOption,
-    pairs,
-    print_frame,
+    parse_pairs,
     read_effects,
 )
+from bayesmeta.cli.printing import print_frame
 from bayesmeta.errors import SpecError
 
 
 class What(StrEnum):
-    """What to check."""
+    """Checks by name; ``TABLES`` has the function of each."""
 
     evidence = "evidence"
     influence = "influence"
@@ -57,9 +58,7 @@ def check(
     data: DataArgument,
     what: WhatOption = None,
     measure: MeasureOption = None,
-    likelihood: Annotated[
-        str | None, typer.Option("--likelihood", "-l", help="normal, binomial, poisson or nct; default: as for fit.")
-    ] = None,
+    likelihood: LikelihoodOption = None,
     prior: PriorOption = None,
     where: WhereOption = None,
     zero_cells: ZeroCellsOption = "revman",
@@ -78,10 +77,12 @@ def check(
     if form is not Format.table and len(what or ()) != 1:
         raise SpecError(f"--format {form.value} prints one table: name it with --what, e.g. --what influence")
     effects = read_effects(data, measure, where, zero_cells=zero_cells, smd=smd, scale=estimates)
-    posterior = fit(effects, likelihood=likelihood, priors=pairs(prior, "--prior"), engine="quadrature", seed=seed)
-    shown = {"level": level, "scale": scale.value, "better": better.value if better else None, "mid": mid}
+    posterior = fit(
+        effects, likelihood=likelihood, priors=parse_pairs(prior, "--prior"), engine="quadrature", seed=seed
+    )
+    options = {"level": level, "scale": scale.value, "better": better.value if better else None, "mid": mid}
     for part in what or _applicable(posterior):
-        title, frame, remarks = TABLES[part](posterior, shown)
+        title, frame, remarks = TABLES[part](posterior, options)
         frame = frame.dropna(axis="columns", how="all")
         print_frame(_readable(frame) if form is Format.table else frame, form, title)
         if form is Format.table:
@@ -89,7 +90,7 @@ def check(
 
 
 def _applicable(posterior: Any) -> list[What]:
-    """The checks that these data and priors allow."""
+    """List the checks that these data and priors allow."""
     spread = posterior.priors.mu.point is None and posterior.priors.scale.point is None
     several = posterior.data.k > 1
     counts = posterior.likelihood in ("binomial", "poisson")
@@ -100,6 +101,7 @@ def _applicable(posterior: Any) -> list[What]:
     return [part for part in What if allowed.get(part, True)]
 
 
+#: title, frame and remarks of one check
 Part = tuple[str, Any, list[str]]
 
 
@@ -115,10 +117,10 @@ def _evidence(posterior: Any, _: dict[str, Any]) -> Part:
     return "Bayes factors, effect or heterogeneity against none", bayes_factors(posterior), [remark, f"Under {priors}."]
 
 
-def _influence(posterior: Any, shown: dict[str, Any]) -> Part:
+def _influence(posterior: Any, options: dict[str, Any]) -> Part:
     from bayesmeta.checks.influence import influence
 
-    frame = influence(posterior, **shown)
+    frame = influence(posterior, **options)
     most = frame.index[frame["most_influential"]]
     remarks = [f"Most influential: {most[0]}, {frame.loc[most[0], 'shift_sd']:+.2f} posterior sd."] if len(most) else []
     return "Each study left out", frame.drop(columns="most_influential"), remarks
@@ -138,18 +140,18 @@ def _predictive(posterior: Any, _: dict[str, Any]) -> Part:
     return "Posterior-predictive p-values, two-sided", predictive_checks(posterior), []
 
 
-def _priors(posterior: Any, shown: dict[str, Any]) -> Part:
+def _priors(posterior: Any, options: dict[str, Any]) -> Part:
     from bayesmeta.checks.prior_sensitivity import prior_sensitivity
 
-    frame = prior_sensitivity(posterior, **shown)
+    frame = prior_sensitivity(posterior, **options)
     return "Other priors", _without_empty_notes(frame), [frame.attrs["verdict"]]
 
 
-def _baseline(posterior: Any, shown: dict[str, Any]) -> Part:
+def _baseline(posterior: Any, options: dict[str, Any]) -> Part:
     from bayesmeta.checks.prior_sensitivity import baseline_sensitivity
 
-    frame = baseline_sensitivity(posterior, **shown)
-    return "Other priors of the baseline", _without_empty_notes(frame), [frame.attrs["verdict"]]
+    frame = baseline_sensitivity(posterior, **options)
+    return "Other priors for the baseline", _without_empty_notes(frame), [frame.attrs["verdict"]]
 
 
 def _power(posterior: Any, _: dict[str, Any]) -> Part:
@@ -159,7 +161,7 @@ def _power(posterior: Any, _: dict[str, Any]) -> Part:
 
 
 def _readable(frame: Any) -> Any:
-    """Bayes factors as a reader wants them: in powers of ten where they are huge or tiny, and one way round."""
+    """Shorten the Bayes factors for a reader: three significant digits, in powers of ten if huge or tiny, no BF01."""
     shown = frame.drop(columns="bf01", errors="ignore")
     if "bf10" in shown.columns:
         shown["bf10"] = [f"{value:.3g}" for value in shown["bf10"]]

@@ -1,4 +1,4 @@
-"""``bayesmeta corpus``: what many reviews say together, and a heterogeneity prior made from them."""
+"""The command ``bayesmeta corpus``: heterogeneity over many reviews, and an empirical prior fitted to them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from bayesmeta.cli.options import Format, FormatOption, print_frame
+from bayesmeta.cli.options import Format, FormatOption
+from bayesmeta.cli.printing import print_frame
 
 PRIOR_FILE = "corpus_prior.json"
-#: columns that hold whole numbers
+#: columns of whole numbers
 COUNTS = ("analyses", "studies", "one_study", "several", "excluding", "both", "only_first", "only_second", "neither")
 
 
@@ -19,7 +20,7 @@ def corpus(
         Path,
         typer.Argument(
             metavar="RESULTS",
-            help="The folder that `bayesmeta run` wrote of many reviews, or its results.parquet.",
+            help="The folder that `bayesmeta run` wrote for many reviews, or its results.parquet.",
             show_default=False,
         ),
     ],
@@ -34,13 +35,14 @@ def corpus(
         typer.Option("--prior-out", help=f"Where to write the prior; default: {PRIOR_FILE} in that folder."),
     ] = None,
     measure: Annotated[
-        list[str] | None, typer.Option("--measure", "-m", help="Fit the prior of this measure only; repeatable.")
+        list[str] | None, typer.Option("--measure", "-m", help="Fit a prior for this measure only; repeatable.")
     ] = None,
     form: FormatOption = Format.table,
 ) -> None:
-    """Summarize heterogeneity and agreement of methods over many reviews, and fit a prior of tau to them.
+    """Summarize heterogeneity and agreement of methods over many reviews, and fit a prior for tau to them.
 
-    What --prior-out writes, fit, compare and check take with --prior tau=corpus:FILE, and a review.toml as tau = "corpus:FILE".
+    The file that --prior-out writes is a prior for fit, compare and check (--prior tau=corpus:FILE) and for review.toml
+    (tau = "corpus:FILE").
     """
     from bayesmeta.reviews.collection.counts import corpus_summary
     from bayesmeta.reviews.collection.read_corpus import corpus_prior
@@ -62,7 +64,7 @@ def corpus(
             if form is Format.table:
                 typer.echo("")
     for name, why in prior.left_out.items():
-        typer.echo(f"no prior of {name}: {why}", err=True)
+        typer.echo(f"no prior for {name}: {why}", err=True)
     written = write_corpus(folder, summary, prior)
     file = prior.write(prior_out or folder / PRIOR_FILE)
     typer.echo(f"{len(written)} files written to {folder}; the prior: {file}", err=True)

@@ -1,4 +1,4 @@
-"""The command `import`: a Cochrane review becomes review.toml and study tables, with a report on its reproduction."""
+"""The command ``bayesmeta import``: from a Cochrane review to review.toml, study tables and a reproduction report."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ def import_command(
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The folder to write; default reviews/<review id>.")
+        Path | None, typer.Option("--out", "-o", help="The folder to write; default: reviews/<review id>.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a review.toml that stands there.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a review.toml that is already there.")
+    ] = False,
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Whether to recompute and compare the published results.")
     ] = True,
@@ -43,7 +45,7 @@ def import_command(
         f"{plural(len(usable), 'entry', 'entries')} of {path}"
     )
     if excluded:
-        typer.echo(f"{plural(excluded, 'row', 'rows')} cannot be pooled; the reasons stand in the column 'exclude'")
+        typer.echo(f"{plural(excluded, 'row', 'rows')} cannot be pooled; the column 'exclude' has the reasons")
     for entry in found:
         if entry.problem:
             typer.echo(f"analysis {entry.id} is left out: {entry.problem}", err=True)

@@ -1,19 +1,23 @@
-"""What the commands take: their arguments and options, and how those are read and printed."""
+"""Arguments and options that several commands share, and how they are read.
+
+Names are listed from the registries that cost nothing to import; tests compare the others with theirs.
+"""
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import SpecError
 
 
 class Format(StrEnum):
-    """How a table is printed."""
+    """Formats of a printed table."""
 
     table = "table"
     csv = "csv"
@@ -21,14 +25,14 @@ class Format(StrEnum):
 
 
 class Scale(StrEnum):
-    """The scale of estimates."""
+    """Scales of estimates."""
 
     natural = "natural"
     model = "model"
 
 
 class Engine(StrEnum):
-    """The engine of a fit."""
+    """Engines of a fit; ``both`` fits twice."""
 
     auto = "auto"
     quadrature = "quadrature"
@@ -37,7 +41,7 @@ class Engine(StrEnum):
 
 
 class RunEngine(StrEnum):
-    """The engines of a run."""
+    """Engines of a run."""
 
     both = "both"
     quadrature = "quadrature"
@@ -45,10 +49,16 @@ class RunEngine(StrEnum):
 
 
 class Side(StrEnum):
-    """The side of benefit."""
+    """Sides of benefit."""
 
     low = "lower"
     high = "higher"
+
+
+def one_of(names: Iterable[str]) -> str:
+    """Join names for a help text: ``a, b or c``."""
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 DataArgument = Annotated[Path, typer.Argument(metavar="DATA", help="A CSV file of studies.", show_default=False)]
@@ -57,7 +67,15 @@ MeasureOption = Annotated[
     typer.Option(
         "--measure",
         "-m",
-        help="RR, OR, PETO, RD, SMD, MD, ROM, HR, GEN or OE; default: RR or SMD, as the columns suggest.",
+        help=f"{one_of(MEASURES)}; default: RR, SMD, IRR, GEN or OE, whichever the columns allow.",
+    ),
+]
+LikelihoodOption = Annotated[
+    str | None,
+    typer.Option(
+        "--likelihood",
+        "-l",
+        help="binomial (RR, OR), poisson (IRR), nct (SMD) or normal; default: arm-level where possible.",
     ),
 ]
 WhereOption = Annotated[
@@ -75,33 +93,36 @@ PriorOption = Annotated[
         help='For mu, tau, tau2 or baseline, e.g. --prior "tau=HalfNormal(0.5)" or tau=corpus:FILE; repeatable.',
     ),
 ]
-LevelOption = Annotated[float, typer.Option("--level", help="Level of all intervals.")]
+LevelOption = Annotated[float, typer.Option("--level", help="Level of all intervals, between 0 and 1.")]
 ScaleOption = Annotated[Scale, typer.Option("--scale", help="natural: ratios exponentiated; model: their logs.")]
-FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print.")]
-SeedOption = Annotated[int, typer.Option("--seed", help="Of the sampler.")]
-SaveOption = Annotated[Path | None, typer.Option("--save", help="Write the posterior here, as netCDF.")]
+FormatOption = Annotated[Format, typer.Option("--format", "-f", help="Format of the printed tables.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Seed of the sampler.")]
+SaveOption = Annotated[Path | None, typer.Option("--save", help="Write the posterior to this netCDF file.")]
 ZeroCellsOption = Annotated[
     str,
     typer.Option(
-        "--zero-cells", help="revman, metafor, metafor_drop00, all or none: what is added to studies with a zero cell."
+        "--zero-cells",
+        help="Rule for adding 0.5 to studies with a zero cell: revman, metafor, metafor_drop00, all or none.",
     ),
 ]
-SmdOption = Annotated[str, typer.Option("--smd", help="exact (Hedges' g as in metafor) or revman.")]
-EstimatesOption = Annotated[
-    str, typer.Option("--estimates", help="How ready-made ratios are written in the data: log or natural.")
-]
+SmdOption = Annotated[str, typer.Option("--smd", help="Formula of Hedges' g: exact (as in metafor) or revman.")]
+EstimatesOption = Annotated[str, typer.Option("--estimates", help="Scale of ready-made ratios: log or natural.")]
 BetterOption = Annotated[Side | None, typer.Option("--better", help="Side of benefit, for its probability.")]
 MidOption = Annotated[
     float | None, typer.Option("--mid", help="Minimal important difference, natural scale; needs --better.")
 ]
+FolderArgument = Annotated[Path, typer.Argument(metavar="OUT", help="The folder of a run.")]
 
 
-#: columns that hold whole numbers, whatever their type
-COUNTS = {"k", "n", "q_df"}
-
-
-def pairs(items: list[str] | None, option: str) -> dict[str, str]:
+def parse_pairs(items: list[str] | None, option: str) -> dict[str, str]:
     """Read repeated NAME=VALUE options.
+
+    Parameters
+    ----------
+    items : list of str, optional
+        Values of the option.
+    option : str
+        The option, for the message.
 
     Raises
     ------
@@ -117,44 +138,31 @@ def pairs(items: list[str] | None, option: str) -> dict[str, str]:
     return found
 
 
+def usual_measure(kind: str) -> str:
+    """Return the first effect measure that is preferably computed from this kind of data."""
+    return next(measure.name for measure in MEASURES.values() if measure.kinds[0] == kind)
+
+
 def read_effects(data: Path, measure: str | None, where: list[str] | None, **options: Any) -> Any:
-    """Read a study table and compute its effects; without a measure, the one its columns suggest. Options: of ``effect_sizes``."""
+    """Read a study table and compute its effects.
+
+    Parameters
+    ----------
+    data : Path
+        A CSV file.
+    measure : str, optional
+        The effect measure; by default the usual one for the columns.
+    where : list of str, optional
+        COLUMN=VALUE conditions on rows.
+    **options
+        Options of ``effect_sizes``: zero_cells, smd, scale.
+
+    Returns
+    -------
+    Effects
+    """
     from bayesmeta.effects.compute import effect_sizes
     from bayesmeta.studies.read import read_studies
 
-    table = read_studies(data, where=pairs(where, "--where") or None)
-    suggested = {"dichotomous": "RR", "continuous": "SMD", "oe": "OE", "estimate": "GEN", "rates": "IRR"}
-    return effect_sizes(table, measure or suggested[table.kind], **options)
-
-
-def _cell(value: float, whole: bool) -> str:
-    """Write a number with three significant digits, or a count."""
-    from bayesmeta.reporting.numbers import count, is_missing, significant
-
-    if is_missing(value):
-        return ""
-    return count(value) if whole else significant(value, 3)
-
-
-def print_frame(frame: Any, form: Format, title: str = "") -> None:
-    """Print a frame: as a table with rounded numbers, or as CSV or JSON at full precision."""
-    if form is Format.csv:
-        sys.stdout.write(frame.to_csv(index=frame.index.name is not None, float_format="%.10g", lineterminator="\n"))
-        return
-    if form is Format.json:
-        shown = frame.reset_index() if frame.index.name else frame
-        sys.stdout.write(shown.to_json(orient="records", indent=1, double_precision=10) + "\n")
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    shown = frame.reset_index() if frame.index.name else frame
-    table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    numeric = [shown[name].dtype.kind in "fiu" for name in shown.columns]
-    for name, number in zip(shown.columns, numeric, strict=True):
-        table.add_column(str(name), justify="right" if number else "left", no_wrap=number)
-    for row in shown.itertuples(index=False):
-        cells = zip(shown.columns, row, numeric, strict=True)
-        table.add_row(*(_cell(value, str(name) in COUNTS) if number else str(value) for name, value, number in cells))
-    width = None if sys.stdout.isatty() else 200
-    Console(width=width, highlight=False, markup=False).print(table)
+    table = read_studies(data, where=parse_pairs(where, "--where") or None)
+    return effect_sizes(table, measure or usual_measure(table.kind), **options)

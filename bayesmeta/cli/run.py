@@ -1,4 +1,4 @@
-"""``bayesmeta run``: one review, several, or a folder of them."""
+"""The command ``bayesmeta run``: one review, several, or a folder of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from bayesmeta.cli.options import PriorOption, RunEngine, pairs
+from bayesmeta.cli.options import PriorOption, RunEngine, parse_pairs
 from bayesmeta.errors import SpecError
 from bayesmeta.support.words import plural
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from bayesmeta.reviews.run import Run
     from bayesmeta.reviews.running.plan import Choice, Step
 
-CONTINUE = "what is finished is written and kept: run the same command again to continue"
+#: difference between the engines, in Monte Carlo standard errors, above which a warning is printed
+LARGE_DIFFERENCE = 4
+CONTINUE = "finished analyses are kept: run the same command again to continue"
 
 
 def run(
@@ -25,16 +27,16 @@ def run(
         list[Path],
         typer.Argument(
             metavar="REVIEW...",
-            help="A review.toml, the folder that holds one, a Cochrane file (.rm5, .csv, .zip), or several, or a folder of them.",
+            help="A review.toml, its folder, a Cochrane file (.rm5, .csv, .zip), several of these, or a folder of them.",
             show_default=False,
         ),
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Where to write; default outputs/<review id>, of several outputs."),
+        typer.Option("--out", "-o", help="Where to write; default: outputs/<review id>, for several reviews outputs."),
     ] = None,
     engine: Annotated[
-        RunEngine | None, typer.Option("--engine", "-e", help="In place of what the review says.")
+        RunEngine | None, typer.Option("--engine", "-e", help="Engine in place of the one in review.toml.")
     ] = None,
     only: Annotated[list[str] | None, typer.Option("--only", help="Run just this analysis; repeatable.")] = None,
     figures: Annotated[
@@ -43,38 +45,39 @@ def run(
     ] = None,
     prior: PriorOption = None,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, help="Processes; default: one a core with quadrature, else 1.")
+        int | None,
+        typer.Option("--jobs", "-j", min=1, help="Processes; default: one per core with quadrature, else 1."),
     ] = None,
     scheduler: Annotated[
         str | None,
         typer.Option("--scheduler", metavar="ADDRESS", help="A dask scheduler, tcp://host:8786, in place of --jobs."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run and why; write nothing.")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Make everything again, up to date or not.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be run and why; write nothing.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run everything again, even what is up to date.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """Run every analysis of a review, or of many, and write results, tables and figures.
 
-    What is up to date is kept, so a run that was stopped goes on where it was.
+    Analyses that are up to date are kept, so a run that was stopped continues where it was.
     """
     from bayesmeta.reviews.collection.sources import is_one
     from bayesmeta.reviews.running.plan import Choice
 
     if jobs is not None and scheduler is not None:
-        raise SpecError("give --jobs or --scheduler, not both: the scheduler's workers do the analyses")
+        raise SpecError("give --jobs or --scheduler, not both: the scheduler's workers run the analyses")
     single = is_one(reviews)
     choice = Choice(
         engine.value if engine else None,
         tuple(only or ()),
         single if figures is None else figures,
         fresh,
-        tuple(pairs(prior, "--prior").items()),
+        tuple(parse_pairs(prior, "--prior").items()),
     )
     if dry_run:
-        _say_plan(reviews, out, single, choice)
+        _print_plan(reviews, out, single, choice)
         return
     try:
-        failed = (_one if single else _many)(reviews, out, choice, jobs, scheduler, quiet)
+        failed = (_run_one if single else _run_many)(reviews, out, choice, jobs, scheduler, quiet)
     except KeyboardInterrupt:
         _interrupted()
     if failed:
@@ -86,7 +89,7 @@ def _interrupted() -> NoReturn:
     raise typer.Exit(130) from None
 
 
-def _one(
+def _run_one(
     reviews: list[Path], out: Path | None, choice: Choice, jobs: int | None, scheduler: str | None, quiet: bool
 ) -> int:
     """Run one review; return the exit code."""
@@ -125,6 +128,7 @@ def _review_file(path: Path, out: Path | None, fresh: bool) -> Path:
 
 
 def _report_one(done: Run) -> None:
+    """Print what was run and written, how well the engines agree, and the analyses that failed."""
     ran = len(done.results) - len([result for result in done.results if result.id in done.kept])
     kept = f", {len(done.kept)} up to date" if done.kept else ""
     typer.echo(f"{plural(ran, 'analysis', 'analyses')} in {done.seconds:.1f} s{kept}, written to {done.out}")
@@ -138,14 +142,14 @@ def _report_one(done: Run) -> None:
         worst, where = max(agreement)
         typer.echo(
             f"NUTS and quadrature agree: largest difference {worst:.1f} Monte Carlo standard errors (analysis {where})"
-            if worst <= 4
+            if worst <= LARGE_DIFFERENCE
             else f"WARNING: NUTS and quadrature differ by {worst:.1f} Monte Carlo standard errors in analysis {where}"
         )
     for name, problem in done.failed.items():
         typer.echo(f"problem in analysis {name}: {problem}", err=True)
 
 
-def _many(
+def _run_many(
     reviews: list[Path], out: Path | None, choice: Choice, jobs: int | None, scheduler: str | None, quiet: bool
 ) -> int:
     """Run many reviews; return the exit code."""
@@ -181,26 +185,26 @@ def _report_many(done: CollectionRun) -> None:
         typer.echo(f"{plural(len(done.failures), 'problem', 'problems')}: see {done.out / FAILURES_FILE}", err=True)
 
 
-def _say_plan(reviews: list[Path], out: Path | None, single: bool, choice: Choice) -> None:
-    """Print for each analysis what would be done and why; Cochrane files are imported into a temporary folder."""
+def _print_plan(reviews: list[Path], out: Path | None, single: bool, choice: Choice) -> None:
+    """Print what would be done for each analysis, and why; Cochrane files are imported into a temporary folder."""
     from bayesmeta.reviews.collection.run_many import plan_collection
     from bayesmeta.reviews.collection.sources import Failure, Source, review_file
     from bayesmeta.reviews.run import plan_review
 
     steps: list[Step] = []
-    with tempfile.TemporaryDirectory(prefix="bayesmeta-") as room:
+    with tempfile.TemporaryDirectory(prefix="bayesmeta-") as scratch:
         if single:
             review, target, steps = plan_review(
-                review_file(Source(reviews[0], reviews[0].name), Path(room)), out, choice
+                review_file(Source(reviews[0], reviews[0].name), Path(scratch)), out, choice
             )
             typer.echo(f"{review.title}, into {target}")
-            _say_steps(steps, "")
+            _print_steps(steps, "")
         else:
-            for item in plan_collection(reviews, out or Path("outputs"), Path(room), choice):
+            for item in plan_collection(reviews, out or Path("outputs"), Path(scratch), choice):
                 if isinstance(item, Failure):
                     typer.echo(f"{item.review}: cannot be run: {item.problem}", err=True)
                     continue
-                _say_steps(item[1], f"{item[0].id} ")
+                _print_steps(item[1], f"{item[0].id} ")
                 steps += item[1]
     would = sum(bool(step.why) for step in steps)
     draw = sum(bool(step.why_draw) and not step.why for step in steps)
@@ -210,7 +214,7 @@ def _say_plan(reviews: list[Path], out: Path | None, single: bool, choice: Choic
     )
 
 
-def _say_steps(steps: list[Step], prefix: str) -> None:
+def _print_steps(steps: list[Step], prefix: str) -> None:
     for step in steps:
         state = "up to date"
         if step.why:

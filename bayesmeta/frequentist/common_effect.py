@@ -1,4 +1,4 @@
-"""Common-effect pooling of 2x2 tables straight from the counts: Mantel-Haenszel and Peto."""
+"""Common-effect pooling of 2x2 tables from their counts: Mantel-Haenszel and Peto."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from bayesmeta.effects.compute import MEASURES, Effects, data_kind, effect_sizes
 from bayesmeta.effects.formulas import observed_minus_expected
 from bayesmeta.effects.zero_cells import half_added, one_outcome_only
 from bayesmeta.errors import DataError, SpecError, unknown_name
+from bayesmeta.support.arguments import check_level
 from bayesmeta.support.arrays import Array
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ MH_MEASURES = ("RR", "OR", "RD")
 
 @dataclass(frozen=True, eq=False)
 class CommonEffect:
-    """A common-effect result; the names are those of ``RandomEffects``, on the model scale (log for ratios).
+    """A common-effect result with the attributes of ``RandomEffects``, on the model scale (log for ratios).
 
     ``tau2`` is 0 by assumption and there is no prediction interval (NaN). ``k`` counts the studies with a positive
     weight, ``q_df`` is one less than the studies that enter Q; I2 (percent) is Q-based.
@@ -57,9 +58,9 @@ class CommonEffect:
 def _cells(studies: StudyTable) -> tuple[Array, Array, Array, Array]:
     if not studies.has("events_e", "n_e", "events_c", "n_c"):
         raise DataError(
-            f"counts are needed, but the table holds {studies.kind} data",
+            f"counts are needed, but the table has {studies.kind} data",
             source=studies.source,
-            fix="It needs events_e n_e events_c n_c.",
+            fix="Give the columns events_e n_e events_c n_c.",
         )
     columns = studies.columns
     events_e, events_c = columns["events_e"], columns["events_c"]
@@ -67,7 +68,7 @@ def _cells(studies: StudyTable) -> tuple[Array, Array, Array, Array]:
 
 
 def mh_estimate(measure: str, a: Array, b: Array, c: Array, d: Array, rule: str) -> tuple[float, float, Array]:
-    """Mantel-Haenszel estimate, its standard error and the raw weights of the given studies, model scale.
+    """Return the Mantel-Haenszel estimate and its standard error, model scale, and the unscaled weights of the studies.
 
     Parameters
     ----------
@@ -77,6 +78,13 @@ def mh_estimate(measure: str, a: Array, b: Array, c: Array, d: Array, rule: str)
         Events and non-events in the experimental arm, then in the control arm.
     rule : {"metafor", "revman"}
         See ``mantel_haenszel``.
+
+    Returns
+    -------
+    estimate, se : float
+        NaN for a ratio with no events at all in one arm.
+    weights : ndarray, shape (k,)
+        Not divided by their sum.
     """
     difference = a / (a + b) - c / (c + d)
     if rule == "revman":
@@ -154,7 +162,7 @@ def mantel_haenszel(
     effects = effect_sizes(studies, name, zero_cells=zero_cells)
     pooled = effects.used if name != "RD" else effect_sizes(studies, name, zero_cells="revman").used
     a, b, c, d = (cell[pooled] for cell in cells)
-    _need_some(a, studies)
+    _check_not_empty(a, studies)
     estimate, se, w = mh_estimate(name, a, b, c, d, rule)
     if not math.isfinite(estimate):
         raise DataError(
@@ -190,7 +198,7 @@ def peto(studies: StudyTable, level: float = 0.95) -> CommonEffect:
     Yusuf et al. 1985.
     """
     effects = effect_sizes(studies, "PETO")
-    _need_some(effects.yi[effects.used], studies)
+    _check_not_empty(effects.yi[effects.used], studies)
     if data_kind(studies, MEASURES["PETO"]) == "dichotomous":
         o_minus_e, v = observed_minus_expected(*(cell[effects.used] for cell in _cells(studies)))
     else:
@@ -200,21 +208,34 @@ def peto(studies: StudyTable, level: float = 0.95) -> CommonEffect:
 
 
 def mh_centre(effects: Effects) -> float:
-    """Mantel-Haenszel estimate of the pooled rows by RevMan's rule: what RevMan's random-effects Q is taken around."""
+    """Return the Mantel-Haenszel estimate by RevMan's rule, model scale: RevMan takes its random-effects Q around it.
+
+    Parameters
+    ----------
+    effects : Effects
+        RR, OR or RD effects computed from counts; the rows that are pooled enter.
+
+    Raises
+    ------
+    SpecError
+        If the effects are of another measure or were not computed from counts.
+    DataError
+        If no study is left to pool.
+    """
     if effects.studies is None or effects.measure not in MH_MEASURES:
         raise SpecError(
-            "method 'DL-MH' takes Q around the Mantel-Haenszel estimate: it needs RR, OR or RD effects made from "
+            "method 'DL-MH' takes Q around the Mantel-Haenszel estimate: it needs RR, OR or RD effects computed from "
             "counts by effect_sizes. Use method='DL' for other effects."
         )
     cells = [cell[effects.used] for cell in _cells(effects.studies)]
     if effects.measure != "RD":
         no_events, all_events = one_outcome_only(*cells)
         cells = [cell[~(no_events | all_events)] for cell in cells]
-    _need_some(cells[0], effects.studies)
+    _check_not_empty(cells[0], effects.studies)
     return mh_estimate(effects.measure, cells[0], cells[1], cells[2], cells[3], "revman")[0]
 
 
-def _need_some(rows: Array, studies: StudyTable) -> None:
+def _check_not_empty(rows: Array, studies: StudyTable) -> None:
     if not len(rows):
         raise DataError("no study is left to pool", source=studies.source, fix="See the reasons in effect_sizes(...).")
 
@@ -222,8 +243,7 @@ def _need_some(rows: Array, studies: StudyTable) -> None:
 def _result(
     effects: Effects, pooled: np.ndarray, w: Array, estimate: float, se: float, level: float, method: str
 ) -> CommonEffect:
-    if not 0 < level < 1:
-        raise SpecError(f"level should lie between 0 and 1, such as 0.95, but got {level}")
+    check_level(level)
     y, v = effects.yi[effects.used], effects.vi[effects.used]
     q, q_df = float(np.sum((y - estimate) ** 2 / v)), max(len(y) - 1, 0)
     half = float(ndtri((1 + level) / 2)) * se

@@ -1,7 +1,7 @@
 """Frequentist random-effects meta-analysis: pooled effect, heterogeneity, confidence and prediction intervals.
 
-Everything is on the model scale (log for ratios). Formulas follow metafor (Viechtbauer 2010) except where a name says
-otherwise.
+Everything is on the model scale (log for ratios). Formulas follow metafor (Viechtbauer 2010) except where a docstring names
+another source.
 """
 
 from __future__ import annotations
@@ -16,21 +16,10 @@ from scipy.special import chdtrc, ndtr, ndtri, stdtr, stdtrit
 
 from bayesmeta.effects.compute import Effects, effects_from_arrays
 from bayesmeta.errors import DataError, SpecError
-from bayesmeta.frequentist.common_effect import CommonEffect, mantel_haenszel, mh_centre, peto
+from bayesmeta.frequentist.common_effect import mh_centre
 from bayesmeta.frequentist.heterogeneity import TAU2_ESTIMATORS, FixedMoments, fixed_moments, i2_h2, q_profile
-from bayesmeta.frequentist.names import CI_METHODS, METHODS, PI_METHODS, canonical
+from bayesmeta.frequentist.names import PredictionInterval, find_records
 from bayesmeta.support.arrays import Array
-
-__all__ = [
-    "CI_METHODS",
-    "METHODS",
-    "PI_METHODS",
-    "CommonEffect",
-    "RandomEffects",
-    "mantel_haenszel",
-    "peto",
-    "random_effects",
-]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,16 +43,16 @@ class RandomEffects:
         Cochran's Q, its degrees of freedom and p value.
     pi_low, pi_high : float
         Prediction interval for the effect in a new study; NaN where it is undefined.
-    weights : ndarray
+    weights : ndarray, shape (rows,)
         Fractions summing to 1, one per row of the input; 0 for rows that are not pooled.
     k, n : int, float
         Studies pooled and their participants (NaN if unknown).
     method, ci, pi, measure : str
-        What was computed, by name.
+        Names of the estimator, the two intervals and the effect measure.
     level : float
         Level of all intervals.
     labels, notes : tuple of str
-        One label per row; what a reader must know about this result.
+        One label per row of the input; remarks that a reader of this result needs.
     """
 
     estimate: float
@@ -134,7 +123,7 @@ def random_effects(
     yi, vi, sei : array_like, shape (k,), optional
         Effects on the model scale with variances or standard errors.
     method : str
-        A name in ``METHODS``, upper or lower case: "CE" (also "FE", "EE", "common"), "DL" (DerSimonian and Laird
+        A name in ``names.METHODS``, upper or lower case: "CE" (also "FE", "EE", "common"), "DL" (DerSimonian and Laird
         1986), "DL-MH" (RevMan's: Q around the Mantel-Haenszel estimate), "PM" (Paule and Mandel 1982), "REML", "ML",
         "EB" (Morris 1983; the same root as PM), "SJ" (Sidik and Jonkman 2005), "HE" (Hedges 1983), "HS" (Hunter and
         Schmidt 1990). tau2 is never negative.
@@ -151,12 +140,12 @@ def random_effects(
     Returns
     -------
     RandomEffects
-        One study gives that study, with tau2 = 0 and a Wald interval.
+        With one study, that study's effect, tau2 = 0 and a Wald interval.
 
     Raises
     ------
     DataError
-        If no study is left to pool, or the arrays do not hold.
+        If no study is left to pool, or the arrays are not valid effects and variances.
     SpecError
         If a name is unknown or the level is not in (0, 1).
 
@@ -166,8 +155,8 @@ def random_effects(
     >>> f"{fit.estimate:.3f} ({fit.ci_low:.3f}, {fit.ci_high:.3f}), tau2 {fit.tau2:.3f}"
     '-0.338 (-0.963, 0.288), tau2 0.070'
     """
-    method, ci, pi = canonical(method, ci, pi, level)
-    effects = _effects(effects, yi, vi, sei)
+    rule, interval, prediction = find_records(method, ci, pi, level)
+    effects = _one_source(effects, yi, vi, sei)
     used = effects.used
     y, v = effects.yi[used], effects.vi[used]
     k = len(y)
@@ -175,29 +164,30 @@ def random_effects(
         source = effects.studies.source if effects.studies is not None else None
         raise DataError("no study is left to pool", source=source, fix="See the reasons in Effects.to_frame().")
 
-    centre = mh_centre(effects) if method == "DL-MH" else None
-    fixed = fixed_moments(y, v, centre)
-    tau2 = 0.0 if k == 1 or method == "CE" else TAU2_ESTIMATORS[method.removesuffix("-MH")](y, v, fixed)
+    fixed = fixed_moments(y, v, mh_centre(effects) if rule.mantel_haenszel_q else None)
+    common = rule.estimator is None
+    tau2 = 0.0 if k == 1 or rule.estimator is None else TAU2_ESTIMATORS[rule.estimator](y, v, fixed)
     pooled = _pool(y, v, tau2)
 
     notes: list[str] = []
     if k == 1:
         notes.append("one study: the estimate is that study's, tau2 is set to 0 and the interval is the Wald one")
-    hk_factor = pooled.hk_factor if "guarded" not in ci else max(1.0, pooled.hk_factor)
-    if ci == "hksj" and k > 1 and pooled.hk_factor < 1:
+    hk_factor = max(1.0, pooled.hk_factor) if interval.guarded else pooled.hk_factor
+    hartung_knapp = interval.hartung_knapp and k > 1
+    if hartung_knapp and hk_factor < 1:
         notes.append(
-            f"the Hartung-Knapp factor is {pooled.hk_factor:.3g}, below 1: the standard error is smaller than the Wald "
+            f"the Hartung-Knapp factor is {hk_factor:.3g}, below 1: the standard error is smaller than the Wald "
             "one. ci='hksj_guarded' keeps the factor at 1."
         )
-    se = pooled.se * math.sqrt(hk_factor) if ci.startswith("hksj") and k > 1 else pooled.se
-    df = math.inf if ci == "wald" or k == 1 else float(k - 1)
+    se = pooled.se * math.sqrt(hk_factor) if hartung_knapp else pooled.se
+    df = math.inf if interval.df_lost is None or k == 1 else float(k - interval.df_lost)
     half = _quantile(level, df) * se
     statistic = pooled.estimate / se if se > 0 else math.copysign(math.inf, pooled.estimate)
     low, high = q_profile(y, v, level)
-    i2, h2 = _i2_h2(method, tau2, fixed)
+    i2, h2 = _i2_h2(tau2, fixed, q_based=common)
     i2_low, h2_low = i2_h2(low, fixed.typical_variance)
     i2_high, h2_high = i2_h2(high, fixed.typical_variance)
-    pi_low, pi_high = _prediction(pi, pooled, hk_factor, tau2, k, level) if method != "CE" else (math.nan, math.nan)
+    pi_low, pi_high = (math.nan, math.nan) if common else _prediction(prediction, pooled, hk_factor, tau2, k, level)
     weights = np.zeros(len(used))
     weights[used] = pooled.w / pooled.sum_w
     return RandomEffects(
@@ -209,8 +199,8 @@ def random_effects(
         pvalue=2 * float(ndtr(-abs(statistic)) if math.isinf(df) else stdtr(df, -abs(statistic))),
         df=df,
         tau2=tau2,
-        tau2_ci_low=low if method != "CE" else math.nan,
-        tau2_ci_high=high if method != "CE" else math.nan,
+        tau2_ci_low=math.nan if common else low,
+        tau2_ci_high=math.nan if common else high,
         i2=i2,
         i2_ci_low=i2_low,
         i2_ci_high=i2_high,
@@ -225,9 +215,9 @@ def random_effects(
         weights=weights,
         k=k,
         n=effects.n,
-        method=method,
-        ci=ci,
-        pi=pi,
+        method=rule.name,
+        ci=interval.name,
+        pi=prediction.name,
         measure=effects.measure,
         level=level,
         labels=effects.labels,
@@ -235,7 +225,7 @@ def random_effects(
     )
 
 
-def _effects(effects: Effects | None, yi: ArrayLike | None, vi: ArrayLike | None, sei: ArrayLike | None) -> Effects:
+def _one_source(effects: Effects | None, yi: ArrayLike | None, vi: ArrayLike | None, sei: ArrayLike | None) -> Effects:
     if effects is None:
         if yi is None:
             raise SpecError("give effects, or arrays: yi with vi or sei")
@@ -261,21 +251,22 @@ def _quantile(level: float, df: float) -> float:
     return float(ndtri(upper) if math.isinf(df) else stdtrit(df, upper))
 
 
-def _i2_h2(method: str, tau2: float, fixed: FixedMoments) -> tuple[float, float]:
-    """I2 and H2: from tau2, or from Q for the common effect (H2 may then be below 1, as in metafor)."""
+def _i2_h2(tau2: float, fixed: FixedMoments, *, q_based: bool) -> tuple[float, float]:
+    """Return I2 (percent) and H2: from tau2, or from Q for the common effect (H2 may then be below 1, as in metafor)."""
     if fixed.k == 1:
         return 0.0, 1.0
-    if method != "CE":
+    if not q_based:
         return i2_h2(tau2, fixed.typical_variance)
     df = fixed.k - 1
     return (100 * max(0.0, (fixed.q - df) / fixed.q) if fixed.q > 0 else 0.0), fixed.q / df
 
 
-def _prediction(pi: str, pooled: _Pooled, hk_factor: float, tau2: float, k: int, level: float) -> tuple[float, float]:
-    hartung_knapp, lost = PI_METHODS[pi]
-    df = math.inf if lost is None else float(k - lost)
+def _prediction(
+    rule: PredictionInterval, pooled: _Pooled, hk_factor: float, tau2: float, k: int, level: float
+) -> tuple[float, float]:
+    df = math.inf if rule.df_lost is None else float(k - rule.df_lost)
     if k == 1 or df < 1:
         return math.nan, math.nan
-    variance = pooled.se**2 * (hk_factor if hartung_knapp else 1.0)
+    variance = pooled.se**2 * (hk_factor if rule.hartung_knapp else 1.0)
     half = _quantile(level, df) * math.sqrt(variance + tau2)
     return pooled.estimate - half, pooled.estimate + half

@@ -1,4 +1,4 @@
-"""Coverage, bias and their Monte Carlo errors on cases whose answers are known."""
+"""Coverage, bias and their Monte Carlo errors in cases with known answers."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from bayesmeta.calibration.coverage import (
     NUMBERS,
     frequentist_numbers,
     grid_cells,
-    measure,
+    performance,
     rare_cells,
     review_of,
     two_stage_rows,
@@ -24,7 +24,7 @@ def test_morris2019_known_intervals_have_known_coverage_bias_and_errors() -> Non
     n, z = 20_000, float(ndtri(0.95))
     estimate = 0.7 + rng.normal(size=n)
     numbers = np.column_stack([estimate, estimate - z, estimate + z, estimate - 3, estimate + 3])
-    found = measure(numbers, 0.5, 0.0)
+    found = performance(numbers, 0.5, 0.0)
     covered = ndtr(z - 0.2) - ndtr(-z - 0.2)
     assert found["coverage"] == pytest.approx(covered, abs=4 * found["coverage_se"])
     assert found["coverage_se"] == pytest.approx(np.sqrt(covered * (1 - covered) / n), rel=0.03)
@@ -38,26 +38,26 @@ def test_morris2019_known_intervals_have_known_coverage_bias_and_errors() -> Non
     assert found["prediction"] == pytest.approx(ndtr(3 - 0.2) - ndtr(-3 - 0.2), abs=0.003)
 
 
-def test_a_prediction_interval_that_is_known_holds_its_share() -> None:
+def test_an_exact_prediction_interval_has_its_nominal_coverage() -> None:
     # mu + tau z: the exact 95% interval of a new effect, for every review
     half = 0.4 * float(ndtri(0.975))
-    found = measure(np.tile([0.1, 0.0, 0.2, 0.1 - half, 0.1 + half], (5, 1)), 0.1, 0.4)
+    found = performance(np.tile([0.1, 0.0, 0.2, 0.1 - half, 0.1 + half], (5, 1)), 0.1, 0.4)
     assert found["prediction"] == pytest.approx(0.95, abs=1e-12)
     assert found["prediction_se"] == pytest.approx(0.0, abs=1e-12)
 
 
 def test_reviews_without_an_estimate_are_counted_and_left_out() -> None:
     rows = np.array([[0.0, -1.0, 1.0, np.nan, np.nan], [np.nan] * 5, [2.0, 1.0, 3.0, np.nan, np.nan], [np.nan] * 5])
-    found = measure(rows, 0.0, 0.1)
+    found = performance(rows, 0.0, 0.1)
     assert (found["reviews"], found["estimable"], found["coverage"], found["bias"]) == (4, 0.5, 0.5, 1.0)
     assert found["prediction_given"] == 0.0
     assert np.isnan(found["prediction"])
-    nothing = measure(np.full((3, 5), np.nan), 0.0, 0.1)
+    nothing = performance(np.full((3, 5), np.nan), 0.0, 0.1)
     assert nothing["estimable"] == 0.0
     assert np.isnan(nothing["coverage"])
 
 
-def test_the_grid_is_the_one_that_was_promised() -> None:
+def test_the_cells_of_the_grid() -> None:
     grid = grid_cells()
     assert {cell.trials.k for cell in grid} == {2, 3, 5, 10, 20}
     assert {cell.tau for cell in grid} == {0.0, 0.1, 0.3, 0.6}
@@ -76,7 +76,7 @@ def test_a_review_depends_on_its_cell_the_seed_and_its_number() -> None:
     assert all(other != events[0] for other in events[2:])
 
 
-def test_the_rows_are_those_of_the_methods() -> None:
+def test_numbers_equal_those_of_the_methods() -> None:
     effects = effect_sizes(review_of(CELLS["common_k10_tau0.3"], 1, 0).studies, "RR")
     found = frequentist_numbers(effects, rare=False)
     known = random_effects(effects, method="REML", ci="hksj")

@@ -1,4 +1,4 @@
-"""The truth's place in exact posteriors is uniform, and each review depends on its number and the seed only."""
+"""Ranks of true values in exact posteriors are uniform, and each review depends on its number and the seed only."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_talts2018_quadrature_is_calibrated_for_the_normal_model() -> None:
         assert min(found.chi2_pvalue, found.deviation_pvalue) > 0.0005, term
 
 
-def test_a_wrong_prior_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_prior_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     # reviews are drawn with the experiment's priors; fit them with a tau that is far too small
     def confident(*data: object, **named: object) -> Posterior:
         return fit(*data, **{**named, "priors": {"mu": "Normal(0, 1)", "tau": "HalfNormal(0.02)"}})
@@ -45,7 +45,7 @@ def test_a_review_depends_on_its_number_and_the_seed_only() -> None:
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_every_experiment_draws_reviews_its_likelihood_can_read(name: str) -> None:
+def test_every_experiment_draws_data_for_its_likelihood(name: str) -> None:
     reviews = [draw_review(name, 1, i) for i in range(50)]
     assert {review.studies.kind for review in reviews} == {"dichotomous" if name == "binomial" else "estimate"}
     assert {len(review.theta) for review in reviews} == {6}
@@ -61,7 +61,7 @@ def test_a_fit_that_does_not_converge_keeps_its_row(monkeypatch: pytest.MonkeyPa
     assert np.isnan(row["mu"])
 
 
-def test_an_engine_that_does_not_treat_a_model_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_cannot_fit_a_model_is_recognized(monkeypatch: pytest.MonkeyPatch) -> None:
     assert calibratable("normal", "quadrature")
 
     def refuse(*_: object, **__: object) -> Posterior:
@@ -76,7 +76,7 @@ def test_an_unknown_experiment_is_refused() -> None:
         draw_review("nromal", 1, 1)
 
 
-def test_the_truth_far_above_its_posterior_has_rank_one() -> None:
+def test_a_true_value_far_above_its_posterior_has_rank_one() -> None:
     review = draw_review("normal", 1, 1)
     posterior = fit(review.studies, measure="HR", likelihood="normal", engine="quadrature")
     far = type(review)(1e3, 1e3, review.theta * 0 - 1e3, -1e3, review.studies)
@@ -84,7 +84,7 @@ def test_the_truth_far_above_its_posterior_has_rank_one() -> None:
     assert found == pytest.approx({"mu": 1.0, "tau": 1.0, "theta_1": 0.0, "theta_new": 0.0}, abs=1e-6)
 
 
-def test_the_table_has_a_row_a_term_and_counts_failures() -> None:
+def test_the_table_has_one_row_per_term_and_counts_failures() -> None:
     ranks = {term: np.append(np.random.default_rng(1).uniform(size=199), np.nan) for term in TERMS}
     table = rank_table({"normal/quadrature": ranks}, seed=1)
     assert [row["term"] for row in table] == list(TERMS)

@@ -1,4 +1,4 @@
-"""A calibration study goes on where it stopped, and its tables and figures show every method."""
+"""A calibration study continues where it stopped, and its tables show every method."""
 
 import runpy
 import sys
@@ -24,7 +24,7 @@ def tasks(folder: Path, replicates: int = 4) -> list:
     return coverage_tasks(FEW, folder, replicates=replicates, arm_level=0, seed=1)
 
 
-def test_parts_that_are_there_are_not_made_again(tmp_path: Path) -> None:
+def test_existing_files_are_not_written_again(tmp_path: Path) -> None:
     first = tasks(tmp_path)
     made = [seconds for _, seconds in run_tasks(first)]
     assert all(made)
@@ -35,21 +35,21 @@ def test_parts_that_are_there_are_not_made_again(tmp_path: Path) -> None:
     assert {task.path: task.path.read_bytes() for task in first} == before
 
 
-def test_another_size_or_seed_is_another_part(tmp_path: Path) -> None:
+def test_another_size_or_seed_is_another_file(tmp_path: Path) -> None:
     names = {task.path.name for size in (4, 5) for task in tasks(tmp_path, size)}
     assert len(names) == 2 * len(FEW)
     both = coverage_tasks(FEW, tmp_path, replicates=4, arm_level=2, seed=1)
     assert [task.path.name in names for task in both] == [True] * len(FEW) + [False] * len(FEW)
 
 
-def test_two_processes_make_the_same_parts(tmp_path: Path) -> None:
+def test_two_processes_write_the_same_files(tmp_path: Path) -> None:
     one, two = tasks(tmp_path / "one")[:2], tasks(tmp_path / "two")[:2]
     list(run_tasks(one))
     list(run_tasks(two, jobs=2))
     assert [task.path.read_text() for task in one] == [task.path.read_text() for task in two]
 
 
-def test_ranks_are_made_in_batches_that_cover_all_reviews(tmp_path: Path) -> None:
+def test_batches_of_ranks_cover_all_reviews(tmp_path: Path) -> None:
     listed = rank_tasks("normal", "quadrature", tmp_path, reviews=BATCH + 5, seed=1)
     assert [len(task.arguments[2]) for task in listed] == [BATCH, 5]
     list(run_tasks(listed[1:]))
@@ -58,7 +58,7 @@ def test_ranks_are_made_in_batches_that_cover_all_reviews(tmp_path: Path) -> Non
     assert all(((values > 0) & (values < 1)).all() and len(values) == 5 for values in ranks.values())
 
 
-def test_the_coverage_table_has_a_row_a_method_and_a_column_a_k(tmp_path: Path) -> None:
+def test_the_coverage_table_has_one_row_per_method_and_one_column_per_k(tmp_path: Path) -> None:
     made = tasks(tmp_path)
     list(run_tasks(made))
     frame = read_tasks(made)
@@ -101,7 +101,7 @@ def test_a_coverage_far_from_95_is_marked() -> None:
     assert report.count("*") - report.count("**") * 2 >= 1
 
 
-def test_the_table_of_ranks_says_what_was_tested() -> None:
+def test_the_table_of_ranks_names_the_method_and_every_term() -> None:
     ranks = {term: np.random.default_rng(1).uniform(size=300) for term in TERMS}
     report = rank_report(pd.DataFrame(rank_table({"normal/quadrature": ranks}, seed=1)))
     assert "Talts et al. 2018" in report

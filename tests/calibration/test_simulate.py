@@ -1,4 +1,4 @@
-"""Simulated reviews have the moments they are asked for."""
+"""Simulated reviews have the moments of the model they are drawn from."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_without_heterogeneity_every_effect_is_the_mean() -> None:
 
 
 @pytest.mark.parametrize("allocation", [1.0, 2.0])
-def test_trials_have_the_risks_sizes_and_effects_asked_for(allocation: float) -> None:
+def test_trials_have_the_given_risks_sizes_and_effects(allocation: float) -> None:
     trials = Trials(40_000, (0.002, 0.01), (50, 2000), allocation)
     columns = draw_trials(0.3, 0.0, trials, np.random.default_rng(1)).studies.columns
     events_e, n_e, events_c, n_c = (columns[name] for name in ("events_e", "n_e", "events_c", "n_c"))
@@ -44,7 +44,7 @@ def test_trials_have_the_risks_sizes_and_effects_asked_for(allocation: float) ->
     assert np.mean((events_c == 0) | (events_e == 0)) > 0.2
 
 
-def test_no_risk_goes_beyond_certainty() -> None:
+def test_experimental_risks_are_capped() -> None:
     columns = draw_trials(2.0, 1.0, Trials(500, (0.3, 0.9), (1000, 1000)), np.random.default_rng(1)).studies.columns
     assert (columns["events_e"] <= columns["n_e"]).all()
     assert np.quantile(columns["events_e"] / columns["n_e"], 0.9) == pytest.approx(0.95, abs=0.02)
@@ -105,5 +105,5 @@ def test_impossible_trials_are_refused(fields: dict, message: str) -> None:
 
 def test_a_prior_without_a_baseline_cannot_draw_counts() -> None:
     bare = Priors(PRIORS.mu, PRIORS.scale)
-    with pytest.raises(SpecError, match="prior of the baseline on the logit"):
+    with pytest.raises(SpecError, match="prior for the baseline on the logit scale"):
         draw_from_prior(bare, np.random.default_rng(1), n_e=np.full(2, 50.0), n_c=np.full(2, 50.0))

@@ -1,4 +1,4 @@
-"""Uniform ranks are told from others, and the simultaneous band holds as often as it says."""
+"""Uniform ranks are distinguished from others, and the simultaneous band has its nominal probability."""
 
 import numpy as np
 import pytest
@@ -16,15 +16,15 @@ def inside(ranks: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("count", [40, 500])
-def test_saeilynoja2022_the_band_holds_the_whole_function_as_often_as_it_says(count: int) -> None:
+def test_saeilynoja2022_the_band_contains_the_whole_function_with_its_probability(count: int) -> None:
     rng = np.random.default_rng(1)
     low, high = simultaneous_band(count, GRID, rng, simulations=8000)
-    held = inside(rng.uniform(size=(3000, count)), low, high).mean()
-    # the binomial steps make it hold a little more often with few ranks
-    assert 0.935 < held < 0.985
+    share = inside(rng.uniform(size=(3000, count)), low, high).mean()
+    # with few ranks the steps of the binomial distribution make it a little more probable
+    assert 0.935 < share < 0.985
 
 
-def test_the_band_is_that_of_arviz() -> None:
+def test_the_band_equals_that_of_arviz() -> None:
     utils = pytest.importorskip("arviz_stats.ecdf_utils")
     rng = np.random.default_rng(2)
     level = utils.simulate_confidence_bands(300, 1, GRID, 0.95, 2000, rng)
@@ -61,7 +61,7 @@ def test_talts2018_ranks_of_exact_draws_are_uniform_and_of_wrong_ones_are_not() 
         assert wrong.outside > 0
 
 
-def test_the_tests_are_those_of_scipy() -> None:
+def test_statistics_and_p_values_equal_those_of_scipy() -> None:
     ranks = np.random.default_rng(4).beta(1.1, 1.0, size=300)
     found = uniformity(ranks, np.random.default_rng(1))
     known = stats.kstest(ranks, "uniform", method="exact")
@@ -79,7 +79,7 @@ def test_a_rank_is_the_share_of_draws_below() -> None:
     assert rank_among(draws, 1e9, rng) > 0.99
 
 
-def test_too_few_draws_and_numbers_that_are_no_ranks_are_refused() -> None:
+def test_too_few_draws_and_numbers_outside_0_to_1_are_refused() -> None:
     rng = np.random.default_rng(1)
     with pytest.raises(SpecError, match="cannot keep 99 of 50 draws"):
         rank_among(np.zeros(50), 0.0, rng)

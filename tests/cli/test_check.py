@@ -1,4 +1,4 @@
-"""`bayesmeta check`: its tables are those of the functions, what applies is printed, machine formats print one table."""
+"""`bayesmeta check`: its tables equal those of the functions, applicable checks are printed, machine formats print one."""
 
 import io
 import json
@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import bayesmeta as bm
 from bayesmeta.checks.influence import influence
-from bayesmeta.cli.check import What, check
+from bayesmeta.cli.check import TABLES, What, check
 from bayesmeta.errors import SpecError
 from bayesmeta.posterior.model_average import bayes_factors
 
@@ -25,6 +25,13 @@ def estimates(tmp_path):
         path, index=False
     )
     return path
+
+
+def test_every_check_has_a_function_and_a_help_text(monkeypatch):
+    assert list(TABLES) == list(What)
+    monkeypatch.setenv("COLUMNS", "400")
+    text = " ".join(CliRunner().invoke(app, ["--help"]).output.split())
+    assert all(f"{what.value} " in text for what in What)
 
 
 def run(*arguments):
@@ -42,20 +49,20 @@ def test_everything_that_applies_is_printed(estimates):
         "Other priors", "Power-scaling",
     ):  # fmt: skip
         assert title in out
-    assert "Other priors of the baseline" not in out, "estimates have none"
+    assert "Other priors for the baseline" not in out, "estimates have none"
     assert "Most influential: D" in out
     assert "priors of tau the 95% interval" in out
     assert "Under mu ~ Normal(0, 2.82), tau ~ HalfNormal(0.5)." in out
 
 
-def test_one_study_and_a_flat_prior_leave_less(estimates):
+def test_one_study_and_a_flat_prior_allow_fewer_checks(estimates):
     out = run(estimates, "-m", "HR", "--where", "study=A", "-p", "mu=Flat()")
     assert "Bayes factors" not in out
     assert "left out" not in out
     assert "Other priors" in out
 
 
-def test_machine_formats_hold_every_digit(estimates):
+def test_machine_formats_print_every_digit(estimates):
     posterior = bm.fit(estimates, measure="HR", likelihood="normal", engine="quadrature")
     frame = pd.read_csv(io.StringIO(run(estimates, "-m", "HR", "--what", "evidence", "-f", "csv"))).set_index(
         "comparison"
@@ -77,7 +84,7 @@ def test_machine_formats_print_one_table(estimates):
 
 
 @pytest.mark.parametrize("what", [what for what in What if what is not What.baseline])
-def test_each_part_alone(estimates, what):
+def test_each_check_alone(estimates, what):
     assert len(run(estimates, "-m", "HR", "--what", what.value).splitlines()) > 3
 
 

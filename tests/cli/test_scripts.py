@@ -1,4 +1,4 @@
-"""The scripts do what the commands do, and end a mistake as the commands do: one message, exit code 2."""
+"""The scripts do what the commands do, and report a mistake as the commands do: one message, exit code 2."""
 
 import runpy
 import sys
@@ -20,10 +20,10 @@ def run(name, *arguments, monkeypatch):
 @pytest.mark.parametrize("name", THIN)
 def test_a_missing_file_is_one_message_and_exit_code_2(name, tmp_path, monkeypatch, capsys):
     assert run(name, tmp_path / "nothing", monkeypatch=monkeypatch) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("error: ")
-    assert "nothing" in said
-    assert "Traceback" not in said
+    message = capsys.readouterr().err
+    assert message.startswith("error: ")
+    assert "nothing" in message
+    assert "Traceback" not in message
 
 
 def test_compare_estimators_writes_csv(monkeypatch, capsys):

@@ -104,7 +104,7 @@ def test_peto_from_o_minus_e():
     assert fit.q == pytest.approx(8 * (-0.5 + 1 / 6) ** 2 + 4 * (0.5 + 1 / 6) ** 2)
 
 
-def test_what_cannot_be_pooled_is_refused():
+def test_tables_that_cannot_be_pooled_are_refused():
     table = counts([(0, 20, 5, 20), (0, 30, 4, 30)])
     with pytest.raises(DataError, match="no events at all in one of the arms"):
         mantel_haenszel(table, "RR")
@@ -117,5 +117,5 @@ def test_what_cannot_be_pooled_is_refused():
         mantel_haenszel(table, "SMD")
     with pytest.raises(SpecError, match="unknown Mantel-Haenszel rule"):
         mantel_haenszel(table, "RR", rule="cochrane")
-    with pytest.raises(SpecError, match="level should lie"):
+    with pytest.raises(SpecError, match="level must be between 0 and 1"):
         mantel_haenszel(counts([(1, 20, 5, 20)]), "RR", level=2)

@@ -13,7 +13,8 @@ from bayesmeta.studies.read import read_studies
 RAW = json.loads((REFERENCE_FOLDER / "metafor_extract.json").read_text())["datasets"]["bcg"]["raw"]
 
 
-def test_the_pooled_risk_ratio():
+def test_colditz1994_abstract_pooled_risk_ratio():
+    """Colditz et al. 1994, abstract, p. 698."""
     names = {"study": "slab", "events_e": "ai", "n_e": "n1i", "events_c": "ci", "n_c": "n2i"}
     table = read_studies(pd.DataFrame({ours: RAW[theirs] for ours, theirs in names.items()}))
     fit = random_effects(effect_sizes(table, "RR"), method="DL")

@@ -28,13 +28,15 @@ CLASP = {
         ("SJ", 0.4572, -0.4079, 0.2386),
     ],
 )
-def test_clasp_log_odds_ratios(method, tau, mu, se):
+def test_dersimonian2007_tables_3_and_4_log_odds_ratios(method, tau, mu, se):
+    """DerSimonian and Kacker 2007, Tables 3 and 4, p. 111-112: tau, mu and its standard error by estimator."""
     fit = random_effects(effect_sizes(StudyTable(tuple("ABCDEF"), CLASP), "OR"), method=method)
     assert (round(fit.tau, 4), round(fit.estimate, 4), round(fit.se, 4)) == (tau, mu, se)
 
 
-def test_clasp_maximum_likelihood_is_at_the_boundary():
-    # Scoring stopped early leaves tau = 0.0023 (metafor's defaults do), but the likelihood falls from 0 on.
+def test_dersimonian2007_maximum_likelihood_is_at_the_boundary():
+    """DerSimonian and Kacker 2007, p. 111-112, the CLASP data; maximum likelihood estimate of tau2."""
+    # metafor's scoring stops early, at tau = 0.0023, but the likelihood decreases from 0 on
     effects = effect_sizes(StudyTable(tuple("ABCDEF"), CLASP), "OR")
     fit = random_effects(effects, method="ML")
     at = log_likelihood(np.array([0.0, 1e-9, 0.0023**2, 1e-3]), effects.yi, effects.vi, restricted=False)

@@ -13,7 +13,8 @@ from bayesmeta.studies.table import StudyTable
 DATA = json.loads((REFERENCE_FOLDER / "metafor_extract.json").read_text())["datasets"]
 
 
-def test_table_vii_risk_differences_after_lidocaine_in_percentage_points():
+def test_normand1999_table_vii_risk_differences_after_lidocaine():
+    """Normand 1999, data of Table III, p. 330, results of Table VII, p. 349, in percentage points."""
     raw = DATA["hine1989"]["raw"]
     names = {"events_e": "ai", "n_e": "n1i", "events_c": "ci", "n_c": "n2i"}
     table = StudyTable(tuple(raw["slab"]), {ours: np.array(raw[theirs], float) for ours, theirs in names.items()})
@@ -35,7 +36,8 @@ def test_table_vii_risk_differences_after_lidocaine_in_percentage_points():
         ("REML", (-15.12, -32.67, 2.43), 685.20),
     ],
 )
-def test_table_ix_days_in_hospital_after_a_stroke(method, printed, tau2):
+def test_normand1999_table_ix_days_in_hospital_after_a_stroke(method, printed, tau2):
+    """Normand 1999, data of Table VIII, results of Table IX, p. 351-352."""
     raw = {name: np.array(DATA["normand1999"]["raw"][name], float) for name in ("n1i", "sd1i", "n2i", "sd2i")}
     # The paper pools the two standard deviations of a study, which makes its MD variance that of equal arms.
     pooled = (raw["n1i"] - 1) * raw["sd1i"] ** 2 + (raw["n2i"] - 1) * raw["sd2i"] ** 2

@@ -12,7 +12,8 @@ from bayesmeta.studies.table import StudyTable
 RAW = json.loads((REFERENCE_FOLDER / "metafor_extract.json").read_text())["datasets"]["collins1985b_pre"]
 
 
-def test_table_ii_heterogeneity_estimates_and_q_profile_interval():
+def test_viechtbauer2007_table_ii_tau2_and_q_profile_interval():
+    """Viechtbauer 2007, Table II, p. 44: estimates of tau2, and the Q-profile interval."""
     names = {"events_e": "ai", "n_e": "n1i", "events_c": "ci", "n_c": "n2i"}
     columns = {ours: np.array(RAW["raw"][theirs], float) for ours, theirs in names.items()}
     effects = effect_sizes(StudyTable(tuple(RAW["raw"]["slab"]), columns), "OR")

@@ -1,4 +1,7 @@
-"""Barlow et al. 2015 (CD010534): the six pooled results of the abstract, from tables reconstructed to agree with them."""
+"""Barlow et al. 2015, Cochrane Database of Systematic Reviews CD010534: the six pooled results of the abstract.
+
+The study tables are reconstructed to agree with these results.
+"""
 
 import csv
 
@@ -11,7 +14,7 @@ from bayesmeta.frequentist.random_effects import random_effects
 from bayesmeta.studies.read import read_studies
 
 PIP = REVIEWS_FOLDER / "pip"
-#: 1.12 is reproduced but for the last digits of its interval: published 11.45 (3.11, 42.08).
+#: as published, except for the last digits of the interval of 1.12: 11.45 (3.11, 42.08)
 PRINTED = {
     "1.1": (0.74, 0.52, 1.04),
     "1.2": (-0.22, -0.46, 0.02),
@@ -23,7 +26,8 @@ PRINTED = {
 
 
 @pytest.mark.parametrize("analysis", PRINTED)
-def test_pooled_results_to_the_printed_digit(analysis):
+def test_barlow2015_abstract_pooled_results(analysis):
+    """Barlow et al. 2015, abstract, main results: estimate, interval, studies and participants."""
     with (PIP / "analyses.csv").open() as file:
         row = next(row for row in csv.DictReader(file) if row["analysis"] == analysis)
     data = "continuous" if row["measure"] == "SMD" else "dichotomous"

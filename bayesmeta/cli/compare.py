@@ -1,0 +1,62 @@
+"""The command ``bayesmeta compare``: one table of studies by every method."""
+
+from __future__ import annotations
+
+import typer
+
+from bayesmeta.cli.options import (
+    BetterOption,
+    DataArgument,
+    EstimatesOption,
+    Format,
+    FormatOption,
+    LevelOption,
+    MeasureOption,
+    MidOption,
+    PriorOption,
+    Scale,
+    ScaleOption,
+    SmdOption,
+    WhereOption,
+    ZeroCellsOption,
+    parse_pairs,
+    read_effects,
+)
+from bayesmeta.cli.printing import print_frame
+
+
+def compare(
+    data: DataArgument,
+    measure: MeasureOption = None,
+    prior: PriorOption = None,
+    where: WhereOption = None,
+    zero_cells: ZeroCellsOption = "revman",
+    smd: SmdOption = "exact",
+    estimates: EstimatesOption = "log",
+    level: LevelOption = 0.95,
+    scale: ScaleOption = Scale.natural,
+    better: BetterOption = None,
+    mid: MidOption = None,
+    form: FormatOption = Format.table,
+) -> None:
+    """Pool one table of studies by every method, side by side."""
+    from bayesmeta.results.compare import compare as compare_methods
+
+    effects = read_effects(data, measure, where, zero_cells=zero_cells, smd=smd, scale=estimates)
+    frame = compare_methods(
+        effects,
+        priors=parse_pairs(prior, "--prior"),
+        level=level,
+        scale=scale.value,
+        better=better.value if better else None,
+        mid=mid,
+    )
+    if form is Format.table:
+        from bayesmeta.results.methods import method_label
+
+        frame["method"] = frame["method"].map(method_label)
+        frame = frame[["method", "estimate", "ci_low", "ci_high", "pi_low", "pi_high", "tau", "i2", "k", "n"]]
+        for label, reason, note in zip(effects.labels, effects.reasons, effects.notes, strict=True):
+            if reason or note:
+                typer.echo(f"{label}: {reason or note}", err=True)
+    print_frame(frame, form, f"{effects.measure} ({scale.value} scale), {100 * level:g}% intervals")

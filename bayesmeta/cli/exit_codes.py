@@ -1,0 +1,24 @@
+"""Exit codes: 0 done; 1 some analyses failed, the rest written; 2 bad input or usage; 130 interrupted."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+import typer
+
+from bayesmeta.errors import BayesmetaError
+
+
+def invoke(application: typer.Typer) -> NoReturn:
+    """Run an application; every error that a user can cause becomes one message and exit code 2."""
+    try:
+        application()
+    except BayesmetaError as error:
+        typer.echo(f"error: {error}", err=True)
+    except BrokenPipeError:
+        sys.exit(0)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; the files already written are complete", err=True)
+        sys.exit(130)
+    sys.exit(2)

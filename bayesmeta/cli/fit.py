@@ -1,0 +1,145 @@
+"""The command ``bayesmeta fit``, and the same as the command line of one model file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bayesmeta.cli.exit_codes import invoke
+from bayesmeta.cli.options import (
+    BetterOption,
+    DataArgument,
+    Engine,
+    EstimatesOption,
+    Format,
+    FormatOption,
+    LevelOption,
+    LikelihoodOption,
+    MeasureOption,
+    MidOption,
+    PriorOption,
+    SaveOption,
+    Scale,
+    ScaleOption,
+    SeedOption,
+    Side,
+    SmdOption,
+    WhereOption,
+    ZeroCellsOption,
+    parse_pairs,
+    read_effects,
+)
+from bayesmeta.cli.printing import print_frame
+
+
+def fit(
+    data: DataArgument,
+    measure: MeasureOption = None,
+    engine: Annotated[
+        Engine, typer.Option("--engine", "-e", help="both: fit twice and show how far the engines agree.")
+    ] = Engine.auto,
+    likelihood: LikelihoodOption = None,
+    model: Annotated[str | None, typer.Option("--model", help="A model file, by name or path, for NUTS.")] = None,
+    prior: PriorOption = None,
+    where: WhereOption = None,
+    zero_cells: ZeroCellsOption = "revman",
+    smd: SmdOption = "exact",
+    estimates: EstimatesOption = "log",
+    seed: SeedOption = 1,
+    level: LevelOption = 0.95,
+    scale: ScaleOption = Scale.natural,
+    better: BetterOption = None,
+    mid: MidOption = None,
+    save: SaveOption = None,
+    form: FormatOption = Format.table,
+) -> None:
+    """Fit the Bayesian random-effects model to a table of studies."""
+    effects = read_effects(data, measure, where, zero_cells=zero_cells, smd=smd, scale=estimates)
+    _fit_and_print(effects, engine, likelihood, model, prior, seed, level, scale, better, mid, save, form)
+
+
+def _fit_and_print(
+    effects: Any, engine: Engine, likelihood: str | None, model: str | None, prior: list[str] | None, seed: int,
+    level: float, scale: Scale, better: Side | None, mid: float | None, save: Path | None, form: Format,
+) -> None:  # fmt: skip
+    """Fit, print the summary, compare the engines if both are wanted, and save the posterior."""
+    from bayesmeta.posterior.fit import fit as fit_model
+    from bayesmeta.posterior.summary import summarize
+
+    priors = parse_pairs(prior, "--prior")
+    first = Engine.nuts if engine is Engine.both else engine
+    posterior = fit_model(effects, likelihood=likelihood, priors=priors, engine=first.value, seed=seed, model=model)
+    frame = summarize(posterior, scale=scale.value, level=level, better=better.value if better else None, mid=mid)
+    exact = [name for name in frame.columns if name.startswith("mcse_") and (frame[name] == 0).all()]
+    frame = frame.drop(columns=exact).dropna(axis="columns", how="all")
+    if form is Format.table:
+        typer.echo(
+            f"{effects.measure}, {posterior.data.k} studies, {posterior.likelihood} likelihood, engine {posterior.engine}; "
+            + ", ".join(f"{name} ~ {text}" for name, text in posterior.priors.to_dict().items())
+        )
+    print_frame(frame, form)
+    if engine is Engine.both:
+        _print_agreement(posterior, effects, priors, seed, form)
+    if save:
+        posterior.save(save)
+        typer.echo(f"posterior written to {save}", err=True)
+
+
+def _print_agreement(posterior: Any, effects: Any, priors: dict[str, str], seed: int, form: Format) -> None:
+    """Fit by quadrature too, and print how far the two engines differ."""
+    from bayesmeta.checks.engine_agreement import engine_agreement, worst_disagreement
+    from bayesmeta.posterior.fit import fit as fit_model
+
+    exact = fit_model(effects, likelihood=posterior.likelihood, priors=priors, engine="quadrature", seed=seed)
+    agreement = engine_agreement(posterior, exact)
+    if form is Format.table:
+        print_frame(agreement, form, "NUTS against quadrature, model scale; difference in Monte Carlo standard errors")
+    typer.echo(f"largest difference of mu, tau and theta_new: {worst_disagreement(agreement):.1f} MCSE", err=True)
+
+
+def run_model_file(path: str) -> None:
+    """Run the command line of a model file: ``python models/binary_rr.py studies.csv``.
+
+    Parameters
+    ----------
+    path : str
+        The model file.
+    """
+    from bayesmeta.engines.nuts.model_files import load_model
+
+    file = load_model(path)
+    application = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    likelihood_option = typer.Option(
+        file.likelihoods[0], "--likelihood", "-l", help=f"One of {', '.join(file.likelihoods)}."
+    )
+
+    @application.command(help=file.summary)
+    def fit_this_model(
+        data: DataArgument,
+        measure: MeasureOption = file.measures[0] if file.measures else None,
+        likelihood: str = likelihood_option,
+        prior: PriorOption = None,
+        where: WhereOption = None,
+        zero_cells: ZeroCellsOption = "revman",
+        smd: SmdOption = "exact",
+        estimates: EstimatesOption = "log",
+        seed: SeedOption = 1,
+        level: LevelOption = 0.95,
+        scale: ScaleOption = Scale.natural,
+        better: BetterOption = None,
+        mid: MidOption = None,
+        save: SaveOption = None,
+        form: FormatOption = Format.table,
+    ) -> None:
+        effects = read_effects(data, measure, where, zero_cells=zero_cells, smd=smd, scale=estimates)
+        if likelihood not in file.likelihoods:
+            from bayesmeta.errors import unknown_name
+
+            raise unknown_name(f"likelihood of {file.name}", likelihood, file.likelihoods)
+        _fit_and_print(
+            effects, Engine.both, likelihood, str(file.path), prior, seed, level, scale, better, mid, save, form
+        )
+
+    invoke(application)

@@ -1,0 +1,44 @@
+"""The commands ``bayesmeta tables``, ``figures`` and ``report``: outputs of a finished run, written again."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bayesmeta.cli.options import FolderArgument
+from bayesmeta.errors import SpecError
+
+
+def tables(out: FolderArgument) -> None:
+    """Write the publication tables of a finished run again."""
+    from bayesmeta.reviews.folder import load_run, write_frames
+    from bayesmeta.reviews.report.write import write_tables
+
+    review, results = load_run(out)
+    for path in [*write_frames(out, results), *write_tables(out, review, results)]:
+        typer.echo(str(path))
+
+
+def figures(
+    out: FolderArgument,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Draw just this analysis; repeatable.")] = None,
+) -> None:
+    """Draw the figures of a finished run again."""
+    from bayesmeta.reviews.folder import load_run
+    from bayesmeta.reviews.report.write import write_figures
+
+    review, results = load_run(out)
+    known = [result.id for result in results]
+    for name in only or []:
+        if name not in known:
+            raise SpecError(f"the run in {out} has no analysis '{name}'; it has {', '.join(known)}")
+    for path in write_figures(out, review, [result for result in results if not only or result.id in only]):
+        typer.echo(str(path))
+
+
+def report(out: FolderArgument) -> None:
+    """Write one HTML page with all tables and figures of a finished run."""
+    from bayesmeta.reviews.report.page import write_report
+
+    typer.echo(str(write_report(out)))
