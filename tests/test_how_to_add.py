@@ -36,7 +36,7 @@ published = { estimate = 0.9, ci_low = 0.7, ci_high = 1.2 }
 
 
 def log_variability_ratio(
-    m_e: Array, sd_e: Array, n_e: Array, m_c: Array, sd_c: Array, n_c: Array
+    _mean_e: Array, sd_e: Array, n_e: Array, _mean_c: Array, sd_c: Array, n_c: Array
 ) -> tuple[Array, Array]:
     """Log ratio of standard deviations and its variance (Nakagawa et al. 2015, Methods Ecol Evol 6:143, eqs 1 and 2)."""
     yi = np.log(sd_e / sd_c) + 1 / (2 * (n_e - 1)) - 1 / (2 * (n_c - 1))

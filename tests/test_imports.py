@@ -207,5 +207,5 @@ def test_the_public_names() -> None:
         assert getattr(bayesmeta, name) is not None
     for name in ("read_studies", "effect_sizes", "random_effects", "fit", "summarize", "compare", "run_review"):
         assert name in bayesmeta.__all__
-    with pytest.raises(AttributeError, match="bayesmeta .*sumarize"):
+    with pytest.raises(AttributeError, match=r"bayesmeta .*sumarize"):
         bayesmeta.sumarize  # noqa: B018

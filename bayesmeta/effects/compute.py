@@ -145,7 +145,7 @@ def _computed(measure: Measure, source: str, given: list[Array], zero_cells: str
     blank = [""] * len(given[0])
     if source == "oe":
         return Computed(*formulas.from_o_minus_e(*given), blank, blank)
-    formula = measure.formulas[variant]
+    formula = measure.formula(variant)
     if source == "rates":
         events_e, time_e, events_c, time_c = given
         return rate_effects(measure, formula, events_e, time_e, events_c, time_c, zero_cells)

@@ -1,18 +1,22 @@
 """Effect measures: one record per measure, which everything else reads.
 
 A new measure is one record in ``MEASURES`` and, where it is computed from arm-level data, one formula in ``bayesmeta.effects.formulas``.
+Nothing heavy is imported, so that help texts can be made from these records.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from bayesmeta.effects import formulas
 from bayesmeta.errors import unknown_name
-from bayesmeta.support.arrays import Array
 
-Formula = Callable[..., tuple[Array, Array]]
+if TYPE_CHECKING:
+    from bayesmeta.support.arrays import Array
+
+Formula = Callable[..., "tuple[Array, Array]"]
 
 
 @dataclass(frozen=True)
@@ -32,10 +36,10 @@ class Measure:
         its standard error, "oe" O - E with its variance.
     log : bool
         Whether its model scale is the log scale (ratios).
-    formulas : mapping of str to callable
-        For the first kind, where that is arm-level data: name of a variant to its formula; the first variant is the default, and "" is
-        the name where there is only one. A formula takes the columns of its kind (for dichotomous data the four cells a, b, c, d) and
-        returns effects and variances on the model scale.
+    formulas : mapping of str to callable or str
+        For the first kind, where that is arm-level data: name of a variant to its formula, a function or the name of one in
+        ``bayesmeta.effects.formulas``; the first variant is the default, and "" is the name where there is only one. A formula takes
+        the columns of its kind (for dichotomous data the four cells a, b, c, d) and returns effects and variances on the model scale.
     option : str
         The keyword of ``effect_sizes`` that chooses among variants; "" where there is only one.
     prior_sds : (float, float) or None
@@ -58,7 +62,7 @@ class Measure:
     phrase: str
     kinds: tuple[str, ...]
     log: bool
-    formulas: Mapping[str, Formula] = field(default_factory=dict)
+    formulas: Mapping[str, Formula | str] = field(default_factory=dict)
     option: str = ""
     prior_sds: tuple[float, float] | None = None
     undefined: str = ""
@@ -67,6 +71,11 @@ class Measure:
     mantel_haenszel: bool = False
     peto: bool = False
     null: float = 0.0
+
+    def formula(self, variant: str = "") -> Formula:
+        """Return the formula of a variant."""
+        found = self.formulas[variant]
+        return getattr(import_module("bayesmeta.effects.formulas"), found) if isinstance(found, str) else found
 
 
 #: default priors of every log ratio
@@ -82,7 +91,7 @@ MEASURES: dict[str, Measure] = {
             "standardized mean difference",
             ("continuous", "estimate"),
             log=False,
-            formulas={"exact": formulas.smd_exact, "revman": formulas.smd_revman},
+            formulas={"exact": "smd_exact", "revman": "smd_revman"},
             option="smd",
             prior_sds=(2.0, 0.5),
             undefined="the pooled standard deviation is zero or the arms are too small: SMD not estimable",
@@ -93,7 +102,7 @@ MEASURES: dict[str, Measure] = {
             "mean difference",
             ("continuous", "estimate"),
             log=False,
-            formulas={"": formulas.mean_difference},
+            formulas={"": "mean_difference"},
         ),
         Measure(
             "ROM",
@@ -101,7 +110,7 @@ MEASURES: dict[str, Measure] = {
             "ratio of means",
             ("continuous", "estimate"),
             log=True,
-            formulas={"classical": formulas.log_ratio_of_means, "corrected": formulas.log_ratio_of_means_corrected},
+            formulas={"classical": "log_ratio_of_means", "corrected": "log_ratio_of_means_corrected"},
             option="rom",
             prior_sds=LOG_RATIO,
             undefined="the two means are not both positive or both negative: ROM not estimable",
@@ -112,7 +121,7 @@ MEASURES: dict[str, Measure] = {
             "risk ratio",
             ("dichotomous", "estimate"),
             log=True,
-            formulas={"": formulas.log_risk_ratio},
+            formulas={"": "log_risk_ratio"},
             prior_sds=LOG_RATIO,
             mantel_haenszel=True,
         ),
@@ -122,7 +131,7 @@ MEASURES: dict[str, Measure] = {
             "odds ratio",
             ("dichotomous", "estimate"),
             log=True,
-            formulas={"": formulas.log_odds_ratio},
+            formulas={"": "log_odds_ratio"},
             prior_sds=LOG_RATIO,
             mantel_haenszel=True,
             peto=True,
@@ -133,7 +142,7 @@ MEASURES: dict[str, Measure] = {
             "Peto odds ratio",
             ("dichotomous", "oe"),
             log=True,
-            formulas={"": formulas.log_peto_odds_ratio},
+            formulas={"": "log_peto_odds_ratio"},
             prior_sds=LOG_RATIO,
             zero_cells="nothing",
             peto=True,
@@ -144,7 +153,7 @@ MEASURES: dict[str, Measure] = {
             "incidence rate ratio",
             ("rates", "estimate"),
             log=True,
-            formulas={"": formulas.log_rate_ratio},
+            formulas={"": "log_rate_ratio"},
             prior_sds=LOG_RATIO,
         ),
         Measure(
@@ -153,7 +162,7 @@ MEASURES: dict[str, Measure] = {
             "risk difference",
             ("dichotomous", "estimate"),
             log=False,
-            formulas={"": formulas.risk_difference},
+            formulas={"": "risk_difference"},
             zero_cells="variance",
             needs_events=False,
             mantel_haenszel=True,

@@ -76,8 +76,8 @@ def marginal_of(solution: Solution, term: str) -> Marginals:
 class Computed(ABC):
     """What solutions by quadrature share: nothing is sampled, and draws are independent."""
 
-    sample_stats: Mapping[str, Array] = {}  # noqa: RUF012
-    diagnostics: Mapping[str, Any] = {}  # noqa: RUF012
+    sample_stats: Mapping[str, Array] = {}
+    diagnostics: Mapping[str, Any] = {}
 
     @abstractmethod
     def sample(self, size: int, rng: np.random.Generator) -> dict[str, Array]:

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import chdtri
 
 from bayesmeta.errors import ConvergenceError
+from bayesmeta.frequentist.i_squared import i_squared
 from bayesmeta.support.arrays import Array
 
 Estimator = Callable[[Array, Array, "FixedMoments"], float]
@@ -126,7 +127,7 @@ def q_profile(y: Array, v: Array, level: float = 0.95) -> tuple[float, float]:
 
 def i2_h2(tau2: float, typical_variance: float) -> tuple[float, float]:
     """Return I2 in percent and H2 from tau2 and the typical within-study variance (Higgins and Thompson 2002, eqs 9-10)."""
-    return 100.0 * tau2 / (tau2 + typical_variance), tau2 / typical_variance + 1.0
+    return i_squared(tau2, typical_variance), tau2 / typical_variance + 1.0
 
 
 def estimates_tau2(name: str) -> Callable[[Estimator], Estimator]:

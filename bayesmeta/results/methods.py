@@ -10,6 +10,7 @@ from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.engines.choose import ENGINES
 from bayesmeta.frequentist.common_effect import CommonEffect, mantel_haenszel, peto
+from bayesmeta.frequentist.names import CI_METHODS, COMMON_EFFECT_METHODS, METHODS
 from bayesmeta.frequentist.random_effects import random_effects
 from bayesmeta.model.likelihoods.registry import LIKELIHOODS
 from bayesmeta.posterior.method import AVERAGED, BayesianMethod, parse_method
@@ -40,13 +41,22 @@ class FrequentistMethod:
     applies: Callable[[Effects], bool]
 
 
-def _random(name: str, label: str, estimator: str, ci: str = "wald") -> FrequentistMethod:
+def _random_effects(
+    name: str, ci: str = "wald", applies: Callable[[Effects], bool] = lambda _: True
+) -> FrequentistMethod:
+    """Return the record of an inverse-variance method; other intervals than Wald's are part of its name."""
+    estimator, interval = METHODS[name], CI_METHODS[ci]
+    wald = ci == "wald"
     return FrequentistMethod(
-        name,
-        label,
-        lambda effects, level: random_effects(effects, method=estimator, ci=ci, level=level),
-        lambda _: True,
+        name if wald else f"{name}-{_SHORT[ci]}",
+        estimator.label if wald else f"{estimator.label}, {interval.label}",
+        lambda effects, level: random_effects(effects, method=name, ci=ci, level=level),
+        applies,
     )
+
+
+#: intervals as names of methods write them
+_SHORT = {"hksj_guarded": "HKSJ"}
 
 
 def _has_counts(effects: Effects) -> bool:
@@ -75,29 +85,11 @@ def _peto(effects: Effects, level: float) -> CommonEffect:
 FREQUENTIST: Mapping[str, FrequentistMethod] = {
     method.name: method
     for method in (
-        _random("CE", "Common effect (inverse variance)", "CE"),
-        _random("DL", "DerSimonian-Laird", "DL"),
-        _random("PM", "Paule-Mandel", "PM"),
-        _random("REML", "REML", "REML"),
-        _random("ML", "Maximum likelihood", "ML"),
-        _random("EB", "Empirical Bayes", "EB"),
-        _random("SJ", "Sidik-Jonkman", "SJ"),
-        _random("HE", "Hedges", "HE"),
-        _random("HS", "Hunter-Schmidt", "HS"),
-        _random("REML-HKSJ", "REML, guarded Hartung-Knapp", "REML", "hksj_guarded"),
-        FrequentistMethod(
-            "DL-MH",
-            "DerSimonian-Laird (Mantel-Haenszel Q)",
-            lambda effects, level: random_effects(effects, method="DL-MH", level=level),
-            _mantel_haenszel_applies,
-        ),
-        FrequentistMethod(
-            "MH",
-            "Mantel-Haenszel",
-            _mantel_haenszel,
-            _mantel_haenszel_applies,
-        ),
-        FrequentistMethod("Peto", "Peto", _peto, _peto_applies),
+        *(_random_effects(name) for name in ("CE", "DL", "PM", "REML", "ML", "EB", "SJ", "HE", "HS")),
+        _random_effects("REML", "hksj_guarded"),
+        _random_effects("DL-MH", applies=_mantel_haenszel_applies),
+        FrequentistMethod("MH", COMMON_EFFECT_METHODS["MH"].label, _mantel_haenszel, _mantel_haenszel_applies),
+        FrequentistMethod("Peto", COMMON_EFFECT_METHODS["Peto"].label, _peto, _peto_applies),
     )
 }
 #: labels of all methods that are not Bayesian, by name

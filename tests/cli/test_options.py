@@ -10,10 +10,11 @@ from bayesmeta.cli.options import Engine, RunEngine, Scale, Side, one_of, usual_
 from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.effects.zero_cells import ZERO_CELL_RULES
+from bayesmeta.engines.choose import ENGINES
 from bayesmeta.errors import SpecError
 from bayesmeta.model.likelihoods.registry import LIKELIHOODS
 from bayesmeta.model.priors.empirical import EMPIRICAL
-from bayesmeta.posterior.fit import ENGINES as FIT_ENGINES
+from bayesmeta.posterior.fit import AUTO
 from bayesmeta.posterior.scale import SCALES
 from bayesmeta.posterior.summary import SIDES
 from bayesmeta.reviews.running.plan import ENGINES as RUN_ENGINES
@@ -32,7 +33,7 @@ def help_words(monkeypatch):
 
 
 def test_choices_are_those_of_the_functions() -> None:
-    assert {item.value for item in Engine} == {*FIT_ENGINES, "both"}
+    assert {item.value for item in Engine} == {AUTO, *ENGINES, "both"}
     assert {item.value for item in RunEngine} == set(RUN_ENGINES)
     assert {item.value for item in Scale} == set(SCALES)
     assert {item.value for item in Side} == set(SIDES)

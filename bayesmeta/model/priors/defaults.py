@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 def default_priors(measure: str, data: ModelData | None = None) -> Priors:
     """Return the default priors of an effect measure.
 
-    Log ratios: mu ~ Normal(0, 2.82), tau ~ HalfNormal(0.5). SMD: mu ~ Normal(0, 2), tau ~ HalfNormal(0.5). Those of measures
-    without a natural scale are scaled to the data: tau ~ HalfNormal(h) and mu ~ Normal(0, 4 h), in the proportion of the SMD, where h is the larger of
-    the spread of the effects and half the standard deviation of one participant's outcome, itself half the
-    unit-information standard deviation sqrt(sum n / sum 1/v) (Roever et al. 2021, Res Synth Methods 12:448); where the
-    numbers of participants are not known, the median standard error takes its place.
+    Log ratios: mu ~ Normal(0, 2.82), tau ~ HalfNormal(0.5). SMD: mu ~ Normal(0, 2), tau ~ HalfNormal(0.5). Those of measures without a
+    natural scale are scaled to the data: tau ~ HalfNormal(h) and mu ~ Normal(0, 4 h), in the proportion of the SMD, where h is the larger
+    of the spread of the effects and half the standard deviation of one participant's outcome, itself half the unit-information
+    standard deviation sqrt(sum n / sum 1/v) (Roever et al. 2021, Res Synth Methods 12:448); where the numbers of participants are not
+    known, the median standard error takes its place.
 
     Parameters
     ----------

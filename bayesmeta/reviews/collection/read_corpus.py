@@ -137,7 +137,6 @@ def corpus_prior(path: str | os.PathLike[str], measures: Sequence[str] | None = 
 
 
 def _prior_mu(measure: str) -> Prior:
-    log = MEASURES[measure].log
     return default_priors(measure).mu if MEASURES[measure].prior_sds is not None else Prior("Flat", ())
 
 
