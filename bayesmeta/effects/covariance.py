@@ -66,6 +66,8 @@ class Covariance:
 
     def subset(self, rows: Array) -> Covariance:
         """Return the covariance of the estimates at ``rows``, a boolean mask or indices; blocks lose the others."""
+        if not self.blocks:
+            return Covariance(self.variances[rows])
         kept = np.arange(len(self.variances))[rows]
         place = {int(old): new for new, old in enumerate(kept)}
         blocks = []

@@ -51,6 +51,8 @@ class Design:
 
     def subset(self, rows: Array) -> Design:
         """Return the design of the estimates at ``rows``, a boolean mask or indices."""
+        if self.is_mean:
+            return mean_only(len(self.matrix[rows]))
         return Design(self.matrix[rows], self.names)
 
 

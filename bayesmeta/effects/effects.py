@@ -64,18 +64,40 @@ class Effects:
     nesting: Nesting = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        n = len(self.yi)
-        for name, pairwise in (("design", mean_only), ("covariance", self._diagonal), ("nesting", independent)):
-            if getattr(self, name) is None:
-                object.__setattr__(self, name, pairwise(n))
-
-    def _diagonal(self, _: int) -> Covariance:
-        return Covariance(self.vi)
+        if self.design is None:
+            object.__setattr__(self, "design", mean_only(len(self.yi)))
+        if self.covariance is None:
+            object.__setattr__(self, "covariance", Covariance(self.vi))
+        if self.nesting is None:
+            object.__setattr__(self, "nesting", independent(len(self.yi)))
 
     @property
     def pairwise(self) -> bool:
         """Whether this is a pairwise meta-analysis: X a column of ones, S diagonal, one estimate per study."""
         return self.design.is_mean and self.covariance.diagonal and self.nesting.one_estimate_per_study
+
+    def require_pairwise(self, what: str) -> None:
+        """Refuse effects with moderators, correlated estimates or several estimates per study.
+
+        Parameters
+        ----------
+        what : str
+            What treats pairwise meta-analyses only, for the message.
+
+        Raises
+        ------
+        SpecError
+        """
+        if self.pairwise:
+            return
+        reason = "several estimates per study"
+        if not self.design.is_mean:
+            reason = f"the coefficients {', '.join(self.design.names)}"
+        elif not self.covariance.diagonal:
+            reason = "correlated estimates"
+        raise SpecError(
+            f"{what} pools independent estimates, one per study, without moderators; these effects have {reason}"
+        )
 
     @cached_property
     def sei(self) -> Array:

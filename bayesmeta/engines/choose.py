@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 from bayesmeta.engines.arm_level.solve import solve_arm
 from bayesmeta.engines.normal.fixed import has_point, solve_point
-from bayesmeta.engines.normal.solve import solve_normal
+from bayesmeta.engines.normal.model import mean_prior, normal_model
+from bayesmeta.engines.normal.solve import solve_linear, solve_normal
 from bayesmeta.engines.solution import Solution
+from bayesmeta.engines.terms import terms_of
+from bayesmeta.errors import SpecError
 from bayesmeta.frequentist.i_squared import typical_variance
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.likelihoods.registry import likelihood_for
@@ -42,11 +45,33 @@ class Engine:
 
 
 def solve_exactly(data: ModelData, priors: Priors) -> Solution:
-    """Compute a posterior by quadrature, by the quickest way that treats it."""
+    """Compute a posterior by quadrature, by the quickest way that treats it.
+
+    Raises
+    ------
+    SpecError
+        For moderators, whose coefficients have no priors here, and for correlated estimates with an arm-level likelihood or a prior for
+        mu that is not Normal or Flat.
+    """
+    if not data.independent:
+        return _solve_correlated(data, priors)
     if data.likelihood == "normal" and priors.mu.family in ("Normal", "Flat", "Point"):
         solve_closed = solve_point if has_point(priors) else solve_normal
         return solve_closed(data.columns["effect"], data.columns["se"] ** 2, priors, data.labels)
     return solve_arm(data, priors)
+
+
+def _solve_correlated(data: ModelData, priors: Priors) -> Solution:
+    if not data.design.is_mean:
+        names = ", ".join(data.design.names)
+        raise SpecError(f"a model with the coefficients {names} needs a prior for each of them, but only mu has one")
+    if data.likelihood != "normal" or priors.mu.family not in ("Normal", "Flat") or priors.scale.point is not None:
+        raise SpecError(
+            "correlated estimates need likelihood='normal', a Normal or Flat prior for mu, and a prior that does not fix tau; "
+            f"got likelihood '{data.likelihood}', mu ~ {priors.mu} and {priors.scale}"
+        )
+    model = normal_model(data.columns["effect"], data.design, data.covariance, mean_prior(priors))
+    return solve_linear(model, priors, terms_of(data.labels))
 
 
 def _by_quadrature(data: ModelData, priors: Priors, _: int, __: ModelChoice) -> tuple[str, Solution]:
@@ -57,6 +82,8 @@ def _by_nuts(data: ModelData, priors: Priors, seed: int, model: ModelChoice) -> 
     from bayesmeta.engines.nuts.model_files import default_model, load_model
     from bayesmeta.engines.nuts.sampling import sample
 
+    if not data.independent:
+        raise SpecError("engine 'nuts' treats independent estimates without moderators; use engine='quadrature'")
     file = load_model(model) if model is not None else default_model(data.measure, data.likelihood)
     return file.name, sample(file, data, priors, typical_variance(data.study_variance), seed)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from bayesmeta.effects.design import MEAN
 
@@ -53,17 +54,17 @@ class Terms:
     new: tuple[str, ...]
     studies: tuple[str, ...]
 
-    @property
+    @cached_property
     def pooled(self) -> tuple[str, ...]:
         """All terms but the effects in the studies, in the order of tables."""
         return (*self.coefficients, *self.heterogeneity, *self.new)
 
-    @property
+    @cached_property
     def all(self) -> tuple[str, ...]:
         """All terms, in the order of tables."""
         return (*self.pooled, *self.studies)
 
-    @property
+    @cached_property
     def parameters(self) -> tuple[str, ...]:
         """What engines are compared on: coefficients, scales and effects in a new study."""
         return (*self.coefficients, *self.scales, *self.new)

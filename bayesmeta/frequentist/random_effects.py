@@ -234,6 +234,7 @@ def _one_source(effects: Effects | None, yi: ArrayLike | None, vi: ArrayLike | N
         raise SpecError(f"effects should come from effect_sizes(...), but got {type(effects).__name__}")
     if any(array is not None for array in (yi, vi, sei)):
         raise SpecError("give effects or arrays (yi, vi, sei), not both")
+    effects.require_pairwise("random_effects")
     return effects
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from bayesmeta.posterior.posterior import Posterior
 
 CHAINS, DRAWS = 4, 1000
+#: name of the sampling covariance matrix among the constant data, where estimates are correlated
+COVARIANCE = "sampling_covariance"
 #: of the attributes that let a posterior be loaded again
 FORMAT = 1
 
@@ -54,6 +56,8 @@ def build_tree(posterior: Posterior) -> xr.DataTree:
         "guide_variance": data.guide_variance,
         "study_variance": data.study_variance,
     }
+    if not data.covariance.diagonal:
+        constant[COVARIANCE] = data.covariance.matrix
     tree["observed_data"] = _dataset(observed, labels, ())
     tree["constant_data"] = _dataset(constant, labels, ())
     root = xr.DataTree.from_dict(tree)

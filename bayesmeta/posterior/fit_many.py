@@ -90,6 +90,7 @@ def fit_many(
                 chosen = settled.get(effects.measure) or _priors(effects, priors)
                 if not _scaled(effects, priors):
                     settled[effects.measure] = chosen
+                effects.require_pairwise("fit_many")
                 yi, vi = effects.yi[effects.used], effects.vi[effects.used]
                 if len(yi) and chosen.mu.point is None and chosen.scale.point is None:
                     check_supported(chosen)

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayesmeta.effects.covariance import covariance_from_matrix
 from bayesmeta.engines.choose import ENGINES, solve_exactly
 from bayesmeta.errors import DataError
 from bayesmeta.frequentist.i_squared import typical_variance
 from bayesmeta.model.likelihoods.registry import LIKELIHOODS, ModelData
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
+from bayesmeta.posterior.draws import COVARIANCE
 from bayesmeta.posterior.netcdf import read_tree
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.support.arrays import Array
@@ -58,6 +60,7 @@ def _rebuilt(tree: xr.DataTree, path: str | os.PathLike[str]) -> Posterior:
         raise DataError(f"unknown likelihood '{spec['likelihood']}'", source=str(path), fix="update bayesmeta")
     constant, observed = _arrays(tree, "constant_data"), _arrays(tree, "observed_data")
     guide = {name: constant.pop(name) for name in ("guide_effect", "guide_variance", "study_variance")}
+    covariance = covariance_from_matrix(constant.pop(COVARIANCE)) if COVARIANCE in constant else None
     data = ModelData(
         measure=spec["measure"],
         likelihood=spec["likelihood"],
@@ -65,7 +68,10 @@ def _rebuilt(tree: xr.DataTree, path: str | os.PathLike[str]) -> Posterior:
         columns={**constant, **observed},
         n=float("nan") if spec["n"] is None else spec["n"],
         included=np.ones(len(guide["guide_effect"])),
-        **guide,
+        covariance=covariance,  # type: ignore[arg-type]
+        guide_effect=guide["guide_effect"],
+        guide_variance=guide["guide_variance"],
+        study_variance=guide["study_variance"],
     )
     given = spec["priors_as_values"]
     mu, scale, baseline = (

@@ -8,7 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import gammaln, xlogy
 
-from bayesmeta.effects.compute import Effects, effect_sizes
+from bayesmeta.effects.compute import effect_sizes
+from bayesmeta.effects.covariance import Covariance
+from bayesmeta.effects.design import Design, mean_only
+from bayesmeta.effects.effects import Effects
 from bayesmeta.errors import DataError
 from bayesmeta.model.likelihoods.densities import log_choose
 from bayesmeta.studies.table import StudyTable
@@ -38,6 +41,10 @@ class ModelData:
         Participants in all; NaN if unknown.
     included : numpy.ndarray, shape (k,)
         1 for a study, 0 for a row of padding that the likelihood must ignore.
+    design : Design, optional
+        Design matrix X with the names of the coefficients; default: the mean, "mu".
+    covariance : Covariance, optional
+        Sampling covariance S of the estimates; default: independent, with ``study_variance``.
     """
 
     measure: str
@@ -49,6 +56,19 @@ class ModelData:
     study_variance: Array
     n: float
     included: Array
+    design: Design = None  # type: ignore[assignment]
+    covariance: Covariance = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.design is None:
+            object.__setattr__(self, "design", mean_only(len(self.labels)))
+        if self.covariance is None:
+            object.__setattr__(self, "covariance", Covariance(self.study_variance))
+
+    @property
+    def independent(self) -> bool:
+        """Whether the estimates are independent and the mean is the one coefficient."""
+        return self.design.is_mean and self.covariance.diagonal
 
     @property
     def k(self) -> int:
@@ -67,6 +87,8 @@ class ModelData:
             study_variance=self.study_variance[kept],
             included=self.included[kept],
             n=float("nan"),
+            design=self.design.subset(kept),
+            covariance=self.covariance.subset(kept),
         )
 
     def padded(self, size: int) -> ModelData:
@@ -83,6 +105,8 @@ class ModelData:
             guide_variance=np.concatenate([self.guide_variance, np.full(extra, NO_GUIDE)]),
             study_variance=np.concatenate([self.study_variance, np.ones(extra)]),
             included=np.concatenate([self.included, np.zeros(extra)]),
+            design=Design(np.vstack([self.design.matrix, np.ones((extra, len(self.design.names)))]), self.design.names),
+            covariance=Covariance(np.concatenate([self.covariance.variances, np.ones(extra)]), self.covariance.blocks),
         )
 
 
@@ -106,6 +130,8 @@ def _collect(effects: Effects, likelihood: str, rows: Array, columns: dict[str, 
         study_variance=typical[rows],
         n=_participants(effects, rows),
         included=np.ones(int(rows.sum())),
+        design=effects.design.subset(rows),
+        covariance=effects.covariance.subset(rows),
     )
 
 

@@ -229,11 +229,15 @@ def model_data(effects: Effects, likelihood: str) -> ModelData:
     Raises
     ------
     SpecError
-        If the likelihood is unknown or does not treat this measure.
+        If the likelihood is unknown or does not treat this measure, or a study has several estimates.
     DataError
         If the data it needs are not there, or no study is left.
     """
     likelihood_for(likelihood, effects.measure)
+    if not effects.nesting.one_estimate_per_study:
+        raise SpecError(
+            "several estimates of one study depend on each other, and this model has one estimate per study"
+        )
     found = LIKELIHOODS[likelihood]
     if found.kind and not _has(effects, found.kind):
         raise DataError(f"likelihood '{likelihood}' needs arm-level data", fix=found.remedy)
