@@ -8,6 +8,9 @@ import pytest
 
 import bayesmeta as bm
 from bayesmeta.effects.measures import MEASURES, Measure
+from bayesmeta.reporting.tables.formats import TABLE_FORMATS, TableFormat
+from bayesmeta.reporting.tables.layout import Table, lay_out
+from bayesmeta.reporting.tables.write import write
 from bayesmeta.support.arrays import Array
 
 SCORES = pd.DataFrame(
@@ -86,4 +89,25 @@ def test_a_review_with_that_measure_has_every_output(tmp_path: Path) -> None:
     main = (tmp_path / "out" / "tables" / "main.md").read_text(encoding="utf-8")
     assert "VR: variability ratio" in main
     assert (tmp_path / "out" / "figures" / "forest_1.1.png").stat().st_size > 10_000
-    assert "Variability ratio" in (tmp_path / "out" / "figures" / "forest_1.1.svg").read_text(encoding="utf-8")
+
+
+def tab_separated(table: Table, name: str) -> str:
+    """Render the rows of a table between tabs, under its name."""
+    layout = lay_out(table)
+    rows = [layout.headers, *(cells for _, section in layout.sections for _, cells in section)]
+    return f"# {name}\n" + "".join("\t".join(cells) + "\n" for cells in rows)
+
+
+def test_a_table_format_is_one_function_and_one_entry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(TABLE_FORMATS, "tsv", TableFormat("tsv", "tab-separated", tab_separated))
+    table = Table(pd.DataFrame({"Study": ["A", "B"], "Estimate": ["0.10", "0.20"]}), "A caption")
+    (path,) = write(table, tmp_path / "small", ["tsv"])
+    assert path.read_text(encoding="utf-8") == "# small\nStudy\tEstimate\nA\t0.10\nB\t0.20\n"
+    counts = "study,events_e,n_e,events_c,n_c\nA,5,100,9,100\nB,12,150,20,150\nC,3,80,6,79\n"
+    (tmp_path / "scores.csv").write_text(counts, encoding="utf-8")
+    review = REVIEW.replace('"VR"', '"RR"').replace("[settings]", '[settings]\ntables = ["tsv", "md"]\nfigures = []')
+    (tmp_path / "review.toml").write_text(review, encoding="utf-8")
+    done = bm.run_review(tmp_path / "review.toml", out=tmp_path / "out")
+    assert not done.failed
+    assert (tmp_path / "out" / "tables" / "main.tsv").read_text(encoding="utf-8").startswith("# main\n")
+    assert not list((tmp_path / "out" / "tables").glob("*.html"))
