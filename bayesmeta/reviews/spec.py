@@ -148,7 +148,8 @@ class Analysis(_Strict):
     """One meta-analysis of a review."""
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=60)] = Field(
-        description="Number of the analysis. It names files, so ids must differ in more than upper and lower case."
+        description="Number of the analysis: letters, digits, `.`, `_` and `-`, at most 60. It names files, so two ids must "
+        "differ in more than upper and lower case."
     )
     outcome: str = Field(description="What is measured.")
     measure: str = Field(description="Effect measure by name, such as RR or SMD.")
@@ -165,7 +166,8 @@ class Analysis(_Strict):
         default={}, description='Studies to leave out, with the reason: `{ "Trial A" = "reason" }`.'
     )
     columns: dict[str, str] = Field(
-        default={}, description='Names of columns in your file that are not recognized: `{ events_e = "my column" }`.'
+        default={},
+        description='Columns of your file that are not recognized by name, and what they are: `{ "my column" = "events_e" }`.',
     )
     groups: tuple[str, str] = Field(
         default=("Experimental", "Control"),
@@ -211,7 +213,7 @@ class Review(_Strict):
     """A review: what to fit, and how."""
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=60)] = Field(
-        description="Name of the review and of its output folder."
+        description="Name of the review and of its output folder: letters, digits, `.`, `_` and `-`, at most 60."
     )
     title: str = Field(description="Heading of the tables.")
     citation: str = Field(default="", description="Where the review was published.")
