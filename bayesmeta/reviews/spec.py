@@ -7,19 +7,16 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import BayesmetaError, SpecError, unknown_name
 from bayesmeta.model.priors.empirical import CORPUS, corpus_text
 from bayesmeta.model.priors.parse import parse_priors
+from bayesmeta.reviews.settings import Options, Settings, Strict
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Published(_Strict):
+class Published(Strict):
     """A pooled result as the review printed it, on the natural scale."""
 
     estimate: float = Field(description="The pooled estimate.")
@@ -44,7 +41,7 @@ class Published(_Strict):
         return self
 
 
-class PriorTexts(_Strict):
+class PriorTexts(Strict):
     """Priors of one measure, as text."""
 
     mu: str | None = Field(default=None, description='Prior for the mean effect mu, such as `"Normal(0, 2.82)"`.')
@@ -84,67 +81,7 @@ class AlternativePriors(PriorTexts):
     )
 
 
-class Options(_Strict):
-    """How effects are computed: see ``bayesmeta.effect_sizes``."""
-
-    zero_cells: str = Field(
-        default="revman",
-        description="What is added to studies with an empty cell before an effect is computed: "
-        '`"revman"`, `"metafor"`, `"metafor_drop00"`, `"all"` or `"none"`.',
-    )
-    smd: str = Field(
-        default="exact",
-        description='Formula of the standardized mean difference: `"exact"` (Hedges\' g as in metafor) or `"revman"`.',
-    )
-    rom: str = Field(
-        default="classical",
-        description='Formula of the ratio of means: `"classical"`, or `"corrected"` for the bias of small samples.',
-    )
-    scale: str = Field(
-        default="log",
-        description='How ready-made ratios are written in the data: `"log"` (their logarithms) or `"natural"`.',
-    )
-
-    @model_validator(mode="after")
-    def _known(self) -> Options:
-        from bayesmeta.effects.zero_cells import ZERO_CELL_RULES
-
-        for kind, name, known in (
-            ("zero-cell rule", self.zero_cells, tuple(ZERO_CELL_RULES)),
-            ("smd formula", self.smd, ("exact", "revman")),
-            ("rom formula", self.rom, ("classical", "corrected")),
-            ("scale", self.scale, ("log", "natural")),
-        ):
-            if name not in known:
-                raise ValueError(str(unknown_name(kind, name, known)))
-        return self
-
-
-class Settings(_Strict):
-    """Engines, likelihoods and what is written."""
-
-    engine: Literal["both", "quadrature", "nuts"] = Field(
-        default="both",
-        description="Engine of the Bayesian fits: quadrature, NUTS, or both with a comparison of the two.",
-    )
-    likelihoods: tuple[Literal["normal", "arm-level"], ...] = Field(
-        default=("normal", "arm-level"),
-        description="Likelihoods to fit. Arm-level means binomial for RR and OR, Poisson for IRR and noncentral t for SMD.",
-    )
-    level: Annotated[float, Field(gt=0, lt=1)] = Field(default=0.95, description="Level of all intervals.")
-    seed: Annotated[int, Field(ge=0)] = Field(default=1, description="Seed of the samplers.")
-    tables: tuple[Literal["csv", "md", "html", "tex"], ...] = Field(
-        default=("csv", "md", "html", "tex"), description="File formats of the tables."
-    )
-    figures: tuple[Literal["png", "svg", "pdf"], ...] = Field(
-        default=("png", "svg"), description="File formats of the figures."
-    )
-    save_fits: bool = Field(
-        default=True, description="Whether NUTS posteriors are kept in the folder `fits`, as netCDF."
-    )
-
-
-class Analysis(_Strict):
+class Analysis(Strict):
     """One meta-analysis of a review."""
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=60)] = Field(
@@ -209,7 +146,7 @@ class Analysis(_Strict):
         return self
 
 
-class Review(_Strict):
+class Review(Strict):
     """A review: what to fit, and how."""
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=60)] = Field(

@@ -28,7 +28,9 @@ def _section(name: str, command: Any) -> str:
     types = get_type_hints(inspect.unwrap(command.callback))
     arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
     options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
-    usage = " ".join([f"bayesmeta {name}", *(_usage(argument) for argument in arguments), *["[OPTIONS]"] * bool(options)])
+    usage = " ".join(
+        [f"bayesmeta {name}", *(_usage(argument) for argument in arguments), *["[OPTIONS]"] * bool(options)]
+    )
     parts = [f"## `bayesmeta {name}`\n", f"{_sentence(inspect.cleandoc(command.help))}\n", f"```text\n{usage}\n```\n"]
     if arguments:
         rows = [[f"`{_metavar(argument)}`", _sentence(argument.help)] for argument in arguments]

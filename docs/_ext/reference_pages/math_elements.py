@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from docutils import nodes
-from docutils.utils.math.latex2mathml import tex2mathml
-
 
 def visit_inline(writer: Any, node: Any) -> None:
     """Write an inline formula."""
+    from docutils import nodes
+    from docutils.utils.math.latex2mathml import tex2mathml
+
     writer.body.append(tex2mathml(node.astext()))
     raise nodes.SkipNode
 
 
 def visit_block(writer: Any, node: Any) -> None:
     """Write a displayed formula."""
+    from docutils import nodes
+    from docutils.utils.math.latex2mathml import tex2mathml
+
     writer.body.append(f'<div class="math">{tex2mathml(node.astext(), as_block=True)}</div>\n')
     raise nodes.SkipNode
 
