@@ -22,7 +22,7 @@ exclude_patterns = ["_build", "_ext", "_generated"]
 templates_path = ["_templates"]
 smartquotes = False  # options such as --prior keep their two hyphens
 
-myst_enable_extensions = ["colon_fence", "dollarmath", "deflist"]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 html_math_renderer = "mathml"
 
@@ -36,6 +36,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "bayesmeta"
 html_static_path = ["_static"]
 html_css_files = ["guide.css"]
+html_sidebars = {page: [] for page in ("install", "tutorial", "changelog")}  # no pages below them
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {

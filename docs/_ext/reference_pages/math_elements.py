@@ -19,7 +19,7 @@ def visit_block(writer: Any, node: Any) -> None:
     from docutils import nodes
     from docutils.utils.math.latex2mathml import tex2mathml
 
-    writer.body.append(f'<div class="math">{tex2mathml(node.astext(), as_block=True)}</div>\n')
+    writer.body.append(f'<div class="formula">{tex2mathml(node.astext(), as_block=True)}</div>\n')
     raise nodes.SkipNode
 
 
