@@ -78,7 +78,7 @@ def table_element(table: Table, *, table_id: str = "table") -> str:
     lines += [f"<colgroup>{''.join(_widths(layout))}</colgroup>", f"<thead><tr>{''.join(heads)}</tr></thead>"]
     for group, rows in layout.sections:
         lines.append("<tbody>")
-        if group:
+        if group is not None:
             lines.append(f'<tr><th class="group" colspan="{columns}" scope="rowgroup">{escape(group)}</th></tr>')
         for mark, cells in rows:
             texts = [_text(cell, numeric) for cell, numeric in _pairs(cells, layout)]
