@@ -120,11 +120,11 @@ def pairs(items: list[str] | None, option: str) -> dict[str, str]:
 def read_effects(data: Path, measure: str | None, where: list[str] | None, **options: Any) -> Any:
     """Read a study table and compute its effects; without a measure, the one its columns suggest. Options: of ``effect_sizes``."""
     from bayesmeta.effects.compute import effect_sizes
+    from bayesmeta.studies.kinds import KINDS
     from bayesmeta.studies.read import read_studies
 
     table = read_studies(data, where=pairs(where, "--where") or None)
-    suggested = {"dichotomous": "RR", "continuous": "SMD", "oe": "OE", "estimate": "GEN", "rates": "IRR"}
-    return effect_sizes(table, measure or suggested[table.kind], **options)
+    return effect_sizes(table, measure or KINDS[table.kind].measure, **options)
 
 
 def _cell(value: float, whole: bool) -> str:
