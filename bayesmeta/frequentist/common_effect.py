@@ -13,6 +13,8 @@ from bayesmeta.effects.compute import MEASURES, Effects, data_kind, effect_sizes
 from bayesmeta.effects.formulas import observed_minus_expected
 from bayesmeta.effects.zero_cells import half_added, one_outcome_only
 from bayesmeta.errors import DataError, SpecError, unknown_name
+from bayesmeta.studies.kinds import KINDS
+from bayesmeta.support.arguments import check_level
 from bayesmeta.support.arrays import Array
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ class CommonEffect:
 
 
 def _cells(studies: StudyTable) -> tuple[Array, Array, Array, Array]:
-    if not studies.has("events_e", "n_e", "events_c", "n_c"):
+    if not studies.has(*KINDS["dichotomous"].columns):
         raise DataError(
             f"counts are needed, but the table holds {studies.kind} data",
             source=studies.source,
@@ -222,8 +224,7 @@ def _need_some(rows: Array, studies: StudyTable) -> None:
 def _result(
     effects: Effects, pooled: np.ndarray, w: Array, estimate: float, se: float, level: float, method: str
 ) -> CommonEffect:
-    if not 0 < level < 1:
-        raise SpecError(f"level should lie between 0 and 1, such as 0.95, but got {level}")
+    check_level(level)
     y, v = effects.yi[effects.used], effects.vi[effects.used]
     q, q_df = float(np.sum((y - estimate) ** 2 / v)), max(len(y) - 1, 0)
     half = float(ndtri((1 + level) / 2)) * se

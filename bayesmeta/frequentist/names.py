@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bayesmeta.errors import SpecError, unknown_name
+from bayesmeta.errors import unknown_name
+from bayesmeta.support.arguments import check_level
 
 #: tau2 estimators by name. "CE" is the common-effect model, "DL-MH" RevMan's DL: Q around the Mantel-Haenszel estimate.
 METHODS = ("CE", "DL", "DL-MH", "PM", "REML", "ML", "EB", "SJ", "HE", "HS")
@@ -39,6 +40,5 @@ def canonical(method: str, ci: str, pi: str, level: float) -> tuple[str, str, st
         prediction = "hk" if interval.startswith("hksj") else "hts"
     if prediction not in PI_METHODS:
         raise unknown_name("prediction interval", pi, ("auto", *PI_METHODS))
-    if not 0 < level < 1:
-        raise SpecError(f"level should lie between 0 and 1, such as 0.95, but got {level}")
+    check_level(level)
     return name, interval, prediction

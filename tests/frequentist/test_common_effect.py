@@ -117,5 +117,5 @@ def test_what_cannot_be_pooled_is_refused():
         mantel_haenszel(table, "SMD")
     with pytest.raises(SpecError, match="unknown Mantel-Haenszel rule"):
         mantel_haenszel(table, "RR", rule="cochrane")
-    with pytest.raises(SpecError, match="level should lie"):
+    with pytest.raises(SpecError, match="level must be between 0 and 1"):
         mantel_haenszel(counts([(1, 20, 5, 20)]), "RR", level=2)

@@ -218,7 +218,7 @@ def test_turning_the_effects_round_turns_the_result_round(rows, method):
         ({"method": "REMl."}, "did you mean 'REML'"),
         ({"ci": "hk"}, "unknown confidence interval 'hk'"),
         ({"pi": "riley"}, "unknown prediction interval 'riley'"),
-        ({"level": 95}, "level should lie between 0 and 1, such as 0.95, but got 95"),
+        ({"level": 95}, "level must be between 0 and 1 but got 95"),
         ({"method": "DL-MH"}, "needs RR, OR or RD effects"),
     ],
 )
