@@ -11,7 +11,7 @@ What is left, one mark with one to three digits before it and exactly three afte
    separates thousands.
 2. No such number, and the mark is a point in a table that is not separated by semicolons: decimal, as programs write
    it. (Spreadsheets separate by semicolons only where the comma is the decimal mark, so there a point proves nothing.)
-3. No such number, but the column holds counts: ``1,234`` is 1234, a count has no decimals.
+3. No such number, but the column contains counts: ``1,234`` is 1234, a count has no decimals.
 4. Anything else, or a table that uses both marks for decimals, is refused: the value could be a thousand times another.
 """
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from bayesmeta.errors import DataError
 from bayesmeta.studies.names import ALIASES, simplify
 from bayesmeta.studies.numbers import Cell, quoted, shown
+from bayesmeta.support.encodings import decode_text, line_breaks
 
 _DELIMITERS = (",", ";", "\t")
-_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _NOT_CSV = (
     (
         b"PK\x03\x04",
@@ -139,22 +139,7 @@ def _decode(data: bytes, source: str) -> str:
     for magic, what, fix in _NOT_CSV:
         if start.startswith(magic):
             raise DataError(f"the file is {what}, not a separated text file", source=source, fix=fix)
-    save = "Save it as CSV in UTF-8."
-    encodings = next(([name] for mark, name in _BOMS if data.startswith(mark)), ["utf-8", "cp1252", "latin-1"])
-    for encoding in encodings:
-        try:
-            text = data.decode(encoding)
-            break
-        except UnicodeDecodeError:
-            continue
-    else:
-        raise DataError(f"the file begins as {encodings[0]} text but does not continue so", source=source, fix=save)
-    strange = re.search(r"[\x00-\x08\x0e-\x19\x1b-\x1f]", text)
-    if strange:
-        line = len(re.findall(r"\r\n|\r|\n", text[: strange.start()])) + 1
-        what = f"the file contains the character {ord(strange[0]):#04x}: it is not plain text"
-        raise DataError(what, source=source, row=line, fix=save)
-    return text.rstrip("\x1a")
+    return decode_text(data, source, "Save it as CSV in UTF-8.")
 
 
 def _delimiter(text: str) -> tuple[str, int]:
@@ -177,7 +162,7 @@ def _delimiter(text: str) -> tuple[str, int]:
 
 def _records(text: str, delimiter: str, start: int, source: str) -> list[tuple[int, list[str]]]:
     """Split text into the rows that are not blank, each with the line it begins on."""
-    before = len(re.findall(r"\r\n|\r|\n", text[:start]))
+    before = line_breaks(text[:start])
     reader = csv.reader(io.StringIO(text[start:], newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
     records: list[tuple[int, list[str]]] = []
     while True:

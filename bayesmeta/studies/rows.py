@@ -69,7 +69,7 @@ def select_rows(raw: RawTable, where: Mapping[str, str], study: int | None) -> l
     for name, value in where.items():
         if not isinstance(name, str) or not isinstance(value, str):
             raise SpecError(
-                f"where= compares text, so that 1.10 is not 1.1: write {{'{name}': '1.10'}}, say; got {value!r}"
+                f"where= compares text, so that 1.10 is not 1.1: write {{'{name}': '1.10'}}, for example; got {value!r}"
             )
         at = (
             study

@@ -5,5 +5,5 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-#: a numpy array of floats; docstrings say its shape
+#: numpy array of floats; docstrings give its shape
 Array = NDArray[np.float64]

@@ -84,7 +84,7 @@ def test_a_folder_and_a_file_in_the_way_are_named(tmp_path):
     with pytest.raises(DataError, match="file name inside it"):
         write_text(tmp_path, "x")
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="A file stands where a folder is needed"):
+    with pytest.raises(DataError, match="There is a file where a folder is needed"):
         write_text(tmp_path / "file" / "below.txt", "x")
     with pytest.raises(DataError, match="shorter name"):
         write_text(tmp_path / ("n" * 300), "x")
