@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from paths import FIXTURES_FOLDER, ROOT_FOLDER
 
+from bayesmeta.cochrane.names import MEASURE_SPELLINGS, measure_name, method_name
 from bayesmeta.cochrane.read import is_cochrane, read_cochrane
-from bayesmeta.cochrane.text import estimable, flag, judgement, label, level, measure_name, number, printed, review_id
+from bayesmeta.cochrane.text import estimable, flag, judgement, label, letters, level, number, printed, review_id
+from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import DataError
 
 FIXTURES = FIXTURES_FOLDER / "cochrane"
@@ -258,6 +260,9 @@ def test_cells():
     assert (flag("YES"), flag("false"), flag("perhaps")) == (True, False, None)
     assert measure_name("Odds Ratio (Non-event)", "dichotomous") == ("OR", True)
     assert measure_name("Wibble", "estimate") == ("GEN", None)
+    assert (method_name("Exp[(O-E) / Var]", "oe"), method_name("", "oe"), method_name("", "dichotomous")) == (
+        "EXP_O_E_VAR", "EXP_O_E_VAR", "",
+    )  # fmt: skip
     assert (judgement("Not applicable", ""), judgement("Not applicable", "why"), judgement("Low risk", "")) == (
         "not judged", "not applicable", "low risk",
     )  # fmt: skip
@@ -267,6 +272,16 @@ def test_cells():
     for text in ("12a", "inf", "nan", "1e999", "1e20", "0x10", "１２"):
         with pytest.raises(DataError):
             number(text)
+
+
+def test_each_spelling_names_one_measure():
+    spellings = [letters(one) for text in MEASURE_SPELLINGS.values() for one in text.split(";")]
+    assert len(set(spellings)) == len(spellings)
+    assert set(MEASURE_SPELLINGS) <= set(MEASURES)
+    for measure, text in MEASURE_SPELLINGS.items():
+        for spelling in text.split(";"):
+            assert measure_name(spelling, "dichotomous") == (measure, None)
+            assert measure_name(f"{spelling} (Non-event)", "dichotomous") == (measure, True)
 
 
 @needs_fleiss
