@@ -44,7 +44,7 @@ def infer_effect(readings: Sequence[CochraneAnalysis], decimals: int) -> Effect:
     ----------
     readings : sequence of CochraneAnalysis
         The analysis read as each data type that its numbers allow, the likeliest first. Measures are tried in turn;
-        of several that do equally well the first is taken, so without any printed effect the first of the first.
+        of several that do equally well the first is taken.
     decimals : int
         Decimals of the printed effects.
     """

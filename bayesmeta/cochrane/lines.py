@@ -84,7 +84,7 @@ class Line:
             raise self.error(error.what, there, error.fix) from None
 
     def error(self, what: str, column: str | None = None, fix: str | None = None) -> DataError:
-        """Build the error for this row."""
+        """Return the error for this row."""
         return DataError(what, source=self.source, row=self.row, column=column, fix=fix)
 
 

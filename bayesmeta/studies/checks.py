@@ -4,8 +4,8 @@ RevMan writes one layout for all kinds of outcome and fills the fields of the ot
 of several kinds are there, a kind that is zero or blank in every row is taken to be filler and dropped (counts of zero
 among positive totals are kept if nothing else is filled: no events is data). In RevMan's layouts the standard error and
 the variance are ignored in this, as they are often left over from elsewhere, and where every row has an O-E or an
-estimate, these are the outcome's data and the counts beside them are not. In other tables all that remains (counts and
-ready-made estimates, say) is kept.
+estimate, these are the outcome's data and the counts beside them are not. In other tables all that remains (such as counts
+and ready-made estimates) is kept.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class RawTable:
         return shown(self.rows[row][column]).strip()
 
     def error(self, what: str, *, row: int, column: int | None = None, fix: str | None = None) -> DataError:
-        """Build the error for one place of this table."""
+        """Return the error for one place of this table."""
         name = None if column is None else self.header[column]
         return DataError(what, source=self.source, row=self.numbers[row], column=name, fix=fix)
 
@@ -93,7 +93,7 @@ def read_file(path: str | os.PathLike[str]) -> RawTable:
     Raises
     ------
     DataError
-        If there is no such file, it cannot be read, is not text, is empty, has only a header, names two columns alike,
+        If there is no such file, it cannot be read, is not text, is empty, has only a header, has two columns of one name,
         or has a row with more cells than the header.
     """
     source = os.fspath(path)

@@ -37,7 +37,7 @@ class Sheet:
     included: np.ndarray
 
     def refuse(self, row: int, name: str, what: str, fix: str) -> DataError:
-        """Build the error for one canonical column of one row."""
+        """Return the error for one canonical column of one row."""
         if name not in self.assignment.at:
             name = SOURCES.get(name, (name,))[-1]
         return self.raw.error(what, row=row, column=self.assignment.at[name], fix=fix)

@@ -1,4 +1,4 @@
-"""Every way a study table can be wrong that we thought of: each is refused with its place, its value and what to do."""
+"""Study tables with errors: each is refused with its place, its value and what to do."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def test_a_bad_file_is_refused_with_place_and_advice(tmp_path, content, expected
     assert len(message) < 1500
 
 
-def test_the_bad_tables_are_many_and_distinct():
+def test_there_are_many_distinct_bad_tables():
     assert len(BAD_TABLES) >= 60
     assert len({case[0] for case in BAD_TABLES}) == len({case[1] for case in BAD_TABLES}) == len(BAD_TABLES)
 
@@ -257,7 +257,7 @@ def test_paths_that_are_no_file(tmp_path):
         ({"columns": {"yi": None}}, ("columns=", "None")),
     ],
 )
-def test_a_request_that_cannot_be_met(tmp_path, request_, expected):
+def test_requests_that_cannot_be_carried_out(tmp_path, request_, expected):
     path = tmp_path / "table.csv"
     path.write_text("analysis,study,yi,sei\n1.1,A,0.1,0.2\n1.10,Smith,0.3,0.2\n")
     with pytest.raises(SpecError) as caught:
@@ -272,7 +272,7 @@ def test_sources_of_another_type(source):
         read_studies(source)
 
 
-def test_a_table_built_by_hand_is_checked():
+def test_a_table_built_from_arrays_is_checked():
     with pytest.raises(DataError, match="'yi' has shape"):
         StudyTable(("A", "B"), {"yi": np.array([1.0])})
     with pytest.raises(DataError, match="'why' is not a column"):
