@@ -1,4 +1,4 @@
-"""The errors a user can meet: each says what is wrong, where, and what to do about it."""
+"""The errors that users can meet: each states what is wrong, where, and what to do about it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ class BayesmetaError(Exception):
 
 
 class DataError(BayesmetaError):
-    """A study table that cannot be used as it is.
+    """A file or table that cannot be used or written as it is.
 
     Parameters
     ----------
     what : str
         What is wrong, with the refused value in it.
     source : str, optional
-        The file (or ``"DataFrame"``) it stands in.
+        The file, or ``"DataFrame"``.
     row : int or str, optional
         Its row: for a file, the line number as an editor shows it (the header is line 1).
     column : str, optional
@@ -46,7 +46,7 @@ class DataError(BayesmetaError):
 
 
 class SpecError(BayesmetaError):
-    """A request that cannot be carried out as written: an unknown name, a prior that does not parse, a key misspelt."""
+    """A request that cannot be carried out as written: an unknown name, a prior that does not parse, a misspelled key."""
 
 
 class ConvergenceError(BayesmetaError):
@@ -54,16 +54,20 @@ class ConvergenceError(BayesmetaError):
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> SpecError:
-    """Build the error for an unknown name, suggesting the nearest known one.
+    """Return the error for an unknown name, with the nearest known one as a suggestion.
 
     Parameters
     ----------
     kind : str
-        What was named, e.g. ``"measure"``.
+        What the name is of, e.g. ``"measure"``.
     name : object
-        The name that is not known.
+        The unknown name.
     known : iterable of str
-        The names that are.
+        The known names.
+
+    Returns
+    -------
+    SpecError
 
     Examples
     --------

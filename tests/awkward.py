@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-#: events and totals (for IRR: and person-time, ten times the totals), experimental arm then control arm, one tuple a study
+#: events and totals (for IRR: and person-time, ten times the totals), experimental arm then control arm, one tuple per study
 COUNTS = {
     "single_zero": [(0, 59, 4, 31), (3, 48, 6, 49), (5, 80, 9, 78)],
     "double_zero": [(3, 40, 7, 41), (0, 60, 0, 30), (6, 55, 9, 52)],

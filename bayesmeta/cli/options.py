@@ -14,6 +14,7 @@ import typer
 
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import SpecError
+from bayesmeta.studies.kinds import KINDS
 
 
 class Format(StrEnum):
@@ -138,11 +139,6 @@ def parse_pairs(items: list[str] | None, option: str) -> dict[str, str]:
     return found
 
 
-def usual_measure(kind: str) -> str:
-    """Return the first effect measure that is preferably computed from this kind of data."""
-    return next(measure.name for measure in MEASURES.values() if measure.kinds[0] == kind)
-
-
 def read_effects(data: Path, measure: str | None, where: list[str] | None, **options: Any) -> Any:
     """Read a study table and compute its effects.
 
@@ -165,4 +161,4 @@ def read_effects(data: Path, measure: str | None, where: list[str] | None, **opt
     from bayesmeta.studies.read import read_studies
 
     table = read_studies(data, where=parse_pairs(where, "--where") or None)
-    return effect_sizes(table, measure or usual_measure(table.kind), **options)
+    return effect_sizes(table, measure or KINDS[table.kind].measure, **options)

@@ -1,4 +1,4 @@
-"""Cochrane files: RevMan 5, its CSV export and RevMan Web packages, read and recomputed.
+"""Cochrane reviews: files of RevMan 5, its CSV export and RevMan Web packages, read and recomputed.
 
 Imports ``frequentist`` and what comes before it.
 """

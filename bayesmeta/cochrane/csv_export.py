@@ -1,4 +1,4 @@
-"""RevMan 5's export of analysis data (CSV): headings of comparisons, outcomes and subgroups stand among the studies."""
+"""RevMan 5's export of analysis data (CSV), in which headings of comparisons, outcomes and subgroups are among the studies."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ from pathlib import Path
 
 from bayesmeta.cochrane.assemble import comparisons, pooled_result, study_row, subgroup_test
 from bayesmeta.cochrane.lines import Line, read_lines
+from bayesmeta.cochrane.names import CSV_DATA_TYPES, is_log, measure_name, method_name
 from bayesmeta.cochrane.review import CochraneAnalysis, CochraneReview, StudyRow, Subgroup
 from bayesmeta.cochrane.text import (
-    default_method,
     flag,
     id_from_path,
-    is_log,
     label,
     letters,
     level,
     logged,
-    measure_name,
-    method_name,
     number,
     printed,
     review_id,
@@ -39,19 +36,13 @@ _RESULT = _EFFECT | {
     "events_e": ("Events 1",), "n_e": ("Total 1",), "events_c": ("Events 2",), "n_c": ("Total 2",),
 }  # fmt: skip
 _TEST = {"q": ("Qint",), "pvalue": ("P(Qint)",), "i2": ("I²(Qint)", "I2(Qint)")}
-_DATA_TYPES = {
-    "dic": "dichotomous", "dichotomous": "dichotomous", "con": "continuous", "continuous": "continuous",
-    "iv": "estimate", "giv": "estimate", "inv": "estimate", "ivd": "estimate", "genericinversevariance": "estimate",
-    "ipd": "oe", "oe": "oe", "oev": "oe", "oevar": "oe", "oeandvariance": "oe", "oth": "other", "other": "other",
-    "otherdata": "other",
-}  # fmt: skip
 _TOTALS = {"yes": "yes", "totals": "yes", "sub": "subgroups", "subtotals": "subgroups", "no": "no", "none": "no"}
 _LOG_COLUMN = "Entered data are on log scale (Generic Inverse Variance only)"
 
 
 @dataclass
 class _Outcome:
-    """An outcome's heading with the rows and subgroups met below it."""
+    """An outcome's heading with the rows and subgroups below it."""
 
     head: Line
     data_type: str
@@ -93,7 +84,7 @@ def read_csv_export(data: bytes, path: Path) -> CochraneReview:
                 raise line.error(f"outcome {comparison}.{outcome} has a second heading", "Data Type")
             outcomes[comparison, outcome] = _Outcome(line, *_kind(line))
         elif not found:
-            raise line.error(f"this row of outcome {comparison}.{outcome} stands before the outcome's heading", "Name")
+            raise line.error(f"this row of outcome {comparison}.{outcome} is before the outcome's heading", "Name")
         elif subgroup and subgroup not in found.subgroups:
             found.subgroups[subgroup] = line
         else:
@@ -106,7 +97,7 @@ def read_csv_export(data: bytes, path: Path) -> CochraneReview:
 
 
 def _kind(line: Line) -> tuple[str, str]:
-    data_type = _DATA_TYPES.get(letters(line.text("Data Type")))
+    data_type = CSV_DATA_TYPES.get(letters(line.text("Data Type")))
     if data_type is None:
         raise line.error(f"'{line.text('Data Type')[:40]}' is not a data type of RevMan", "Data Type")
     model = letters(line.text("Analysis Model"))
@@ -115,11 +106,11 @@ def _kind(line: Line) -> tuple[str, str]:
 
 def _analysis(key: tuple[int, int], outcome: _Outcome) -> CochraneAnalysis:
     head, data_type, model = outcome.head, outcome.data_type, outcome.model
-    said = head.text("Effect Measure")
-    measure, swapped = measure_name(said, data_type)
-    log = is_log(measure, said)
+    measure_text = head.text("Effect Measure")
+    measure, swapped = measure_name(measure_text, data_type)
+    log = is_log(measure, measure_text)
     if data_type == "estimate":
-        log = bool(flag(head.text(_LOG_COLUMN)) or is_log("", said)) or _looks_log(outcome)
+        log = bool(flag(head.text(_LOG_COLUMN)) or is_log("", measure_text)) or _looks_log(outcome)
     result = pooled_result(
         {name: None if name == "weight" else head.read(printed, *columns) for name, columns in _RESULT.items()},
         data_type, model,
@@ -135,8 +126,8 @@ def _analysis(key: tuple[int, int], outcome: _Outcome) -> CochraneAnalysis:
     test = subgroup_test({name: head.read(printed, *columns) for name, columns in _TEST.items()}, subgroups)
     return CochraneAnalysis(
         comparison=key[0], number=key[1], name=label(head.text("Name")), data_type=data_type, measure=measure,
-        measure_label=label(said), log=log,
-        method=method_name(head.text("Statistical Method")) or default_method(data_type), model=model,
+        measure_label=label(measure_text), log=log,
+        method=method_name(head.text("Statistical Method"), data_type), model=model,
         level_study=head.read(level, "Study Confidence Interval"),
         level_total=head.read(level, "Total Confidence Interval"),
         totals=_TOTALS.get(letters(head.text("Totals"))),
@@ -158,7 +149,7 @@ def _row(line: Line, data_type: str, log: bool) -> StudyRow:
         numbers["given"] = logged(numbers["estimate"], log)
     study = label(line.text("Name"))
     if not study:
-        raise line.error("the row names no study", "Name")
+        raise line.error("the row has no study name", "Name")
     return study_row(
         data_type, numbers, study=study, year=label(line.text("Year of study")),
         subgroup=line.read(whole, "Subgroup Number") or 0, order=line.read(whole, "User defined order"),
@@ -167,7 +158,7 @@ def _row(line: Line, data_type: str, log: bool) -> StudyRow:
 
 
 def _looks_log(outcome: _Outcome) -> bool:
-    """Say whether the limits of ready-made effects lie where the standard error puts them on the log scale."""
+    """Return whether the limits of ready-made effects are those that the standard error gives on the log scale."""
     votes = 0
     for line in outcome.rows:
         value, low, high = (line.read(printed, *_EFFECT[name]) for name in ("estimate", "ci_low", "ci_high"))

@@ -1,4 +1,4 @@
-"""The data rows of a RevMan Web package alone: study rows without the settings, which are inferred."""
+"""The data rows of a RevMan Web package alone: study rows, with settings that are inferred."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _analysis(key: tuple[int, int], lines: list[Line]) -> CochraneAnalysis:
 
 
 def _data_types(lines: list[Line]) -> list[str]:
-    """Return the data types of which some row has numbers, the likeliest first; GIV SE and Variance are often stale."""
+    """Return the data types of which some row has numbers, the likeliest first; GIV SE and Variance are often left over."""
 
     def filled(*columns: str) -> bool:
         return any(line.read(number, column) for line in lines for column in columns)

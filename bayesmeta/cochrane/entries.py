@@ -1,4 +1,4 @@
-"""What a Cochrane review asks to be analysed: one entry for each set of rows that is pooled, its labels made unique."""
+"""The meta-analyses of a Cochrane review: one entry per set of rows that is pooled, with unique labels."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bayesmeta.cochrane.recompute import COLUMNS, measure_of, numbers_of, row_problem
-from bayesmeta.cochrane.review import CochraneAnalysis, CochraneReview, Pooled, StudyRow
+from bayesmeta.cochrane.recompute import measure_of, numbers_of, row_problem
+from bayesmeta.cochrane.review import FIELDS, CochraneAnalysis, CochraneReview, Pooled, StudyRow
 from bayesmeta.effects.measures import MEASURES
 
 _TOTALS = frozenset(("total", "totals", "subtotal", "sub-total", "overall", "pooled", "sum"))
@@ -24,20 +24,20 @@ class Entry:
     id : str
         "1.2", or "1.2.3" for subgroup 3 of an analysis whose subgroups are not pooled together.
     analysis : CochraneAnalysis
-        It is, or belongs to.
+        The analysis that it is, or belongs to.
     comparison, outcome : str
-        For tables; never blank.
+        Names for tables; never blank.
     measure : str
         A key of ``MEASURES``; "" if the rows cannot be analysed.
     rows : tuple of StudyRow
     labels : tuple of str
-        One a row, unique.
+        One per row, unique.
     reasons : tuple of str
         Why a row cannot be pooled, "" where it can.
     published : Pooled or None
         The review's result.
     note : str
-        What a reader must know.
+        Remark for readers, "" for none.
     problem : str
         Why there is nothing to analyse, "" where there is.
     """
@@ -68,8 +68,8 @@ class Entry:
 def entries(review: CochraneReview) -> tuple[Entry, ...]:
     """List the meta-analyses of a review.
 
-    An analysis with an overall result is one entry. Where the review pooled subgroups only, each is an entry of its own,
-    and so it is where the review pooled nothing, as the same participants may stand in several subgroups then.
+    An analysis with an overall result is one entry. Where the review pooled subgroups only, each is an entry of its own;
+    likewise where the review pooled nothing, as the same participants may then be in several subgroups.
     """
     found = []
     for comparison in review.comparisons:
@@ -91,9 +91,9 @@ def entries(review: CochraneReview) -> tuple[Entry, ...]:
                     found.append(
                         _entry(f"{analysis.id}.{subgroup.number}", analysis, name, title, rows, subgroup.result, names)
                     )
-            loose = tuple(row for row in analysis.rows if row.subgroup not in names)
-            if loose:
-                found.append(_entry(analysis.id, analysis, name, outcome, loose, None, names))
+            ungrouped = tuple(row for row in analysis.rows if row.subgroup not in names)
+            if ungrouped:
+                found.append(_entry(analysis.id, analysis, name, outcome, ungrouped, None, names))
     return tuple(found)
 
 
@@ -106,7 +106,7 @@ def _entry(
     problem = ""
     if not rows:
         problem = "the review lists no study"
-    elif analysis.data_type not in COLUMNS:
+    elif analysis.data_type not in FIELDS:
         problem = "the data are text, not numbers"
     elif not measure:
         problem = f"the file does not name a measure we know ('{analysis.measure_label}')"
@@ -135,13 +135,13 @@ def _note(analysis: CochraneAnalysis, measure: str) -> str:
 
 
 def unique_labels(rows: Sequence[StudyRow], subgroups: dict[int, str]) -> tuple[str, ...]:
-    """Name the rows of one analysis so that no name repeats: by the subgroup, or by a number.
+    """Return unique names of the rows of one analysis: with the subgroup or a number added where a study repeats.
 
     Parameters
     ----------
     rows : sequence of StudyRow
     subgroups : dict of int to str
-        Their names.
+        Names of the subgroups, by number.
 
     Examples
     --------
@@ -167,7 +167,7 @@ def unique_labels(rows: Sequence[StudyRow], subgroups: dict[int, str]) -> tuple[
 
 
 def published_result(entry: Entry) -> Pooled | None:
-    """Return an entry's published result on the NATURAL scale of the measure it is imported with; None if it is unusable."""
+    """Return an entry's published result, NATURAL scale of the measure it is imported with; None if it is unusable."""
     result = entry.published
     if result is None or result.estimate is None or result.ci_low is None or result.ci_high is None:
         return None

@@ -1,4 +1,4 @@
-"""Settings that a file does not state, inferred from what it prints: the measure from the effects, the method from the weights."""
+"""Settings that a file does not state: the measure inferred from printed effects, the method from printed weights."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import BayesmetaError
 
 _LEVELS = (0.95, 0.99, 0.9)
-#: percentage points by which weights may differ to be taken for the same, and to be looked at at all
+#: percentage points by which weights may differ to be the same, and to be considered at all
 _SAME, _NEAR = 1e-6, 0.01
 _MEASURES = {
     "oe": ("OE",), "estimate": ("GEN",), "continuous": ("MD", "SMD"), "dichotomous": ("RR", "OR", "RD", "PETO"),
 }  # fmt: skip
-_WAYS = {
+_METHODS = {
     "dichotomous": (("MH", "common"), ("MH", "random"), ("IV", "common"), ("IV", "random")),
     "continuous": (("IV", "common"), ("IV", "random")),
     "estimate": (("IV", "common"), ("IV", "random")),
@@ -43,10 +43,10 @@ def infer_effect(readings: Sequence[CochraneAnalysis], decimals: int) -> Effect:
     Parameters
     ----------
     readings : sequence of CochraneAnalysis
-        The analysis read as each data type that its numbers allow, the likeliest first. Measures are tried in turn; the
-        first wins where several do equally well, so without any printed effect it is the first of the first.
+        The analysis read as each data type that its numbers allow, the likeliest first. Measures are tried in turn;
+        of several that do equally well the first is taken.
     decimals : int
-        That are printed.
+        Decimals of the printed effects.
     """
     best, found = -1, Effect("", "", False, False, 0.95)
     for reading in readings:
@@ -70,7 +70,7 @@ def _candidates(kind: str) -> Iterator[tuple[str, bool, bool]]:
 def _matches(
     reading: CochraneAnalysis, rows: Sequence[StudyRow], measure: str, log: bool, decimals: int
 ) -> Iterator[tuple[float, int]]:
-    """Count, level by level, the printed effects that this way of computing gives."""
+    """Count, level by level, the printed effects that this measure gives."""
     try:
         effects = effects_of(study_table(rows, reading), measure) if rows else None
     except BayesmetaError:
@@ -81,13 +81,13 @@ def _matches(
 
 
 def agree_all(row: StudyRow, ours: np.ndarray, decimals: int | None) -> bool:
-    """Say whether estimate and limits of ours, NATURAL scale, are those printed for a row."""
+    """Return whether our estimate and limits, NATURAL scale, are those printed for a row."""
     printed = (row.estimate, row.ci_low, row.ci_high)
     return all(agrees(float(x), p, decimals) for x, p in zip(ours, printed, strict=True))
 
 
 def infer_totals(analysis: CochraneAnalysis) -> str:
-    """Tell from the weights what was pooled: "yes", "subgroups" or "no"."""
+    """Infer from the weights what was pooled: "yes", "subgroups" or "no"."""
     weights = np.array([row.weight or 0.0 for row in analysis.rows])
     if not (weights > 0).any():
         return "no"
@@ -98,17 +98,17 @@ def infer_totals(analysis: CochraneAnalysis) -> str:
 
 
 def infer_method(analysis: CochraneAnalysis) -> tuple[str, str]:
-    """Find method and model whose weights are the printed ones; two empty texts if none of RevMan's gives them."""
-    ways = _WAYS[analysis.data_type] if analysis.measure != "PETO" else (("PETO", "common"),)
+    """Find method and model whose weights are the printed ones; two empty texts if no method of RevMan gives them."""
+    methods = _METHODS[analysis.data_type] if analysis.measure != "PETO" else (("PETO", "common"),)
     # one study alone weighs 100 % by any method
     sets = [rows for rows in groups_pooled(analysis) if sum(bool(row.weight) for row in rows) > 1]
     if not sets:
-        return ways[0]
+        return methods[0]
     tables = [study_table(rows, analysis) for rows in sets]
     effects = [effects_of(table, analysis.measure) for table in tables]
     printed = [np.array([row.weight or 0.0 for row in rows]) for rows in sets]
     best, found = _NEAR, ("", "")
-    for method, model in ways:
+    for method, model in methods:
         worst = 0.0
         for table, these, weights in zip(tables, effects, printed, strict=True):
             try:

@@ -1,8 +1,7 @@
-"""Bytes of a CSV file as rows that are asked for by column name; every mistake is told with its place."""
+"""Rows of a CSV file with cells by column name, and errors with their place."""
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
@@ -10,17 +9,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from bayesmeta.errors import DataError
+from bayesmeta.support.encodings import decode_text
 
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
-)  # fmt: skip
 MOST_ROWS = 500_000
+_FIX = "Give the file as RevMan or the Cochrane Library exported it."
 
 
 @lru_cache(maxsize=4096)
 def column_key(name: str) -> str:
-    """Reduce a column's name to what distinguishes it: case, spaces and encodings of ² do not matter.
+    """Reduce a column's name to its ASCII letters, digits and signs ``()/%``, in lower case, as encodings of ² differ.
 
     Examples
     --------
@@ -28,36 +25,6 @@ def column_key(name: str) -> str:
     ('heterogeneitytau', 'i(qint)', 'p(q)')
     """
     return "".join(char for char in name.casefold() if char.isascii() and (char.isalnum() or char in "()/%"))
-
-
-def decode(data: bytes, source: str) -> str:
-    """Decode a text file: by its byte order mark, else as UTF-8, else as Windows-1252 or Latin-1.
-
-    Raises
-    ------
-    DataError
-        If it is empty, does not go on in the encoding its mark tells, or holds characters no text has.
-    """
-    encodings = next(([name] for mark, name in _BOMS if data.startswith(mark)), ["utf-8", "cp1252", "latin-1"])
-    text = None
-    for encoding in encodings:
-        try:
-            text = data.decode(encoding)
-            break
-        except (UnicodeDecodeError, UnicodeError):
-            continue
-    if text is None:
-        raise DataError(f"the file begins as {encodings[0]} text but does not go on so", source=source)
-    if not text.strip():
-        raise DataError("the file is empty", source=source, fix="Export it again.")
-    control = next((char for char in text if char < " " and char not in "\t\n\r\x0b\x0c\x1a"), None)
-    if control is not None:
-        raise DataError(
-            f"the file holds the character {ord(control):#04x}: it is not plain text",
-            source=source,
-            fix="Give the file as RevMan or the Cochrane Library exported it.",
-        )
-    return text.rstrip("\x1a")
 
 
 @dataclass(frozen=True)
@@ -82,8 +49,8 @@ class Line:
     row: int
     header: tuple[str, ...] = ()
 
-    def headed(self, start: str) -> list[tuple[str, str]]:
-        """Return the cells of all columns whose name begins so, with the rest of the name."""
+    def with_prefix(self, start: str) -> list[tuple[str, str]]:
+        """Return the cells of all columns whose names begin with `start`: the rest of the name, and the cell."""
         return [
             (name[len(start) :], self.cells[place] if place < len(self.cells) else "")
             for place, name in enumerate(self.header)
@@ -99,11 +66,11 @@ class Line:
         return ""
 
     def has(self, name: str) -> bool:
-        """Say whether the table has this column."""
+        """Return whether the table has this column."""
         return column_key(name) in self.at
 
     def read[T](self, read: Callable[[str], T], *names: str) -> T:
-        """Read a cell by a function that raises DataError without a place, and tell the place.
+        """Read a cell by a function that raises DataError without a place, and add the place.
 
         Raises
         ------
@@ -117,19 +84,19 @@ class Line:
             raise self.error(error.what, there, error.fix) from None
 
     def error(self, what: str, column: str | None = None, fix: str | None = None) -> DataError:
-        """Build the error for this row."""
+        """Return the error for this row."""
         return DataError(what, source=self.source, row=self.row, column=column, fix=fix)
 
 
 def column_names(data: bytes, source: str) -> frozenset[str]:
-    """Return the keys of a table's columns, from the first row that holds anything.
+    """Return the keys of a table's columns, from the first row that is not blank.
 
     Raises
     ------
     DataError
         If it is not text, or that row cannot be split.
     """
-    first = next(_records(decode(data, source), source), (0, []))
+    first = next(_records(data, source), (0, []))
     return frozenset(column_key(cell) for cell in first[1])
 
 
@@ -143,14 +110,14 @@ def read_lines(data: bytes, source: str, needed: Sequence[str]) -> list[Line]:
     source : str
         Its name, for messages.
     needed : sequence of str
-        Columns without which it is not the file it should be.
+        Columns it must have.
 
     Raises
     ------
     DataError
         If it is not text, cannot be split, lacks a needed column, names one twice, or is too long.
     """
-    records = _records(decode(data, source), source)
+    records = _records(data, source)
     first = next(records, None)
     if first is None:
         raise DataError("the file is empty", source=source, fix="Export it again.")
@@ -185,7 +152,11 @@ def read_lines(data: bytes, source: str, needed: Sequence[str]) -> list[Line]:
     return lines
 
 
-def _records(text: str, source: str) -> Iterator[tuple[int, list[str]]]:
+def _records(data: bytes, source: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows that are not blank, each with its line."""
+    text = decode_text(data, source, _FIX)
+    if not text.strip():
+        raise DataError("the file is empty", source=source, fix="Export it again.")
     first = text.lstrip().splitlines()[0]
     delimiter = max((",", ";", "\t"), key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)

@@ -1,4 +1,4 @@
-"""Cochrane reviews: RevMan 5 files, their CSV export, RevMan Web data packages and their data rows alone."""
+"""Reading of Cochrane reviews: RevMan 5 files, their CSV export, RevMan Web data packages, and their data rows alone."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def read_cochrane(path: str | os.PathLike[str]) -> CochraneReview:
     ----------
     path : path-like
         A RevMan 5 review (``.rm5``), the CSV that RevMan 5 exports under "analysis data", a RevMan Web data package
-        (``.zip``, "Download statistical data" on the Cochrane Library), or the ``*-data-rows.csv`` of one. What the
-        file is is seen from its content, not its name.
+        (``.zip``, "Download statistical data" on the Cochrane Library), or the ``*-data-rows.csv`` of one. The
+        format is recognized by the content, not by the name.
 
     Returns
     -------
     CochraneReview
-        The same for the same review, whatever the format, but for what a format does not carry.
+        The same for the same review in every format, except for what a format does not contain.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def read_cochrane(path: str | os.PathLike[str]) -> CochraneReview:
     Notes
     -----
     Nothing is fetched and nothing unpacked to disk. XML with a document type or an entity is refused, and so are
-    archives that unpack to more than they should or hold unsafe paths. Numbers that cannot be pooled (more events than
+    archives that unpack to more than they should or contain unsafe paths. Numbers that cannot be pooled (more events than
     participants, a standard deviation of 0) are kept as they are: see ``bayesmeta.cochrane.recompute.row_problem``.
     """
     path = Path(path)
@@ -59,7 +59,7 @@ def read_cochrane(path: str | os.PathLike[str]) -> CochraneReview:
 
 
 def is_cochrane(path: str | os.PathLike[str]) -> bool:
-    """Say whether a file looks like one of Cochrane's, from its first bytes and, for CSV, its column names."""
+    """Return whether a file looks like one of Cochrane's, by its first bytes and, for CSV, its column names."""
     try:
         with open(path, "rb") as stream:
             start = stream.read(65536)
@@ -90,11 +90,11 @@ def _read(data: bytes, path: Path) -> CochraneReview:
 
 
 def _csv_format(data: bytes, source: str) -> str:
-    """Return "export", "rows" or "": which of Cochrane's CSV files this is, by its header."""
+    """Return which of Cochrane's CSV files this is, by its header: "export", "rows" or ""."""
     header = column_names(data, source)
     if all(column_key(name) in header for name in ROWS):
         return "rows"
-    # nearly an export: let its reader say what is missing
+    # nearly an export: its reader names what is missing
     return "export" if sum(column_key(name) in header for name in NEEDED) >= 3 else ""
 
 

@@ -1,4 +1,4 @@
-"""What the rows of a Cochrane review amount to: which of them cannot be pooled and why, and their effects as we compute them."""
+"""Effects of the rows of a Cochrane review as we compute and pool them, and why some rows cannot be pooled."""
 
 from __future__ import annotations
 
@@ -8,50 +8,43 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import ndtri
 
-from bayesmeta.cochrane.review import CochraneAnalysis, StudyRow
+from bayesmeta.cochrane.review import FIELDS, CochraneAnalysis, StudyRow
 from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.frequentist.common_effect import CommonEffect, mantel_haenszel, peto
 from bayesmeta.frequentist.random_effects import RandomEffects, random_effects
+from bayesmeta.studies.kinds import KINDS
 from bayesmeta.studies.table import StudyTable
 
-COLUMNS = {
-    "dichotomous": ("events_e", "n_e", "events_c", "n_c"),
-    "continuous": ("mean_e", "sd_e", "n_e", "mean_c", "sd_c", "n_c"),
-    "estimate": ("yi", "sei"),
-    "oe": ("oe", "v"),
-}
-"""The number columns of a study table, by data type."""
-_FIELDS = {"yi": "given", "sei": "given_se"}
-#: what no outcome is measured in; beyond it formulas lose their digits
+#: sizes of numbers that no outcome has; beyond them formulas lose their digits
 _SMALLEST, _LARGEST = 1e-12, 1e12
 _ARM = {"e": "experimental", "c": "control"}
 
 
 def row_problem(row: StudyRow, data_type: str) -> str:
-    """Say why a row's numbers cannot be pooled, "" where they can.
+    """Return why a row's numbers cannot be pooled, "" where they can.
 
     Parameters
     ----------
     row : StudyRow
     data_type : str
-        Of its analysis.
+        Type of data of its analysis.
 
     Returns
     -------
     str
-        A reason a reader understands: "84 events among 21 participants in the experimental arm".
+        A reason for readers, such as "84 events among 21 participants in the experimental arm".
     """
     values = numbers_of(row, data_type)
-    if data_type not in COLUMNS:
+    if data_type not in FIELDS:
         return "text, no numbers"
     if all(value is None for value in values.values()):
         return "no data"
     for value in values.values():
         if value and not _SMALLEST <= abs(value) <= _LARGEST:
             return f"a value of {value:g} cannot be right"
-    if data_type in ("dichotomous", "continuous"):
+    if KINDS[data_type].participants:
         return _arm_problem(values, data_type)
     missing = [name for name, value in values.items() if value is None]
     if missing:
@@ -85,12 +78,12 @@ def _arm_problem(values: dict[str, float | None], data_type: str) -> str:
 
 
 def numbers_of(row: StudyRow, data_type: str) -> dict[str, float | None]:
-    """Return a row's numbers by the names of study tables."""
-    return {name: getattr(row, _FIELDS.get(name, name)) for name in COLUMNS.get(data_type, ())}
+    """Return a row's numbers by the column names of study tables."""
+    return {name: getattr(row, field) for name, field in FIELDS.get(data_type, {}).items()}
 
 
 def swapped(row: StudyRow) -> dict[str, float | None]:
-    """Return a row's counts with events and non-events exchanged, as reviews that swap them analyse them."""
+    """Return a row's counts with events and non-events exchanged, as reviews with swapped events analyse them."""
     numbers = numbers_of(row, "dichotomous")
     for arm in ("e", "c"):
         n, events = numbers[f"n_{arm}"], numbers[f"events_{arm}"]
@@ -99,16 +92,16 @@ def swapped(row: StudyRow) -> dict[str, float | None]:
 
 
 def study_table(rows: Sequence[StudyRow], analysis: CochraneAnalysis, source: str = "") -> StudyTable:
-    """Make the study table of some rows of an analysis: what cannot be pooled is excluded with its reason.
+    """Return the study table of some rows of an analysis: what cannot be pooled is excluded with its reason.
 
     Parameters
     ----------
     rows : sequence of StudyRow
-        Of the analysis, or one of its subgroups. Labels may repeat.
+        Rows of the analysis, or of one of its subgroups. Labels may repeat.
     analysis : CochraneAnalysis
-        For its data type, and whether it swaps events.
+        The analysis, which has the type of data and whether events are swapped.
     source : str
-        For messages.
+        The file, for messages.
     """
     kind = analysis.data_type
     reasons = tuple(row_problem(row, kind) for row in rows)
@@ -118,7 +111,7 @@ def study_table(rows: Sequence[StudyRow], analysis: CochraneAnalysis, source: st
         name: np.array(
             [np.nan if reason or one[name] is None else one[name] for one, reason in zip(values, reasons, strict=True)]
         )
-        for name in COLUMNS[kind]
+        for name in FIELDS[kind]
     }
     return StudyTable(tuple(row.study for row in rows), columns, {}, reasons, source)
 
@@ -151,16 +144,16 @@ def pool(
     table : StudyTable
         The studies.
     effects : Effects
-        Theirs, from ``effects_of``.
+        Their effects, from ``effects_of``.
     method : str
         "MH", "IV", "PETO" or "EXP_O_E_VAR".
     model : str
         "common" or "random". Mantel-Haenszel with random effects weights studies by inverse variance, and takes the Q
         that gives tau2 around the Mantel-Haenszel estimate.
     level : float
-        Of the interval.
+        Level of the interval.
     tau2_method, ci : str
-        "DL" or "REML", "wald" or "hksj": how RevMan from 2024 may be told to pool.
+        "DL" or "REML", "wald" or "hksj": the options of RevMan from 2024.
 
     Raises
     ------
@@ -193,13 +186,13 @@ def study_intervals(effects: Effects, log: bool, level: float) -> np.ndarray:
 
 
 def agrees(ours: float | None, printed: float | None, decimals: int | None) -> bool:
-    """Say whether a number of ours is the printed one, to the digits that are printed.
+    """Return whether our number is the printed one, to the digits that are printed.
 
     Parameters
     ----------
     ours, printed : float or None
     decimals : int or None
-        How many the file prints; None for all a double has, of which nine significant ones must agree.
+        Decimals the file prints; None for all a double has, of which nine significant ones must agree.
     """
     if ours is None or printed is None or not math.isfinite(ours):
         return ours is None and printed is None

@@ -1,4 +1,4 @@
-"""Whether our implementation of a review's own methods gives the numbers the review printed, and if not, why."""
+"""Comparison of a review's printed results with ours by the review's own methods, with reasons for differences."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesmeta.cochrane.recompute import (
-    COLUMNS,
     agrees,
     effects_of,
     measure_of,
@@ -19,15 +18,15 @@ from bayesmeta.cochrane.recompute import (
     study_intervals,
     study_table,
 )
-from bayesmeta.cochrane.review import CochraneAnalysis, CochraneReview, Pooled, StudyRow
+from bayesmeta.cochrane.review import FIELDS, CochraneAnalysis, CochraneReview, Pooled, StudyRow
 from bayesmeta.errors import BayesmetaError
 from bayesmeta.support.words import plural
 
 if TYPE_CHECKING:
     import pandas as pd
 
+#: status of a row
 REPRODUCED, DIFFERS, NOT_PRINTED, NOT_COMPUTED = "reproduced", "differs", "nothing printed", "not computed"
-"""What may be said of a row."""
 _QUANTITIES = ("estimate", "ci_low", "ci_high", "tau2", "q", "i2", "z")
 _KNOWN_TAU2 = ("DL", "REML")
 _KNOWN_INTERVALS = ("wald", "hksj")
@@ -43,7 +42,7 @@ def reproduce_studies(review: CochraneReview) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a study row, NATURAL scale: analysis, subgroup, study, measure, level, `printed_estimate
+        One row per study row, NATURAL scale: analysis, subgroup, study, measure, level, `printed_estimate
         printed_ci_low printed_ci_high`, `estimate ci_low ci_high` (ours), `status` (reproduced, differs, nothing
         printed, not computed) and `reason`.
     """
@@ -60,7 +59,7 @@ def _study_rows(analysis: CochraneAnalysis, decimals: int | None) -> Iterator[di
     measure, level = measure_of(analysis), analysis.level_study or 0.95
     rows, reasons = analysis.rows, [row_problem(row, analysis.data_type) for row in analysis.rows]
     ours = np.full((len(rows), 3), np.nan)
-    if measure and analysis.data_type in COLUMNS and rows:
+    if measure and analysis.data_type in FIELDS and rows:
         try:
             effects = effects_of(study_table(rows, analysis), measure)
         except BayesmetaError as error:
@@ -72,20 +71,23 @@ def _study_rows(analysis: CochraneAnalysis, decimals: int | None) -> Iterator[di
         computed = bool(np.isfinite(values).all())
         same = all(agrees(float(x), p, decimals) for x, p in zip(values, printed, strict=True))
         if row.estimate is None:
-            status, why = NOT_PRINTED, reason
+            status, explanation = NOT_PRINTED, reason
         elif not computed:
-            status, why = NOT_COMPUTED, reason or f"we have no formula for the measure '{analysis.measure_label}'"
+            status, explanation = (
+                NOT_COMPUTED,
+                reason or f"we have no formula for the measure '{analysis.measure_label}'",
+            )
         else:
-            status, why = (REPRODUCED, "") if same else (DIFFERS, _why_study(row, values, decimals))
+            status, explanation = (REPRODUCED, "") if same else (DIFFERS, _study_reason(row, values, decimals))
         yield {
             "analysis": analysis.id, "subgroup": row.subgroup, "study": row.study, "measure": measure, "level": level,
             **dict(zip(("printed_estimate", "printed_ci_low", "printed_ci_high"), printed, strict=True)),
             **dict(zip(("estimate", "ci_low", "ci_high"), map(float, values), strict=True)),
-            "status": status, "reason": why,
+            "status": status, "reason": explanation,
         }  # fmt: skip
 
 
-def _why_study(row: StudyRow, values: np.ndarray, decimals: int | None) -> str:
+def _study_reason(row: StudyRow, values: np.ndarray, decimals: int | None) -> str:
     if agrees(float(values[0]), row.estimate, decimals):
         return "the estimate is the printed one, its interval is not: another level or standard error"
     return "the printed effect does not follow from the printed data"
@@ -101,17 +103,17 @@ def reproduce_pooled(review: CochraneReview) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a pooled set of studies: analysis, subgroup (0 overall), comparison, outcome, measure, method, model,
+        One row per pooled set of studies: analysis, subgroup (0 overall), comparison, outcome, measure, method, model,
         level, k; for estimate, ci_low, ci_high (NATURAL scale), tau2, q, i2, z both `printed_...` and ours;
-        `weight_difference`, the largest between a printed and our weight, in percent; `status` and `reason`. Without
-        a printed result, a review's weights tell: with them tau2, and so the method, are reproduced or not.
+        `weight_difference`, the largest between a printed weight and ours, in percentage points; `status` and
+        `reason`. Without a printed result the status is that of the weights, which depend on the method and tau2.
     """
     import pandas as pd
 
     rows = []
     for comparison in review.comparisons:
         for analysis in comparison.analyses:
-            for subgroup, name, members, printed in _sets(analysis):
+            for subgroup, name, members, printed in _pooled_sets(analysis):
                 outcome = analysis.name if not subgroup else f"{analysis.name}: {name}"
                 row = {"analysis": analysis.id, "subgroup": subgroup, "comparison": comparison.name, "outcome": outcome}
                 rows.append(row | _pooled_row(analysis, members, printed, subgroup, review.decimals))
@@ -120,8 +122,8 @@ def reproduce_pooled(review: CochraneReview) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*columns, "weight_difference", "status", "reason"])
 
 
-def _sets(analysis: CochraneAnalysis) -> Iterator[tuple[int, str, tuple[StudyRow, ...], Pooled | None]]:
-    """Yield what the review pooled or might have: the whole analysis, then its subgroups where it printed results of them."""
+def _pooled_sets(analysis: CochraneAnalysis) -> Iterator[tuple[int, str, tuple[StudyRow, ...], Pooled | None]]:
+    """Yield the sets of rows that the review pooled or could have: the whole analysis, then subgroups with printed results."""
     apart = analysis.totals == "subgroups" and len(analysis.subgroups) > 1
     if not apart:
         alone = analysis.subgroups[0].result if analysis.totals == "subgroups" and analysis.subgroups else None
@@ -169,23 +171,27 @@ def _pooled_row(
         "i2": (100 * max(0.0, (ours.q - ours.q_df) / ours.q) if ours.q > 0 else 0.0) if heterogeneity else None,
         "z": abs(ours.statistic),
     }
-    out |= {**found, "k": ours.k, "weight_difference": _weights_apart(analysis, rows, ours.weights, subgroup)}
+    out |= {**found, "k": ours.k, "weight_difference": _weight_difference(analysis, rows, ours.weights, subgroup)}
     if printed is None:
         status, reason = _by_weights(out["weight_difference"], decimals)
     else:
         wrong = [name for name in _QUANTITIES if not _same(found[name], getattr(printed, name), decimals)]
-        status, reason = (DIFFERS, _why(wrong, found, printed, rows, analysis, decimals)) if wrong else (REPRODUCED, "")
+        status, reason = (
+            (DIFFERS, _difference_reason(wrong, found, printed, rows, analysis, decimals))
+            if wrong
+            else (REPRODUCED, "")
+        )
     return out | {"status": status, "reason": reason}
 
 
 def _same(ours: float | None, printed: float | None, decimals: int | None) -> bool:
-    """Say whether two numbers agree; one the file does not print cannot differ."""
+    """Return whether two numbers agree; one that the file does not print cannot differ."""
     return printed is None or agrees(ours, printed, decimals)
 
 
 def _obstacle(analysis: CochraneAnalysis, rows: Sequence[StudyRow], printed: Pooled | None, measure: str) -> str:
-    """Say why a result cannot be compared at all, "" if it can."""
-    if analysis.data_type not in COLUMNS:
+    """Return why a result cannot be compared at all, "" if it can."""
+    if analysis.data_type not in FIELDS:
         return "the data are text, not numbers"
     if all(row_problem(row, analysis.data_type) for row in rows):
         return "no study has data that can be pooled"
@@ -202,14 +208,14 @@ def _obstacle(analysis: CochraneAnalysis, rows: Sequence[StudyRow], printed: Poo
     return ""
 
 
-def _weights_apart(
+def _weight_difference(
     analysis: CochraneAnalysis, rows: Sequence[StudyRow], weights: np.ndarray, subgroup: int
 ) -> float | None:
     printed = np.array([row.weight or 0.0 for row in rows])
     if not (printed > 0).any():
         return None
     if subgroup and analysis.totals != "subgroups":
-        # a subgroup's rows carry their weights in the overall result
+        # a subgroup's rows have their weights in the overall result
         return None
     return float(np.max(np.abs(100 * weights - printed)))
 
@@ -223,33 +229,39 @@ def _by_weights(difference: float | None, decimals: int | None) -> tuple[str, st
     return DIFFERS, f"the file prints no pooled result; weights differ by up to {difference:.2g} percentage points"
 
 
-def _why(
+def _difference_reason(
     wrong: Sequence[str], found: dict[str, float | None], printed: Pooled, rows: Sequence[StudyRow],
     analysis: CochraneAnalysis, decimals: int | None,
 ) -> str:  # fmt: skip
-    """Name the likeliest reason for a difference, the numbers that differ first."""
-    said = ", ".join({"ci_low": "lower limit", "ci_high": "upper limit", "i2": "I2"}.get(name, name) for name in wrong)
+    """Return which numbers differ, and the likeliest reason."""
+    differing = ", ".join(
+        {"ci_low": "lower limit", "ci_high": "upper limit", "i2": "I2"}.get(name, name) for name in wrong
+    )
     left_out = [row for row in rows if row.weight and row_problem(row, analysis.data_type)]
     if left_out:
         first = row_problem(left_out[0], analysis.data_type)
-        return f"{said}: {plural(len(left_out), 'row', 'rows')} the review pooled cannot be used ({first})"
+        return f"{differing}: {plural(len(left_out), 'row', 'rows')} the review pooled cannot be used ({first})"
     studies = Counter(row["status"] for row in _study_rows(analysis, decimals))
     if studies[DIFFERS] or studies[NOT_COMPUTED]:
-        differing = studies[DIFFERS] + studies[NOT_COMPUTED]
-        return f"{said}: the effects of {plural(differing, 'study', 'studies')} differ already"
+        count = studies[DIFFERS] + studies[NOT_COMPUTED]
+        return f"{differing}: the effects of {plural(count, 'study', 'studies')} differ already"
     coarse = None if decimals is None else max(decimals - 1, 0)
     if coarse is not None and all(_same(found[name], getattr(printed, name), coarse) for name in wrong):
-        return f"{said}: the last printed digit"
+        return f"{differing}: the last printed digit"
     if analysis.data_type == "estimate" and decimals is not None:
         rough = max(decimals - 3, 0)
         if all(_same(found[name], getattr(printed, name), rough) for name in wrong):
-            return f"{said}: the file gives fewer digits of the entered estimates than the review was computed with"
+            return (
+                f"{differing}: the file gives fewer digits of the entered estimates than the review was computed with"
+            )
     newer = analysis.ci_method == "hksj" or analysis.tau2_method not in (None, "DL")
     if newer:
         named = ", ".join(filter(None, [analysis.tau2_method, analysis.ci_method]))
-        return f"{said}: RevMan from 2024 with {named}, whose rules for few or homogeneous studies may not be ours"
+        return f"{differing}: RevMan from 2024 with {named}, whose rules for few or homogeneous studies may not be ours"
     if analysis.model == "random" and set(wrong) <= {"ci_low", "ci_high", "z"}:
-        return f"{said}: perhaps an interval by Hartung and Knapp, which the file does not name"
+        return f"{differing}: perhaps an interval by Hartung and Knapp, which the file does not name"
     if analysis.model == "random" and "tau2" in wrong:
-        return f"{said}: perhaps another estimator of tau2 (RevMan from 2024 uses REML), which the file does not name"
-    return f"{said}: the printed result does not follow from the printed study effects by the stated method"
+        return (
+            f"{differing}: perhaps another estimator of tau2 (RevMan from 2024 uses REML), which the file does not name"
+        )
+    return f"{differing}: the printed result does not follow from the printed study effects by the stated method"

@@ -1,14 +1,22 @@
-"""A Cochrane review as a value: comparisons, analyses, study rows, and what the review printed about each of them.
+"""A Cochrane review: comparisons, analyses, study rows, and the results that the review printed for them.
 
-All three formats of Cochrane's files are read into these classes. What a file does not carry is None (or "" for a text).
+All formats of Cochrane's files are read into these classes. What a file does not contain is None (or "" for a text).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-DATA_TYPES = ("dichotomous", "continuous", "estimate", "oe", "other")
-"""What an analysis pools; ``"other"`` is free text that nobody pools."""
+from bayesmeta.studies.kinds import KINDS
+
+_RENAMED = {"yi": "given", "sei": "given_se"}
+#: By type of data: the number columns of a study table, and the fields of ``StudyRow`` they are read from.
+FIELDS: Mapping[str, Mapping[str, str]] = {
+    kind.name: {name: _RENAMED.get(name, name) for name in kind.columns} for kind in KINDS.values() if kind.in_revman
+}
+#: Types of data of an analysis; ``"other"`` is free text, which is not pooled.
+DATA_TYPES = (*FIELDS, "other")
 
 
 @dataclass(frozen=True)
@@ -24,7 +32,7 @@ class Pooled:
     z, pvalue : float or None
         Test of no effect.
     weight : float or None
-        Percent; of a subgroup.
+        Weight of a subgroup, percent.
     events_e, n_e, events_c, n_c : float or None
         Totals of the arms.
     """
@@ -53,9 +61,9 @@ class StudyRow:
     Parameters
     ----------
     study : str
-        As the review calls it; may repeat within an analysis.
+        Its name in the review; may repeat within an analysis.
     year : str
-        As given, "" if it is not.
+        Year of the study, "" if it is not given.
     subgroup : int
         Number of its subgroup, 0 if the analysis has none.
     events_e, n_e, events_c, n_c, mean_e, sd_e, mean_c, sd_c : float or None
@@ -71,7 +79,7 @@ class StudyRow:
     estimable : bool
         Whether the review printed an effect.
     order : int or None
-        Place in the review's own order, where the file tells it.
+        Place in the review's own order, where the file has it.
     footnote : str
         The authors' remark.
     """
@@ -102,7 +110,7 @@ class StudyRow:
 
 @dataclass(frozen=True)
 class Subgroup:
-    """A subgroup of an analysis: its number, its name and what the review printed (None if nothing)."""
+    """A subgroup of an analysis: its number, its name and the printed result (None if there is none)."""
 
     number: int
     name: str
@@ -133,7 +141,7 @@ class CochraneAnalysis:
         A name in ``DATA_TYPES``.
     measure : str
         A key of ``bayesmeta.effects.measures.MEASURES``; "GEN" for a ready-made effect that is none of the others, "" where
-        the file does not tell and it could not be inferred.
+        the file does not state it and it could not be inferred.
     measure_label : str
         Its name in words; the file's own where `measure` is "GEN", "OE" or "".
     log : bool
@@ -153,7 +161,7 @@ class CochraneAnalysis:
     tau2_method, ci_method : str or None
         Names such as "DL", "REML" and "wald", "hksj", where the file states them (RevMan from 2024).
     units : str
-        Of a mean difference.
+        Units of a mean difference.
     rows : tuple of StudyRow
         By subgroup and study, whatever the order in the file.
     subgroups : tuple of Subgroup
@@ -208,7 +216,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class RiskOfBias:
-    """One judgement: study, domain, the judgement in the file's words in lower case, and its support."""
+    """One judgement: study, domain, the file's judgement in lower case, and the text that supports it."""
 
     study: str
     domain: str
@@ -218,7 +226,7 @@ class RiskOfBias:
 
 @dataclass(frozen=True)
 class StudyInformation:
-    """What the review tells of an included study: its year, where the data are from, and its characteristics."""
+    """Information on an included study: its year, where the data are from, and its characteristics."""
 
     study: str
     year: str = ""
@@ -228,7 +236,7 @@ class StudyInformation:
 
 @dataclass(frozen=True)
 class CochraneReview:
-    """A whole review as one of Cochrane's files holds it.
+    """A whole review, as read from one of Cochrane's files.
 
     Parameters
     ----------
@@ -237,7 +245,7 @@ class CochraneReview:
     title : str
     comparisons : tuple of Comparison
     studies : tuple of StudyInformation
-        Empty where the file does not tell.
+        Empty where the file has none.
     risk_of_bias : tuple of RiskOfBias
     format : str
         "rm5", "csv", "package" or "data rows".

@@ -1,4 +1,4 @@
-"""RevMan 5 reviews (.rm5, XML)."""
+"""RevMan 5 reviews (.rm5), which are XML files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from bayesmeta.cochrane.assemble import comparisons, pooled_result, study_row, subgroup_test
+from bayesmeta.cochrane.names import RM5_DATA_TYPES, is_log, measure_name, method_name
 from bayesmeta.cochrane.review import (
     CochraneAnalysis,
     CochraneReview,
@@ -18,17 +19,13 @@ from bayesmeta.cochrane.review import (
 )
 from bayesmeta.cochrane.safe_xml import parse, text_of
 from bayesmeta.cochrane.text import (
-    default_method,
     flag,
     id_from_path,
-    is_log,
     judgement,
     label,
     letters,
     level,
     logged,
-    measure_name,
-    method_name,
     number,
     printed,
     review_id,
@@ -36,7 +33,6 @@ from bayesmeta.cochrane.text import (
 )
 from bayesmeta.errors import DataError
 
-_OUTCOMES = {"DICH": "dichotomous", "CONT": "continuous", "IV": "estimate", "IPD": "oe", "OTHER": "other"}
 _ARMS = {
     "events_e": "EVENTS_1", "n_e": "TOTAL_1", "events_c": "EVENTS_2", "n_c": "TOTAL_2",
     "mean_e": "MEAN_1", "sd_e": "SD_1", "mean_c": "MEAN_2", "sd_c": "SD_2", "oe": "O_E", "v": "VAR",
@@ -70,25 +66,7 @@ def read_rm5(data: bytes, path: Path) -> CochraneReview:
     root = parse(data, source)
     if root.tag != "COCHRANE_REVIEW":
         raise DataError(f"this is XML, but not a RevMan 5 review: its root is <{root.tag[:60]}>", source=source)
-    names: dict[str, tuple[str, str]] = {}
-    studies = []
-    for element in root.iter("STUDY"):
-        identifier = element.get("ID", "")
-        name = label(element.get("NAME", "") or identifier.removeprefix("STD-"))
-        if identifier in names:
-            raise DataError(f"two studies have the ID '{identifier[:60]}'", source=source, fix="Save the review again.")
-        names[identifier] = name, label(element.get("YEAR", ""))
-    told = {element.get("STUDY_ID", ""): element for element in root.iter("INCLUDED_CHAR")}
-    included = root.find("STUDIES_AND_REFERENCES/STUDIES/INCLUDED_STUDIES")
-    for element in included.iter("STUDY") if included is not None else ():
-        identifier = element.get("ID", "")
-        characteristics = [
-            (label(child.tag.removeprefix("CHAR_").replace("_", " ").capitalize()), text_of(child))
-            for child in told.get(identifier, ())
-            if child.tag.startswith("CHAR_")
-        ]
-        filled = tuple(pair for pair in characteristics if pair[1])
-        studies.append(StudyInformation(*names[identifier], label(element.get("DATA_SOURCE", "")), filled))
+    names = _study_names(root, source)
     groups: dict[int, str] = {}
     analyses = []
     for comparison in root.iterfind("ANALYSES_AND_DATA/COMPARISON"):
@@ -98,18 +76,47 @@ def read_rm5(data: bytes, path: Path) -> CochraneReview:
         groups[place] = label(text_of(comparison.find("NAME")))
         for element in comparison:
             kind = element.tag.removesuffix("_OUTCOME")
-            if element.tag.endswith("_OUTCOME") and kind in _OUTCOMES:
+            if element.tag.endswith("_OUTCOME") and kind in RM5_DATA_TYPES:
                 analyses.append(_analysis(element, kind, place, names, source))
     title = label(text_of(root.find("COVER_SHEET/TITLE")))
     return CochraneReview(
         review_id(root.get("REVIEW_NO", ""), root.get("DOI", "").rpartition(".")[2], id_from_path(path)),
-        title or path.stem, comparisons(groups, analyses, source),
-        tuple(sorted(studies, key=lambda study: study.study.casefold())), _risk_of_bias(root, names), "rm5", None, source,
+        title or path.stem, comparisons(groups, analyses, source), _studies(root, names), _risk_of_bias(root, names),
+        "rm5", None, source,
     )  # fmt: skip
 
 
+def _study_names(root: Element, source: str) -> dict[str, tuple[str, str]]:
+    """Return name and year of every study by its ID."""
+    names: dict[str, tuple[str, str]] = {}
+    for element in root.iter("STUDY"):
+        identifier = element.get("ID", "")
+        if identifier in names:
+            raise DataError(f"two studies have the ID '{identifier[:60]}'", source=source, fix="Save the review again.")
+        name = label(element.get("NAME", "") or identifier.removeprefix("STD-"))
+        names[identifier] = name, label(element.get("YEAR", ""))
+    return names
+
+
+def _studies(root: Element, names: dict[str, tuple[str, str]]) -> tuple[StudyInformation, ...]:
+    """Return the included studies with their characteristics, in order of their names."""
+    tables = {element.get("STUDY_ID", ""): element for element in root.iter("INCLUDED_CHAR")}
+    included = root.find("STUDIES_AND_REFERENCES/STUDIES/INCLUDED_STUDIES")
+    studies = []
+    for element in included.iter("STUDY") if included is not None else ():
+        identifier = element.get("ID", "")
+        characteristics = [
+            (label(child.tag.removeprefix("CHAR_").replace("_", " ").capitalize()), text_of(child))
+            for child in tables.get(identifier, ())
+            if child.tag.startswith("CHAR_")
+        ]
+        filled = tuple(pair for pair in characteristics if pair[1])
+        studies.append(StudyInformation(*names[identifier], label(element.get("DATA_SOURCE", "")), filled))
+    return tuple(sorted(studies, key=lambda study: study.study.casefold()))
+
+
 def _read[T](element: Element, name: str, read: Callable[[str], T], source: str) -> T:
-    """Read an attribute, "" where there is none; a mistake is told with the element and the study."""
+    """Read an attribute, "" where there is none; errors name the element and the study."""
     try:
         return read(element.get(name, ""))
     except DataError as error:
@@ -120,16 +127,16 @@ def _read[T](element: Element, name: str, read: Callable[[str], T], source: str)
 def _analysis(
     element: Element, kind: str, comparison: int, names: dict[str, tuple[str, str]], source: str
 ) -> CochraneAnalysis:
-    data_type = _OUTCOMES[kind]
+    data_type = RM5_DATA_TYPES[kind]
     place = _read(element, "NO", whole, source)
     if place is None:
         raise DataError(f"an analysis of comparison {comparison} has no number", source=source)
-    said = element.get("EFFECT_MEASURE", "")
-    measure, swapped = measure_name(said, data_type)
+    measure_text = element.get("EFFECT_MEASURE", "")
+    measure, swapped = measure_name(measure_text, data_type)
     log = (
-        is_log(measure, said)
+        is_log(measure, measure_text)
         if data_type != "estimate"
-        else bool(flag(element.get("LOG_DATA", "")) or is_log("", said))
+        else bool(flag(element.get("LOG_DATA", "")) or is_log("", measure_text))
     )
     model = {"YES": "random", "NO": "common"}.get(element.get("RANDOM", ""), "")
     totals = _TOTALS.get(element.get("TOTALS", ""))
@@ -146,8 +153,8 @@ def _analysis(
     test = {name: _read(element, attribute, printed, source) for name, attribute in _TEST.items()}
     return CochraneAnalysis(
         comparison=comparison, number=place, name=label(text_of(element.find("NAME"))), data_type=data_type,
-        measure=measure, measure_label=label(said), log=log,
-        method=method_name(element.get("METHOD", "")) or default_method(data_type), model=model,
+        measure=measure, measure_label=label(measure_text), log=log,
+        method=method_name(element.get("METHOD", ""), data_type), model=model,
         level_study=_read(element, "CI_STUDY", level, source), level_total=_read(element, "CI_TOTAL", level, source),
         totals=totals,
         group_e=_label(element, "GROUP_LABEL_1"), group_c=_label(element, "GROUP_LABEL_2"),
@@ -186,10 +193,10 @@ def _row(
     identifier = element.get("STUDY_ID", "")
     study, year = names.get(identifier) or (label(identifier.removeprefix("STD-")), "")
     if not study:
-        raise DataError(f"<{element.tag}> names no study", source=source, fix="Save the review again.")
+        raise DataError(f"<{element.tag}> has no study name", source=source, fix="Save the review again.")
     return study_row(
         data_type, numbers, study=study, year=year, subgroup=subgroup, order=_read(element, "ORDER", whole, source),
-        footnote=text_of(element.find("FOOTNOTE")), said_estimable=element.get("ESTIMABLE", "YES") != "NO",
+        footnote=text_of(element.find("FOOTNOTE")), stated_estimable=element.get("ESTIMABLE", "YES") != "NO",
     )  # fmt: skip
 
 

@@ -64,8 +64,9 @@ def _parse(data: bytes, source: str, encoding: str | None) -> Element:
         nonlocal depth, count
         depth, count = depth + 1, count + 1
         if depth > DEEPEST or count > MOST_ELEMENTS:
-            what = f"elements stand {DEEPEST} deep" if depth > DEEPEST else f"it holds over {MOST_ELEMENTS} elements"
-            raise DataError(f"the XML is not a review: {what}", source=source, row=reader.CurrentLineNumber)
+            deep = depth > DEEPEST
+            what = f"more than {DEEPEST} levels of elements" if deep else f"more than {MOST_ELEMENTS} elements"
+            raise DataError(f"the XML has {what}: it is not a review", source=source, row=reader.CurrentLineNumber)
         builder.start(name, attributes)
 
     def end(name: str) -> None:

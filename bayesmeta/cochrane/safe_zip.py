@@ -1,4 +1,4 @@
-"""Zip archives read in memory and within limits: nothing is ever written to disk, and no name in them is trusted."""
+"""Zip archives read in memory and within limits: nothing is written to disk, and no name in them is trusted."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ LARGEST_MEMBER = 64 * 2**20
 LARGEST_TOTAL = 192 * 2**20
 HIGHEST_RATIO = 250
 _DEEPEST = 2
-_SMALL = 2**20  # below this a high ratio is repetition, not a bomb
+_SMALL = 2**20  # below this a high ratio is repetitive text, not an attack
 _FIX = "Give the file as the Cochrane Library or RevMan delivers it."
 
 
 class Archive:
-    """The files of an archive and of the archives inside it that hold data, by their path.
+    """The files of an archive and of the archives inside it that contain data, by their path.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class Archive:
             raise DataError("this file in the archive is encrypted", source=shown, fix=_FIX)
         try:
             with archive.open(info) as stream:
-                # the size an archive states may be a lie, so no more is read than is allowed
+                # the size that an archive states may be false, so no more is read than is allowed
                 data = stream.read(LARGEST_MEMBER + 1)
         # zipfile raises NotImplementedError for a compression it does not know, RuntimeError for a password
         except (
@@ -93,17 +93,17 @@ class Archive:
             what = f"the zip archive is damaged or cut off: {error}"
             raise DataError(what, source=source, fix=f"{_FIX} Was the download complete?") from None
         if len(infos) + len(self._members) > MOST_MEMBERS:
-            raise DataError(f"the archive holds more than {MOST_MEMBERS} files", source=source, fix=_FIX)
+            raise DataError(f"the archive contains more than {MOST_MEMBERS} files", source=source, fix=_FIX)
         for info in infos:
             path = _safe(info.filename, source)
             if info.is_dir():
                 continue
             if f"{above}{path}" in self._members:
-                raise DataError(f"the archive holds '{path[:80]}' twice", source=source, fix=_FIX)
+                raise DataError(f"the archive contains '{path[:80]}' twice", source=source, fix=_FIX)
             self._members[f"{above}{path}"] = archive, info
         for name in list(self._inner(above)):
             if depth >= _DEEPEST:
-                raise DataError("archives stand inside archives inside archives", source=source, fix=_FIX)
+                raise DataError("there are archives inside archives inside archives", source=source, fix=_FIX)
             self._open(self.read(name), f"{name}/", depth + 1)
 
     def _inner(self, above: str) -> Iterator[str]:
@@ -117,5 +117,5 @@ def _safe(name: str, source: str) -> str:
     """Return a member's path, refusing absolute ones and those that climb out of their folder."""
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or (path.parts and ":" in path.parts[0]) or "\x00" in name:
-        raise DataError(f"the archive holds a file with an unsafe path, '{name[:80]!s}'", source=source, fix=_FIX)
+        raise DataError(f"the archive contains a file with an unsafe path, '{name[:80]!s}'", source=source, fix=_FIX)
     return str(path)

@@ -1,4 +1,4 @@
-"""What the cells of Cochrane's files say: numbers, flags, labels, and the names of measures and methods."""
+"""Cells of Cochrane's files read as numbers, flags, levels and labels."""
 
 from __future__ import annotations
 
@@ -15,36 +15,10 @@ _BLANK = frozenset(("", "#n/a", "n/a", "na", "not estimable", "not applicable", 
 _NOT_FINITE = frozenset(("nan", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity", "∞", "-∞"))
 _LARGEST = 1e15
 
-#: The file's names of measures, letters only and in lower case, to ours; "" is a name that means none of them.
-_MEASURES = {
-    "or": "OR", "oddsratio": "OR", "oddsrationonevent": "OR",
-    "rr": "RR", "riskratio": "RR", "riskrationonevent": "RR", "relativerisk": "RR",
-    "rd": "RD", "riskdifference": "RD", "riskdifferencenonevent": "RD",
-    "petoor": "PETO", "petooddsratio": "PETO", "petooddsrationonevent": "PETO",
-    "md": "MD", "meandifference": "MD", "wmd": "MD", "weightedmeandifference": "MD",
-    "smd": "SMD", "stdmeandifference": "SMD", "standardizedmeandifference": "SMD",
-    "standardisedmeandifference": "SMD",
-    "hr": "HR", "hazardratio": "HR",
-    "rateratio": "IRR", "irr": "IRR", "incidencerateratio": "IRR",
-    "ratioofmeans": "ROM", "rom": "ROM", "meanratio": "ROM", "geometricmeanratio": "ROM",
-}  # fmt: skip
-_METHODS = {
-    "mh": "MH", "mantelhaenszel": "MH",
-    "iv": "IV", "inverse": "IV", "inversevariance": "IV",
-    "peto": "PETO",
-    "expoevar": "EXP_O_E_VAR", "expoevariance": "EXP_O_E_VAR", "oevar": "EXP_O_E_VAR",
-}  # fmt: skip
-_TAU2 = {
-    "dl": "DL", "dersimonianandlaird": "DL", "dersimonianlaird": "DL",
-    "reml": "REML", "restrictedmaximumlikelihood": "REML",
-}  # fmt: skip
-_INTERVALS = {
-    "wald": "wald",
-    "waldtype": "wald",
-    "hksj": "hksj",
-    "hartungknappsidikjonkman": "hksj",
-    "hartungknapp": "hksj",
-}
+
+def is_blank(text: str) -> bool:
+    """Return whether a cell has no value: blank, "N/A", "Not estimable" and the like."""
+    return text.strip().casefold() in _BLANK
 
 
 def letters(text: str) -> str:
@@ -53,7 +27,7 @@ def letters(text: str) -> str:
 
 
 def label(text: str) -> str:
-    """Return a name on one line, with RevMan's ``_x002d_`` turned back into the characters they stand for.
+    """Return a name on one line, with RevMan's ``_x002d_`` and the like decoded.
 
     Examples
     --------
@@ -70,10 +44,10 @@ def number(text: str) -> float | None:
     Raises
     ------
     DataError
-        If it is something else, not finite, or beyond 1e15 in size. Without a place: the caller knows it.
+        If it is something else, not finite, or beyond 1e15 in size. The caller adds the place.
     """
     text = text.strip()
-    if text.casefold() in _BLANK:
+    if is_blank(text):
         return None
     if not _NUMBER.fullmatch(text):
         if not _THOUSANDS.fullmatch(text):
@@ -129,84 +103,38 @@ def level(text: str) -> float | None:
     return round(value, 10)
 
 
-def measure_name(text: str, data_type: str) -> tuple[str, bool | None]:
-    """Translate a measure's name; returns our name and whether events are swapped (None: the name does not say).
-
-    Parameters
-    ----------
-    text : str
-        In the file's words: "Odds Ratio", "PETO_OR", "Rate ratio", ...
-    data_type : str
-        Decides what an unknown name means: "GEN" for estimates, "OE" for O - E.
-    """
-    short = letters(text)
-    found = _MEASURES.get(short, "")
-    if data_type == "oe" and found not in ("PETO", "HR"):
-        found = "PETO" if found == "OR" else "OE"
-    if data_type == "estimate" and not found:
-        found = "GEN"
-    return found, True if short.endswith("nonevent") else None
-
-
-def method_name(text: str) -> str:
-    """Translate the pooling method: "MH", "IV", "PETO" or "EXP_O_E_VAR"; "" for a name that is not known."""
-    return _METHODS.get(letters(text), "")
-
-
-def default_method(data_type: str) -> str:
-    """Return the method of a data type for which RevMan offers only one, "" for dichotomous data."""
-    return {"continuous": "IV", "estimate": "IV", "oe": "EXP_O_E_VAR"}.get(data_type, "")
-
-
 def logged(value: float | None, log: bool) -> float | None:
-    """Bring a printed effect to the model scale: the log of a ratio, None where it has none."""
+    """Return a printed effect on the model scale: the log of a ratio, None if it is not above 0."""
     if value is None or not log:
         return value
     return math.log(value) if value > 0 else None
 
 
-def tau2_name(text: str) -> str | None:
-    """Translate the heterogeneity estimator; the file's own words where they are not known, None where it has none."""
-    text = text.strip()
-    return None if text.casefold() in _BLANK else _TAU2.get(letters(text), text)
-
-
-def interval_name(text: str) -> str | None:
-    """Translate the method of the pooled interval, likewise."""
-    text = text.strip()
-    return None if text.casefold() in _BLANK else _INTERVALS.get(letters(text), text)
-
-
-def is_log(measure: str, text: str = "") -> bool:
-    """Say whether a measure is a ratio, by our name or by the file's words."""
-    return measure in ("OR", "RR", "PETO", "HR", "IRR", "ROM", "OE") or "ratio" in letters(text)
-
-
 def judgement(text: str, support: str) -> str:
     """Return a risk-of-bias judgement in lower case: "low risk", "some concerns", ...; "not judged" for none.
 
-    RevMan 5 fills in "unclear" before anyone has judged, RevMan Web calls the same "Not applicable": without a word of
-    support both are taken as not judged.
+    RevMan 5 fills in "unclear" before anyone has judged, RevMan Web "Not applicable": without a text that supports the
+    judgement, both mean that nobody judged.
     """
-    said = label(text).casefold()
-    return "not judged" if said == "not applicable" and not support else said
+    judged = label(text).casefold()
+    return "not judged" if judged == "not applicable" and not support else judged
 
 
 def review_id(*candidates: str) -> str:
-    """Return the first candidate that makes an identifier, its other characters turned into dashes."""
+    """Return the first candidate that gives an identifier, with other characters replaced by dashes."""
     for text in candidates:
-        made = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:60].strip("-._")
-        if made:
-            return made
+        identifier = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:60].strip("-._")
+        if identifier:
+            return identifier
     return "review"
 
 
 def id_from_path(path: Path) -> str:
-    """Return a review's number where the file's name has one ("CD012345_pub2"), else the name without its ending."""
+    """Return a review's number where the file's name has one ("CD012345_pub2"), else the name without its extension."""
     found = re.search(r"CD[0-9]{6}(?:[_.]pub[0-9]+)?", path.name, re.IGNORECASE)
     return found[0] if found else path.stem.removesuffix("-data-rows").removesuffix("-dataPackage")
 
 
 def estimable(*values: float | None) -> bool:
-    """Say whether estimate and limits are a result: all there, and not the equal ones a file fills in for none."""
+    """Return whether estimate and limits are a result: all there, and limits that are not equal as in filled-in fields."""
     return all(value is not None and math.isfinite(value) for value in values) and values[1] != values[2]

@@ -1,6 +1,6 @@
 """RevMan Web data packages: data rows, overall estimates and settings, subgroup estimates, study data, risk of bias.
 
-Both versions of the format are read: that of reviews exported until September 2024, and the one since, which also names
+Both versions of the format are read: that of reviews exported until September 2024, and the one since, which also states
 the heterogeneity estimator and the method of the interval.
 """
 
@@ -10,6 +10,14 @@ from pathlib import Path
 
 from bayesmeta.cochrane.assemble import comparisons, pooled_result, study_row, subgroup_test
 from bayesmeta.cochrane.lines import Line, read_lines
+from bayesmeta.cochrane.names import (
+    WEB_DATA_TYPES,
+    interval_name,
+    is_log,
+    measure_name,
+    method_name,
+    tau2_name,
+)
 from bayesmeta.cochrane.review import (
     CochraneAnalysis,
     CochraneReview,
@@ -21,21 +29,15 @@ from bayesmeta.cochrane.review import (
 )
 from bayesmeta.cochrane.safe_zip import Archive
 from bayesmeta.cochrane.text import (
-    default_method,
     flag,
     id_from_path,
-    interval_name,
-    is_log,
     judgement,
     label,
     letters,
     level,
-    measure_name,
-    method_name,
     number,
     printed,
     review_id,
-    tau2_name,
     whole,
 )
 from bayesmeta.errors import DataError
@@ -57,15 +59,10 @@ _RESULT = _EFFECT | {
     "events_e": "Experimental cases", "n_e": "Experimental N", "events_c": "Control cases", "n_c": "Control N",
 }  # fmt: skip
 _TEST = {"q": "Subgroup Chi²", "q_df": "Subgroup df", "pvalue": "Subgroup P", "i2": "Subgroup I²"}
-_DATA_TYPES = {
-    "dichotomous": "dichotomous", "continuous": "continuous", "contrastlevel": "estimate",
-    "genericinversevariance": "estimate", "giv": "estimate", "oeandvariance": "oe", "oandevariance": "oe",
-    "otherdata": "other", "other": "other",
-}  # fmt: skip
 
 
 def read_package(data: bytes, path: Path) -> CochraneReview:
-    """Read a data package, as RevMan Web exports it or inside the archive the Cochrane Library delivers.
+    """Read a data package, as exported by RevMan Web or inside the archive from the Cochrane Library.
 
     Parameters
     ----------
@@ -84,14 +81,14 @@ def read_package(data: bytes, path: Path) -> CochraneReview:
     if archive.ending("-parameters.csv"):
         what = "this is the data package of a review of diagnostic tests"
         raise DataError(what, source=source, fix="Give a review of interventions.")
-    rows_of = _the(archive, "-data-rows.csv", source, needed=True)
-    settings_of = _the(archive, "-overall-estimates-and-settings.csv", source, needed=True)
+    rows_of = _only_file(archive, "-data-rows.csv", source, needed=True)
+    settings_of = _only_file(archive, "-overall-estimates-and-settings.csv", source, needed=True)
     settings = _by_analysis(_lines(archive, settings_of, _SETTINGS))
     data_rows: dict[Key, list[Line]] = {}
     for line in _lines(archive, rows_of, ROWS):
         data_rows.setdefault(analysis_key(line), []).append(line)
     subgroup_lines: dict[Key, list[Line]] = {}
-    for line in _lines(archive, _the(archive, "-subgroup-estimates.csv", source), _SUBGROUPS):
+    for line in _lines(archive, _only_file(archive, "-subgroup-estimates.csv", source), _SUBGROUPS):
         subgroup_lines.setdefault(analysis_key(line), []).append(line)
     for key, lines in data_rows.items():
         if key not in settings:
@@ -108,14 +105,14 @@ def read_package(data: bytes, path: Path) -> CochraneReview:
     )  # fmt: skip
 
 
-def _the(archive: Archive, ending: str, source: str, needed: bool = False) -> str:
+def _only_file(archive: Archive, ending: str, source: str, needed: bool = False) -> str:
     found = archive.ending(ending)
     if len(found) > 1:
-        what = f"the archive holds {len(found)} files *{ending}: several reviews?"
+        what = f"the archive contains {len(found)} files *{ending}: several reviews?"
         raise DataError(what, source=source, fix="Give one review at a time.")
     if not found and needed:
         raise DataError(
-            f"the archive holds no file *{ending}: it is not a RevMan Web data package",
+            f"the archive contains no file *{ending}: it is not a RevMan Web data package",
             source=source,
             fix="From the Cochrane Library take 'Download statistical data'.",
         )
@@ -130,7 +127,7 @@ def analysis_key(line: Line) -> Key:
     """Return the numbers of a row's comparison and analysis."""
     comparison, analysis = line.read(whole, "Analysis group"), line.read(whole, "Analysis number")
     if not comparison or not analysis:
-        raise line.error("the row does not say to which analysis it belongs", "Analysis group")
+        raise line.error("the row does not name its analysis", "Analysis group")
     return comparison, analysis
 
 
@@ -139,17 +136,17 @@ def _by_analysis(lines: list[Line]) -> dict[Key, Line]:
     for line in lines:
         key = analysis_key(line)
         if key in found:
-            raise line.error(f"analysis {key[0]}.{key[1]} is there twice", "Analysis number")
+            raise line.error(f"analysis {key[0]}.{key[1]} occurs twice", "Analysis number")
         found[key] = line
     return found
 
 
 def _analysis(key: Key, line: Line, rows: list[Line], subgroup_lines: list[Line]) -> CochraneAnalysis:
-    data_type = _DATA_TYPES.get(letters(line.text("Data type")))
+    data_type = WEB_DATA_TYPES.get(letters(line.text("Data type")))
     if data_type is None:
         raise line.error(f"'{line.text('Data type')[:40]}' is not a data type of RevMan", "Data type")
-    said = line.text("Effect measure")
-    measure, swapped = measure_name(said, data_type)
+    measure_text = line.text("Effect measure")
+    measure, swapped = measure_name(measure_text, data_type)
     logged = flag(line.text("Log-scale data"))
     model = letters(line.text("Analysis model"))
     model = "random" if model.startswith("random") else "common" if model.startswith(("fixed", "common")) else ""
@@ -167,9 +164,9 @@ def _analysis(key: Key, line: Line, rows: list[Line], subgroup_lines: list[Line]
     test = subgroup_test({name: line.read(printed, column) for name, column in _TEST.items()}, subgroups)
     return CochraneAnalysis(
         comparison=key[0], number=key[1], name=label(line.text("Analysis name")), data_type=data_type, measure=measure,
-        measure_label=label(said), log=is_log(measure, said) if logged is None else logged,
-        method=method_name(line.text("Statistical method")) or default_method(data_type), model=model,
-        # until 2024 the rows' and the pooled intervals had levels of their own
+        measure_label=label(measure_text), log=is_log(measure, measure_text) if logged is None else logged,
+        method=method_name(line.text("Statistical method"), data_type), model=model,
+        # until 2024 the rows' and the pooled intervals had separate levels
         level_study=line.read(level, "CI/PI level", "Study CI"),
         level_total=line.read(level, "CI/PI level", "Estimate CI"), totals=totals,
         group_e=label(line.text("Experimental group label", "Experimental intervention")) or None,
@@ -186,7 +183,7 @@ def _analysis(key: Key, line: Line, rows: list[Line], subgroup_lines: list[Line]
 
 
 def subgroup_numbers(rows: list[Line], estimates: list[Line]) -> dict[str, int]:
-    """Number an analysis' subgroups: as the file of estimates says, the others as they come."""
+    """Return the numbers of an analysis' subgroups by name: those of the file of estimates, then others in order of the rows."""
     numbers: dict[str, int] = {}
     for line in estimates:
         at = line.read(whole, "Subgroup number")
@@ -205,7 +202,7 @@ def data_row(line: Line, data_type: str, subgroups: dict[str, int]) -> StudyRow:
     numbers |= {name: line.read(printed, column) for name, column in _EFFECT.items()}
     study = label(line.text("Study"))
     if not study:
-        raise line.error("the row names no study", "Study")
+        raise line.error("the row has no study name", "Study")
     return study_row(
         data_type, numbers, study=study, year=label(line.text("Study year")),
         subgroup=subgroups.get(label(line.text("Subgroup")), 0), footnote=label(line.text("Footnotes")),
@@ -222,22 +219,24 @@ def _pooled(line: Line, data_type: str, model: str, overall: bool = False) -> Po
 
 
 def _studies(archive: Archive, source: str) -> tuple[StudyInformation, ...]:
-    lines = _lines(archive, _the(archive, "-study-information.csv", source), ("Study",))
+    lines = _lines(archive, _only_file(archive, "-study-information.csv", source), ("Study",))
     found = []
     for line in lines:
-        told = tuple((label(name), label(text)) for name, text in line.headed("Char: ") if text)
+        characteristics = tuple((label(name), label(text)) for name, text in line.with_prefix("Char: ") if text)
         found.append(
-            StudyInformation(label(line.text("Study")), label(line.text("Year")), label(line.text("Data source")), told)
+            StudyInformation(
+                label(line.text("Study")), label(line.text("Year")), label(line.text("Data source")), characteristics
+            )
         )
     return tuple(sorted(found, key=lambda study: study.study.casefold()))
 
 
 def _risk_of_bias(archive: Archive, source: str) -> tuple[RiskOfBias, ...]:
     found = []
-    for line in _lines(archive, _the(archive, "-risk-of-bias.csv", source), ("Study",)):
-        supports = dict(line.headed("Domain (support): "))
-        for domain, said in line.headed("Domain (judgement): "):
+    for line in _lines(archive, _only_file(archive, "-risk-of-bias.csv", source), ("Study",)):
+        supports = dict(line.with_prefix("Domain (support): "))
+        for domain, text in line.with_prefix("Domain (judgement): "):
             support = label(supports.get(domain, ""))
-            if said:
-                found.append(RiskOfBias(label(line.text("Study")), label(domain), judgement(said, support), support))
+            if text:
+                found.append(RiskOfBias(label(line.text("Study")), label(domain), judgement(text, support), support))
     return tuple(sorted(found, key=lambda one: (one.domain, one.study.casefold())))

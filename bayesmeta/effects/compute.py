@@ -16,7 +16,9 @@ from bayesmeta.effects.measures import MEASURES, Measure, find_measure
 from bayesmeta.effects.ready_made import ready_made_effects
 from bayesmeta.effects.zero_cells import ZERO_CELL_RULES, Computed, dichotomous_effects, rate_effects
 from bayesmeta.errors import DataError, SpecError, unknown_name
+from bayesmeta.studies.kinds import KINDS
 from bayesmeta.studies.plausible import refuse_impossible
+from bayesmeta.support.arguments import check_level
 from bayesmeta.support.arrays import Array
 
 if TYPE_CHECKING:
@@ -24,15 +26,6 @@ if TYPE_CHECKING:
 
 
 __all__ = ["MEASURES", "Effects", "Measure", "data_kind", "effect_sizes", "effects_from_arrays", "find_measure"]
-
-_NEEDS = {
-    "dichotomous": ("events_e", "n_e", "events_c", "n_c"),
-    "continuous": ("mean_e", "sd_e", "n_e", "mean_c", "sd_c", "n_c"),
-    "rates": ("events_e", "time_e", "events_c", "time_c"),
-    "oe": ("oe", "v"),
-    "estimate": ("yi",),
-}
-_SAID = {kind: " ".join(names) for kind, names in _NEEDS.items()} | {"estimate": "yi sei (or yi ci_low ci_high)"}
 
 
 def effect_sizes(
@@ -88,8 +81,7 @@ def effect_sizes(
             raise unknown_name(kind, name, known)
     if scale == "natural" and not found.log:
         raise SpecError(f"scale='natural' takes logs, which suits ratios only; {found.name} is not one. Leave it out.")
-    if not 0 < level < 1:
-        raise SpecError(f"level should lie between 0 and 1, such as 0.95, but got {level}")
+    check_level(level)
     source = data_kind(studies, found)
     if scale == "natural" and source != "estimate":
         raise SpecError(
@@ -99,13 +91,13 @@ def effect_sizes(
     if source == "estimate":
         computed = ready_made_effects(studies, natural=scale == "natural", level=level)
     else:
-        given = [columns[name] for name in _NEEDS[source]]
+        given = [columns[name] for name in KINDS[source].required]
         refuse_impossible(studies, source)
         with np.errstate(all="ignore"):
             computed = _computed(found, source, given, zero_cells, variants.get(found.option, ""))
     reasons = []
     for i, excluded in enumerate(studies.exclusions):
-        missing = [name for name in _NEEDS[source] if not np.isfinite(columns[name][i])]
+        missing = [name for name in KINDS[source].required if not np.isfinite(columns[name][i])]
         reason = excluded or (f"{' and '.join(missing)} missing" if missing else computed.reasons[i])
         if not reason and not (np.isfinite(computed.yi[i]) and np.isfinite(computed.vi[i])):
             reason = found.undefined or f"{found.name} is undefined for these numbers: not estimable"
@@ -129,11 +121,11 @@ def data_kind(studies: StudyTable, measure: Measure) -> str:
         If the table holds none of the kinds the measure can be made from.
     """
     for kind in (studies.kind, *measure.kinds):
-        if kind in measure.kinds and studies.has(*_NEEDS[kind]):
+        if kind in measure.kinds and studies.has(*KINDS[kind].required):
             return kind
-    said = "; or ".join(_SAID[kind] for kind in measure.kinds)
+    wanted = "; or ".join(KINDS[kind].wanted for kind in measure.kinds)
     what = f"{measure.name} cannot be computed from {studies.kind} data"
-    raise DataError(what, source=studies.source, fix=f"It needs {said}.")
+    raise DataError(what, source=studies.source, fix=f"It needs {wanted}.")
 
 
 def _option_values(option: str) -> list[str]:

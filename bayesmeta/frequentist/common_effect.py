@@ -13,6 +13,7 @@ from bayesmeta.effects.compute import MEASURES, Effects, data_kind, effect_sizes
 from bayesmeta.effects.formulas import observed_minus_expected
 from bayesmeta.effects.zero_cells import half_added, one_outcome_only
 from bayesmeta.errors import DataError, SpecError, unknown_name
+from bayesmeta.studies.kinds import KINDS
 from bayesmeta.support.arguments import check_level
 from bayesmeta.support.arrays import Array
 
@@ -56,7 +57,7 @@ class CommonEffect:
 
 
 def _cells(studies: StudyTable) -> tuple[Array, Array, Array, Array]:
-    if not studies.has("events_e", "n_e", "events_c", "n_c"):
+    if not studies.has(*KINDS["dichotomous"].columns):
         raise DataError(
             f"counts are needed, but the table has {studies.kind} data",
             source=studies.source,

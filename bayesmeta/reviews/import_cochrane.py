@@ -11,8 +11,8 @@ from pathlib import Path
 
 from bayesmeta.cochrane.entries import Entry, entries, published_result
 from bayesmeta.cochrane.read import read_cochrane
-from bayesmeta.cochrane.recompute import COLUMNS, numbers_of, swapped
-from bayesmeta.cochrane.review import CochraneReview
+from bayesmeta.cochrane.recompute import numbers_of, swapped
+from bayesmeta.cochrane.review import FIELDS, CochraneReview
 from bayesmeta.errors import DataError
 from bayesmeta.reviews.spec import read_review
 from bayesmeta.support.files import write_text
@@ -140,7 +140,7 @@ def _study_csv(table: Iterable[Entry]) -> str:
     counts = ("n_e", "n_c") if kind in ("estimate", "oe") else ()
     reported = ("estimate", "ci_low", "ci_high", "weight")
     lines: list[list[object]] = [
-        ["analysis", "subgroup", "study", "study_label", "year", *COLUMNS[kind], *(f"participants_{c[-1]}" for c in counts),
+        ["analysis", "subgroup", "study", "study_label", "year", *FIELDS[kind], *(f"participants_{c[-1]}" for c in counts),
          "exclude", *(f"reported_{name}" for name in reported), "footnote"]
     ]  # fmt: skip
     for entry in table:

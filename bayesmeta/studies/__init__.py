@@ -1,4 +1,4 @@
-"""Study tables: from CSV files and DataFrames to ``StudyTable``, with checks and exclusions.
+"""Study tables: ``StudyTable`` read from CSV files and DataFrames, with checks and exclusions.
 
 Imports ``support`` only.
 """

@@ -1,4 +1,4 @@
-"""Which column of a study table is which: the names RevMan, R meta, metafor and this package use, and a user's own map.
+"""Assignment of a study table's columns: by the names of RevMan, R meta, metafor and this package, or by the user's map.
 
 Case, spaces, points, underscores and brackets in a column's name do not matter.
 """
@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from bayesmeta.errors import DataError, SpecError, unknown_name
-from bayesmeta.studies.names import ALIASES, DERIVED, KINDS, NUMERIC, OWN, simplify
+from bayesmeta.studies.kinds import DERIVED, KINDS, NUMERIC, Kind
+from bayesmeta.studies.names import ALIASES, simplify
 from bayesmeta.studies.numbers import quoted
 
-#: Names a label column has only where none of the certain ones is there, the best first.
+#: Names of a label column where no column has one of the certain names, the best first.
 _LABELS = (
     "studyname",
     "studylabel",
@@ -27,28 +28,28 @@ _LABELS = (
     "name",
     "label",
 )
-#: v and its like belong to O-E where that is there, else they are the variance of an estimate.
+#: Names of a variance: of O-E where that column is there, else of an estimate.
 _VARIANCES = ("v", "variance", "var")
-#: An estimate's precision means nothing without the estimate: a published interval beside counts, for instance.
+#: An estimate's precision is of no use without the estimate: a published interval beside counts, for instance.
 _NEEDS_ESTIMATE = ("sei", "vi", "ci_low", "ci_high")
 _TARGETS = ("study", "exclude", *NUMERIC, *DERIVED, "extra")
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """Which column holds what.
+    """Which column contains what.
 
     Parameters
     ----------
     at : mapping of str to int
         Position of each canonical column that is there (`NUMERIC`, `DERIVED`, ``study``).
     exclude : tuple of int
-        Positions of the columns that say whether and why a row is excluded.
+        Positions of the columns that state whether and why a row is excluded.
     extra : tuple of int
         Positions of all others, kept as text.
     revman5, zero_filled : bool
-        Whether this is a RevMan 5 export (heading rows stand among the studies); any RevMan table (fields of other
-        kinds hold zeros).
+        Whether this is a RevMan 5 export (heading rows are among the studies); any RevMan table (fields of other
+        kinds contain zeros).
     """
 
     at: Mapping[str, int]
@@ -57,34 +58,26 @@ class Assignment:
     revman5: bool
     zero_filled: bool
 
-    def complete(self, kind: str) -> bool:
-        """Say whether all columns of a kind are there."""
-        if kind == "estimate":
-            return "yi" in self.at and ("sei" in self.at or "vi" in self.at or {"ci_low", "ci_high"} <= self.at.keys())
-        return all(name in self.at or (name[:2] == "n_" and f"nonevents_{name[2:]}" in self.at) for name in KINDS[kind])
+    def complete(self, kind: Kind) -> bool:
+        """Return whether all columns of a kind are there."""
+        return kind.complete(self.at)
 
     def usable(self) -> Assignment:
         """Return the assignment with columns of incomplete kinds kept as text."""
-        kept = {
-            "study",
-            "n_e",
-            "n_c",
-            *(name for kind in KINDS if self.complete(kind) for name in (*OWN[kind], *KINDS[kind])),
-        }
-        kept |= {name for name in DERIVED if self.complete("estimate" if name == "vi" else "dichotomous")}
-        kept |= {name for name in DERIVED if name != "vi" and self.complete("continuous")}
+        complete = [kind for kind in KINDS.values() if self.complete(kind)]
+        used = {"study", "n_e", "n_c"}.union(*(kind.read_from(self.at) for kind in complete))
         if not {"ci_low", "ci_high"} <= self.at.keys():
-            kept -= {"ci_low", "ci_high"}
-        dropped = [place for name, place in self.at.items() if name not in kept]
+            used -= {"ci_low", "ci_high"}
+        unused = [place for name, place in self.at.items() if name not in used]
         return replace(
             self,
-            at={name: place for name, place in self.at.items() if name in kept},
-            extra=tuple(sorted({*self.extra, *dropped})),
+            at={name: place for name, place in self.at.items() if name in used},
+            extra=tuple(sorted({*self.extra, *unused})),
         )
 
-    def started(self, kind: str) -> bool:
-        """Say whether any column is there that only this kind has."""
-        return any(name in self.at for name in OWN[kind])
+    def started(self, kind: Kind) -> bool:
+        """Return whether one of the columns that make a kind is there."""
+        return any(name in self.at for name in kind.own)
 
 
 def find_column(header: Sequence[str], name: str) -> int:
@@ -107,8 +100,8 @@ def find_column(header: Sequence[str], name: str) -> int:
     raise unknown_name("column", name, header)
 
 
-def _by_hand(header: Sequence[str], columns: Mapping[str, str]) -> dict[int, str]:
-    """Resolve the user's own map, position to canonical name."""
+def _mapped_by_user(header: Sequence[str], columns: Mapping[str, str]) -> dict[int, str]:
+    """Return the canonical name of each column that the user's map names, by position."""
     found: dict[int, str] = {}
     for name, target in columns.items():
         if not isinstance(name, str) or not isinstance(target, str):
@@ -126,8 +119,8 @@ def _by_hand(header: Sequence[str], columns: Mapping[str, str]) -> dict[int, str
     return found
 
 
-def _automatic(simple: Sequence[str], taken: Mapping[int, str]) -> dict[int, str]:
-    """Resolve names by the aliases, context deciding those that mean different things in different tables."""
+def _mapped_by_alias(simple: Sequence[str], taken: Mapping[int, str]) -> dict[int, str]:
+    """Return canonical names by the aliases, by position; names with several meanings are decided by the other columns."""
     revman5 = is_revman5(simple)
     found = {at: ALIASES[name] for at, name in enumerate(simple) if name in ALIASES and at not in taken}
     there = {*found.values(), *taken.values()}
@@ -158,21 +151,21 @@ def _automatic(simple: Sequence[str], taken: Mapping[int, str]) -> dict[int, str
 
 
 def is_revman5(simple: Sequence[str]) -> bool:
-    """Say whether simplified column names are those of a RevMan 5 export of analysis data."""
+    """Return whether simplified column names are those of a RevMan 5 export of analysis data."""
     return {"comparisonnumber", "outcomenumber", "datatype"} <= set(simple)
 
 
 def assign_columns(
     header: Sequence[str], columns: Mapping[str, str] | None = None, *, source: str | None = None
 ) -> Assignment:
-    """Find what each column of a table holds.
+    """Find what each column of a table contains.
 
     Parameters
     ----------
     header : sequence of str
-        The column names as they stand in the table.
+        The column names as written in the table.
     columns : mapping of str to str, optional
-        The user's own map, column name to canonical name (or to ``"extra"``: keep as text); it goes before any alias.
+        The user's own map, column name to canonical name (or to ``"extra"``: keep as text); it overrides the aliases.
     source : str, optional
         The table's name, for messages.
 
@@ -188,8 +181,8 @@ def assign_columns(
         If `columns` names a column that is not there or a canonical name that does not exist.
     """
     simple = [simplify(name) for name in header]
-    taken = _by_hand(header, columns or {})
-    found = {**_automatic(simple, taken), **taken}
+    taken = _mapped_by_user(header, columns or {})
+    found = {**_mapped_by_alias(simple, taken), **taken}
     at: dict[str, int] = {}
     for place in sorted(found):
         target = found[place]
@@ -223,27 +216,20 @@ def check_columns(header: Sequence[str], assignment: Assignment, source: str) ->
     DataError
         Naming the columns that are missing and the nearest among those that are there.
     """
-    if any(assignment.complete(kind) for kind in KINDS):
+    if any(assignment.complete(kind) for kind in KINDS.values()):
         return
-    started = [kind for kind in KINDS if assignment.started(kind)]
+    started = [kind for kind in KINDS.values() if assignment.started(kind)]
     others = [header[at] for at in assignment.extra]
     if not started:
-        hints = {name: get_close_matches(simplify(name)[:40], ALIASES, n=1, cutoff=0.85) for name in others[:50]}
-        near = [f"'{name}' (did you mean '{ALIASES.get(hit[0], hit[0])}'?)" for name, hit in hints.items() if hit]
-        raise DataError(
-            f"no columns of numbers recognized among {_listed(header)}"
-            + (f"; perhaps {', '.join(near[:5])}" if near else ""),
-            source=source,
-            fix="A study table has events_e n_e events_c n_c, or mean_e sd_e n_e mean_c sd_c n_c, or yi sei "
-            "(or yi ci_low ci_high), or events_e time_e events_c time_c, or oe v. "
-            'Rename the columns so, or map yours: columns={"your name": "events_e"}.',
-        )
-    kind = max(started, key=lambda name: sum(column in assignment.at for column in KINDS[name]))
+        raise _no_number_columns(header, others, source)
+    kind = max(started, key=lambda one: sum(column in assignment.at for column in one.columns))
     missing = [
-        name for name in KINDS[kind] if name not in assignment.at and f"nonevents_{name[2:]}" not in assignment.at
+        name
+        for name in kind.columns
+        if name not in assignment.at and not kind.sources(name, {*assignment.at, *kind.columns} - {name})
     ]
     present = [
-        header[assignment.at[name]] for name in dict.fromkeys((*OWN[kind], *KINDS[kind])) if name in assignment.at
+        header[assignment.at[name]] for name in dict.fromkeys((*kind.own, *kind.columns)) if name in assignment.at
     ]
     near = [
         other
@@ -251,14 +237,33 @@ def check_columns(header: Sequence[str], assignment: Assignment, source: str) ->
         for name in missing
         if get_close_matches(simplify(other)[:40], _spellings(name), 1, 0.75)
     ]
-    hint = f"Is it {_listed(list(dict.fromkeys(near))[:3])}? Then say so with columns=, or rename it. " if near else ""
-    also = " (or vi, or ci_low and ci_high)" if kind == "estimate" and "sei" in missing else ""
+    hint = f"Is it {_listed(list(dict.fromkeys(near))[:3])}? Then name it in columns=, or rename it. " if near else ""
+    several = len(missing) > 1
     raise DataError(
         f"of the columns of one kind {_listed(present)} {'is' if len(present) == 1 else 'are'} there, "
-        f"but {', '.join(missing)}{also} {'is' if len(missing) == 1 else 'are'} not",
+        f"but {', '.join(name + _alternatives(kind, name) for name in missing)} {'are' if several else 'is'} not",
         source=source,
-        fix=f"{hint}Add the column{'s' if len(missing) > 1 else ''}; these are the table's columns: {_listed(header)}.",
+        fix=f"{hint}Add the column{'s' if several else ''}; these are the table's columns: {_listed(header)}.",
     )
+
+
+def _no_number_columns(header: Sequence[str], others: Sequence[str], source: str) -> DataError:
+    hints = {name: get_close_matches(simplify(name)[:40], ALIASES, n=1, cutoff=0.85) for name in others[:50]}
+    near = [f"'{name}' (did you mean '{ALIASES.get(hit[0], hit[0])}'?)" for name, hit in hints.items() if hit]
+    return DataError(
+        f"no columns of numbers recognized among {_listed(header)}"
+        + (f"; perhaps {', '.join(near[:5])}" if near else ""),
+        source=source,
+        fix=f"A study table has {', or '.join(kind.wanted for kind in KINDS.values())}. "
+        'Rename the columns accordingly, or map yours: columns={"your name": "events_e"}.',
+    )
+
+
+def _alternatives(kind: Kind, name: str) -> str:
+    """Write what may be given instead of a column, such as `` (or vi, or ci_low and ci_high)``."""
+    others = [kind.derived.get(name, ()), *(choice for choice in kind.instead if name not in choice)]
+    texts = [" and ".join(part for part in parts if part not in kind.columns) for parts in others]
+    return f" (or {', or '.join(filter(None, texts))})" if any(texts) else ""
 
 
 def _spellings(target: str) -> list[str]:

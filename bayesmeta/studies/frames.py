@@ -1,4 +1,4 @@
-"""A DataFrame's header, cells and row names, as they stand."""
+"""Header, cells and row names of a DataFrame, unchanged."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 def read_frame(frame: pd.DataFrame) -> RawTable:
-    """Take a DataFrame's cells as they stand.
+    """Return a DataFrame's cells unchanged.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        One row a study; missing values of any sort become blank cells.
+        One row per study; missing values of any type become blank cells.
 
     Returns
     -------
     RawTable
-        Labels come from the index, or are ``Study 1`` and so on where it only numbers the rows.
+        Labels are the index, or ``Study 1`` and so on where it only numbers the rows.
 
     Raises
     ------
@@ -36,7 +36,9 @@ def read_frame(frame: pd.DataFrame) -> RawTable:
     source = "DataFrame"
     if not frame.shape[0] or not frame.shape[1]:
         what = "no rows" if frame.shape[1] else "no columns"
-        raise DataError(f"the table has {what}", source=source, fix="Give one row a study and one column a quantity.")
+        raise DataError(
+            f"the table has {what}", source=source, fix="Give one row per study and one column per quantity."
+        )
     names = [str(name).strip() for name in frame.columns]
     columns = [_column_cells(frame.iloc[:, at]) for at in range(frame.shape[1])]
     rows = list(zip(*columns, strict=True))
@@ -47,7 +49,7 @@ def read_frame(frame: pd.DataFrame) -> RawTable:
     places: list[int | str] = [int(value) if isinstance(value, numbers.Integral) else _label(value) for value in index]
     keep = [at for at, row in enumerate(rows) if not all(is_missing(cell) for cell in row)]
     if not keep:
-        raise DataError("every cell of the table is blank", source=source, fix="Give one row a study.")
+        raise DataError("every cell of the table is blank", source=source, fix="Give one row per study.")
     full = RawTable(source, header, tuple(row[: len(header)] for row in rows), tuple(places), ",", tuple(labels))
     return full.take(keep)
 
@@ -59,7 +61,7 @@ def _label(value: Any) -> str:
 
 
 def _column_cells(column: pd.Series) -> list[Cell]:
-    """Turn one column into cells; whole numbers that pandas holds as floats beside missing ones become whole again."""
+    """Return one column's cells; whole numbers that pandas made floats because others are missing become integers again."""
     cells = [_cell(value) for value in column.tolist()]
     floats = [cell for cell in cells if isinstance(cell, float)]
     if floats and all(cell.is_integer() for cell in floats):
@@ -68,7 +70,7 @@ def _column_cells(column: pd.Series) -> list[Cell]:
 
 
 def _is_blank(value: Any) -> bool:
-    # pandas.isna looks into lists and cannot compare a signalling NaN, so each sort of nothing is named here.
+    # pandas.isna looks into lists and fails for a signalling NaN, so each type of missing value is named here.
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     return value.is_nan() if isinstance(value, Decimal) else isinstance(value, float) and math.isnan(value)

@@ -1,33 +1,8 @@
-"""The names of columns: the canonical ones, and what RevMan, R meta and metafor call them."""
+"""The names that RevMan, R meta and metafor give to the columns of a study table."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-NUMERIC = (
-    *("events_e", "n_e", "events_c", "n_c", "mean_e", "sd_e", "mean_c", "sd_c"),
-    *("yi", "sei", "ci_low", "ci_high", "oe", "v", "time_e", "time_c"),
-)
-#: Columns that are not kept as such: n = events + nonevents, sei = sqrt(vi).
-DERIVED = ("nonevents_e", "nonevents_c", "vi")
-COUNTS = frozenset(("events_e", "n_e", "events_c", "n_c", "nonevents_e", "nonevents_c"))
-
-#: The five kinds of data, in the order in which one is preferred where a row holds several.
-KINDS: Mapping[str, tuple[str, ...]] = {
-    "dichotomous": ("events_e", "n_e", "events_c", "n_c"),
-    "continuous": ("mean_e", "sd_e", "n_e", "mean_c", "sd_c", "n_c"),
-    "rates": ("events_e", "time_e", "events_c", "time_c"),
-    "oe": ("oe", "v"),
-    "estimate": ("yi", "sei"),
-}
-#: The columns that make a kind, without the totals and events that two kinds share.
-OWN: Mapping[str, tuple[str, ...]] = {
-    "dichotomous": ("events_e", "events_c"),
-    "continuous": ("mean_e", "sd_e", "mean_c", "sd_c"),
-    "rates": ("time_e", "time_c"),
-    "oe": ("oe", "v"),
-    "estimate": ("yi", "sei", "ci_low", "ci_high"),
-}
 
 _ARMS = {
     "e": ("experimental", "intervention", "treatment", "treat", "treated", "exp"),
@@ -89,4 +64,5 @@ def _build() -> dict[str, str]:
     return names
 
 
+#: Canonical name of a column by its simplified name.
 ALIASES: Mapping[str, str] = _build()

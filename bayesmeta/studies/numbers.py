@@ -1,8 +1,8 @@
-"""One cell of a study table: blank, missing, or a number, and what to say when it is none of these.
+"""Cells of a study table read as numbers, missing values or refused with advice.
 
 How a number is read. A mark (``,`` or ``.``) followed by anything but exactly three digits, or after a leading zero, or
 after more than three digits, is a decimal mark: ``3,5``, ``0,123``, ``1234.567``. Both marks together, or one mark
-repeated, settle themselves: ``1.234,5``, ``1,234,567``. Spaces and apostrophes between groups of three digits only ever
+repeated, are unambiguous: ``1.234,5``, ``1,234,567``. Spaces and apostrophes between groups of three digits always
 separate thousands: ``1 234``, ``1'234``.
 
 What is left, one mark with one to three digits before it and exactly three after it (``1,234``), is read by this rule:
@@ -10,8 +10,8 @@ What is left, one mark with one to three digits before it and exactly three afte
 1. Other numbers of the same table show which mark it uses for decimals: then that mark is decimal and the other
    separates thousands.
 2. No such number, and the mark is a point in a table that is not separated by semicolons: decimal, as programs write
-   it. (Spreadsheets separate by semicolons only where the comma is the decimal mark, so there a point says nothing.)
-3. No such number, but the column holds counts: ``1,234`` is 1234, a count has no decimals.
+   it. (Spreadsheets separate by semicolons only where the comma is the decimal mark, so there a point proves nothing.)
+3. No such number, but the column contains counts: ``1,234`` is 1234, a count has no decimals.
 4. Anything else, or a table that uses both marks for decimals, is refused: the value could be a thousand times another.
 """
 
@@ -38,7 +38,7 @@ _GROUPED = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:([ ',.])[0-9]{3})(?:\1[0-9]{3})*(
 
 @dataclass(frozen=True)
 class Marks:
-    """What a table shows about its decimal marks.
+    """The decimal marks of a table, as far as its numbers show them.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class _Reading:
 
 
 def shown(cell: Cell) -> str:
-    """Return a cell as a message or a moderator shows it: text as it stands, numbers in their shortest form."""
+    """Return a cell as text for a message or a moderator: text unchanged, numbers in their shortest form."""
     return cell if isinstance(cell, str) else repr(cell)
 
 
@@ -71,7 +71,7 @@ def quoted(cell: Cell, most: int = 60) -> str:
 
 
 def is_missing(cell: Cell) -> bool:
-    """Say whether a cell holds nothing: blank, ``NA``, ``NR``, a lone dash or point, NaN."""
+    """Return whether a cell is missing: blank, ``NA``, ``NR``, a lone dash or point, NaN."""
     if isinstance(cell, str):
         return cell.strip().casefold() in MISSING
     return math.isnan(cell)
@@ -124,11 +124,11 @@ def parse_number(cell: Cell, marks: Marks | None = None, *, count: bool = False)
     Parameters
     ----------
     cell : str, int or float
-        The cell as it stands in the table.
+        The cell.
     marks : Marks, optional
-        What the table shows about its decimal marks.
+        The table's decimal marks.
     count : bool
-        Whether the column holds counts, which settles ``1,234``.
+        Whether the column contains counts, which decides ``1,234``.
 
     Returns
     -------
@@ -138,7 +138,7 @@ def parse_number(cell: Cell, marks: Marks | None = None, *, count: bool = False)
     Raises
     ------
     DataError
-        If the cell is not a number, is infinite, or could mean two numbers. Without a place: the caller knows it.
+        If the cell is not a number, is infinite, or could mean two numbers. The caller adds the place.
 
     Examples
     --------
@@ -164,7 +164,7 @@ def parse_number(cell: Cell, marks: Marks | None = None, *, count: bool = False)
     if count and not marks.decimal:
         return reading.grouped
     raise DataError(
-        f"{quoted(cell)} could mean {reading.value!r} or {reading.grouped:.0f}, and the table does not settle it",
+        f"{quoted(cell)} could mean {reading.value!r} or {reading.grouped:.0f}, and the table does not show which",
         fix=f"Write {reading.grouped:.0f} without a separator, or {text}0 if the '{mark}' is a decimal mark.",
     )
 
@@ -173,12 +173,13 @@ def _finite(value: float, cell: Cell) -> float:
     if math.isfinite(value):
         return value
     raise DataError(
-        f"{quoted(cell)} is not a finite number", fix="Correct it, or leave the cell blank where nothing is known."
+        f"{quoted(cell)} is not a finite number",
+        fix="Correct it, or leave the cell blank where the value is not known.",
     )
 
 
 def _advice(text: str) -> str:
-    """Say what to do about a text where a number should be."""
+    """Return advice on a text where a number should be."""
     if "%" in text:
         return "Give the number itself, not a percentage: people for events and totals."
     if text.startswith("#"):
@@ -188,9 +189,9 @@ def _advice(text: str) -> str:
     if re.match(r"[<>≤≥~=≈]", text):
         return "Give the number itself, without a sign in front of it."
     if re.search(r"[0-9] *(?:\(|\[|±|\+/-|to |;)", text):
-        return "Give one number a cell: the spread or the interval has its own columns."
+        return "Give one number per cell: the spread or the interval has its own columns."
     if re.fullmatch(r"[+-]?inf(?:inity)?", text.casefold()):
-        return "Correct it, or leave the cell blank where nothing is known."
+        return "Correct it, or leave the cell blank where the value is not known."
     if re.fullmatch(r"[+-]?[0-9][0-9., ']*[^0-9]{1,3}", text):
         return "Give the number alone, without a unit or a footnote mark."
-    return "Give a number, or leave the cell blank (or NA) where nothing is known."
+    return "Give a number, or leave the cell blank (or NA) where the value is not known."

@@ -1,4 +1,4 @@
-"""Numbers no study can have: more events than participants, negative spreads, empty arms."""
+"""Refusal of numbers no study can have: more events than participants, negative spreads, empty arms."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayesmeta.errors import DataError
+from bayesmeta.studies.kinds import COUNTS, KINDS
 
 if TYPE_CHECKING:
     from bayesmeta.studies.table import StudyTable
@@ -20,25 +21,24 @@ def refuse_impossible(studies: StudyTable, kind: str) -> None:
     studies : StudyTable
         The study table.
     kind : {"dichotomous", "continuous", "rates", "oe"}
-        The kind of data the effects are made from.
+        The kind of data the effects are computed from.
+
+    Raises
+    ------
+    DataError
+        For the first such number: column, value and study.
     """
-    columns, included = studies.columns, np.asarray(studies.included, dtype=bool)
+    record, columns = KINDS[kind], studies.columns
     checks: list[tuple[str, np.ndarray, str]] = []
-    if kind == "dichotomous":
-        for arm in ("e", "c"):
-            events, total = columns[f"events_{arm}"], columns[f"n_{arm}"]
-            checks.append((f"events_{arm}", events > total, "is more than the arm's total"))
-            checks.append((f"events_{arm}", events < 0, "is negative"))
-    elif kind == "continuous":
-        checks += [(f"sd_{arm}", columns[f"sd_{arm}"] < 0, "is negative") for arm in ("e", "c")]
-    elif kind == "rates":
-        for arm in ("e", "c"):
-            checks.append((f"events_{arm}", columns[f"events_{arm}"] < 0, "is negative"))
-            checks.append((f"time_{arm}", columns[f"time_{arm}"] <= 0, "is not positive"))
-    if kind in ("dichotomous", "continuous"):
-        checks += [(f"n_{arm}", columns[f"n_{arm}"] <= 0, "is not positive") for arm in ("e", "c")]
+    for name in record.columns:
+        if name in record.limits:
+            checks.append((name, columns[name] > columns[record.limits[name]], "is more than the arm's total"))
+        if name in record.sizes:
+            checks.append((name, columns[name] <= 0, "is not positive"))
+        elif name in COUNTS or name in record.spreads:
+            checks.append((name, columns[name] < 0, "is negative"))
     for name, bad, what in checks:
-        for i in np.flatnonzero(bad & included):
+        for i in np.flatnonzero(bad & studies.included):
             raise DataError(
                 f"{name} = {columns[name][i]:g} {what}",
                 source=studies.source,

@@ -1,4 +1,4 @@
-"""A table as it stands, before anyone asks what it means: the header, cells and row numbers of a file.
+"""Header, cells and row numbers of a file, before they are interpreted.
 
 Files may be separated by commas, semicolons or tabs and be written in UTF-8, UTF-16 with its mark, or Windows-1252.
 """
@@ -18,9 +18,9 @@ from pathlib import Path
 from bayesmeta.errors import DataError
 from bayesmeta.studies.names import ALIASES, simplify
 from bayesmeta.studies.numbers import Cell, quoted, shown
+from bayesmeta.support.encodings import decode_text, line_breaks
 
 _DELIMITERS = (",", ";", "\t")
-_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _NOT_CSV = (
     (
         b"PK\x03\x04",
@@ -46,13 +46,13 @@ class RawTable:
     header : tuple of str
         Column names, unique; a column without a name is called ``"column 3"``.
     rows : tuple of tuple of str, int or float
-        The cells, one tuple a row, each as long as the header.
+        The cells, one tuple per row, each as long as the header.
     numbers : tuple of int or str
         For each row its line as an editor shows it, or its index in a DataFrame.
     delimiter : str
         What separates the cells; ``","`` for a DataFrame.
     labels : tuple of str or None
-        Study labels to use where no column has them (a DataFrame's index), or None.
+        Study labels to use where no column contains them (a DataFrame's index), or None.
     """
 
     source: str
@@ -67,7 +67,7 @@ class RawTable:
         return shown(self.rows[row][column]).strip()
 
     def error(self, what: str, *, row: int, column: int | None = None, fix: str | None = None) -> DataError:
-        """Build the error for one place of this table."""
+        """Return the error for one place of this table."""
         name = None if column is None else self.header[column]
         return DataError(what, source=self.source, row=self.numbers[row], column=name, fix=fix)
 
@@ -79,7 +79,7 @@ class RawTable:
 
 
 def read_file(path: str | os.PathLike[str]) -> RawTable:
-    """Read a separated text file as it stands.
+    """Read the header and the cells of a separated text file.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def read_file(path: str | os.PathLike[str]) -> RawTable:
     Raises
     ------
     DataError
-        If there is no such file, it cannot be read, is not text, is empty, has only a header, names two columns alike,
+        If there is no such file, it cannot be read, is not text, is empty, has only a header, has two columns of one name,
         or has a row with more cells than the header.
     """
     source = os.fspath(path)
@@ -101,11 +101,11 @@ def read_file(path: str | os.PathLike[str]) -> RawTable:
     delimiter, text_from = _delimiter(text)
     records = _records(text, delimiter, text_from, source)
     if not records:
-        raise DataError("the file is empty", source=source, fix="Give a table with a header and one row a study.")
+        raise DataError("the file is empty", source=source, fix="Give a table with a header and one row per study.")
     (line, first), body = records[0], records[1:]
     header = name_columns(first, [cells for _, cells in body], source, line)
     if not body:
-        raise DataError("there is a header but no row below it", source=source, fix="Add one row a study.")
+        raise DataError("there is a header but no row below it", source=source, fix="Add one row per study.")
     return RawTable(
         source,
         header,
@@ -139,29 +139,14 @@ def _decode(data: bytes, source: str) -> str:
     for magic, what, fix in _NOT_CSV:
         if start.startswith(magic):
             raise DataError(f"the file is {what}, not a separated text file", source=source, fix=fix)
-    save = "Save it as CSV in UTF-8."
-    encodings = next(([name] for mark, name in _BOMS if data.startswith(mark)), ["utf-8", "cp1252", "latin-1"])
-    for encoding in encodings:
-        try:
-            text = data.decode(encoding)
-            break
-        except UnicodeDecodeError:
-            continue
-    else:
-        raise DataError(f"the file begins as {encodings[0]} text but does not go on so", source=source, fix=save)
-    strange = re.search(r"[\x00-\x08\x0e-\x19\x1b-\x1f]", text)
-    if strange:
-        line = len(re.findall(r"\r\n|\r|\n", text[: strange.start()])) + 1
-        what = f"the file holds the character {ord(strange[0]):#04x}: it is not plain text"
-        raise DataError(what, source=source, row=line, fix=save)
-    return text.rstrip("\x1a")
+    return decode_text(data, source, "Save it as CSV in UTF-8.")
 
 
 def _delimiter(text: str) -> tuple[str, int]:
-    """Return the delimiter (Excel's ``sep=`` line says it, or the most known columns) and where the table starts."""
-    said = re.match(r"\s*[\"']?sep=([,;\t])[\"']?[ ;,\t]*(?:\r\n|\r|\n)", text, re.IGNORECASE)
-    if said:
-        return said[1], said.end()
+    """Return the delimiter (from Excel's ``sep=`` line, or the one with the most known columns) and where the table starts."""
+    stated = re.match(r"\s*[\"']?sep=([,;\t])[\"']?[ ;,\t]*(?:\r\n|\r|\n)", text, re.IGNORECASE)
+    if stated:
+        return stated[1], stated.end()
     best, best_score = ",", (-1, -1)
     for delimiter in _DELIMITERS:
         try:
@@ -176,8 +161,8 @@ def _delimiter(text: str) -> tuple[str, int]:
 
 
 def _records(text: str, delimiter: str, start: int, source: str) -> list[tuple[int, list[str]]]:
-    """Split text into rows that hold something, each with the line it begins on."""
-    before = len(re.findall(r"\r\n|\r|\n", text[:start]))
+    """Split text into the rows that are not blank, each with the line it begins on."""
+    before = line_breaks(text[:start])
     reader = csv.reader(io.StringIO(text[start:], newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
     records: list[tuple[int, list[str]]] = []
     while True:
@@ -198,7 +183,13 @@ def _records(text: str, delimiter: str, start: int, source: str) -> list[tuple[i
 
 
 def name_columns(first: Sequence[str], body: Iterable[Sequence[str]], source: str, row: int | None) -> tuple[str, ...]:
-    """Name every column, leaving out trailing ones that hold nothing at all."""
+    """Name every column, leaving out trailing ones without any cell.
+
+    Raises
+    ------
+    DataError
+        If two columns have the same name.
+    """
     width = len(first)
     while width > 1 and not first[width - 1]:
         if any(len(cells) >= width and cells[width - 1] for cells in body):

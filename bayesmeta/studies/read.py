@@ -1,4 +1,4 @@
-"""Study tables: a CSV file or a DataFrame in; checked numbers, labels, moderators and reasons for exclusions out."""
+"""Reading of study tables, from CSV files and DataFrames, with checks."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayesmeta.errors import DataError, SpecError
-from bayesmeta.studies.checks import settle
+from bayesmeta.studies.checks import check_numbers
 from bayesmeta.studies.columns import assign_columns, check_columns
 from bayesmeta.studies.frames import read_frame
+from bayesmeta.studies.kinds import DERIVED
 from bayesmeta.studies.numbers import Marks, decimal_marks
 from bayesmeta.studies.raw import RawTable, read_file
 from bayesmeta.studies.rows import (
     check_labels,
+    drop_headings,
     exclusion_reasons,
     refuse_duplicates,
-    selected_rows,
+    select_rows,
     unique_labels,
-    without_headings,
 )
 from bayesmeta.studies.sheet import Sheet, read_numbers
 from bayesmeta.studies.table import StudyTable
@@ -43,8 +44,8 @@ def read_studies(
 
     A row with a label and no numbers stays in the table, excluded with the reason ``"no data"``. A column ``exclude``
     (or ``exclusion``, ``exclusion_reason``) gives the reason for leaving a row out; such a row keeps its numbers, and
-    those that cannot be read become NaN. How numbers are read (decimal commas, thousands) is told in
-    `bayesmeta.studies.numbers`; what happens to RevMan's zero-filled fields in `bayesmeta.studies.checks`.
+    those that cannot be read become NaN. How numbers are read (decimal commas, thousands) is described in
+    `bayesmeta.studies.numbers`, what happens to RevMan's zero-filled fields in `bayesmeta.studies.checks`.
 
     Parameters
     ----------
@@ -52,10 +53,10 @@ def read_studies(
         A file separated by commas, semicolons or tabs, or a DataFrame. The column names of RevMan, R meta and metafor
         are understood.
     where : mapping of str to str, optional
-        Keep the rows whose text in these columns is this, exactly as the file writes it (``"1.10"`` is not
-        ``"1.1"``). Only kept rows are checked.
+        Select the rows with this text in these columns, exactly as the file writes it (``"1.10"`` is not
+        ``"1.1"``). Only selected rows are checked.
     exclude : mapping of str to str, optional
-        Rows to leave out, label to reason, beside those the table itself excludes.
+        Rows to leave out, label to reason, in addition to those that the table itself excludes.
     columns : mapping of str to str, optional
         Which of your columns is which, your name to ours, e.g. ``{"deaths": "events_e"}``; ``"extra"`` keeps one as
         text.
@@ -68,8 +69,8 @@ def read_studies(
     Raises
     ------
     DataError
-        For the first thing in the table that cannot be right: file, row (the line in an editor, the header's being 1),
-        column, value, fix.
+        For the first value that cannot be right: file, row (the line in an editor; the header is line 1), column,
+        value, fix.
     SpecError
         If `where`, `exclude` or `columns` name something that is not there.
     """
@@ -80,16 +81,14 @@ def read_studies(
     assignment = assign_columns(raw.header, columns, source=raw.source)
     check_columns(raw.header, assignment, raw.source)
     assignment = assignment.usable()
-    everything = [
-        raw.rows[row][at] for row in range(len(raw.rows)) for name, at in assignment.at.items() if name != "study"
-    ]
-    marks = Marks(decimal_marks(everything), raw.delimiter)
+    cells = [raw.rows[row][at] for row in range(len(raw.rows)) for name, at in assignment.at.items() if name != "study"]
+    marks = Marks(decimal_marks(cells), raw.delimiter)
     if "study" not in assignment.at and raw.labels is None:
-        fix = 'Add a column \'study\', or say which one names them: columns={"your name": "study"}.'
+        fix = 'Add a column \'study\', or name yours: columns={"your name": "study"}.'
         raise DataError("no column names the studies", source=raw.source, fix=fix)
     if assignment.revman5:
-        raw = without_headings(raw)
-    raw = raw.take(selected_rows(raw, where or {}, assignment.at.get("study")))
+        raw = drop_headings(raw)
+    raw = raw.take(select_rows(raw, where or {}, assignment.at.get("study")))
     labels = (
         [raw.text(row, assignment.at["study"]) for row in range(len(raw.rows))]
         if "study" in assignment.at
@@ -98,26 +97,22 @@ def read_studies(
     exclusions = exclusion_reasons(raw, assignment.exclude, labels, exclude or {})
     excluded = np.array([bool(reason) for reason in exclusions])
     numbers = read_numbers(raw, assignment, excluded, marks)
-    held = np.array(list(numbers.values()))
-    empty = np.isnan(held).all(axis=0)
+    values = np.array(list(numbers.values()))
+    empty = np.isnan(values).all(axis=0)
     if assignment.zero_filled:
-        empty = (np.isnan(held) | (held == 0)).all(axis=0)
+        empty = (np.isnan(values) | (values == 0)).all(axis=0)
     if empty.all():
         fix = "Fill in the numbers of at least one study, or select other rows with where=."
-        raise DataError("none of the rows holds a number", source=raw.source, fix=fix)
-    live = ~excluded & ~empty
-    check_labels(raw, labels, live, assignment.at.get("study"))
-    settled = settle(Sheet(raw, assignment, numbers, live))
-    refuse_duplicates(raw, labels, live, settled, assignment.extra)
-    used = {
-        at
-        for name, at in assignment.at.items()
-        if name in settled or name in ("study", "vi", "nonevents_e", "nonevents_c")
-    }
+        raise DataError("no row has a number", source=raw.source, fix=fix)
+    included = ~excluded & ~empty
+    check_labels(raw, labels, included, assignment.at.get("study"))
+    columns_read = check_numbers(Sheet(raw, assignment, numbers, included))
+    refuse_duplicates(raw, labels, included, columns_read, assignment.extra)
+    used = {at for name, at in assignment.at.items() if name in ("study", *columns_read, *DERIVED)}
     kept = [at for at in range(len(raw.header)) if at not in used and at not in assignment.exclude]
     return StudyTable(
-        unique_labels(raw, labels, live),
-        settled,
+        unique_labels(raw, labels, included),
+        columns_read,
         {raw.header[at]: tuple(raw.text(row, at) for row in range(len(raw.rows))) for at in kept},
         tuple(reason or (NO_DATA if empty[row] else "") for row, reason in enumerate(exclusions)),
         raw.source,
@@ -125,7 +120,7 @@ def read_studies(
 
 
 def _read(source: object) -> RawTable:
-    # pandas is looked up, not imported: who passes a DataFrame has imported it.
+    # pandas is not imported here: a caller with a DataFrame has imported it.
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(source, pandas.DataFrame):
         return read_frame(source)

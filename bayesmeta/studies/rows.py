@@ -1,4 +1,4 @@
-"""Which rows of a table count: headings dropped, rows selected and excluded, labels told apart."""
+"""Rows of a table: headings dropped, rows selected and excluded, labels made unique."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _RESULTS = frozenset(("weight", "mean", "cistart", "ciend", "effectestimate", "s
 
 
 def suggest_where(raw: RawTable, extra: Iterable[int], first: int, second: int) -> str:
-    """Write the ``where=`` that would tell two rows apart, or an empty string if no column does."""
+    """Write the ``where=`` that selects the first of two rows, or an empty string if no column differs."""
     texts = {at: (raw.text(first, at), raw.text(second, at)) for at in extra}
     named = {simplify(raw.header[at]): at for at in texts}
     groups = [[named[name] for name in names] for names in _SELECTORS if all(name in named for name in names)]
-    # Weights and results differ between any two rows and tell no outcomes apart.
+    # Weights and results differ between any two rows, whatever the outcome.
     differing = [[at] for at, pair in texts.items() if all(pair) and simplify(raw.header[at]) not in _RESULTS]
     for group in [*groups, *differing]:
         if any(texts[at][0] != texts[at][1] for at in group):
@@ -40,7 +40,7 @@ def suggest_where(raw: RawTable, extra: Iterable[int], first: int, second: int) 
     return ""
 
 
-def without_headings(raw: RawTable) -> RawTable:
+def drop_headings(raw: RawTable) -> RawTable:
     """Drop the rows of a RevMan 5 export that are comparisons, outcomes and subgroups, not studies."""
     outcome, data_type = find_column(raw.header, "Outcome Number"), find_column(raw.header, "Data Type")
     rows = [
@@ -48,22 +48,28 @@ def without_headings(raw: RawTable) -> RawTable:
     ]
     order = next((at for at, name in enumerate(raw.header) if simplify(name) == "userdefinedorder"), None)
     if order is not None:
-        # Only studies are numbered; subgroup headings, which hold totals, are not.
+        # Only studies are numbered; subgroup headings, which contain totals, are not.
         rows = [row for row in rows if raw.text(row, order)] or rows
     if not rows:
         raise DataError(
-            "the RevMan 5 export holds headings but no study", source=raw.source, fix="Export the analysis data again."
+            "the RevMan 5 export has headings but no study", source=raw.source, fix="Export the analysis data again."
         )
     return raw.take(rows)
 
 
-def selected_rows(raw: RawTable, where: Mapping[str, str], study: int | None) -> list[int]:
-    """Return the rows whose text is what `where` asks for."""
+def select_rows(raw: RawTable, where: Mapping[str, str], study: int | None) -> list[int]:
+    """Return the positions of the rows with the texts of `where`.
+
+    Raises
+    ------
+    SpecError
+        If a column or a text is not there.
+    """
     rows = list(range(len(raw.rows)))
     for name, value in where.items():
         if not isinstance(name, str) or not isinstance(value, str):
             raise SpecError(
-                f"where= compares text, so that 1.10 is not 1.1: write {{'{name}': '1.10'}}, say; got {value!r}"
+                f"where= compares text, so that 1.10 is not 1.1: write {{'{name}': '1.10'}}, for example; got {value!r}"
             )
         at = (
             study
@@ -78,16 +84,22 @@ def selected_rows(raw: RawTable, where: Mapping[str, str], study: int | None) ->
 
 
 def exclusion_reasons(
-    raw: RawTable, places: Sequence[int], labels: Sequence[str], asked: Mapping[str, str]
+    raw: RawTable, places: Sequence[int], labels: Sequence[str], requested: Mapping[str, str]
 ) -> list[str]:
-    """Return why each row is left out, by its own columns or by request."""
+    """Return the reason each row is left out, from its own columns or on request; "" for rows that are in.
+
+    Raises
+    ------
+    SpecError
+        If a requested study is not there, or its reason is not a text.
+    """
     reasons = []
     for row in range(len(raw.rows)):
         texts = [raw.text(row, at) for at in places if not is_missing(raw.text(row, at))]
-        said = [text for text in texts if text.casefold() not in _NOT_EXCLUDED]
-        worded = [text for text in said if text.casefold() not in _JUST_YES]
-        reasons.append((worded or ["excluded, no reason given"])[0] if said else "")
-    for label, reason in asked.items():
+        marks = [text for text in texts if text.casefold() not in _NOT_EXCLUDED]
+        stated = [text for text in marks if text.casefold() not in _JUST_YES]
+        reasons.append((stated or ["excluded, no reason given"])[0] if marks else "")
+    for label, reason in requested.items():
         if label not in labels:
             raise unknown_name("study in exclude=", label, labels)
         if not isinstance(reason, str) or not reason.strip():
@@ -96,9 +108,9 @@ def exclusion_reasons(
     return reasons
 
 
-def check_labels(raw: RawTable, labels: Sequence[str], live: np.ndarray, study: int | None) -> None:
+def check_labels(raw: RawTable, labels: Sequence[str], included: np.ndarray, study: int | None) -> None:
     """Refuse rows with numbers but no name, and rows of totals."""
-    for row in (int(at) for at in np.flatnonzero(live)):
+    for row in (int(at) for at in np.flatnonzero(included)):
         if not labels[row]:
             raise raw.error("the row has numbers but no study name", row=row, column=study, fix="Name the study.")
         if labels[row].casefold() in _TOTALS:
@@ -107,11 +119,11 @@ def check_labels(raw: RawTable, labels: Sequence[str], live: np.ndarray, study: 
 
 
 def refuse_duplicates(
-    raw: RawTable, labels: Sequence[str], live: np.ndarray, columns: Mapping[str, np.ndarray], extra: Sequence[int]
+    raw: RawTable, labels: Sequence[str], included: np.ndarray, columns: Mapping[str, np.ndarray], extra: Sequence[int]
 ) -> None:
-    """Refuse two rows of one study: pasted twice, or of two outcomes."""
+    """Refuse two rows of one study: a duplicate, or two outcomes."""
     first: dict[str, int] = {}
-    for row in (int(at) for at in np.flatnonzero(live)):
+    for row in (int(at) for at in np.flatnonzero(included)):
         earlier = first.setdefault(" ".join(labels[row].split()), row)
         if earlier == row:
             continue
@@ -119,7 +131,7 @@ def refuse_duplicates(
         select = suggest_where(raw, extra, earlier, row)
         choose = f"Select one outcome, e.g. with {select}; or " if select else ""
         raise raw.error(
-            f"{quoted(labels[row])} stands in row {raw.numbers[earlier]} already, "
+            f"{quoted(labels[row])} is in row {raw.numbers[earlier]} already, "
             f"with {'the same' if same else 'other'} numbers",
             row=row,
             fix=choose
@@ -131,13 +143,13 @@ def refuse_duplicates(
         )
 
 
-def unique_labels(raw: RawTable, labels: Sequence[str], live: np.ndarray) -> tuple[str, ...]:
-    """Tell excluded rows from others of the same label by their row."""
-    taken = {label for label, lives in zip(labels, live, strict=True) if lives}
+def unique_labels(raw: RawTable, labels: Sequence[str], included: np.ndarray) -> tuple[str, ...]:
+    """Return unique labels: excluded rows with the label of another get their row number appended."""
+    taken = {label for label, is_in in zip(labels, included, strict=True) if is_in}
     names = []
     for row, label in enumerate(labels):
         name = label or f"row {raw.numbers[row]}"
-        while not live[row] and name in taken:
+        while not included[row] and name in taken:
             name = f"{name} (row {raw.numbers[row]})"
         taken.add(name)
         names.append(name)

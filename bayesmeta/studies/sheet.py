@@ -1,4 +1,4 @@
-"""The kept rows of a table with what each column means, and its cells read as numbers."""
+"""The selected rows of a table with the meaning of each column, and its cells read as numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from bayesmeta.errors import DataError
 from bayesmeta.studies.columns import Assignment
-from bayesmeta.studies.names import COUNTS
+from bayesmeta.studies.kinds import COUNTS, SOURCES
 from bayesmeta.studies.numbers import Marks, parse_number, quoted
 from bayesmeta.studies.raw import RawTable
 
@@ -17,29 +17,29 @@ Columns = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Sheet:
-    """The kept rows of a table with what each column means, and its numbers as far as read.
+    """The selected rows of a table with the meaning of each column, and its numbers as far as read.
 
     Parameters
     ----------
     raw : RawTable
         The cells.
     assignment : Assignment
-        Which column holds what.
+        Which column contains what.
     columns : dict of str to numpy.ndarray
         Canonical and derived columns, float64 (k,), NaN where blank.
-    live : numpy.ndarray
-        bool (k,): rows that are not excluded and hold numbers; only these are checked.
+    included : numpy.ndarray
+        bool (k,): rows that are not excluded and have numbers; only these are checked.
     """
 
     raw: RawTable
     assignment: Assignment
     columns: Columns
-    live: np.ndarray
+    included: np.ndarray
 
     def refuse(self, row: int, name: str, what: str, fix: str) -> DataError:
-        """Build the error for one canonical column of one row."""
+        """Return the error for one canonical column of one row."""
         if name not in self.assignment.at:
-            name = {"n_e": "nonevents_e", "n_c": "nonevents_c", "sei": "vi"}.get(name, name)
+            name = SOURCES.get(name, (name,))[-1]
         return self.raw.error(what, row=row, column=self.assignment.at[name], fix=fix)
 
     def text(self, row: int, name: str) -> str:
@@ -56,14 +56,14 @@ class Sheet:
 
 
 def read_numbers(raw: RawTable, assignment: Assignment, excluded: np.ndarray, marks: Marks) -> Columns:
-    """Read every number column.
+    """Read every column of numbers.
 
     Parameters
     ----------
     raw : RawTable
-        The kept rows.
+        The selected rows.
     assignment : Assignment
-        Which column holds what.
+        Which column contains what.
     excluded : numpy.ndarray
         bool (k,): rows whose unreadable cells become NaN instead of stopping the read.
     marks : Marks

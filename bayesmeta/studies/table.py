@@ -1,4 +1,4 @@
-"""The study table as a value."""
+"""The study table: the studies of one outcome with their numbers, labels and exclusions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesmeta.errors import DataError, SpecError, unknown_name
-from bayesmeta.studies.names import KINDS, NUMERIC, OWN
+from bayesmeta.studies.kinds import KINDS, NUMERIC, Kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,12 +22,12 @@ class StudyTable:
     Parameters
     ----------
     labels : tuple of str
-        One label a row.
+        One label per row.
     columns : mapping of str to numpy.ndarray
         Canonical number columns, float64 (k,), NaN where blank: ``events_e n_e events_c n_c``,
-        ``events_e time_e events_c time_c`` (person-time, in one unit throughout the table),
-        ``mean_e sd_e n_e mean_c sd_c n_c``, ``yi sei`` or ``yi ci_low ci_high`` (on the scale the table has them),
-        ``oe v`` (O-E and its variance). Kept as read-only copies.
+        ``mean_e sd_e n_e mean_c sd_c n_c``, ``events_e time_e events_c time_c`` (person-time, in one unit throughout
+        the table), ``oe v`` (O-E and its variance), ``yi sei`` or ``yi ci_low ci_high`` (on the scale of the table).
+        Kept as read-only copies.
     extra : mapping of str to tuple of str
         All other columns as text.
     exclusions : tuple of str
@@ -61,7 +61,7 @@ class StudyTable:
         for name, values in given.items():
             if np.shape(values) != (len(self.labels),):
                 what = f"'{name}' has shape {np.shape(values)}, not one value for each of {len(self.labels)} labels"
-                raise DataError(what, source=self.source, fix="Give every column one value a study.")
+                raise DataError(what, source=self.source, fix="Give every column one value per study.")
         for name, values in columns.items():
             if name not in NUMERIC:
                 raise DataError(f"'{name}' is not a column of numbers; known: {', '.join(NUMERIC)}", source=self.source)
@@ -83,32 +83,28 @@ class StudyTable:
 
     @property
     def kind(self) -> str:
-        """What the table holds: ``"dichotomous"``, ``"continuous"``, ``"rates"``, ``"oe"`` or ``"estimate"``.
+        """Kind of data: ``"dichotomous"``, ``"continuous"``, ``"rates"``, ``"oe"`` or ``"estimate"``.
 
-        Where it holds several, the one that is complete (totals and person-time above 0) in most included rows, the first of these
+        Of several, the one that is complete (totals and person-time above 0) in most included rows, the first of these
         where they tie.
         """
-        complete = {kind: self._complete(kind) for kind in KINDS}
         rows = self.included if self.included.any() else np.ones(self.k, dtype=bool)
         return max(
-            KINDS,
-            key=lambda kind: (int(complete[kind][rows].sum()), all(name in self.columns for name in OWN[kind][:1])),
-        )
+            KINDS.values(), key=lambda kind: (int(self._complete(kind)[rows].sum()), kind.own[0] in self.columns)
+        ).name
 
-    def _complete(self, kind: str) -> np.ndarray:
+    def _complete(self, kind: Kind) -> np.ndarray:
         """Rows in which a kind's numbers are all there, bool (k,)."""
         blank = np.full(self.k, np.nan)
-        given = {name: ~np.isnan(self.columns.get(name, blank)) for name in NUMERIC}
-        if kind == "estimate":
-            return given["yi"] & (given["sei"] | (given["ci_low"] & given["ci_high"]))
-        complete = np.all([given[name] for name in KINDS[kind]], axis=0)
-        for name in ("n_e", "n_c", "time_e", "time_c"):
-            if name in KINDS[kind]:
-                complete &= self.columns.get(name, blank) > 0
+        values = {name: self.columns.get(name, blank) for name in NUMERIC}
+        given = [np.all([~np.isnan(values[name]) for name in choice], axis=0) for choice in kind.choices]
+        complete = np.any(given, axis=0)
+        for name in kind.sizes:
+            complete &= values[name] > 0
         return complete
 
     def has(self, *names: str) -> bool:
-        """Say whether every one of these number columns is there with a number in at least one row.
+        """Return whether every one of these number columns is there with a number in at least one row.
 
         Raises
         ------
@@ -126,12 +122,12 @@ class StudyTable:
         Raises
         ------
         SpecError
-            If `mask` is not one true or false a row.
+            If `mask` is not one bool per row.
         """
         keep = np.asarray(mask)
         if keep.shape != (self.k,) or keep.dtype != bool:
             raise SpecError(
-                f"a subset takes one True or False for each of {self.k} rows; got {keep.dtype} of shape {keep.shape}"
+                f"a subset needs one True or False for each of {self.k} rows; got {keep.dtype} of shape {keep.shape}"
             )
         rows = np.flatnonzero(keep)
         return StudyTable(

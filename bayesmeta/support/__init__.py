@@ -1,1 +1,1 @@
-"""Files, processes, arguments and words: what every subpackage may use. No statistics here; imports only ``errors``."""
+"""Files, processes, checks of arguments and words for every subpackage, without statistics. Imports ``errors`` only."""

@@ -1,4 +1,4 @@
-"""Files written whole or not at all: a reader never meets half a result, and a failed run leaves the old one.
+"""Files written completely or not at all: readers never find half a result, and a failed run leaves the old one.
 
 Everything is written to a temporary file in the target's folder, flushed to disk and then renamed over the target.
 """
@@ -24,14 +24,14 @@ from bayesmeta.errors import DataError, SpecError
 _FIXES: Mapping[int, str] = {
     errno.ENOSPC: "Free some space there, or choose another output folder.",
     errno.EDQUOT: "Free some space there (the quota is used up), or choose another output folder.",
-    errno.EACCES: "Choose a folder you may write to, or ask for the permission.",
-    errno.EPERM: "Choose a folder you may write to, or ask for the permission.",
+    errno.EACCES: "Choose a folder you may write to, or get the permission.",
+    errno.EPERM: "Choose a folder you may write to, or get the permission.",
     errno.EROFS: "That disk is read-only: choose another output folder.",
-    errno.ENOTDIR: "A file stands where a folder is needed: move it away, or choose another path.",
-    errno.EEXIST: "A file stands where a folder is needed: move it away, or choose another path.",
+    errno.ENOTDIR: "There is a file where a folder is needed: move the file, or choose another path.",
+    errno.EEXIST: "There is a file where a folder is needed: move the file, or choose another path.",
     errno.EISDIR: "That is a folder: give a file name inside it.",
     errno.ENAMETOOLONG: "Choose a shorter name.",
-    errno.ENOENT: "Check that the path is spelt right and still exists.",
+    errno.ENOENT: "Check that the path is spelled right and still exists.",
 }
 _DEFAULT_FIX = "Check the path and the disk, then run again."
 
@@ -41,7 +41,7 @@ def _refusal(verb: str, path: Path, error: OSError) -> DataError:
     return DataError(f"cannot {verb}: {reason}", source=str(path), fix=_FIXES.get(error.errno or 0, _DEFAULT_FIX))
 
 
-#: what a temporary file is called: a run that was killed leaves one at most
+#: name of a temporary file; a run that was killed leaves one at most
 SCRAP = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
 
@@ -97,7 +97,7 @@ def write_with(path: str | os.PathLike[str], fill: Callable[[Any], object]) -> P
     path : path-like
         The file, as for ``write_bytes``.
     fill : callable
-        Called with the open binary stream; what it raises leaves the old file untouched.
+        Called with the open binary stream; if it raises, the old file is untouched.
 
     Returns
     -------
@@ -120,7 +120,7 @@ def write_with(path: str | os.PathLike[str], fill: Callable[[Any], object]) -> P
 def append_text(path: str | os.PathLike[str], text: str) -> None:
     """Add UTF-8 text to the end of a file and flush it to disk.
 
-    Not atomic: whoever reads the file must pass over a last line that was cut short.
+    Not atomic: readers of the file must ignore a last line that was cut short.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     DataError
-        When it cannot be made, or a file stands in its place.
+        When it cannot be made, or there is a file in its place.
     """
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
@@ -175,7 +175,7 @@ def remove_scraps(folder: Path) -> None:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> Path:
-    """Write UTF-8 text atomically, its line ends as they are.
+    """Write UTF-8 text atomically, with its line ends unchanged.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def write_json(path: str | os.PathLike[str], value: Any, *, sort_keys: bool = Tr
         The file.
     value : object
         Mappings, sequences, NumPy arrays and scalars, paths, dates, text, numbers. NaN, infinities and missing values
-        become ``null``, since JSON has no word for them.
+        become ``null``, since JSON cannot express them.
 
     Returns
     -------
@@ -224,7 +224,7 @@ def write_json(path: str | os.PathLike[str], value: Any, *, sort_keys: bool = Tr
     Raises
     ------
     SpecError
-        When something in it has no JSON form; the message says where it stands.
+        When a value in it has no JSON form; the message states where it is.
     DataError
         When it cannot be written.
     """
@@ -232,7 +232,7 @@ def write_json(path: str | os.PathLike[str], value: Any, *, sort_keys: bool = Tr
 
 
 def json_text(value: Any, *, sort_keys: bool = True) -> str:
-    """Return what ``write_json`` writes."""
+    """Return the text that ``write_json`` writes."""
     text = json.dumps(_jsonable(value, "$"), sort_keys=sort_keys, indent=2, ensure_ascii=False, allow_nan=False)
     return text + "\n"
 

@@ -1,4 +1,4 @@
-"""Processes of this machine that share work."""
+"""Processes on this machine that share work."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ ONE_THREAD = dict.fromkeys(
 
 
 def start_processes(count: int) -> ProcessPoolExecutor:
-    """Start processes anew (not forked: the sampler and the plots hold threads), each with one thread for linear algebra."""
+    """Start new processes (not forked: sampler and plots have threads), each with one thread for linear algebra."""
     before = {name: os.environ.get(name) for name in ONE_THREAD}
-    os.environ.update(ONE_THREAD)  # read when numpy is imported, so it must stand there before a worker starts
+    os.environ.update(ONE_THREAD)  # read when numpy is imported, so it must be set before a worker starts
     try:
-        pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
-        # a process is started with each of the first tasks, so each is given one that is nothing
+        pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
+        # the pool starts a process with each of the first tasks, so it gets tasks that do nothing
         for _ in range(count):
-            pool.submit(_nothing)
+            pool.submit(_do_nothing)
         return pool
     finally:
         for name, value in before.items():
@@ -33,18 +33,18 @@ def start_processes(count: int) -> ProcessPoolExecutor:
                 os.environ[name] = value
 
 
-def _nothing() -> None:
+def _do_nothing() -> None:
     """Do nothing."""
 
 
-def _begin() -> None:
-    """Begin a worker: Ctrl-C is the parent's to hear, and a parent that is killed must not leave it behind."""
+def _start_worker() -> None:
+    """Prepare a worker: it leaves Ctrl-C to the parent, and ends when the parent is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
+        threading.Thread(target=_exit_with_parent, args=(parent.sentinel,), daemon=True).start()
 
 
-def _follow(sentinel: int) -> None:
+def _exit_with_parent(sentinel: int) -> None:
     wait_for([sentinel])
     os._exit(1)

@@ -5,10 +5,6 @@ from __future__ import annotations
 import platform
 from functools import cache
 from importlib.metadata import version
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 
 @cache

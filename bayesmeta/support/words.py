@@ -1,10 +1,10 @@
-"""Words in messages."""
+"""Words for messages."""
 
 from __future__ import annotations
 
 
 def plural(n: int, one: str, many: str) -> str:
-    """Write a number with its noun.
+    """Return a number with its noun in the singular or plural.
 
     Examples
     --------

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bayesmeta.cli.app import app
-from bayesmeta.cli.options import Engine, RunEngine, Scale, Side, one_of, usual_measure
+from bayesmeta.cli.options import Engine, RunEngine, Scale, Side, one_of
 from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.effects.zero_cells import ZERO_CELL_RULES
@@ -18,6 +18,7 @@ from bayesmeta.posterior.fit import AUTO
 from bayesmeta.posterior.scale import SCALES
 from bayesmeta.posterior.summary import SIDES
 from bayesmeta.reviews.running.plan import ENGINES as RUN_ENGINES
+from bayesmeta.studies.kinds import KINDS
 from bayesmeta.studies.table import StudyTable
 
 
@@ -66,7 +67,7 @@ def test_help_names_every_smd_formula_and_scale_of_estimates(help_words, option)
 
 def test_the_usual_measure_of_each_kind_of_data() -> None:
     kinds = ("dichotomous", "continuous", "rates", "oe", "estimate")
-    assert [usual_measure(kind) for kind in kinds] == ["RR", "SMD", "IRR", "OE", "GEN"]
+    assert [KINDS[kind].measure for kind in kinds] == ["RR", "SMD", "IRR", "OE", "GEN"]
 
 
 def test_names_are_joined_with_or() -> None:

@@ -191,7 +191,7 @@ def xml_attacks() -> Iterator[Case]:
     yield "no analyses", "a.rm5", root.format("<ANALYSES_AND_DATA/>").encode()
     yield "an encoding nobody knows", "a.rm5", rm5("ISO-8859-1", "x-klingon")
     yield "an encoding of several bytes", "a.rm5", rm5("ISO-8859-1", "utf-32")
-    yield "says UTF-16 and is not", "a.rm5", rm5("ISO-8859-1", "UTF-16")
+    yield "declared as UTF-16 but is not", "a.rm5", rm5("ISO-8859-1", "UTF-16")
     yield "UTF-16 without its mark", "a.rm5", RM5.decode("iso-8859-1").encode("utf-16-le")[:-1]
     yield "EBCDIC", "a.rm5", RM5.decode("iso-8859-1").encode("cp500")
     yield "NUL inside", "a.rm5", RM5[:3000] + b"\x00" + RM5[3000:]
@@ -395,12 +395,12 @@ def test_hostile_files_are_refused_and_nothing_is_written(place) -> None:
 
 
 def test_impossible_rows_are_left_out_with_a_reason(place) -> None:
-    for at, (name, data, said) in enumerate(IMPOSSIBLE):
+    for at, (name, data, expected) in enumerate(IMPOSSIBLE):
         path = place / "in" / f"{at}.bin"
         path.write_bytes(data)
         review = read_cochrane(path)
         reasons = [reason for entry in entries(review) for reason in entry.reasons]
-        assert any(said in reason for reason in reasons), f"{name}: {sorted(set(reasons))}"
+        assert any(expected in reason for reason in reasons), f"{name}: {sorted(set(reasons))}"
         used(path, place / f"out{at}")
 
 

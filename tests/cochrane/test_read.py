@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from paths import FIXTURES_FOLDER, ROOT_FOLDER
 
+from bayesmeta.cochrane.names import MEASURE_SPELLINGS, measure_name, method_name
 from bayesmeta.cochrane.read import is_cochrane, read_cochrane
-from bayesmeta.cochrane.text import estimable, flag, judgement, label, level, measure_name, number, printed, review_id
+from bayesmeta.cochrane.text import estimable, flag, judgement, label, letters, level, number, printed, review_id
+from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import DataError
 
 FIXTURES = FIXTURES_FOLDER / "cochrane"
@@ -49,7 +51,7 @@ def write_package(path, files):
 
 
 def differences(one, other, tolerance, path=""):
-    """Every place at which two reviews differ in something both carry."""
+    """Every place at which two reviews differ in something both have."""
     if dataclasses.is_dataclass(one) and dataclasses.is_dataclass(other):
         return [
             found
@@ -88,7 +90,7 @@ def test_the_package_gives_the_same_review_as_the_rm5_file():
 
 
 @pytest.mark.parametrize("name", ["small.rm5", "small.csv", "small.zip"])
-def test_every_format_carries_the_settings(name):
+def test_every_format_has_the_settings(name):
     analyses = {analysis.id: analysis for analysis in read_cochrane(FIXTURES / name).analyses}
     assert list(analyses) == ["1.1", "1.2", "1.3", "1.4", "2.1", "2.2", "2.3", "2.4"]
     settings = {
@@ -112,7 +114,7 @@ def test_every_format_carries_the_settings(name):
 
 
 @pytest.mark.parametrize("name", ["small.rm5", "small.csv", "small.zip"])
-def test_rows_hold_their_own_numbers_and_no_filler(name):
+def test_rows_have_their_own_numbers_and_no_filler(name):
     analyses = {analysis.id: analysis for analysis in read_cochrane(FIXTURES / name).analyses}
     first = analyses["1.1"].rows[0]
     assert (first.study, first.year, first.subgroup) == ("Müller 2001", "2001", 1)
@@ -209,7 +211,7 @@ def test_encodings_of_the_rm5_file(tmp_path, encoding):
     assert read_cochrane(path).comparisons == read_cochrane(FIXTURES / "small.rm5").comparisons
 
 
-def test_an_rm5_file_that_says_utf8_and_is_not(tmp_path):
+def test_an_rm5_file_that_is_declared_as_utf8_but_is_not(tmp_path):
     text = (FIXTURES / "small.rm5").read_text(encoding="iso-8859-1").replace("ISO-8859-1", "UTF-8")
     path = tmp_path / "review.rm5"
     path.write_bytes(text.encode("cp1252"))
@@ -258,6 +260,9 @@ def test_cells():
     assert (flag("YES"), flag("false"), flag("perhaps")) == (True, False, None)
     assert measure_name("Odds Ratio (Non-event)", "dichotomous") == ("OR", True)
     assert measure_name("Wibble", "estimate") == ("GEN", None)
+    assert (method_name("Exp[(O-E) / Var]", "oe"), method_name("", "oe"), method_name("", "dichotomous")) == (
+        "EXP_O_E_VAR", "EXP_O_E_VAR", "",
+    )  # fmt: skip
     assert (judgement("Not applicable", ""), judgement("Not applicable", "why"), judgement("Low risk", "")) == (
         "not judged", "not applicable", "low risk",
     )  # fmt: skip
@@ -269,6 +274,16 @@ def test_cells():
             number(text)
 
 
+def test_each_spelling_names_one_measure():
+    spellings = [letters(one) for text in MEASURE_SPELLINGS.values() for one in text.split(";")]
+    assert len(set(spellings)) == len(spellings)
+    assert set(MEASURE_SPELLINGS) <= set(MEASURES)
+    for measure, text in MEASURE_SPELLINGS.items():
+        for spelling in text.split(";"):
+            assert measure_name(spelling, "dichotomous") == (measure, None)
+            assert measure_name(f"{spelling} (Non-event)", "dichotomous") == (measure, True)
+
+
 @needs_fleiss
 def test_published_fleiss1993_three_files():
     rm5, export, package = (read_cochrane(FLEISS / f"Fleiss1993{end}") for end in (".rm5", "_CR.csv", ".zip"))
@@ -277,7 +292,7 @@ def test_published_fleiss1993_three_files():
         found = differences(one, same, tolerance)
         assert all(value is None for _, _, value in found)
         assert len(same.rows) == 7
-        # the second analysis: all three hold the same arms
+        # the second analysis: all three have the same arms
         arms = [
             [(row.study, row.year, row.mean_e, row.sd_e, row.n_e, row.mean_c, row.sd_c, row.n_c) for row in review.analyses[1].rows]
             for review in (rm5, other)

@@ -79,7 +79,7 @@ def test_every_study_effect_of_the_fixture_is_reproduced(name):
     ]
 
 
-def test_a_wrong_result_is_told_with_what_is_wrong():
+def test_a_difference_is_reported_with_its_reason():
     review = read_cochrane(FIXTURES / "small.zip")
     result = analysis_of(review, "1.1").result
     wrong = changed(review, "1.1", result=dataclasses.replace(result, ci_low=result.ci_low - 0.01))
@@ -113,7 +113,7 @@ def test_a_study_whose_data_do_not_give_its_effect_is_named_as_the_reason():
 
 def test_settings_we_cannot_follow_are_named():
     review = read_cochrane(FIXTURES / "small.rm5")
-    for fields, said in (
+    for fields, expected in (
         ({"method": "", "model": ""}, "does not state"),
         ({"tau2_method": "Sidik"}, "'Sidik'"),
         ({"ci_method": "bootstrap"}, "'bootstrap'"),
@@ -121,11 +121,11 @@ def test_settings_we_cannot_follow_are_named():
     ):
         row = row_of(reproduce_pooled(changed(review, "1.1", **fields)), "1.1")
         assert row["status"] == "not computed"
-        assert said in row["reason"]
+        assert expected in row["reason"]
 
 
 def test_reml_and_hartung_knapp_where_the_settings_name_them():
-    """RevMan from 2024 names its estimator and its interval; our own REML and Hartung-Knapp stand in for the printed ones."""
+    """RevMan from 2024 names its estimator and its interval; our own REML and Hartung-Knapp serve as the printed ones."""
     from bayesmeta.frequentist.random_effects import random_effects
 
     review = read_cochrane(FIXTURES / "small.rm5")
@@ -134,15 +134,15 @@ def test_reml_and_hartung_knapp_where_the_settings_name_them():
         *np.exp([expected.estimate, expected.ci_low, expected.ci_high]).tolist(),
         tau2=expected.tau2, q=expected.q, q_df=3.0, z=abs(expected.statistic),
     )  # fmt: skip
-    told = changed(review, "2.1", result=result, tau2_method="REML", ci_method="hksj")
-    assert row_of(reproduce_pooled(told), "2.1")["status"] == "reproduced"
+    stated = changed(review, "2.1", result=result, tau2_method="REML", ci_method="hksj")
+    assert row_of(reproduce_pooled(stated), "2.1")["status"] == "reproduced"
     wald = changed(review, "2.1", result=result, tau2_method="REML", ci_method="wald")
     assert "RevMan from 2024 with REML, wald" in row_of(reproduce_pooled(wald), "2.1")["reason"]
     untold = changed(review, "2.1", result=result)
     assert "REML" in row_of(reproduce_pooled(untold), "2.1")["reason"]
 
 
-def test_deviating_weights_tell_that_a_method_is_not_the_reviews():
+def test_deviating_weights_show_that_a_method_is_not_the_reviews():
     review = read_cochrane(FIXTURES / "small.rm5")
     wrong = changed(review, "1.3", result=None, model="common")
     row = row_of(reproduce_pooled(wrong), "1.3")
@@ -161,7 +161,7 @@ def test_agreement_to_the_printed_digits():
 
 
 @pytest.mark.parametrize(
-    ("numbers", "kind", "said"),
+    ("numbers", "kind", "expected"),
     [
         ({"events_e": 84, "n_e": 21, "events_c": 0, "n_c": 20}, "dichotomous", "84 events among 21 participants"),
         ({"events_e": -1, "n_e": 21, "events_c": 0, "n_c": 20}, "dichotomous", "-1 events"),
@@ -180,10 +180,10 @@ def test_agreement_to_the_printed_digits():
         ({"events_e": 1, "n_e": 21, "events_c": 0, "n_c": 20}, "dichotomous", ""),
     ],
 )  # fmt: skip
-def test_what_cannot_be_pooled_has_its_reason(numbers, kind, said):
+def test_what_cannot_be_pooled_has_its_reason(numbers, kind, expected):
     reason = row_problem(StudyRow("A", **numbers), kind)
-    assert said in reason
-    assert bool(reason) == bool(said)
+    assert expected in reason
+    assert bool(reason) == bool(expected)
 
 
 def test_the_report_is_written(tmp_path):

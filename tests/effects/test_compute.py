@@ -157,7 +157,7 @@ def test_impossible_counts_name_the_study_and_the_column():
         (lambda: effect_sizes(counts(ZEROS[4]), "RR", smd="cohen"), "unknown smd formula"),
         (lambda: effect_sizes(counts(ZEROS[4]), "RR", scale="natural"), "is for ready-made estimates"),
         (lambda: effect_sizes(counts(ZEROS[4]), "RD", scale="natural"), "suits ratios only"),
-        (lambda: effect_sizes(counts(ZEROS[4]), "RR", level=95), "level should lie between 0 and 1"),
+        (lambda: effect_sizes(counts(ZEROS[4]), "RR", level=95), "level must be between 0 and 1"),
         (lambda: effects_from_arrays([1.0], [1.0], [1.0]), "exactly one of vi"),
     ],
 )

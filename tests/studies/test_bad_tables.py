@@ -1,4 +1,4 @@
-"""Every way a study table can be wrong that we thought of: each is refused with its place, its value and what to do."""
+"""Study tables with errors: each is refused with its place, its value and what to do."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ BAD_TABLES: list[tuple[str, bytes, tuple[str, ...]]] = [
     ("no_header", b"Smith 2001,8,48,16,49\nJones 2002,3,50,4,50\n", ("'Smith 2001'", "recognized")),
     ("study_only", b"study\nA\nB\n", ("'study'", "events_e")),
     ("one_total_missing", b"study,events_e,n_e,events_c\nA,1,9,2\n", ("'events_e'", "n_c", "is not")),
-    ("totals_in_percent", b"study,events_e,n_e (%),events_c,n_c (%)\nA,1,50,2,50\n", ("n_e, n_c", "'n_e (%)'")),
+    ("totals_in_percent", b"study,events_e,n_e (%),events_c,n_c (%)\nA,1,50,2,50\n", ("n_e (or nonevents_e)", "n_c", "'n_e (%)'")),
     ("no_sd_columns", b"study,mean_e,n_e,mean_c,n_c\nA,1,9,2,9\n", ("sd_e, sd_c", "'mean_e'")),
     ("no_precision", b"study,yi\nA,0.3\n", ("sei", "ci_low", "'yi'")),
     ("half_an_interval", b"study,yi,ci_low\nA,0.3,0.1\n", ("sei", "'yi'")),
@@ -78,7 +78,7 @@ BAD_TABLES: list[tuple[str, bytes, tuple[str, ...]]] = [
     ("surplus_cell", _estimate("B,0.1,0.2,0.3\n"), ("row 3", "4 cells", "header 3", "'0.3'")),
     ("decimal_comma_among_commas", _estimate("B,0,1,0,2\n"), ("row 3", "5 cells", "decimal comma", "semicolons")),
     ("row_cut_short", _dichotomous("B,8,48\n"), ("row 3", "'events_c'", "blank")),
-    ("all_rows_blank", b"study,yi,sei\nA,,\nB,,\n", ("none of the rows", "number")),
+    ("all_rows_blank", b"study,yi,sei\nA,,\nB,,\n", ("no row has a number",)),
     ("no_label", _estimate(",0.1,0.2\n"), ("row 3", "'study'", "no study name")),
     ("a_total_row", _dichotomous("Total,99,980,88,990\n"), ("row 3", "'Total'", "exclude")),
     ("row_after_blank_rows", _estimate("\n,,\n\nB,x,0.2\n"), ("row 6", "'yi'", "'x'")),
@@ -104,7 +104,7 @@ BAD_TABLES: list[tuple[str, bytes, tuple[str, ...]]] = [
     # Numbers that could be two.
     ("comma_or_thousand", _file("study;yi;sei\nA;1,234;2,345\n"), ("row 2", "'1,234'", "1.234", "1234", "1,2340")),
     ("point_or_thousand", _file("study;yi;sei\nA;1.234;2.345\n"), ("row 2", "'1.234'", "1234", "1.2340")),
-    ("quoted_comma", _file('study,yi,sei\nA,"1,234","2,345"\n'), ("row 2", "'yi'", "'1,234'", "does not settle")),
+    ("quoted_comma", _file('study,yi,sei\nA,"1,234","2,345"\n'), ("row 2", "'yi'", "'1,234'", "does not show which")),
     ("both_marks", _file("study;yi;sei\nA;0,5;0.25\nB;1,234;0,5\n"), ("row 3", "'1,234'")),
     # Counts.
     ("negative_events", _dichotomous("B,-8,48,16,49\n"), ("row 3", "'events_e'", "'-8'", "negative")),
@@ -139,7 +139,7 @@ BAD_TABLES: list[tuple[str, bytes, tuple[str, ...]]] = [
     ("variance_blank", _file(LOGRANK + "B,0.4,\n"), ("row 3", "'Variance'", "blank", "'0.4'")),
     ("nonevents_blank", b"slab,ai,bi,ci,di\nA,4,,2,9\n", ("row 2", "'bi'", "blank")),
     # Spreads and intervals.
-    ("sd_zero", _continuous("B,8.1,0,34,9.7,4.4,46\n"), ("row 3", "'sd_e'", "'0'", "infinitely", "sqrt(n)")),
+    ("sd_zero", _continuous("B,8.1,0,34,9.7,4.4,46\n"), ("row 3", "'sd_e'", "'0'", "infinite weight", "sqrt(n)")),
     ("sd_negative", _continuous("B,8.1,4.2,34,9.7,-4.4,46\n"), ("row 3", "'sd_c'", "'-4.4'", "above 0")),
     ("se_zero", _estimate("B,0.1,0\n"), ("row 3", "'sei'", "'0'", "above 0")),
     ("se_negative", _estimate("B,0.1,-0.2\n"), ("row 3", "'sei'", "'-0.2'")),
@@ -181,7 +181,7 @@ def test_a_bad_file_is_refused_with_place_and_advice(tmp_path, content, expected
     assert len(message) < 1500
 
 
-def test_the_bad_tables_are_many_and_distinct():
+def test_there_are_many_distinct_bad_tables():
     assert len(BAD_TABLES) >= 60
     assert len({case[0] for case in BAD_TABLES}) == len({case[1] for case in BAD_TABLES}) == len(BAD_TABLES)
 
@@ -257,7 +257,7 @@ def test_paths_that_are_no_file(tmp_path):
         ({"columns": {"yi": None}}, ("columns=", "None")),
     ],
 )
-def test_a_request_that_cannot_be_met(tmp_path, request_, expected):
+def test_requests_that_cannot_be_carried_out(tmp_path, request_, expected):
     path = tmp_path / "table.csv"
     path.write_text("analysis,study,yi,sei\n1.1,A,0.1,0.2\n1.10,Smith,0.3,0.2\n")
     with pytest.raises(SpecError) as caught:
@@ -272,7 +272,7 @@ def test_sources_of_another_type(source):
         read_studies(source)
 
 
-def test_a_table_built_by_hand_is_checked():
+def test_a_table_built_from_arrays_is_checked():
     with pytest.raises(DataError, match="'yi' has shape"):
         StudyTable(("A", "B"), {"yi": np.array([1.0])})
     with pytest.raises(DataError, match="'why' is not a column"):

@@ -132,7 +132,7 @@ def test_an_incomplete_kind_stays_text(csv):
     assert table.extra == {"effect": ("favours us",)}
 
 
-def test_columns_by_hand(csv):
+def test_columns_mapped_by_the_user(csv):
     path = csv("name,deaths,patients,deaths (p),patients (p),events_e\nA,1,9,2,8,about five\n")
     own = {"deaths": "events_e", "patients": "n_e", "Deaths P": "events_c", "patients (p)": "n2i"}
     table = read_studies(path, columns=own)
@@ -146,7 +146,7 @@ def test_columns_by_hand(csv):
     assert table.labels == ("A",)
 
 
-def test_a_column_kept_as_text_by_hand(csv):
+def test_a_column_kept_as_text_by_the_user(csv):
     path = csv("study,yi,sei,ci_low,ci_high\nA,-0.3,0.2,0.52,1.04\n")
     with pytest.raises(DataError, match="outside"):
         read_studies(path)
@@ -155,7 +155,7 @@ def test_a_column_kept_as_text_by_hand(csv):
     assert table.has("sei")
 
 
-def test_aliases_lead_to_one_name_each():
+def test_each_alias_has_one_canonical_name():
     for alias in ALIASES:
         assert alias == alias.casefold()
     assert assign_columns(["study", "yi", "sei"]).at == {"study": 0, "yi": 1, "sei": 2}
@@ -207,7 +207,7 @@ def test_missing_cells(text):
     assert math.isnan(parse_number(text))
 
 
-def test_a_point_among_semicolons_settles_nothing():
+def test_a_point_among_semicolons_is_ambiguous():
     with pytest.raises(DataError, match="could mean"):
         parse_number("1.234", Marks(delimiter=";"))
     assert parse_number("1.234", Marks(delimiter=";"), count=True) == 1234
@@ -237,7 +237,7 @@ def test_thousands(csv):
     assert [values[0] for values in table.columns.values()] == [1570, 8587, 1720, 8600]
 
 
-def test_other_rows_settle_an_ambiguous_number_even_if_not_kept(csv):
+def test_other_rows_decide_an_ambiguous_number_even_if_not_selected(csv):
     path = csv("a;study;yi;sei\n1;A;1,234;1,125\n2;B;0,5;0,25\n")
     assert read_studies(path, where={"a": "1"}).columns["yi"][0] == 1.234
 

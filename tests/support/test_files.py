@@ -1,4 +1,4 @@
-"""Atomic writes: all or nothing, and errors that say what to do."""
+"""Atomic writes: all or nothing, and errors that state what to do."""
 
 import errno
 import hashlib
@@ -84,7 +84,7 @@ def test_a_folder_and_a_file_in_the_way_are_named(tmp_path):
     with pytest.raises(DataError, match="file name inside it"):
         write_text(tmp_path, "x")
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="A file stands where a folder is needed"):
+    with pytest.raises(DataError, match="There is a file where a folder is needed"):
         write_text(tmp_path / "file" / "below.txt", "x")
     with pytest.raises(DataError, match="shorter name"):
         write_text(tmp_path / ("n" * 300), "x")
@@ -123,7 +123,7 @@ def test_json_is_sorted_and_has_no_nan(tmp_path):
     }
 
 
-def test_what_json_cannot_hold_is_named_with_its_place(tmp_path):
+def test_a_value_without_json_form_is_named_with_its_place(tmp_path):
     with pytest.raises(SpecError, match=r"\$\.fit\[1\].*complex"):
         write_json(tmp_path / "v.json", {"fit": [0, 1j]})
     with pytest.raises(SpecError, match="read the same"):
@@ -137,7 +137,7 @@ def test_what_json_cannot_hold_is_named_with_its_place(tmp_path):
         lambda inner: st.lists(inner) | st.dictionaries(st.text("abc"), inner),
     )
 )
-def test_json_comes_back_as_it_went(tmp_path_factory, value):
+def test_json_is_read_back_unchanged(tmp_path_factory, value):
     path = write_json(tmp_path_factory.getbasetemp() / "round.json", value)
     assert json.loads(path.read_text(encoding="utf-8")) == value
 

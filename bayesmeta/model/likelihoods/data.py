@@ -14,6 +14,7 @@ from bayesmeta.effects.design import Design, mean_only
 from bayesmeta.effects.effects import Effects
 from bayesmeta.errors import DataError
 from bayesmeta.model.likelihoods.densities import log_choose
+from bayesmeta.studies.kinds import KINDS
 from bayesmeta.studies.table import StudyTable
 from bayesmeta.support.arrays import Array
 
@@ -159,14 +160,14 @@ def _counted(effects: Effects, names: tuple[str, ...]) -> tuple[dict[str, Array]
 
 def binomial_data(effects: Effects) -> ModelData:
     """Collect events and totals: columns ``events_e n_e events_c n_c`` and ``log_coefficient``."""
-    columns, rows, guide = _counted(effects, ("events_e", "n_e", "events_c", "n_c"))
+    columns, rows, guide = _counted(effects, KINDS["dichotomous"].columns)
     coefficient = log_choose(columns["n_e"], columns["events_e"]) + log_choose(columns["n_c"], columns["events_c"])
     return _collect(effects, "binomial", rows, {**columns, "log_coefficient": coefficient}, guide)
 
 
 def poisson_data(effects: Effects) -> ModelData:
     """Collect events and person-time: columns ``events_e time_e events_c time_c`` and ``log_coefficient``."""
-    columns, rows, guide = _counted(effects, ("events_e", "time_e", "events_c", "time_c"))
+    columns, rows, guide = _counted(effects, KINDS["rates"].columns)
     parts = [
         xlogy(columns[f"events_{arm}"], columns[f"time_{arm}"]) - gammaln(columns[f"events_{arm}"] + 1)
         for arm in ("e", "c")

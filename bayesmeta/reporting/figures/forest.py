@@ -10,12 +10,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bayesmeta.errors import SpecError
 from bayesmeta.reporting.figures.columns import MARGIN
 from bayesmeta.reporting.figures.layout import Sheet, sheet
 from bayesmeta.reporting.figures.panel import INK, SOFT, draw_panel, draw_studies, draw_summaries
 from bayesmeta.reporting.figures.rows import SMALL, TEXT, ForestStudy, ForestSummary, check
 from bayesmeta.reporting.figures.text import families, printable, shorten
+from bayesmeta.support.arguments import check_level
 
 DPI = 200
 ROLES = {"ink": INK, "soft": SOFT, "bayes": "#005a8c"}
@@ -84,8 +84,7 @@ def forest(
     *BMJ* 342:d549.
     """
     check(studies, summaries, arm_headers, arm_groups, log=log)
-    if not 0 < level < 1:
-        raise SpecError(f"forest: level should lie between 0 and 1 but is {level:g}; 0.95 means 95% intervals")
+    check_level(level)
     laid = sheet(
         studies,
         summaries,

@@ -10,8 +10,9 @@ from bayesmeta.reporting.tables.layout import Layout, Table, lay_out, plain
 
 #: how tables look, on their own page and on the report's
 STYLE = """
-table.data { border-collapse: collapse; margin: 0 auto; font: 13px/1.35 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
-table.data { border-bottom: 2px solid #1a1a1a; font-variant-numeric: tabular-nums lining-nums; color: #1a1a1a; }
+table.data { border-collapse: collapse; margin: 0 auto; color: #1a1a1a; }
+table.data { font: 13px/1.35 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
+table.data { border-bottom: 2px solid #1a1a1a; font-variant-numeric: tabular-nums lining-nums; }
 table.data caption { padding: 4px 6px; text-align: left; font-size: 15px; font-weight: 600; }
 table.data th, table.data td { padding: 4px 6px; text-align: left; vertical-align: top; }
 table.data .number { text-align: right; } table.data td.number, .interval { white-space: nowrap; }

@@ -329,7 +329,7 @@ def study(**changes):
         ([study(ci_low=3)], [], {}, "swap the two ends"),
         ([study()], [ForestSummary("x", 1, 0.5, 2, NAN, NAN, "bayesian")], {}, "did you mean 'bayes'"),
         ([study()], [], {"arm_groups": (("PIP", 2),)}, "arm_groups span 2"),
-        ([study()], [], {"level": 95}, "level should lie between 0 and 1"),
+        ([study()], [], {"level": 95}, "level must be between 0 and 1"),
     ],
 )
 def test_rows_that_cannot_be_drawn_are_refused(studies, summaries, changes, message):
