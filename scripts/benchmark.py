@@ -52,7 +52,7 @@ def rows(repeats: int, nuts: bool, pip: bool, out: str) -> Iterator[Row]:
     yield "compare, every method, 13 trials of counts", "< 300 ms", repeats, lambda: bm.compare(effects)
 
     def counts() -> bm.Posterior:
-        tabulation.forget()
+        tabulation.clear_tables()
         return bm.fit(effects, likelihood="binomial", engine="quadrature")
 
     yield "binomial quadrature fit, 13 trials", "< 100 ms", repeats, counts

@@ -12,7 +12,7 @@ from scipy.special import logsumexp, ndtr
 import bayesmeta as bm
 from bayesmeta.engines.arm_level.solve import solve_arm
 from bayesmeta.engines.arm_level.study_likelihood import kernel_of, log_marginal
-from bayesmeta.engines.arm_level.study_table import forget
+from bayesmeta.engines.arm_level.study_table import clear_tables
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.model.likelihoods.registry import default_likelihood, model_data
 from bayesmeta.model.priors.defaults import default_priors
@@ -285,7 +285,7 @@ def test_what_was_fitted_before_does_not_matter() -> None:
     )
     found = []
     for before in ("revman", "exact"):
-        forget()
+        clear_tables()
         bm.fit(pain, measure="SMD", likelihood="nct", smd=before)
         found.append(bm.fit(pain, measure="SMD", likelihood="nct", smd="revman"))
     np.testing.assert_array_equal(found[0].quantile("mu", POINTS), found[1].quantile("mu", POINTS))

@@ -380,7 +380,7 @@ def test_draws_of_the_baseline_have_its_distribution(likelihood, measure, study,
     centre = float(np.median(drawn))
     v = np.linspace(-32.0, 32.0, 64_001)
     x = centre + np.sinh(v)
-    density = log_joints(kernel.code, kernel.rows(columns)[:1], kernel.prior(prior), effects[:1], x[None])[0]
+    density = log_joints(kernel.code, kernel.data_rows(columns)[:1], kernel.prior_row(prior), effects[:1], x[None])[0]
     density = np.exp(density - density.max()) * np.cosh(v)
     cdf = np.cumsum(density) - 0.5 * density
     u = np.interp(np.arcsinh(drawn - centre), v, cdf / density.sum())

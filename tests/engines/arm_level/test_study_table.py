@@ -144,7 +144,7 @@ def test_another_prior_or_measure_is_another_table(fresh) -> None:
 def test_order_does_not_matter(fresh) -> None:
     studies = [(8, 48, 16, 49), (0, 5, 3, 5), (505, 88391, 499, 88391)]
     forward = tabulate("binomial", "OR", together("binomial", studies))
-    tabulation.forget()
+    tabulation.clear_tables()
     backward = tabulate("binomial", "OR", together("binomial", studies[::-1]))
     assert sum(fresh) == 6
     for one, other in zip(forward, backward[::-1], strict=True):
@@ -156,7 +156,7 @@ def test_a_table_is_the_same_in_any_company(likelihood: str, measure: str, fresh
     # to the last bit: another process, which tabulated other studies before, must find the same results
     tables = tabulate(likelihood, measure, together(likelihood, STUDIES[likelihood]))
     for study, table in zip(STUDIES[likelihood], tables, strict=True):
-        tabulation.forget()
+        tabulation.clear_tables()
         alone = table_of(likelihood, measure, study)
         np.testing.assert_array_equal(alone.cells, table.cells)
         np.testing.assert_array_equal(alone.frame, table.frame)
