@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy import stats
 from scipy.integrate import quad
 from scipy.special import expit
 
+import bayesmeta.modeling
 from bayesmeta.effects.compute import effect_sizes, effects_from_arrays
 from bayesmeta.engines.nuts.blocks import data_values
 from bayesmeta.engines.nuts.model_files import available_models, default_model, load_model, model_folder
@@ -247,7 +249,7 @@ def test_the_gradient_of_a_saturated_arm_is_held_and_its_density_is_not():
 
 
 def test_a_beta_prior_of_a_rate_is_refused():
-    with pytest.raises(SpecError, match=r"a rate has no upper end, so Beta\(1, 1\) cannot be its prior"):
+    with pytest.raises(SpecError, match=r"a rate has no upper limit, so Beta\(1, 1\) cannot be its prior"):
         load_model("rate_irr").build(irr_data(), replace(PRIORS, baseline=parse_prior("Beta(1, 1)")))
 
 
@@ -445,7 +447,22 @@ def test_priors_of_mu_have_their_density(text):
         assert logp == pytest.approx(MU_PRIORS[text].logpdf(mu), rel=1e-6)
 
 
-def test_the_zoo():
+def test_the_example_of_a_users_model_file(tmp_path):
+    """The file in the docstring of ``bayesmeta.modeling`` builds a model with the t distributed errors it describes."""
+    text = bayesmeta.modeling.__doc__.split("::\n\n")[1].split("\n``python")[0]
+    path = tmp_path / "robust.py"
+    path.write_text(textwrap.dedent(text))
+    file = load_model(path)
+    assert (file.likelihoods, file.padded) == (("normal",), True)
+    data = normal_data()
+    model = file.build(data.padded(5), PRIORS)
+    theta = np.array([0.2, -0.1, 1.0, 7.0, 8.0])
+    found = model.compile_fn(model["log_likelihood"], inputs=[model["theta"]], point_fn=False)(theta)
+    expected = stats.t(4, theta[:3], data.columns["se"]).logpdf(data.columns["effect"])
+    np.testing.assert_allclose(found, [*expected, 0.0, 0.0], rtol=1e-8)
+
+
+def test_the_models_of_the_package():
     assert {"binary_rr", "binary_or", "rate_irr", "continuous_smd", "generic_normal"} <= set(available_models())
     for name in available_models():
         model = load_model(name)
@@ -458,7 +475,7 @@ def test_the_zoo():
     assert default_model("IRR", "poisson").name == "rate_irr"
     assert default_model("SMD", "nct").name == "continuous_smd"
     assert default_model("MD", "normal").name == "generic_normal"
-    with pytest.raises(SpecError, match="no model treats MD with likelihood 'binomial'"):
+    with pytest.raises(SpecError, match="no model is for MD with likelihood 'binomial'"):
         default_model("MD", "binomial")
 
 
@@ -472,9 +489,9 @@ def test_models_that_are_not_there(tmp_path):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("def build(data, priors:\n", "does not import: SyntaxError"),
-        ("import a_module_nobody_has\n", "does not import: ModuleNotFoundError"),
-        ("1 / 0\n", "does not import: ZeroDivisionError"),
+        ("def build(data, priors:\n", "cannot be imported: SyntaxError"),
+        ("import a_module_nobody_has\n", "cannot be imported: ModuleNotFoundError"),
+        ("1 / 0\n", "cannot be imported: ZeroDivisionError"),
         ("x = 1\n", r"must define build\(data, priors\)"),
         ("build = 3\n", r"must define build\(data, priors\)"),
         ("def build(data):\n    return None\n", r"must define build\(data, priors\)"),
