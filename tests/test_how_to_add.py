@@ -8,6 +8,9 @@ import pytest
 
 import bayesmeta as bm
 from bayesmeta.effects.measures import MEASURES, Measure
+from bayesmeta.reporting.tables.formats import TABLE_FORMATS, TableFormat
+from bayesmeta.reporting.tables.layout import Table, lay_out
+from bayesmeta.reporting.tables.write import write
 from bayesmeta.support.arrays import Array
 
 SCORES = pd.DataFrame(
@@ -62,9 +65,9 @@ def with_variability_ratio(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("with_variability_ratio")
 def test_a_continuous_measure_is_one_record_and_one_formula() -> None:
     effects = bm.effect_sizes(bm.read_studies(SCORES), "vr")
-    # metafor 5.0.1: escalc(measure = "VR"), first study
-    assert effects.yi[0] == pytest.approx(np.log(8.2 / 9.1) + 1 / 78 - 1 / 82, rel=1e-12)
-    assert effects.vi[0] == pytest.approx(1 / 78 + 1 / 82, rel=1e-12)
+    # metafor 3.8.1: escalc(measure = "VR")
+    np.testing.assert_allclose(effects.yi[:2], [-0.103514868383304, -0.161125840150070], rtol=1e-12)
+    np.testing.assert_allclose(effects.vi[:2], [0.0250156347717323, 0.0357598978288633], rtol=1e-12)
     assert bm.default_priors("VR").to_dict() == {"mu": "Normal(0, 2.82)", "tau": "HalfNormal(0.5)"}
     posterior = bm.fit(SCORES, measure="VR")
     assert (posterior.likelihood, posterior.measure) == ("normal", "VR")
@@ -86,4 +89,25 @@ def test_a_review_with_that_measure_has_every_output(tmp_path: Path) -> None:
     main = (tmp_path / "out" / "tables" / "main.md").read_text(encoding="utf-8")
     assert "VR: variability ratio" in main
     assert (tmp_path / "out" / "figures" / "forest_1.1.png").stat().st_size > 10_000
-    assert "Variability ratio" in (tmp_path / "out" / "figures" / "forest_1.1.svg").read_text(encoding="utf-8")
+
+
+def tab_separated(table: Table, name: str) -> str:
+    """Render the rows of a table between tabs, under its name."""
+    layout = lay_out(table)
+    rows = [layout.headers, *(cells for _, section in layout.sections for _, cells in section)]
+    return f"# {name}\n" + "".join("\t".join(cells) + "\n" for cells in rows)
+
+
+def test_a_table_format_is_one_function_and_one_entry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(TABLE_FORMATS, "tsv", TableFormat("tsv", "tab-separated", tab_separated))
+    table = Table(pd.DataFrame({"Study": ["A", "B"], "Estimate": ["0.10", "0.20"]}), "A caption")
+    (path,) = write(table, tmp_path / "small", ["tsv"])
+    assert path.read_text(encoding="utf-8") == "# small\nStudy\tEstimate\nA\t0.10\nB\t0.20\n"
+    counts = "study,events_e,n_e,events_c,n_c\nA,5,100,9,100\nB,12,150,20,150\nC,3,80,6,79\n"
+    (tmp_path / "scores.csv").write_text(counts, encoding="utf-8")
+    review = REVIEW.replace('"VR"', '"RR"').replace("[settings]", '[settings]\ntables = ["tsv", "md"]\nfigures = []')
+    (tmp_path / "review.toml").write_text(review, encoding="utf-8")
+    done = bm.run_review(tmp_path / "review.toml", out=tmp_path / "out")
+    assert not done.failed
+    assert (tmp_path / "out" / "tables" / "main.tsv").read_text(encoding="utf-8").startswith("# main\n")
+    assert not list((tmp_path / "out" / "tables").glob("*.html"))

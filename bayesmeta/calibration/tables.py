@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bayesmeta.reporting.numbers import number
-from bayesmeta.reporting.tables.layout import Table, to_markdown
+from bayesmeta.reporting.tables.layout import Table
+from bayesmeta.reporting.tables.markdown import to_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence

@@ -31,7 +31,7 @@ def leave_one_out(
 ) -> pd.DataFrame:
     """Predict each study from the others: exact log predictive densities, by as many refits as there are studies.
 
-    log p(D_i | D_-i) is the log marginal likelihood of all studies less that of the others. Beside it stands Pareto-smoothed
+    ``log p(D_i | D_-i)`` is the log marginal likelihood of all studies less that of the others. Beside it stands Pareto-smoothed
     importance sampling (Vehtari, Gelman and Gabry 2017, Stat Comput 27:1413-1432) from the posterior's own draws of mu and tau, each
     study's effect integrated out: where it differs or ``pareto_k`` is above 0.7, the approximation fails and the refit does not.
 

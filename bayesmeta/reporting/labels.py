@@ -1,20 +1,17 @@
-"""What methods and measures are called in a paper."""
+"""Names of effect measures in tables."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
-MEASURE_NAMES: Mapping[str, str] = {
-    "RR": "risk ratio",
-    "OR": "odds ratio",
-    "PETO": "Peto odds ratio",
-    "HR": "hazard ratio",
-    "IRR": "incidence rate ratio",
-    "RD": "risk difference",
-    "SMD": "standardized mean difference",
-    "MD": "mean difference",
-    "ROM": "ratio of means",
-    "GEN": "the estimate as given",
-    "OE": "ratio from observed minus expected events",
-}
-RATIOS = {"RR", "OR", "PETO", "HR", "IRR", "ROM", "OE"}
+from bayesmeta.effects.measures import MEASURES
+
+
+def abbreviations(measures: Iterable[str]) -> list[str]:
+    """Return a line per measure that spells its abbreviation out; unknown ones are left out."""
+    return [f"{name}: {MEASURES[name].phrase}" for name in measures if name in MEASURES]
+
+
+def has_ratio(measures: Iterable[str]) -> bool:
+    """Whether one of the measures is a ratio."""
+    return any(name in MEASURES and MEASURES[name].log for name in measures)

@@ -31,10 +31,12 @@ def compare(
 
     Parameters
     ----------
-    studies, measure, priors, **data
+    studies, measure, priors
         As in ``fit``.
     level, scale, better, mid
         As in ``summarize``.
+    **data
+        Other keywords of ``fit`` that describe the data, such as ``yi`` and ``sei``.
 
     Returns
     -------

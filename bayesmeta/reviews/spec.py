@@ -7,31 +7,30 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import BayesmetaError, SpecError, unknown_name
 from bayesmeta.model.priors.empirical import CORPUS, corpus_text
 from bayesmeta.model.priors.parse import parse_priors
+from bayesmeta.reviews.settings import Options, Settings, Strict
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Published(_Strict):
+class Published(Strict):
     """A pooled result as the review printed it, on the natural scale."""
 
-    estimate: float
-    ci_low: float
-    ci_high: float
-    k: int | None = None
-    n: int | None = None
-    method: str = "DL"
-    model: Literal["common", "random"] | None = None
-    tau2: Annotated[float, Field(ge=0)] | None = None
-    i2: Annotated[float, Field(ge=0, le=100)] | None = None
-    q: Annotated[float, Field(ge=0)] | None = None
+    estimate: float = Field(description="The pooled estimate.")
+    ci_low: float = Field(description="Lower end of its confidence interval.")
+    ci_high: float = Field(description="Upper end of its confidence interval.")
+    k: int | None = Field(default=None, description="Number of studies.")
+    n: int | None = Field(default=None, description="Number of participants.")
+    method: str = Field(default="DL", description="Method by which the review pooled, as text.")
+    model: Literal["common", "random"] | None = Field(
+        default=None, description="Whether the review pooled under a common effect or random effects."
+    )
+    tau2: Annotated[float, Field(ge=0)] | None = Field(default=None, description="Heterogeneity variance, model scale.")
+    i2: Annotated[float, Field(ge=0, le=100)] | None = Field(default=None, description="I2, in percent.")
+    q: Annotated[float, Field(ge=0)] | None = Field(default=None, description="Cochran's Q.")
 
     @model_validator(mode="after")
     def _ordered(self) -> Published:
@@ -42,12 +41,18 @@ class Published(_Strict):
         return self
 
 
-class PriorTexts(_Strict):
+class PriorTexts(Strict):
     """Priors of one measure, as text."""
 
-    mu: str | None = None
-    tau: str | None = None
-    tau2: str | None = None
+    mu: str | None = Field(default=None, description='Prior for the mean effect mu, such as `"Normal(0, 2.82)"`.')
+    tau: str | None = Field(
+        default=None,
+        description="Prior for the heterogeneity standard deviation tau, such as "
+        '`"HalfNormal(0.5)"`, `\'turner2015("outcome", "comparison")\'` or `"corpus:FILE"`. Give `tau` or `tau2`, not both.',
+    )
+    tau2: str | None = Field(
+        default=None, description="Prior for the heterogeneity variance tau2, in place of one for tau."
+    )
 
     @model_validator(mode="after")
     def _readable(self) -> PriorTexts:
@@ -69,64 +74,54 @@ class PriorTexts(_Strict):
 class AlternativePriors(PriorTexts):
     """Priors for a sensitivity row: for one measure and, optionally, one comparison."""
 
-    name: str
-    measure: str
-    comparison: str | None = None
+    name: str = Field(description="Label of the sensitivity analysis in the table `priors`.")
+    measure: str = Field(description="Measure to which it applies, as written in the analyses.")
+    comparison: str | None = Field(
+        default=None, description="Comparison to which it is limited; by default it applies to every comparison."
+    )
 
 
-class Options(_Strict):
-    """How effects are computed: see ``bayesmeta.effect_sizes``."""
-
-    zero_cells: str = "revman"
-    smd: str = "exact"
-    rom: str = "classical"
-    scale: str = "log"
-
-    @model_validator(mode="after")
-    def _known(self) -> Options:
-        from bayesmeta.effects.zero_cells import ZERO_CELL_RULES
-
-        for kind, name, known in (
-            ("zero-cell rule", self.zero_cells, tuple(ZERO_CELL_RULES)),
-            ("smd formula", self.smd, ("exact", "revman")),
-            ("rom formula", self.rom, ("classical", "corrected")),
-            ("scale", self.scale, ("log", "natural")),
-        ):
-            if name not in known:
-                raise ValueError(str(unknown_name(kind, name, known)))
-        return self
-
-
-class Settings(_Strict):
-    """Engines, likelihoods and what is written."""
-
-    engine: Literal["both", "quadrature", "nuts"] = "both"
-    likelihoods: tuple[Literal["normal", "arm-level"], ...] = ("normal", "arm-level")
-    level: Annotated[float, Field(gt=0, lt=1)] = 0.95
-    seed: Annotated[int, Field(ge=0)] = 1
-    tables: tuple[Literal["csv", "md", "html", "tex"], ...] = ("csv", "md", "html", "tex")
-    figures: tuple[Literal["png", "svg", "pdf"], ...] = ("png", "svg")
-    save_fits: bool = True
-
-
-class Analysis(_Strict):
+class Analysis(Strict):
     """One meta-analysis of a review."""
 
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=60)]
-    outcome: str
-    measure: str
-    data: str
-    comparison: str = ""
-    time: str = ""
-    better: Literal["lower", "higher"] | None = None
-    where: dict[str, str] = {}
-    exclude: dict[str, str] = {}
-    columns: dict[str, str] = {}
-    groups: tuple[str, str] = ("Experimental", "Control")
-    level: Annotated[float, Field(gt=0, lt=1)] | None = None
-    mid: float | None = None
-    note: str = ""
-    published: Published | None = None
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=60)] = Field(
+        description="Number of the analysis: letters, digits, `.`, `_` and `-`, at most 60. It names files, so two ids must "
+        "differ in more than upper and lower case."
+    )
+    outcome: str = Field(description="What is measured.")
+    measure: str = Field(description="Effect measure by name, such as RR or SMD.")
+    data: str = Field(description="The study table, a CSV file; its path is relative to the folder of review.toml.")
+    comparison: str = Field(default="", description="What is compared with what, for the tables.")
+    time: str = Field(default="", description="Time of measurement, for the tables.")
+    better: Literal["lower", "higher"] | None = Field(
+        default=None, description="Side of benefit. Needed for the probability of benefit and for `mid`."
+    )
+    where: dict[str, str] = Field(
+        default={}, description='Rows of the table to keep: `{ column = "value" }`. Default: all.'
+    )
+    exclude: dict[str, str] = Field(
+        default={}, description='Studies to leave out, with the reason: `{ "Trial A" = "reason" }`.'
+    )
+    columns: dict[str, str] = Field(
+        default={},
+        description='Columns of your file that are not recognized by name, and what they are: `{ "my column" = "events_e" }`.',
+    )
+    groups: tuple[str, str] = Field(
+        default=("Experimental", "Control"),
+        description="Names of the experimental and the control arm, for the figures.",
+    )
+    level: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        default=None, description="Level of the intervals of this analysis; by default that of `[settings]`."
+    )
+    mid: float | None = Field(
+        default=None,
+        description="Minimal important difference of this analysis, natural scale, taken as it is written; "
+        "by default the one under `[mid]` for its measure.",
+    )
+    note: str = Field(default="", description="A sentence under the figure.")
+    published: Published | None = Field(
+        default=None, description="The review's own pooled result, shown beside the ones computed here."
+    )
 
     @field_validator("measure")
     @classmethod
@@ -151,19 +146,29 @@ class Analysis(_Strict):
         return self
 
 
-class Review(_Strict):
+class Review(Strict):
     """A review: what to fit, and how."""
 
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=60)]
-    title: str
-    citation: str = ""
-    notice: str = ""
-    settings: Settings = Settings()
-    options: Options = Options()
-    priors: dict[str, PriorTexts] = {}
-    mid: dict[str, float] = {}
-    alternative: tuple[AlternativePriors, ...] = ()
-    analysis: Annotated[tuple[Analysis, ...], Field(min_length=1)]
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=60)] = Field(
+        description="Name of the review and of its output folder: letters, digits, `.`, `_` and `-`, at most 60."
+    )
+    title: str = Field(description="Heading of the tables.")
+    citation: str = Field(default="", description="Where the review was published.")
+    notice: str = Field(default="", description="A sentence repeated under every table and figure.")
+    settings: Settings = Field(default=Settings(), description="Engines, likelihoods and files to write.")
+    options: Options = Field(default=Options(), description="How effects are computed from the data.")
+    priors: dict[str, PriorTexts] = Field(
+        default={}, description="Priors by measure, on the model scale: `[priors.RR]`, `[priors.SMD]` and so on."
+    )
+    mid: dict[str, float] = Field(
+        default={},
+        description="Minimal important difference by measure, natural scale: `RR = 0.8`. "
+        "Ratios are turned to the side of benefit of each analysis, so that 0.8 serves as 1.25 where higher is better.",
+    )
+    alternative: tuple[AlternativePriors, ...] = Field(
+        default=(), description="Sensitivity analyses with other priors."
+    )
+    analysis: Annotated[tuple[Analysis, ...], Field(min_length=1)] = Field(description="The meta-analyses to fit.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Review:

@@ -17,7 +17,7 @@ def python(*arguments, **options):
     )  # fmt: skip
 
 
-HEAVY = ("pymc", "pytensor", "nutpie", "arviz", "matplotlib", "pandas", "xarray", "scipy.stats", "great_tables")
+HEAVY = ("pymc", "pytensor", "nutpie", "arviz", "matplotlib", "pandas", "xarray", "scipy.stats")
 
 WHAT_WAS_IMPORTED = """
 import sys

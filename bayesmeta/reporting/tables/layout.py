@@ -1,12 +1,10 @@
-"""A table of text as a value, laid out once for every format, and its CSV and Markdown.
+"""A table of text as a value, laid out once for every format.
 
 Nothing is computed or rounded here. Every renderer is deterministic: the same table gives the same bytes.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -111,64 +109,3 @@ def lay_out(table: Table) -> Layout:
         numeric=tuple(j > 0 and _is_numeric(list(column)) for j, column in enumerate(columns)),
         notes=tuple(notes + [("", plain(text)) for text in table.notes if text and text != table.notice]),
     )
-
-
-def to_csv(table: Table) -> str:
-    """Write the table as CSV, its last column ``Note`` holding the row's note and the table's notice.
-
-    Returns
-    -------
-    str
-        UTF-8 text, comma separated, lines ending in a line feed, one header line and nothing beneath the rows.
-    """
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    names = [str(name) for name in table.frame.columns]
-    kept = [i for i, name in enumerate(names) if name != NOTE]
-    notice = table.notice or " ".join(note.rstrip(".") + "." for note in table.notes)
-    writer.writerow([*(names[i] for i in kept), NOTE])
-    for record in table.frame.itertuples(index=False, name=None):
-        cells = [plain(value) for value in record]
-        own = cells[names.index(NOTE)] if NOTE in names else ""
-        joined = f"{own.rstrip('.')}. {notice}" if own and notice else own or notice
-        writer.writerow([*(cells[i] for i in kept), plain(joined)])
-    return stream.getvalue()
-
-
-def _markdown_cell(text: str) -> str:
-    escaped = re.sub(r"([\\`*_<>|~$])", r"\\\1", text).replace("](", "]\\(")
-    return re.sub(r"&(?=#?\w+;)", "&amp;", escaped)
-
-
-def _markdown_item(text: str) -> str:
-    """Escape also what would begin a heading or a list inside a list."""
-    return re.sub(r"^(\d+(?=[.)])|(?=[#+-]))", r"\1\\", _markdown_cell(text))
-
-
-def to_markdown(table: Table) -> str:
-    """Write the table as a GitHub pipe table, groups as bold rows, notes as a list beneath.
-
-    Returns
-    -------
-    str
-        UTF-8 Markdown. Numbers keep the ASCII minus, so that they can be copied into a program.
-    """
-    layout = lay_out(table)
-
-    def line(cells: list[str]) -> str:
-        return "| " + " | ".join(cells) + " |"
-
-    lines = [f"**{_markdown_cell(plain(table.caption))}**", ""] if table.caption else []
-    lines.append(line([_markdown_cell(header) for header in layout.headers]))
-    lines.append(line(["---:" if numeric else ":---" for numeric in layout.numeric]))
-    for group, rows in layout.sections:
-        if group is not None:
-            lines.append(line([f"**{_markdown_cell(group)}**" if group else "", *[""] * (len(layout.headers) - 1)]))
-        for mark, (first, *others) in rows:
-            superscript = f"<sup>{mark}</sup>" if mark else ""
-            lines.append(line([_markdown_cell(first) + superscript, *map(_markdown_cell, others)]))
-    lines += [""] if layout.notes else []
-    for mark, text in layout.notes:
-        body = _markdown_cell(text) if mark else _markdown_item(text)
-        lines.append(f"- **{body}**" if mark == "!" else f"- <sup>{mark}</sup> {body}" if mark else f"- {body}")
-    return "\n".join(lines) + "\n"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bayesmeta.errors import DataError, SpecError, unknown_name
-from bayesmeta.reporting.labels import MEASURE_NAMES, RATIOS
+from bayesmeta.reporting.labels import abbreviations, has_ratio
 from bayesmeta.reporting.numbers import count, estimate, interval, is_missing, number, percent, probability
 from bayesmeta.reporting.tables.layout import NOTE
 from bayesmeta.results.methods import bayesian_parts, method_label
@@ -197,15 +197,13 @@ def main_notes(results: pandas.DataFrame, *, bayes: str | None = None, level: fl
     analyses = _analyses(results)
     _check_bayes(analyses, bayes)
     measures = list(dict.fromkeys(filter(None, (analysis.first("measure") for analysis in analyses))))
-    ratios = bool(set(measures) & RATIOS)
     shown = f"{100 * level:g}%"
-    abbreviations = [f"{name}: {MEASURE_NAMES[name]}" for name in measures if name in MEASURE_NAMES]
     notes = [
         f"Estimates with {shown} confidence intervals; Bayesian: posterior median with {shown} credible interval. "
         "A blank cell: not reported or not estimable.",
-        "; ".join([*abbreviations, "k: studies pooled", "N: participants", "HK: Hartung-Knapp"]) + ".",
+        "; ".join([*abbreviations(measures), "k: studies pooled", "N: participants", "HK: Hartung-Knapp"]) + ".",
         f"τ: between-study standard deviation, posterior median with {shown} credible interval"
-        + (", on the log scale for ratios" if ratios else "")
+        + (", on the log scale for ratios" if has_ratio(measures) else "")
         + f". I²: from DerSimonian-Laird. Prediction interval: {shown}, Bayesian, for the effect in a new study. "
         "P(benefit): posterior probability that the effect favours the experimental arm.",
     ]

@@ -81,10 +81,12 @@ def run_collection(
         As for ``find_sources``.
     out : str or path
         Where to write.
-    engine, only, figures, progress, scheduler, fresh, priors
+    engine, only, figures, progress
         As for ``run_review``; ``only`` names analyses of any of the reviews.
     jobs : int, optional
         Processes to spread the analyses over; None: one a core, or 1 where a review is sampled with NUTS, which uses the cores itself.
+    scheduler, fresh, priors
+        As for ``run_review``.
 
     Returns
     -------

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bayesmeta.reporting.numbers import count, interval, percent, significant
 from bayesmeta.reporting.tables import write as tables
-from bayesmeta.reporting.tables.write import Table
+from bayesmeta.reporting.tables.layout import Table
 from bayesmeta.reviews.collection.counts import COLUMNS, METHODS, QUANTILES, CorpusSummary
 from bayesmeta.reviews.collection.read_corpus import CorpusPrior
 

@@ -8,7 +8,7 @@ from bayesmeta.effects.compute import MEASURES
 from bayesmeta.reporting.figures.rows import ForestStudy, ForestSummary
 from bayesmeta.reporting.figures.tau import tau_plot
 from bayesmeta.reporting.numbers import count, estimate, number, percent, pvalue
-from bayesmeta.reporting.tables.write import METHOD_LABELS
+from bayesmeta.results.methods import METHOD_LABELS
 from bayesmeta.reviews.analysis import AnalysisResult
 from bayesmeta.reviews.spec import Analysis, Review
 

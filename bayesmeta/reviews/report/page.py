@@ -7,7 +7,7 @@ import re
 from html import escape
 from pathlib import Path
 
-from bayesmeta.reporting.tables.write import to_html
+from bayesmeta.reporting.tables.html import STYLE, table_element
 from bayesmeta.reviews.folder import load_run
 from bayesmeta.reviews.report.figures import forest_of, tau_of
 from bayesmeta.reviews.report.tables import review_tables
@@ -18,8 +18,7 @@ _STYLE = """
 body { font-family: system-ui, sans-serif; color: #1a1a1a; max-width: 90rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; border-bottom: 1px solid #ccc; }
 .notice { border-left: 4px solid #b45309; background: #fff7ed; padding: .6rem 1rem; }
-.table { overflow-x: auto; } td.gt_row { vertical-align: top !important; }
-td.gt_right, .interval { white-space: nowrap; } td .interval { display: block; }
+.table { overflow-x: auto; } .table td .interval { display: block; }
 figure { margin: 1rem 0; } figure svg { max-width: 100%; height: auto; }
 details { margin: 1rem 0; } summary { cursor: pointer; font-weight: 600; } nav a { margin-right: 1rem; }
 @media print { details { display: block; } nav { display: none; } }
@@ -48,9 +47,7 @@ def write_report(out: str | os.PathLike[str]) -> Path:
     folder = Path(out)
     review, results = load_run(folder)
     known = {analysis.id: analysis for analysis in review.analysis}
-    tables = {
-        name: _table_body(to_html(table, table_id=name)) for name, table in review_tables(review, results).items()
-    }
+    tables = {name: table_element(table, table_id=name) for name, table in review_tables(review, results).items()}
     sections = []
     for result in results:
         if not result.studies:
@@ -72,7 +69,7 @@ def write_report(out: str | os.PathLike[str]) -> Path:
     page = (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(review.title)}</title><style>{_STYLE}</style></head><body><h1>{escape(review.title)}</h1>"
+        f"<title>{escape(review.title)}</title><style>{STYLE}\n{_STYLE}</style></head><body><h1>{escape(review.title)}</h1>"
         f"<p>{escape(review.citation)}</p>{notice}<nav>{links}</nav>"
         f'<div class="table">{tables.get("main", "")}</div>{more}{"".join(sections)}</body></html>\n'
     )
@@ -81,12 +78,6 @@ def write_report(out: str | os.PathLike[str]) -> Path:
 
 def _heading(analysis: Analysis) -> str:
     return f"{analysis.id} {analysis.outcome}" + (f", {analysis.time}" if analysis.time else "")
-
-
-def _table_body(page: str) -> str:
-    """Take a table with its styles out of its own page."""
-    found = re.search(r"<body[^>]*>(.*)</body>", page, re.DOTALL)
-    return found.group(1) if found else page
 
 
 def _apart(figures: list[str], analysis_id: str) -> list[str]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from bayesmeta.cochrane.reproduce import DIFFERS, NOT_COMPUTED, reproduce_pooled, reproduce_studies
 from bayesmeta.cochrane.review import CochraneReview
 from bayesmeta.reporting.numbers import count, estimate, number
-from bayesmeta.reporting.tables.write import Table, write
+from bayesmeta.reporting.tables.layout import Table
+from bayesmeta.reporting.tables.write import write
 
 if TYPE_CHECKING:
     import pandas as pd

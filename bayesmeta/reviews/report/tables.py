@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bayesmeta.reporting.numbers import estimate, interval, number, probability, significant
+from bayesmeta.reporting.tables.layout import Table
+from bayesmeta.reporting.tables.results import comparison_table, main_notes, main_table
 from bayesmeta.reporting.tables.studies import study_table
-from bayesmeta.reporting.tables.write import Table, comparison_table, main_notes, main_table, method_label
-from bayesmeta.results.methods import bayesian_parts
+from bayesmeta.results.methods import bayesian_parts, method_label
 from bayesmeta.reviews.analysis import AnalysisResult
 from bayesmeta.reviews.spec import Review
 

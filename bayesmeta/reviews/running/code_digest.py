@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).resolve().parents[2]
 #: what makes results: subpackages and single files, paths in the package's folder
 MAKES_RESULTS = (
     "errors.py", "modeling.py", "data", "support", "studies", "effects", "frequentist", "model", "engines", "cochrane",
-    "posterior", "results", "checks", "certainty", "networks", "reviews/spec.py", "reviews/analysis.py", "reviews/import_cochrane.py",
+    "posterior", "results", "checks", "certainty", "networks", "reviews/spec.py", "reviews/settings.py", "reviews/analysis.py", "reviews/import_cochrane.py",
 )  # fmt: skip
 #: what shows results: a change here writes tables, figures and files again, and fits nothing again
 SHOWS_RESULTS = (

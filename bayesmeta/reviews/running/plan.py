@@ -188,7 +188,7 @@ def tables_made_from(review: Review, ledger: Ledger, there: list[str]) -> dict[s
     return {
         "results": digest(results),
         "review": digest(shown),
-        "version": digest([code_digest(shown=True), known["pandas"], _version("great-tables"), _version("pyarrow")]),
+        "version": digest([code_digest(shown=True), known["pandas"], _version("pyarrow")]),
     }
 
 

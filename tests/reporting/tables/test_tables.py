@@ -13,20 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bayesmeta.errors import DataError, SpecError
+from bayesmeta.reporting.tables.csv import to_csv
+from bayesmeta.reporting.tables.html import to_html
+from bayesmeta.reporting.tables.latex import to_latex
+from bayesmeta.reporting.tables.layout import Table
+from bayesmeta.reporting.tables.markdown import to_markdown
+from bayesmeta.reporting.tables.results import comparison_table, main_notes, main_table
 from bayesmeta.reporting.tables.studies import study_table
-from bayesmeta.reporting.tables.write import (
-    METHOD_LABELS,
-    Table,
-    comparison_table,
-    main_notes,
-    main_table,
-    method_label,
-    to_csv,
-    to_html,
-    to_latex,
-    to_markdown,
-    write,
-)
+from bayesmeta.reporting.tables.write import write
+from bayesmeta.results.methods import METHOD_LABELS, method_label
 
 NOTICE = "Study data reconstructed to agree with the published pooled results; not for inference about PIP."
 # No surrogates: files.write_text refuses them. Everything else may stand in a study's name.
@@ -264,7 +259,7 @@ class Reader(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.ids += [value for name, value in attrs if name == "id"]
-        if tag not in {"meta", "br", "link"}:
+        if tag not in {"meta", "br", "link", "col"}:
             self.open.append(tag)
         if tag == "tr":
             self.rows.append([])

@@ -1,0 +1,86 @@
+"""The tables ``[settings]`` and ``[options]`` of review.toml."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from bayesmeta.effects.measures import MEASURES
+from bayesmeta.errors import unknown_name
+from bayesmeta.reporting.tables.formats import TABLE_FORMATS
+
+
+class Strict(BaseModel):
+    """Base of every table of review.toml: an unknown key is an error, and values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Options(Strict):
+    """How effects are computed: see ``bayesmeta.effect_sizes``."""
+
+    zero_cells: str = Field(
+        default="revman",
+        description="What is added to studies with an empty cell before an effect is computed: "
+        '`"revman"`, `"metafor"`, `"metafor_drop00"`, `"all"` or `"none"`.',
+    )
+    smd: str = Field(
+        default="exact",
+        description='Formula of the standardized mean difference: `"exact"` (Hedges\' g as in metafor) or `"revman"`.',
+    )
+    rom: str = Field(
+        default="classical",
+        description='Formula of the ratio of means: `"classical"`, or `"corrected"` for the bias of small samples.',
+    )
+    scale: str = Field(
+        default="log",
+        description='How ready-made ratios are written in the data: `"log"` (their logarithms) or `"natural"`.',
+    )
+
+    @model_validator(mode="after")
+    def _known(self) -> Options:
+        from bayesmeta.effects.zero_cells import ZERO_CELL_RULES
+
+        for kind, name, known in (
+            ("zero-cell rule", self.zero_cells, tuple(ZERO_CELL_RULES)),
+            ("smd formula", self.smd, tuple(MEASURES["SMD"].formulas)),
+            ("rom formula", self.rom, tuple(MEASURES["ROM"].formulas)),
+            ("scale", self.scale, ("log", "natural")),
+        ):
+            if name not in known:
+                raise ValueError(str(unknown_name(kind, name, known)))
+        return self
+
+
+class Settings(Strict):
+    """Engines, likelihoods and what is written."""
+
+    engine: Literal["both", "quadrature", "nuts"] = Field(
+        default="both",
+        description="Engine of the Bayesian fits: quadrature, NUTS, or both with a comparison of the two.",
+    )
+    likelihoods: tuple[Literal["normal", "arm-level"], ...] = Field(
+        default=("normal", "arm-level"),
+        description="Likelihoods to fit. Arm-level means binomial for RR and OR, Poisson for IRR and noncentral t for SMD.",
+    )
+    level: Annotated[float, Field(gt=0, lt=1)] = Field(default=0.95, description="Level of all intervals.")
+    seed: Annotated[int, Field(ge=0)] = Field(default=1, description="Seed of the samplers.")
+    tables: tuple[str, ...] = Field(
+        default=tuple(TABLE_FORMATS),
+        description=f"File formats of the tables: any of {', '.join(f'`"{name}"`' for name in TABLE_FORMATS)}.",
+    )
+    figures: tuple[Literal["png", "svg", "pdf"], ...] = Field(
+        default=("png", "svg"), description="File formats of the figures."
+    )
+    save_fits: bool = Field(
+        default=True, description="Whether NUTS posteriors are kept in the folder `fits`, as netCDF."
+    )
+
+    @field_validator("tables")
+    @classmethod
+    def _known_formats(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in TABLE_FORMATS:
+                raise ValueError(str(unknown_name("table format", name, TABLE_FORMATS)))
+        return names
