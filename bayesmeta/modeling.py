@@ -1,8 +1,38 @@
-"""What a PyMC model file needs: the one module of this package that model files import.
+"""Parts for PyMC model files: the one module of this package that a model file imports.
 
-A model file defines ``build(data, priors)``, which returns a ``pymc.Model`` with variables ``mu``, ``tau`` and ``theta`` (dims
-``study``). It may declare ``MEASURES`` and ``LIKELIHOODS``, the effect measures and likelihoods it treats, and ``PADDED = True``, that it
-ignores rows with ``included == 0``. The files in ``models/`` are examples.
+A model file is a Python file with a function ``build(data, priors)`` that returns a ``pymc.Model`` with the variables ``mu``, ``tau``
+(scalars) and ``theta`` (dims ``study``), all on the model scale (log for ratios). Three names of the file are optional: ``MEASURES`` and
+``LIKELIHOODS`` list the effect measures and the likelihoods it treats (default: every measure, the normal likelihood), and
+``PADDED = True`` declares that it takes all its numbers through ``add_data``, ``add_priors`` and ``add_baseline`` and multiplies each
+study's log likelihood by ``included``; it is then compiled once for many analyses. The first line of its docstring is its summary.
+
+A model with a t distributed likelihood, so that single outlying estimates count less, ``robust.py``::
+
+    \"\"\"Random-effects model for ready-made estimates with t distributed errors.\"\"\"
+
+    import pymc as pm
+
+    from bayesmeta.modeling import ModelData, Priors, add_data, add_priors, add_study_effects, run_as_script
+
+    LIKELIHOODS = ("normal",)
+    PADDED = True
+
+
+    def build(data: ModelData, priors: Priors) -> pm.Model:
+        with pm.Model(coords={"study": data.labels}) as model:
+            columns = add_data(data)
+            mu, tau = add_priors(priors)
+            theta = add_study_effects(mu, tau, columns)
+            error = pm.StudentT.dist(nu=4, mu=theta, sigma=columns["se"])
+            pm.Potential("log_likelihood", columns["included"] * pm.logp(error, columns["effect"]))
+        return model
+
+
+    if __name__ == "__main__":
+        run_as_script(__file__)
+
+``python robust.py studies.csv`` fits it, and so does ``bayesmeta.fit("studies.csv", model="robust.py")``. ``ModelData`` lists the columns
+of each likelihood. The files in ``models/`` are further examples.
 """
 
 from __future__ import annotations
@@ -35,12 +65,15 @@ __all__ = [
 
 
 def run_as_script(path: str | os.PathLike[str]) -> None:
-    """Fit the model in a file to the data named on the command line: ``python models/binary_rr.py studies.csv``.
+    """Fit the model in a file to the table of studies named on the command line: ``python models/binary_rr.py studies.csv``.
+
+    NUTS fits the model; its summary is printed, and a comparison with quadrature for the usual model of the same likelihood. ``--help``
+    lists the options. The process ends with the exit code of the command.
 
     Parameters
     ----------
     path : str or path
-        The model file, usually ``__file__``.
+        Path of the model file, usually ``__file__``.
     """
-    # loaded by name: model files must not import the command line when they are only read
+    # imported by name: reading a model file must not import the command line
     import_module("bayesmeta.cli.fit").run_model_file(os.fspath(path))

@@ -1,19 +1,26 @@
 """Random-effects model for the odds ratio, with the binomial or the normal likelihood.
 
-Normal likelihood (``normal``): the log odds ratio y_i ~ Normal(theta_i, v_i), as in ``generic_normal``.
+The effect theta_i of study i is its log odds ratio, experimental over control:
 
-Arm-level likelihood (``binomial``): the events themselves, without continuity corrections,
+    theta_i ~ Normal(mu, tau^2)
+    mu, tau ~ the priors given
 
-    r_ei ~ Binomial(n_ei, p_ei),  logit p_ei = a_i + theta_i/2
-    r_ci ~ Binomial(n_ci, p_ci),  logit p_ci = a_i - theta_i/2
-    a_i ~ Normal(0, 10^2) or the baseline prior given
+Likelihood ``binomial`` (default for arm-level data), the events themselves without continuity corrections:
 
-so the arms are treated alike, and arms without events (or with nothing but events) are data like any other.
+    r_ei ~ Binomial(n_ei, p_ei),  logit p_ei = a_i + theta_i / 2
+    r_ci ~ Binomial(n_ci, p_ci),  logit p_ci = a_i - theta_i / 2
+    a_i ~ Normal(0, 10^2), or the baseline prior given
 
-    theta_i ~ Normal(mu, tau^2);  mu, tau ~ the priors given
+The baseline a_i is the mean of the logits of the arms. So the arms are treated alike, and arms without events (or with events only) need
+no special treatment.
 
-Reference: Smith, Spiegelhalter and Thomas (1995), Stat Med 14:2685-2699; symmetric in the arms as in Jackson et al. (2018), Stat Med
-37:1059-1085, model 4.
+Likelihood ``normal``: the log odds ratio y_i ~ Normal(theta_i, se_i^2), as in ``generic_normal``.
+
+Data columns: ``events_e`` (r_ei), ``n_e``, ``events_c`` (r_ci), ``n_c`` and ``log_coefficient``, the log of both binomial coefficients;
+those of ``generic_normal`` for the normal likelihood.
+
+References: Smith, Spiegelhalter and Thomas (1995), Stat Med 14:2685-2699; symmetric in the arms as model 4 of Jackson et al. (2018), Stat
+Med 37:1059-1085.
 """
 
 import pymc as pm
@@ -35,14 +42,14 @@ PADDED = True
 
 
 def build(data: ModelData, priors: Priors) -> pm.Model:
-    """Build the model; data columns ``events_e n_e events_c n_c``, or those of ``generic_normal``."""
+    """Return the PyMC model of one analysis."""
     if data.likelihood == "normal":
         return load_model("generic_normal").build(data, priors)
     with pm.Model(coords={"study": data.labels}) as model:
         columns = add_data(data)
         mu, tau = add_priors(priors)
         theta = add_study_effects(mu, tau, columns)
-        logit = add_baseline(data, priors)  # mid_logit
+        logit = add_baseline(data, priors)  # variable "mid_logit": a_i
         in_e, in_c = logit + 0.5 * theta, logit - 0.5 * theta
         log_density = (
             columns["log_coefficient"]

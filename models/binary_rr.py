@@ -1,17 +1,26 @@
 """Random-effects model for the risk ratio, with the normal or the binomial likelihood.
 
-Normal likelihood (``normal``): the log risk ratio y_i ~ Normal(theta_i, v_i), as in ``generic_normal``.
+The effect theta_i of study i is its log risk ratio, experimental over control:
 
-Arm-level likelihood (``binomial``): the events themselves, without continuity corrections,
+    theta_i ~ Normal(mu, tau^2)
+    mu, tau ~ the priors given
+
+Likelihood ``binomial`` (default for arm-level data), the events themselves without continuity corrections:
 
     r_ei ~ Binomial(n_ei, p_ei),  r_ci ~ Binomial(n_ci, p_ci),  theta_i = log p_ei - log p_ci
-    logit of the larger of the two risks ~ Normal(0, 10^2) or the baseline prior given;  the smaller is exp(-|theta_i|) times it
+    logit max(p_ei, p_ci) = a_i,  min(p_ei, p_ci) = exp(-|theta_i|) max(p_ei, p_ci)
+    a_i ~ Normal(0, 10^2), or the baseline prior given
 
-so theta_i is unrestricted, the arms are treated alike, no risk can pass 1, and arms without events (or with nothing but
-events) are data like any other. The baseline prior is wide on the logit scale because one flat in the risk itself would
-tilt the likelihood of theta when events are rare.
+The baseline a_i is the logit of the larger risk. So theta_i is unrestricted, the arms are treated alike, no risk can exceed 1, and arms
+without events (or with events only) need no special treatment. The baseline prior is wide on the logit scale, because a prior flat in
+the risk itself would shift the likelihood of theta_i when events are rare.
 
-    theta_i ~ Normal(mu, tau^2);  mu, tau ~ the priors given
+Likelihood ``normal``: the log risk ratio y_i ~ Normal(theta_i, se_i^2), as in ``generic_normal``.
+
+Data columns: ``events_e`` (r_ei), ``n_e``, ``events_c`` (r_ci), ``n_c`` and ``log_coefficient``, the log of both binomial coefficients;
+those of ``generic_normal`` for the normal likelihood.
+
+Reference: Warn, Thompson and Spiegelhalter (2002), Stat Med 21:1601-1623, who take the control risk as baseline and truncate theta_i.
 """
 
 import pymc as pm
@@ -34,19 +43,20 @@ PADDED = True
 
 
 def build(data: ModelData, priors: Priors) -> pm.Model:
-    """Build the model; data columns ``events_e n_e events_c n_c``, or those of ``generic_normal``."""
+    """Return the PyMC model of one analysis."""
     if data.likelihood == "normal":
         return load_model("generic_normal").build(data, priors)
     with pm.Model(coords={"study": data.labels}) as model:
         columns = add_data(data)
         mu, tau = add_priors(priors)
         theta = add_study_effects(mu, tau, columns)
-        logit = add_baseline(data, priors)  # logit_larger_risk
+        logit = add_baseline(data, priors)  # variable "logit_larger_risk": a_i
 
-        # logs of the two risks and of their complements, each written so that it keeps its digits
+        # log risks and log complements, each in the form that loses no digits
         up = theta > 0
         larger, not_larger = -pm.math.softplus(-logit), -pm.math.softplus(logit)
         smaller = larger - pm.math.abs(theta)
+        # bound for the gradient of log(1 - smaller risk), well above the odds that the data allow
         odds_e, odds_c = (
             (columns[f"events_{arm}"] + 1) / (columns[f"n_{arm}"] - columns[f"events_{arm}"] + 1) for arm in ("e", "c")
         )

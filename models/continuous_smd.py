@@ -1,17 +1,22 @@
 """Random-effects model for the standardized mean difference, with the normal or the noncentral t likelihood.
 
-Normal likelihood (``normal``): Hedges' g_i ~ Normal(theta_i, v_i), as in ``generic_normal``.
+The effect theta_i of study i is its standardized mean difference, experimental minus control:
 
-Arm-level likelihood (``nct``): the t statistic of study i is noncentral t distributed,
+    theta_i ~ Normal(mu, tau^2)
+    mu, tau ~ the priors given
 
-    t_i = d_i sqrt(n~_i),    n~_i = n_e n_c / (n_e + n_c),    d_i = (mean_e - mean_c) / pooled SD
-    t_i ~ noncentral t(df_i = n_e + n_c - 2, ncp_i = theta_i sqrt(n~_i))
+Likelihood ``nct`` (noncentral t), exact for normal outcomes of equal variance (no small-sample correction, no variance formula):
 
-exactly, for normal outcomes of equal variance; no small-sample correction and no variance formula is needed. It is written
-with the sampling variance of the pooled SD as a latent variable: V_i ~ ChiSquared(df_i), w_i = sqrt(V_i / df_i) and
-t_i | V_i ~ Normal(ncp_i / w_i, 1 / w_i^2).
+    t_i ~ noncentral t(df_i = n_e + n_c - 2, noncentrality theta_i sqrt(n~_i)),  n~_i = n_e n_c / (n_e + n_c)
+    t_i = d_i sqrt(n~_i),  d_i = (mean_e - mean_c) / pooled SD
 
-    theta_i ~ Normal(mu, tau^2);  mu, tau ~ the priors given
+It is written with the sampling variance of the pooled SD as a latent variable chi2_i:
+
+    chi2_i ~ ChiSquared(df_i),  w_i = sqrt(chi2_i / df_i),  t_i ~ Normal(theta_i sqrt(n~_i) / w_i, 1 / w_i^2)
+
+Likelihood ``normal``: Hedges' g_i ~ Normal(theta_i, se_i^2), as in ``generic_normal``.
+
+Data columns: ``t``, ``df`` and ``root_n`` = sqrt(n~); those of ``generic_normal`` for the normal likelihood.
 
 Reference: Hedges (1981), J Educ Stat 6:107-128.
 """
@@ -26,7 +31,7 @@ PADDED = True
 
 
 def build(data: ModelData, priors: Priors) -> pm.Model:
-    """Build the model; data columns ``t``, ``df`` and ``root_n`` = sqrt(n~), or those of ``generic_normal``."""
+    """Return the PyMC model of one analysis."""
     if data.likelihood == "normal":
         return load_model("generic_normal").build(data, priors)
     with pm.Model(coords={"study": data.labels}) as model:

@@ -1,11 +1,12 @@
 """Random-effects model for ready-made estimates: the normal-normal hierarchical model.
 
-    y_i     ~ Normal(theta_i, se_i^2)      the estimate of study i, its standard error taken as known
-    theta_i ~ Normal(mu, tau^2)            the effect in study i
+    y_i ~ Normal(theta_i, se_i^2)      the estimate of study i, with its standard error taken as known
+    theta_i ~ Normal(mu, tau^2)        the effect in study i
     mu, tau ~ the priors given
 
-Any effect measure on its model scale (ratios logged). theta_i is sampled in coordinates in which it is independent of mu and tau given
-the data (see ``bayesmeta.modeling.add_study_effects``), which changes nothing in the model. Rows with ``included == 0`` are padding.
+It serves any effect measure, on the model scale (log for ratios).
+
+Data columns: ``effect`` (y_i) and ``se`` (se_i), model scale.
 
 Reference: Higgins, Thompson and Spiegelhalter (2009), J R Stat Soc A 172:137-159.
 """
@@ -20,7 +21,7 @@ PADDED = True
 
 
 def build(data: ModelData, priors: Priors) -> pm.Model:
-    """Build the model; data columns ``effect`` and ``se``, on the model scale."""
+    """Return the PyMC model of one analysis."""
     with pm.Model(coords={"study": data.labels}) as model:
         columns = add_data(data)
         mu, tau = add_priors(priors)

@@ -1,17 +1,25 @@
 """Random-effects model for the incidence rate ratio, with the Poisson or the normal likelihood.
 
-Normal likelihood (``normal``): the log rate ratio y_i ~ Normal(theta_i, v_i), as in ``generic_normal``.
+The effect theta_i of study i is its log rate ratio, experimental over control:
 
-Arm-level likelihood (``poisson``): the events themselves in t_ei and t_ci of person-time, without continuity corrections,
+    theta_i ~ Normal(mu, tau^2)
+    mu, tau ~ the priors given
 
-    r_ei ~ Poisson(t_ei exp(a_i + theta_i/2)),  r_ci ~ Poisson(t_ci exp(a_i - theta_i/2))
-    a_i ~ Normal(0, 10^2) or the baseline prior given, on the log of events per unit of the time given
+Likelihood ``poisson`` (default for arm-level data), the events in t_ei and t_ci of person-time, without continuity corrections:
 
-so the arms are treated alike, and arms without events are data like any other.
+    r_ei ~ Poisson(t_ei exp(a_i + theta_i / 2))
+    r_ci ~ Poisson(t_ci exp(a_i - theta_i / 2))
+    a_i ~ Normal(0, 10^2), or the baseline prior given
 
-    theta_i ~ Normal(mu, tau^2);  mu, tau ~ the priors given
+The baseline a_i is the mean of the log rates of the arms, in events per unit of the person-time given. So the arms are treated alike, and
+arms without events need no special treatment.
 
-Reference: Stijnen, Hamza and Ozdemir (2010), Stat Med 29:3046-3067, with the baselines given a prior instead of conditioned on.
+Likelihood ``normal``: the log rate ratio y_i ~ Normal(theta_i, se_i^2), as in ``generic_normal``.
+
+Data columns: ``events_e`` (r_ei), ``time_e`` (t_ei), ``events_c`` (r_ci), ``time_c`` (t_ci) and ``log_coefficient``, the log of the factors
+t^r / r! of both arms; those of ``generic_normal`` for the normal likelihood.
+
+Reference: Stijnen, Hamza and Ozdemir (2010), Stat Med 29:3046-3067, with priors for the baselines instead of conditioning on the events.
 """
 
 import pymc as pm
@@ -33,14 +41,14 @@ PADDED = True
 
 
 def build(data: ModelData, priors: Priors) -> pm.Model:
-    """Build the model; data columns ``events_e time_e events_c time_c``, or those of ``generic_normal``."""
+    """Return the PyMC model of one analysis."""
     if data.likelihood == "normal":
         return load_model("generic_normal").build(data, priors)
     with pm.Model(coords={"study": data.labels}) as model:
         columns = add_data(data)
         mu, tau = add_priors(priors)
         theta = add_study_effects(mu, tau, columns)
-        log_rate = add_baseline(data, priors)  # mid_log_rate
+        log_rate = add_baseline(data, priors)  # variable "mid_log_rate": a_i
         in_e, in_c = log_rate + 0.5 * theta, log_rate - 0.5 * theta
         log_density = (
             columns["log_coefficient"]

@@ -20,7 +20,7 @@ import numpy as np
 import bayesmeta as bm
 from bayesmeta.calibration.simulate import Trials, cochrane_sizes, draw_effects, draw_trials
 from bayesmeta.effects.compute import effects_from_arrays
-from bayesmeta.engines.arm_level import study_table as tabulation
+from bayesmeta.engines.arm_level import study_table
 from bayesmeta.posterior.fit_many import fit_many
 
 REVIEWS = Path(__file__).resolve().parent.parent / "reviews"
@@ -52,7 +52,7 @@ def rows(repeats: int, nuts: bool, pip: bool, out: str) -> Iterator[Row]:
     yield "compare, every method, 13 trials of counts", "< 300 ms", repeats, lambda: bm.compare(effects)
 
     def counts() -> bm.Posterior:
-        tabulation.forget()
+        study_table.clear_tables()
         return bm.fit(effects, likelihood="binomial", engine="quadrature")
 
     yield "binomial quadrature fit, 13 trials", "< 100 ms", repeats, counts

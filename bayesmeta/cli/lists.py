@@ -25,8 +25,8 @@ def priors(
     ] = None,
 ) -> None:
     """List the prior families, or the rows of an empirical prior."""
-    from bayesmeta.model.priors.distribution import FAMILIES
     from bayesmeta.model.priors.empirical import EMPIRICAL, empirical_entries
+    from bayesmeta.model.priors.families import FAMILIES
 
     if table is None:
         for name, family in FAMILIES.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy import stats
 from scipy.integrate import quad
 from scipy.special import expit
 
+import bayesmeta.modeling
 from bayesmeta.effects.compute import effect_sizes, effects_from_arrays
 from bayesmeta.engines.nuts.blocks import data_values
 from bayesmeta.engines.nuts.model_files import available_models, default_model, load_model, model_folder
@@ -73,13 +75,13 @@ class Evaluated:
         import pytensor
 
         self.names = [variable.name for variable in model.value_vars]
-        wanted = [model.logp()]
+        outputs = [model.logp()]
         shown = [model[name] for name in ("mu", "tau", "theta") if name in model.named_vars]
-        wanted += model.replace_rvs_by_values(shown)
+        outputs += model.replace_rvs_by_values(shown)
         if gradient:
-            wanted.append(model.dlogp())
+            outputs.append(model.dlogp())
         # Python's own loops: compiling would take longer than all the evaluations
-        self._call = pytensor.function(model.value_vars, wanted, mode="FAST_COMPILE")
+        self._call = pytensor.function(model.value_vars, outputs, mode="FAST_COMPILE")
 
     def __call__(self, **point):
         logp, *rest = self._call(*(np.asarray(point[name], dtype=float) for name in self.names))
@@ -125,7 +127,7 @@ def test_normal_model_is_the_hierarchical_model(name):
     assert model.named_vars_to_dims["theta"] == ("study",)
     assert {variable.name for variable in model.free_RVs} == {"mu", "tau", "z"}
     evaluate = Evaluated(model)
-    found, wanted = [], []
+    found, expected = [], []
     for point in points(3, 4):
         logp, mu, tau, theta = evaluate(**point)
         assert (mu, tau) == pytest.approx((point["mu"], np.exp(point["tau_log__"])))
@@ -133,8 +135,8 @@ def test_normal_model_is_the_hierarchical_model(name):
         np.testing.assert_allclose(theta, expected_theta, rtol=1e-12)
         likelihood = stats.norm.logpdf(data.columns["effect"], theta, data.columns["se"]).sum()
         found.append(logp)
-        wanted.append(prior_density(point) + effects + likelihood)
-    assert_same_density(found, wanted)
+        expected.append(prior_density(point) + effects + likelihood)
+    assert_same_density(found, expected)
 
 
 def test_binomial_model_is_the_hierarchical_model():
@@ -143,7 +145,7 @@ def test_binomial_model_is_the_hierarchical_model():
     assert {variable.name for variable in model.free_RVs} == {"mu", "tau", "z", "logit_larger_risk"}
     assert model.named_vars_to_dims["logit_larger_risk"] == ("study",)
     evaluate = Evaluated(model)
-    found, wanted = [], []
+    found, expected = [], []
     draw_logit = ("logit_larger_risk", lambda rng, size: rng.normal(-0.5, 2, size))
     for point in points(3, 5, [draw_logit]):
         logp, mu, tau, theta = evaluate(**point)
@@ -160,8 +162,8 @@ def test_binomial_model_is_the_hierarchical_model():
         likelihood = sum(stats.binom.logpmf(*arm).sum() for arm in arms)
         baseline = stats.norm.logpdf(logit, 0, 10).sum()
         found.append(logp)
-        wanted.append(prior_density(point) + effects + baseline + likelihood)
-    assert_same_density(found, wanted)
+        expected.append(prior_density(point) + effects + baseline + likelihood)
+    assert_same_density(found, expected)
 
 
 #: what users write, and its log density on the logit (or log) scale
@@ -186,19 +188,19 @@ EVENT_MODELS = {
     ("name", "baseline"),
     [(name, text) for name in EVENT_MODELS for text in BASELINES if (name, text[:4]) != ("rate_irr", "Beta")],
 )
-def test_models_of_events_are_the_likelihood_with_the_baseline_prior_asked_for(name, baseline):
+def test_models_of_events_are_the_likelihood_with_the_baseline_prior_given(name, baseline):
     make, nuisance = EVENT_MODELS[name]
     data = make()
     priors = replace(PRIORS, baseline=parse_prior(baseline) if baseline else None)
     model = load_model(name).build(data, priors)
-    # heavy-tailed baselines move on another scale
+    # heavy-tailed baselines are sampled on another scale
     heavy = baseline.startswith(("StudentT", "Cauchy"))
     moving = "baseline_w" if heavy else nuisance
     assert {variable.name for variable in model.free_RVs} == {"mu", "tau", "z", moving}
     assert model.named_vars_to_dims[nuisance] == ("study",)
     assert set(data_values(data, priors)) == {variable.name for variable in model.data_vars}
     evaluate = Evaluated(model)
-    found, wanted = [], []
+    found, expected = [], []
     for point in points(3, 3, [(moving, lambda rng, size: rng.normal(-0.5, 2, size))]):
         logp, mu, tau, theta = evaluate(**point)
         _, effects = study_effects(data, mu, tau, point["z"])
@@ -207,14 +209,14 @@ def test_models_of_events_are_the_likelihood_with_the_baseline_prior_asked_for(n
         np.testing.assert_allclose(baseline_log_density(priors.baseline, value), BASELINES[baseline](value), rtol=1e-9)
         likelihood = likelihood_for(data.likelihood, data.measure).log_density(data.columns, theta, value).sum()
         found.append(logp)
-        wanted.append(prior_density(point) + effects + BASELINES[baseline](value).sum() + jacobian + likelihood)
-    assert_same_density(found, wanted)
+        expected.append(prior_density(point) + effects + BASELINES[baseline](value).sum() + jacobian + likelihood)
+    assert_same_density(found, expected)
 
 
 def test_odds_model_is_scipys_binomial_and_rates_model_scipys_poisson():
     for name, data, nuisance in (("binary_or", or_data(), "mid_logit"), ("rate_irr", irr_data(), "mid_log_rate")):
         evaluate = Evaluated(load_model(name).build(data, PRIORS))
-        found, wanted = [], []
+        found, expected = [], []
         for point in points(3, 4, [(nuisance, lambda rng, size: rng.normal(-0.5, 2, size))]):
             logp, mu, tau, theta = evaluate(**point)
             _, effects = study_effects(data, mu, tau, point["z"])
@@ -227,11 +229,13 @@ def test_odds_model_is_scipys_binomial_and_rates_model_scipys_poisson():
                     else stats.poisson.logpmf(events, data.columns[f"time_{arm}"] * np.exp(at)).sum()
                 )
             found.append(logp)
-            wanted.append(prior_density(point) + effects + stats.norm.logpdf(point[nuisance], 0, 10).sum() + likelihood)
-        assert_same_density(found, wanted)
+            expected.append(
+                prior_density(point) + effects + stats.norm.logpdf(point[nuisance], 0, 10).sum() + likelihood
+            )
+        assert_same_density(found, expected)
 
 
-def test_the_gradient_of_a_saturated_arm_is_held_and_its_density_is_not():
+def test_the_gradient_of_a_saturated_arm_is_bounded_and_its_density_exact():
     import pytensor
     import pytensor.tensor as pt
 
@@ -246,8 +250,8 @@ def test_the_gradient_of_a_saturated_arm_is_held_and_its_density_is_not():
     np.testing.assert_allclose(slope, [-1 / np.expm1(3.0), -1 / np.expm1(0.01), -150, -150], rtol=1e-12)
 
 
-def test_a_beta_prior_of_a_rate_is_refused():
-    with pytest.raises(SpecError, match=r"a rate has no upper end, so Beta\(1, 1\) cannot be its prior"):
+def test_a_beta_prior_for_a_rate_is_refused():
+    with pytest.raises(SpecError, match=r"a rate has no upper limit, so Beta\(1, 1\) cannot be its prior"):
         load_model("rate_irr").build(irr_data(), replace(PRIORS, baseline=parse_prior("Beta(1, 1)")))
 
 
@@ -257,7 +261,7 @@ def test_noncentral_t_model_is_the_hierarchical_model():
     assert {variable.name for variable in model.free_RVs} == {"mu", "tau", "z", "chi2"}
     evaluate = Evaluated(model)
     df = data.columns["df"]
-    found, wanted = [], []
+    found, expected = [], []
     draw = ("chi2_log__", lambda rng, size: np.log(stats.chi2.rvs(df, size=size, random_state=rng)))
     for point in points(3, 5, [draw]):
         logp, mu, tau, theta = evaluate(**point)
@@ -268,8 +272,8 @@ def test_noncentral_t_model_is_the_hierarchical_model():
         latent = (stats.chi2.logpdf(v, df) + point["chi2_log__"]).sum()
         likelihood = stats.norm.logpdf(data.columns["t"], theta * data.columns["root_n"] / w, 1 / w).sum()
         found.append(logp)
-        wanted.append(prior_density(point) + effects + latent + likelihood)
-    assert_same_density(found, wanted)
+        expected.append(prior_density(point) + effects + latent + likelihood)
+    assert_same_density(found, expected)
 
 
 def test_without_its_latent_variable_the_noncentral_t_model_is_the_noncentral_t():
@@ -299,7 +303,7 @@ def test_without_its_latent_variable_the_noncentral_t_model_is_the_noncentral_t(
     ],
     ids=["generic_normal", "binary_rr", "binary_or", "rate_irr", "continuous_smd"],
 )
-def test_padding_says_nothing(name, data, nuisance):
+def test_padding_adds_nothing(name, data, nuisance):
     plain = Evaluated(load_model(name).build(data, PRIORS))
     padded = Evaluated(load_model(name).build(data.padded(6), PRIORS))
     rng = np.random.default_rng(8)
@@ -312,7 +316,7 @@ def test_padding_says_nothing(name, data, nuisance):
         without, *_ = plain(**real)
         found, mu, tau, theta = padded(**{**real, **more})
         np.testing.assert_allclose(theta[:3], plain(**real)[3], rtol=1e-12)
-        # the padding's own standard normals (and nuisance variables) integrate to one whatever the others are
+        # the padding's own standard normals (and nuisance variables) integrate to one for any value of the others
         z = more["z"][3:]
         assert np.isfinite(found)
         own = stats.norm.logpdf(z).sum()
@@ -394,7 +398,7 @@ def transformed(model, name):
 
 @pytest.mark.parametrize("on_variance", [False, True], ids=["tau", "tau2"])
 @pytest.mark.parametrize("text", DENSITIES)
-def test_priors_of_tau_have_their_density(text, on_variance):
+def test_priors_for_tau_have_their_density(text, on_variance):
     import pymc as pm
 
     from bayesmeta.engines.nuts.blocks import add_priors
@@ -434,7 +438,7 @@ MU_PRIORS = {
 
 
 @pytest.mark.parametrize("text", MU_PRIORS)
-def test_priors_of_mu_have_their_density(text):
+def test_priors_for_mu_have_their_density(text):
     import pymc as pm
 
     with pm.Model() as model:
@@ -445,7 +449,22 @@ def test_priors_of_mu_have_their_density(text):
         assert logp == pytest.approx(MU_PRIORS[text].logpdf(mu), rel=1e-6)
 
 
-def test_the_zoo():
+def test_the_example_of_a_users_model_file(tmp_path):
+    """The file in the docstring of ``bayesmeta.modeling`` builds a model with the t distributed errors it describes."""
+    text = bayesmeta.modeling.__doc__.split("::\n\n")[1].split("\n``python")[0]
+    path = tmp_path / "robust.py"
+    path.write_text(textwrap.dedent(text))
+    file = load_model(path)
+    assert (file.likelihoods, file.padded) == (("normal",), True)
+    data = normal_data()
+    model = file.build(data.padded(5), PRIORS)
+    theta = np.array([0.2, -0.1, 1.0, 7.0, 8.0])
+    found = model.compile_fn(model["log_likelihood"], inputs=[model["theta"]], point_fn=False)(theta)
+    expected = stats.t(4, theta[:3], data.columns["se"]).logpdf(data.columns["effect"])
+    np.testing.assert_allclose(found, [*expected, 0.0, 0.0], rtol=1e-8)
+
+
+def test_the_models_of_the_package():
     assert {"binary_rr", "binary_or", "rate_irr", "continuous_smd", "generic_normal"} <= set(available_models())
     for name in available_models():
         model = load_model(name)
@@ -458,7 +477,7 @@ def test_the_zoo():
     assert default_model("IRR", "poisson").name == "rate_irr"
     assert default_model("SMD", "nct").name == "continuous_smd"
     assert default_model("MD", "normal").name == "generic_normal"
-    with pytest.raises(SpecError, match="no model treats MD with likelihood 'binomial'"):
+    with pytest.raises(SpecError, match="no model is for MD with likelihood 'binomial'"):
         default_model("MD", "binomial")
 
 
@@ -472,9 +491,9 @@ def test_models_that_are_not_there(tmp_path):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("def build(data, priors:\n", "does not import: SyntaxError"),
-        ("import a_module_nobody_has\n", "does not import: ModuleNotFoundError"),
-        ("1 / 0\n", "does not import: ZeroDivisionError"),
+        ("def build(data, priors:\n", "cannot be imported: SyntaxError"),
+        ("import a_module_nobody_has\n", "cannot be imported: ModuleNotFoundError"),
+        ("1 / 0\n", "cannot be imported: ZeroDivisionError"),
         ("x = 1\n", r"must define build\(data, priors\)"),
         ("build = 3\n", r"must define build\(data, priors\)"),
         ("def build(data):\n    return None\n", r"must define build\(data, priors\)"),

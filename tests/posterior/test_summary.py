@@ -291,7 +291,7 @@ def test_one_study_keeps_every_row() -> None:
         ({"level": 95}, "level must be between 0 and 1 but got 95"),
         ({"mid": 0.8}, "needs the side of benefit"),
         ({"better": "down"}, "unknown side of benefit 'down'"),
-        ({"priors": {"tau": "Normal(0, 1)"}}, r"must live on \[0, infinity\)"),
+        ({"priors": {"tau": "Normal(0, 1)"}}, r"must be a distribution on \[0, infinity\)"),
     ],
 )
 def test_what_compare_refuses(arguments: dict, message: str) -> None:

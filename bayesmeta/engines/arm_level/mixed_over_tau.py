@@ -1,4 +1,4 @@
-"""Marginal distributions of effects as mixtures over tau of densities known on panels, and of the same spread by N(0, tau^2)."""
+"""Marginal distributions of effects as mixtures over tau of densities known on panels, with or without added N(0, tau^2) noise."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from bayesmeta.engines.numerics.legendre import legendre_rule, unresolved
 from bayesmeta.errors import ConvergenceError
 from bayesmeta.support.arrays import Array
 
-#: cells each panel is cut into, for fast evaluation
+#: number of cells per panel, for fast evaluation
 CELLS = 48
-#: a slice is spread by its own nodes where tau is above this many times their spacing
+#: noise is added to a slice as a sum over its own nodes where tau is above this many times their spacing
 WIDER = 1.3
-#: Gauss-Hermite nodes that spread a slice by a normal density narrower than half that spacing, and up to the width above
-FEW, SPREADING = 10, 20
-#: Gauss-Legendre nodes on each panel of a slice that was spread: the first to resolve its distribution function to this error
+#: otherwise by this many Gauss-Hermite nodes: where tau is at most half the spacing, and where it is more
+FEW, MORE = 10, 20
+#: Gauss-Legendre nodes to try on each panel with noise added: the first to resolve its distribution function to this error is used
 SPREAD_NODES, RESOLVED = (64, 112, 200, 360), 2e-8
-#: beyond this it is refused
+#: a larger error than this is refused
 ACCEPTABLE = 1e-5
 
 
@@ -44,8 +44,9 @@ class SliceMixture:
     Parameters
     ----------
     weights, tau : numpy.ndarray, shape (T,)
-        Posterior probability of each tau.
+        Posterior probabilities of the values of tau, and these values (model scale).
     edges : numpy.ndarray, shape (T, 3)
+        Edges of the two panels of the effect.
     value : numpy.ndarray, shape (T, 2, N)
         Density at the Gauss-Legendre nodes of each panel, normalized given tau.
     """
@@ -62,13 +63,13 @@ class SliceMixture:
 
     @property
     def nodes(self) -> Array:
-        """Where the density is known, shape (T, 2, N)."""
+        """Effects at the nodes, shape (T, 2, N)."""
         unit = legendre_rule(self.value.shape[2])[0]
         return self.edges[:, :-1, None] + self.half[:, :, None] * (unit + 1)
 
     @property
     def mass(self) -> Array:
-        """Probability each node carries given tau, shape (T, 2, N)."""
+        """Probability of each node given tau, shape (T, 2, N)."""
         return self.value * legendre_rule(self.value.shape[2])[1] * self.half[:, :, None]
 
     def moments(self) -> tuple[Array, Array]:
@@ -85,28 +86,29 @@ class SliceMixture:
         return cells.reshape(len(cells), 2 * CELLS, DEGREE)
 
     def mixed(self, x: Array) -> Array:
-        """Density at ``x`` (one axis)."""
+        """Return the density of the mixture at ``x`` (shape (m,)), shape (m,)."""
         return self.weights @ self.given_tau(np.broadcast_to(x, (len(self.weights), len(x))))
 
     def given_tau(self, x: Array) -> Array:
-        """Density at ``x`` (shape (T, m)) given each tau; zero beyond the panels."""
+        """Return the density at ``x`` (shape (T, m)) given each tau, zero beyond the panels; shape (T, m)."""
         from bayesmeta.engines.numerics.cell_kernels import slice_densities
 
         return slice_densities(self._cells, self.edges, np.array(x, order="C"))
 
     def spread_given_tau(self, x: Array) -> Array:
-        """Density at ``x`` (shape (T, m)) given each tau, when N(0, tau^2) noise is added."""
-        from bayesmeta.engines.numerics.cell_kernels import MOST, spread_masses, spread_slices
+        """Return the density at ``x`` (shape (T, m)) given each tau, with N(0, tau^2) noise added; shape (T, m)."""
+        from bayesmeta.engines.numerics.cell_kernels import MOST, spread_slices
+        from bayesmeta.engines.numerics.point_kernels import spread_masses
 
         x = np.array(x, order="C")
         out = np.empty(x.shape)
-        # the nodes of a slice are nowhere farther apart than this: a normal density at least as wide is resolved by them
+        # the largest distance between nodes of a slice: a normal density at least as wide is resolved by them
         spacing = self.half.max(axis=1) * np.pi / self.value.shape[2]
         wide = self.tau > WIDER * spacing
         mass = np.maximum(self.mass[wide].reshape(-1, self.value[0].size), 1e-300)
         out[wide] = spread_masses(self.nodes[wide].reshape(mass.shape), np.log(mass), self.tau[wide], x[wide])
         narrow = self.tau <= 0.5 * spacing
-        for nodes, rows in ((FEW, narrow), (SPREADING, ~narrow & ~wide)):
+        for nodes, rows in ((FEW, narrow), (MORE, ~narrow & ~wide)):
             z, log_weights = hermite_rule(nodes)
             rule = np.stack([z, np.exp(log_weights)])
             out[rows] = spread_slices(
@@ -117,16 +119,16 @@ class SliceMixture:
     @cached_property
     def spread(self) -> SliceMixture:
         """The mixture with N(0, tau^2) noise added, on wider panels."""
-        felt = self.weights > 1e-13
-        here = SliceMixture(self.weights[felt], self.tau[felt], self.edges[felt], self.value[felt])
-        reach = np.sqrt((2 * here.half) ** 2 + (SIGMAS * here.tau[:, None]) ** 2)
-        middle = here.edges[:, 1:2]
+        kept = self.weights > 1e-13
+        narrow = SliceMixture(self.weights[kept], self.tau[kept], self.edges[kept], self.value[kept])
+        reach = np.sqrt((2 * narrow.half) ** 2 + (SIGMAS * narrow.tau[:, None]) ** 2)
+        middle = narrow.edges[:, 1:2]
         edges = np.concatenate([middle - reach[:, :1], middle, middle + reach[:, 1:]], axis=1)
         for size in SPREAD_NODES:
-            wider = SliceMixture(here.weights, here.tau, edges, np.empty((len(edges), 2, size)))
-            value = here.spread_given_tau(wider.nodes.reshape(len(edges), -1))
+            wider = SliceMixture(narrow.weights, narrow.tau, edges, np.empty((len(edges), 2, size)))
+            value = narrow.spread_given_tau(wider.nodes.reshape(len(edges), -1))
             wider = replace(wider, value=value.reshape(wider.value.shape))
-            error = float(here.weights @ unresolved(wider.value, wider.half))
+            error = float(narrow.weights @ unresolved(wider.value, wider.half))
             if error < RESOLVED:
                 break
         if not error < ACCEPTABLE:
@@ -144,30 +146,30 @@ def effect_family(
     finite_moments: tuple[int, ...],
     cut: float,
 ) -> Tabulated:
-    """Effects whose marginal distributions are mixtures of slices, tabulated when they are asked for.
+    """Return effects whose marginal distributions are one mixture of slices, tabulated when first evaluated.
 
     Parameters
     ----------
     terms : tuple of str
-        Names.
+        Names of the effects.
     mixture : SliceMixture
-        Of all of them.
+        Mixture that all of them share.
     spreads : tuple of bool
-        Whether N(0, tau^2) is added, as for the effect in a new study.
+        For each term, whether N(0, tau^2) noise is added, as for the effect in a new study.
     finite_moments : tuple of int
-        How many moments each term has.
+        For each term, the number of moments that exist.
     cut : float
-        Where the densities may have a corner.
+        Effect at which the densities may have a corner.
     """
     mean, sd = mixture.moments()
     centre = float(mixture.weights @ mean)
     variance = float(mixture.weights @ (sd**2 + (mean - centre) ** 2))
     added = float(mixture.weights @ mixture.tau**2)
-    felt = mixture.weights > 1e-13
+    kept = mixture.weights > 1e-13
     densities, moments = [], []
     for spread, exist in zip(spreads, finite_moments, strict=True):
-        reach = SIGMAS * mixture.tau[felt] if spread else 0.0
-        low, high = float((mixture.edges[felt, 0] - reach).min()), float((mixture.edges[felt, 2] + reach).max())
+        reach = SIGMAS * mixture.tau[kept] if spread else 0.0
+        low, high = float((mixture.edges[kept, 0] - reach).min()), float((mixture.edges[kept, 2] + reach).max())
         total = float(np.sqrt(variance + (added if spread else 0.0)))
         densities.append(Density(partial(_log_density, mixture, spread), low, high, cut, (centre, total)))
         moments.append((centre if exist >= 1 else np.nan, total if exist >= 2 else np.inf))

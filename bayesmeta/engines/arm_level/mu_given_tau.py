@@ -1,4 +1,4 @@
-"""The posterior of mu given tau, at many tau at once, for any likelihood that can be smoothed by the normal distribution of effects."""
+"""The posterior of mu given tau, at many tau at once, for any likelihood that the normal distribution of effects can smooth."""
 
 from __future__ import annotations
 
@@ -14,46 +14,48 @@ from bayesmeta.errors import ConvergenceError, DataError
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.support.arrays import Array
 
-#: slices of mu reach down to this far below their maximum (natural log)
+#: slices of mu extend until their density has fallen by this much from its maximum (natural log)
 DROP = 30.0
-#: they are followed no farther than this from the centre, in model-scale units, standard deviations and tau
+#: but no farther from the centre than this many model-scale units, standard deviations and tau
 FARTHEST = 2000.0
-COARSE, RUNGS = 8, 17
+#: values of tau at which the range of mu is searched, and points of mu at which each search evaluates
+SEARCHED_TAU, SEARCH_POINTS = 8, 17
 
 
 class Smoothable(Protocol):
-    """What a study must answer."""
+    """A study whose likelihood can be smoothed by the normal distribution of effects."""
 
     def log_smooth(self, mu: Array, tau: Array) -> Array:
-        """Logarithm of g_i at ``mu`` (T, n) for each ``tau`` (T,)."""
+        """Return log g_i at ``mu`` (shape (T, n)) for each ``tau`` (shape (T,)), natural log; shape (T, n)."""
 
 
 @dataclass(frozen=True)
 class NormalStudy:
-    """A study known by its effect and variance: g_i in closed form."""
+    """A study known by its effect and its variance (model scale): g_i is a normal density."""
 
     effect: float
     variance: float
 
     def log_smooth(self, mu: Array, tau: Array) -> Array:
-        """Logarithm of g_i at ``mu`` (shape (T, n)) for each ``tau`` (shape (T,)), natural log."""
+        """Return log g_i at ``mu`` (shape (T, n)) for each ``tau`` (shape (T,)), natural log; shape (T, n)."""
         total = (self.variance + tau**2)[:, None]
         return -0.5 * (np.log(2 * np.pi * total) + (self.effect - mu) ** 2 / total)
 
 
 @dataclass(frozen=True)
 class Slices:
-    """p(data, mu | tau) along mu, on two panels of Gauss-Legendre nodes for each tau.
+    """p(data, mu | tau) as a function of mu, on two panels of Gauss-Legendre nodes for each tau.
 
     Parameters
     ----------
     tau : numpy.ndarray, shape (T,)
+        Values of tau, model scale.
     edges : numpy.ndarray, shape (T, 3)
-        Ends of the two panels of mu.
+        Edges of the two panels of mu.
     log_joint : numpy.ndarray, shape (T, 2, N)
-        log of p(mu) times the product of all g_i, at the nodes.
+        Natural log of p(mu) times the product of all g_i, at the nodes.
     log_g : numpy.ndarray, shape (T, 2, N, k)
-        log g_i at the nodes.
+        Natural log of each g_i at the nodes.
     """
 
     tau: Array
@@ -63,7 +65,7 @@ class Slices:
 
     @property
     def size(self) -> int:
-        """Nodes in each panel."""
+        """Number of nodes on each panel."""
         return self.log_joint.shape[2]
 
     @property
@@ -73,29 +75,29 @@ class Slices:
 
     @property
     def mu(self) -> Array:
-        """The nodes, shape (T, 2, N)."""
+        """Values of mu at the nodes, shape (T, 2, N)."""
         unit = legendre_rule(self.size)[0]
         return self.edges[:, :-1, None] + self.half[:, :, None] * (unit + 1)
 
     @property
     def log_total(self) -> Array:
-        """Logarithm of p(data | tau), shape (T,)."""
+        """Natural log of p(data | tau), shape (T,)."""
         top = self.log_joint.max(axis=(1, 2))
         value = np.exp(self.log_joint - top[:, None, None])
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.log(((value @ legendre_rule(self.size)[1]) * self.half).sum(axis=1)) + top
 
     def take(self, rows: Array) -> Slices:
-        """Return the slices at some of the tau."""
+        """Return the slices at some of the tau (indices or a mask)."""
         return Slices(self.tau[rows], self.edges[rows], self.log_joint[rows], self.log_g[rows])
 
     def unresolved(self) -> Array:
-        """Error of each slice's distribution function, shape (T,)."""
+        """Estimated error of each slice's distribution function, shape (T,)."""
         return unresolved(np.exp(self.log_joint - self.log_total[:, None, None]), self.half)
 
 
 def join(parts: Sequence[Slices]) -> Slices:
-    """Put slices together, in the order of their tau."""
+    """Concatenate slices, in increasing order of tau."""
     tau = np.concatenate([part.tau for part in parts])
     order = np.argsort(tau, kind="stable")
     names = ("edges", "log_joint", "log_g")
@@ -103,11 +105,13 @@ def join(parts: Sequence[Slices]) -> Slices:
 
 
 def _polynomial(x: Array, values: Array) -> Callable[[Array], Array]:
+    """Return the polynomial through ``values`` (shape (c, m)) at ``x`` (shape (m,)), as a function to shape (c, ...)."""
     series = np.polynomial.chebyshev.chebfit(2 * x - 1, values.T, len(x) - 1)
     return lambda at: np.polynomial.chebyshev.chebval(2 * at - 1, series)
 
 
 def _piecewise(x: Array, values: Array) -> Callable[[Array], Array]:
+    """Return the monotone piecewise cubic through ``values`` (shape (c, m)) at ``x`` (shape (m,)), constant beyond the ends."""
     from scipy.interpolate import PchipInterpolator
 
     curve = PchipInterpolator(x, values, axis=1)
@@ -120,13 +124,13 @@ class Conditional:
     Parameters
     ----------
     studies : sequence of Smoothable
-        One a study.
+        The studies, length k.
     prior : Prior
-        Of mu.
+        Prior for mu.
     centre, variance : numpy.ndarray, shape (k,)
-        A normal approximation of each study, from which the search for the range of mu starts.
+        Normal approximation of each study's likelihood (model scale), from which the search for the range of mu starts.
     scale : float
-        A typical tau.
+        A typical tau, model scale.
     corner : bool
         Whether the likelihoods have a corner at 0.
     """
@@ -136,28 +140,28 @@ class Conditional:
     ) -> None:
         self.studies, self.prior = tuple(studies), prior
         self._centre, self._variance, self._scale = centre, variance, scale
-        # under a heavy-tailed prior the ends bend sharply where the prior takes over: more points, and no polynomial through all of them
+        # under a heavy-tailed prior the ends change abruptly at the tau where the prior dominates: more points, and no polynomial
         smooth = prior.family in ("Normal", "Flat")
-        points = COARSE if smooth else 3 * COARSE
-        # Chebyshev points of x = tau / (tau + scale): whatever is smooth in tau is read off a polynomial in x
+        points = SEARCHED_TAU if smooth else 3 * SEARCHED_TAU
+        # Chebyshev points of x = tau / (tau + scale): what is smooth in tau is interpolated by a polynomial in x
         x = 0.5 * (1 - np.cos(np.pi * (np.arange(points) + 0.5) / points))
         tau = scale * x / (1 - x)
         low, mode, high = self._search(tau)
         mean, sd = self._approximate(tau)
         standardized = (np.stack([low, mode, high]) - mean) / sd
-        self._between: Callable[[Array], Array] = (
+        self._ends_at: Callable[[Array], Array] = (
             _polynomial(x, standardized) if smooth else _piecewise(x, standardized)
         )
         margin = 0.05 * (high[0] - low[0])
         self.cut_at_zero = bool(corner and low[0] + margin < 0 < high[0] - margin)
 
     def log_joint(self, mu: Array, tau: Array) -> tuple[Array, Array]:
-        """Logarithm of p(data, mu | tau) and the log g_i, at ``mu`` (T, n) for each ``tau`` (T,); shapes (T, n) and (T, n, k)."""
+        """Return log p(data, mu | tau) and every log g_i at ``mu`` (T, n) for each ``tau`` (T,); shapes (T, n) and (T, n, k)."""
         log_g = np.stack([study.log_smooth(mu, tau) for study in self.studies], axis=-1)
         return self.prior.logpdf(mu) + log_g.sum(axis=-1), log_g
 
     def _approximate(self, tau: Array) -> tuple[Array, Array]:
-        """Mean and standard deviation of mu given tau were every study normal."""
+        """Return mean and standard deviation of mu given tau if every study were normal, shape (T,)."""
         weights = 1.0 / (self._variance + tau[:, None] ** 2)
         precision, weighted = weights.sum(axis=1), weights @ self._centre
         if self.prior.proper:
@@ -167,15 +171,15 @@ class Conditional:
         return weighted / precision, 1.0 / np.sqrt(precision)
 
     def _search(self, tau: Array) -> tuple[Array, Array, Array]:
-        """Find, at each tau, the mode of mu and where its density has fallen by ``DROP`` on either side."""
+        """Return, at each tau, the mu below the mode where the density has fallen by ``DROP``, the mode, and the same above it."""
         mean, sd = self._approximate(tau)
         low, high = mean - 8.5 * sd, mean + 8.5 * sd
         least, most = self.prior.support
-        share, rows, mode = np.linspace(0.0, 1.0, RUNGS), np.arange(len(tau)), mean
+        share, rows, mode = np.linspace(0.0, 1.0, SEARCH_POINTS), np.arange(len(tau)), mean
         for _ in range(60):
             low, high = np.maximum(low, least), np.minimum(high, most)
             mu = low[:, None] + (high - low)[:, None] * share
-            # a narrow core must not fall between the rungs: the highest place known is always one of them
+            # a narrow core must not fall between the points: the highest one found so far is always among them
             mode = np.clip(mode, low, high)
             mu[rows, np.abs(mu - mode[:, None]).argmin(axis=1)] = mode
             value = self.log_joint(mu, tau)[0]
@@ -185,9 +189,9 @@ class Conditional:
             width = high - low
             grow_low = (fallen[:, 0] < DROP) & (low > least)
             grow_high = (fallen[:, -1] < DROP) & (high < most)
-            # too wide: the bulk stands on a few rungs only
-            felt = fallen < DROP
-            first, last = felt.argmax(axis=1), RUNGS - 1 - felt[:, ::-1].argmax(axis=1)
+            # too wide: the bulk is covered by a few points only
+            bulk = fallen < DROP
+            first, last = bulk.argmax(axis=1), SEARCH_POINTS - 1 - bulk[:, ::-1].argmax(axis=1)
             narrow = (last - first < 8) & ~grow_low & ~grow_high
             if not (grow_low | grow_high | narrow).any():
                 break
@@ -203,29 +207,29 @@ class Conditional:
                 )
             low = np.where(narrow, mu[rows, np.maximum(first - 1, 0)], np.where(grow_low, low - 0.7 * width, low))
             high = np.where(
-                narrow, mu[rows, np.minimum(last + 1, RUNGS - 1)], np.where(grow_high, high + 0.7 * width, high)
+                narrow, mu[rows, np.minimum(last + 1, SEARCH_POINTS - 1)], np.where(grow_high, high + 0.7 * width, high)
             )
-        # where it has fallen by DROP: the square root of the fall is about linear in mu
+        # interpolate the mu where it has fallen by DROP: the square root of the fall is nearly linear in mu
         root = np.sqrt(np.maximum(fallen, 0.0))
         ends = []
-        for felt_end, beyond in ((first, np.maximum(first - 1, 0)), (last, np.minimum(last + 1, RUNGS - 1))):
-            a, b = root[rows, felt_end], root[rows, beyond]
+        for inside, beyond in ((first, np.maximum(first - 1, 0)), (last, np.minimum(last + 1, SEARCH_POINTS - 1))):
+            a, b = root[rows, inside], root[rows, beyond]
             step = np.where(np.isfinite(b) & (b > a), (np.sqrt(DROP) - a) / np.maximum(b - a, 1e-9), 1.0)
-            ends.append(mu[rows, felt_end] + (mu[rows, beyond] - mu[rows, felt_end]) * np.clip(step, 0.0, 1.0))
+            ends.append(mu[rows, inside] + (mu[rows, beyond] - mu[rows, inside]) * np.clip(step, 0.0, 1.0))
         return ends[0], mode, ends[1]
 
     def edges(self, tau: Array) -> Array:
-        """Ends of the panels of mu at each ``tau``, shape (T, 3)."""
+        """Return the edges of the two panels of mu at each ``tau``, shape (T, 3)."""
         x = tau / (tau + self._scale)
         mean, sd = self._approximate(tau)
-        low, mode, high = mean + sd * self._between(x)
+        low, mode, high = mean + sd * self._ends_at(x)
         margin = 0.04 * (high - low)
         low, high = np.maximum(low - margin, self.prior.support[0]), np.minimum(high + margin, self.prior.support[1])
         cut = np.zeros_like(mode) if self.cut_at_zero else mode
         return np.stack([low, np.clip(cut, low + margin, high - margin), high], axis=1)
 
     def slices(self, tau: Array, size: int) -> Slices:
-        """Evaluate at each ``tau`` (shape (T,)) on ``size`` nodes a panel."""
+        """Evaluate the posterior of mu at each ``tau`` (shape (T,)), on ``size`` nodes per panel."""
         edges = self.edges(tau)
         half = 0.5 * np.diff(edges, axis=1)
         unit = legendre_rule(size)[0]
@@ -235,19 +239,21 @@ class Conditional:
 
 
 def local_log_density(slices: Slices, density: PanelDensity, tau: Array) -> Array:
-    """Log density of mu in the local coordinates of its two panels, at any tau: interpolated between the nodes of tau.
+    """Interpolate the log density of mu given tau between the nodes of tau.
 
     Parameters
     ----------
     slices : Slices
-        At least at every node of ``density``, in increasing order of tau.
+        Slices at every node of ``density`` at least, in increasing order of tau.
     density : PanelDensity
-        Of tau.
+        Posterior of tau.
     tau : numpy.ndarray, shape (m,)
+        Values of tau, model scale.
 
     Returns
     -------
     numpy.ndarray, shape (m, 2, N)
+        Natural log of the density of mu with respect to the local coordinate of each panel, at the nodes of the panels.
     """
     size = density.series.shape[1]
     unit, _, to_series, *_ = legendre_rule(size)

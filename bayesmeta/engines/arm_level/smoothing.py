@@ -1,6 +1,6 @@
-"""A study's likelihood smoothed by the normal distribution of effects: g_i(mu, tau) = integral of m_i(theta) N(theta; mu, tau^2).
+"""A study's likelihood smoothed by the normal distribution of effects: g_i(mu, tau) = integral of m_i(theta) N(theta; mu, tau^2) dtheta.
 
-Nodes are laid by the narrower factor: along the normal density where tau is small against m_i's own scale, on m_i's own scale elsewhere.
+The narrower factor places the nodes: along the normal density where tau is small compared with m_i's own scale, elsewhere on that scale.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from bayesmeta.engines.numerics.cells import SIGMAS
 from bayesmeta.support.arrays import Array
 
 LOG_2PI = float(np.log(2 * np.pi))
-#: a factor this far below its maximum (natural log) no longer counts
+#: a factor this far below its maximum (natural log) is negligible
 NEGLIGIBLE = 34.0
-#: and its finest features only as far down as this
+#: and so are its finest features where it is this far below
 COUNTS = 27.0
-#: up to this share of m_i's own scale nodes go along the normal density; above the second one fewer nodes do on m_i's own
+#: tau as a share of m_i's own scale: below the first the nodes follow the normal density, above the second fewer nodes on m_i's scale do
 NARROW, WIDE = 0.5, 1.5
 #: Gauss-Hermite nodes where m_i is smooth
 HERMITE = 20
-#: below this much of m_i's maximum (natural log) nodes go where the product of both is
+#: where g_i is this far below the maximum of m_i (natural log), the nodes are laid about the mode of the product
 FAR = 15.0
 
 
 @dataclass(frozen=True)
 class OwnRule:
-    """Nodes on m_i's own scale.
+    """Quadrature nodes on m_i's own scale.
 
     Parameters
     ----------
     nodes, log_weights : numpy.ndarray, shape (J,)
-        theta, and the log of weight times m_i / max m_i.
+        Effects theta in increasing order, and the natural log of weight times m_i / max m_i.
     """
 
     nodes: Array
@@ -50,15 +50,15 @@ class Smoothed:
     Parameters
     ----------
     table : Table
-        log m_i.
+        Table of log m_i.
     scale : float
-        The smallest scale on which m_i changes.
+        Smallest scale on which m_i changes, in units of theta.
     fine, coarse : OwnRule
-        For tau above ``NARROW`` and above ``WIDE`` times that.
+        Nodes for tau above ``NARROW`` times ``scale``, and above ``WIDE`` times ``scale``.
     edges : (float, float)
-        Where the nodes end; m_i is log-linear beyond or nothing.
+        Ends of the nodes; beyond, m_i is log-linear or negligible.
     edge_values, edge_slopes : (float, float)
-        log m_i / max m_i there, and its slope beyond, where it is log-linear.
+        Natural log of m_i / max m_i at the edges, and its slope beyond them where m_i is log-linear.
     """
 
     table: Table
@@ -70,7 +70,7 @@ class Smoothed:
     edge_slopes: tuple[float, float]
 
     def log_smooth(self, mu: Array, tau: Array) -> Array:
-        """Logarithm of g_i at ``mu`` (shape (T, n)) for each ``tau`` (shape (T,)), natural log."""
+        """Return log g_i at ``mu`` (shape (T, n)) for each ``tau`` (shape (T,)), natural log; shape (T, n)."""
         out = np.empty(mu.shape)
         share = tau / self.scale
         for rows, rule in (
@@ -82,41 +82,41 @@ class Smoothed:
         rows = np.flatnonzero(share < NARROW)
         if len(rows):
             out[rows] = self._along_normal(mu[rows], tau[rows])
-        # where the study and the mean contradict each other the product lies in the tails of both
+        # where the study contradicts the mean, the product lies in the tails of both factors
         far = out < -FAR
         if far.any():
-            out[far] = self._about_their_product(mu[far], np.broadcast_to(tau[:, None], mu.shape)[far], out[far])
+            out[far] = self._about_product(mu[far], np.broadcast_to(tau[:, None], mu.shape)[far], out[far])
         return out + self.table.peak
 
-    def _about_their_product(self, mu: Array, tau: Array, known: Array) -> Array:
-        """Adaptive Gauss-Hermite rule about the mode of the product, between mu and m_i's maximum; ``known`` stands beside a corner."""
-        from bayesmeta.engines.numerics.cell_kernels import about_their_product
+    def _about_product(self, mu: Array, tau: Array, known: Array) -> Array:
+        """Return log g_i / max m_i by a Gauss-Hermite rule about the mode of the product; near a corner return ``known``, shape (m,)."""
+        from bayesmeta.engines.numerics.cell_kernels import smooth_about_product
 
         table, out = self.table, np.empty(mu.shape)
         fixed, spread = tau == 0, tau > 0
         out[fixed] = table.log_value(mu[fixed]) - table.peak
-        value, mode, sd = about_their_product(
+        value, mode, sd = smooth_about_product(
             table.frame, table.cells, table.peak_at, self.scale, mu[spread], tau[spread], hermite_rule(HERMITE)
         )
         out[spread] = value - table.peak
         if table.corner:
-            beside = (np.abs(mode - table.split) < SIGMAS * sd) & (known[spread] > 6 - NEGLIGIBLE)
-            out[spread] = np.where(beside, known[spread], out[spread])
+            near_corner = (np.abs(mode - table.split) < SIGMAS * sd) & (known[spread] > 6 - NEGLIGIBLE)
+            out[spread] = np.where(near_corner, known[spread], out[spread])
         return out
 
     def _along_normal(self, mu: Array, tau: Array) -> Array:
-        from bayesmeta.engines.numerics.cell_kernels import MOST, along_normal
+        from bayesmeta.engines.numerics.cell_kernels import MOST, smooth_along_normal
 
         table = self.table
-        found = along_normal(
+        value = smooth_along_normal(
             table.frame, table.cells, table.corner, mu, tau, hermite_rule(HERMITE), legendre_rules(MOST)
         )
-        return found - table.peak
+        return value - table.peak
 
     def _on_own_scale(self, mu: Array, tau: Array, rule: OwnRule) -> Array:
-        from bayesmeta.engines.numerics.cell_kernels import on_own_scale
+        from bayesmeta.engines.numerics.point_kernels import smooth_on_own_scale
 
-        out = on_own_scale(rule.nodes, rule.log_weights, self.table.peak_at, mu, tau)
+        out = smooth_on_own_scale(rule.nodes, rule.log_weights, self.table.peak_at, mu, tau)
         for edge, value, slope, outward in zip(
             self.edges, self.edge_values, self.edge_slopes, (-1.0, 1.0), strict=True
         ):
@@ -128,7 +128,7 @@ class Smoothed:
 
 
 def _log_tail(z: Array, slope: Array) -> Array:
-    """Logarithm of the integral over t > z of exp(slope (t - z)) times the standard normal density."""
+    """Return the log of the integral over t > z of exp(slope (t - z)) times the standard normal density."""
     x = (z - slope) * np.sqrt(0.5)
     # exp(x^2) erfc(x) / 2, and its limit where that would overflow
     scaled = np.where(x > -20.0, np.log(0.5 * erfcx(np.maximum(x, -20.0))), x * x)
@@ -144,7 +144,7 @@ def hermite_rule(n: int) -> Array:
 
 @cache
 def legendre_rules(most: int) -> Array:
-    """Return Gauss-Legendre nodes and log weights on the unit interval, shape (2, most + 1, most): in row n those of n nodes."""
+    """Return Gauss-Legendre nodes and log weights on the unit interval, shape (2, most + 1, most), those of n nodes in row n."""
     out = np.zeros((2, most + 1, most))
     for n in range(1, most + 1):
         nodes, weights = unit_legendre(n)
@@ -154,13 +154,13 @@ def legendre_rules(most: int) -> Array:
 
 @cache
 def unit_legendre(n: int) -> tuple[Array, Array]:
-    """Return Gauss-Legendre nodes and weights on the unit interval."""
+    """Return n Gauss-Legendre nodes on the unit interval and their weights, each of shape (n,)."""
     nodes, weights = np.polynomial.legendre.leggauss(n)
     return 0.5 * (nodes + 1), 0.5 * weights
 
 
 def smoothed(table: Table) -> Smoothed:
-    """Lay the nodes of one study."""
+    """Return a study's likelihood ready to be smoothed: choose its nodes from the table of log m_i."""
     theta, value, slope = _sampled(table)
     low, high = _core(theta, value, slope)
     scale = _scale(theta, value, slope, low, high, table)
@@ -177,45 +177,45 @@ def smoothed(table: Table) -> Smoothed:
 
 
 def _sampled(table: Table) -> tuple[Array, Array, Array]:
-    """Logarithm of m_i / max m_i and its slope on a grid that is finest at the split."""
+    """Return a grid of theta that is finest at the split, log m_i / max m_i there and its slope; each of shape (513,)."""
     root = np.linspace(0.0, 1.0, 257)[1:]
     left, right = (table.split + (end - table.split) * root**2 for end in table.ends)
     theta = np.concatenate([left[::-1], [table.split], right])
     step = 1e-6 * (table.ends[1] - table.ends[0])
-    # towards the outside, so that no difference is taken across a corner
+    # differences are taken outwards, so that none crosses a corner
     outward = np.where(theta > table.split, step, -step)
     value = table.log_value(theta)
     slope = (table.log_value(theta + outward) - value) / outward
-    # on a plateau the slope is rounding, and must not be followed to infinity
+    # on a plateau the slope is rounding error, which must not be extrapolated to infinity
     slope[0], slope[-1] = np.where(np.abs(table.end_slopes) < 1e-9, 0.0, table.end_slopes)
     return theta, value - table.peak, slope
 
 
 def _core(theta: Array, value: Array, slope: Array) -> tuple[int, int]:
-    """Find the part of the grid that needs nodes: where m_i counts and, at either end, has not yet become log-linear."""
-    felt = np.flatnonzero(value > -NEGLIGIBLE)
-    first, last = int(felt[0]), int(felt[-1])
+    """Return the first and last index of the grid between which nodes are needed: m_i is not negligible and not yet log-linear there."""
+    matters = np.flatnonzero(value > -NEGLIGIBLE)
+    first, last = int(matters[0]), int(matters[-1])
     for end, inward in ((0, 0), (len(theta) - 1, -1)):
         if value[end] <= -NEGLIGIBLE:
             continue
         bent = np.flatnonzero(np.abs(value[end] + slope[end] * (theta - theta[end]) - value) > 1e-10)
         # log-linear everywhere: two points are enough
-        meets = int(bent[inward]) if len(bent) else len(theta) // 2
-        first, last = (meets, last) if end == 0 else (first, meets)
+        innermost = int(bent[inward]) if len(bent) else len(theta) // 2
+        first, last = (innermost, last) if end == 0 else (first, innermost)
     first, last = max(first - 1, 0), min(last + 1, len(theta) - 1)
     return first, max(last, first + 1)
 
 
 def _scale(theta: Array, value: Array, slope: Array, low: int, high: int, table: Table) -> float:
-    """Smallest scale on which m_i changes where it counts: by its curvature, its slope and its width.
+    """Return the smallest scale on which m_i changes where it matters, from its curvature, its slope and its width.
 
     The error of a rule of spacing h is about exp(-2 (pi scale / h)^2) of the integrand there, so that features on smaller scales
-    are resolved well enough where m_i is less.
+    are resolved well enough where m_i is smaller.
     """
     height = np.maximum(value[1:], value[:-1])
     step = np.maximum(np.diff(theta), 1e-9)
     bend, gradient = np.diff(slope) / step, np.diff(value) / step
-    # a normal density bends in its logarithm, a straight flank of m_i does not bend in itself
+    # log m_i is curved where m_i is like a normal density; m_i itself is not curved where it is straight: the smaller of both counts
     curvature = np.minimum(np.abs(bend), np.abs(bend + gradient**2)) * np.clip(1 + height / COUNTS, 0.0, 1.0)
     if table.corner:
         curvature[(theta[:-1] <= table.split) & (theta[1:] >= table.split)] = 0.0
@@ -225,13 +225,13 @@ def _scale(theta: Array, value: Array, slope: Array, low: int, high: int, table:
 
 
 def _own_rule(table: Table, edges: tuple[float, float], least: float) -> OwnRule:
-    """Gauss-Legendre nodes between the edges, cut at a corner, for integrands whose smallest standard deviation is ``least``."""
+    """Return Gauss-Legendre nodes between the edges, split at a corner, for integrands with a smallest standard deviation ``least``."""
     low, high = edges
     cuts = [low, table.split, high] if table.corner and low < table.split < high else [low, high]
     nodes, weights = [], []
     for a, b in pairwise(cuts):
         size = int(np.ceil(1.6 * (b - a) / least)) + 6
-        # very many on one interval are better as several intervals
+        # instead of very many nodes on one interval take several intervals
         pieces = -(-size // 96)
         unit, unit_weights = unit_legendre(-(-size // pieces) + (6 if pieces > 1 else 0))
         for piece in range(pieces):

@@ -15,16 +15,16 @@ from bayesmeta.errors import ConvergenceError
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.support.arrays import Array
 
-#: points in each panel; how often each side is halved to begin with, and at most
+#: points per panel; number of times each side is halved at the beginning, and at most
 ORDER, FIRST_LEVEL, LAST_LEVEL = 24, 1, 13
-#: absolute error allowed in log m_i, and relative to the size of the log-likelihood (its rounding)
+#: error allowed in log m_i: absolute, and relative to the size of the log-likelihood (its rounding)
 TOLERANCE, ROUNDING = 1e-9, 3e-14
-#: how far log m_i is followed: this fall from its maximum, or this distance from 0; it is taken as linear beyond
+#: log m_i is tabulated until it has fallen by this much from its maximum, or to this distance from 0; beyond, it is taken as linear
 FALL, FARTHEST = 120.0, 400.0
-#: the narrowest panels are cut into this many cells, for fast evaluation
+#: number of cells in each of the narrowest panels, for fast evaluation
 CUTS = 32
-#: studies whose tables are kept, so that refits (leave one out, other priors) need not make them again; the few that have more cells
-#: than this (half a megabyte) are not
+#: number of studies whose tables are kept for refits (leave one out, other priors); tables with more cells than this (half a megabyte)
+#: are not kept
 KEPT, KEPT_CELLS = 4096, 8192
 
 
@@ -32,21 +32,21 @@ KEPT, KEPT_CELLS = 4096, 8192
 class Table:
     """One study's log m_i(theta).
 
-    The sides left and right of ``split`` are cut into cells that are equal in the square root of the distance from it, so that they
-    are finest there.
+    The sides left and right of ``split`` are divided into cells of equal width in the square root of the distance from it, so that the
+    cells are finest there.
 
     Parameters
     ----------
     split : float
-        Where the two sides meet: the corner of log m_i, or about its maximum.
-    ends : (float, float)
-        Where the tables end; log m_i is linear beyond, with ``end_slopes``.
+        Effect (model scale) at which the two sides meet: the corner of log m_i, or approximately its maximum.
+    ends, end_slopes : (float, float)
+        Effects at which the table ends, and the slopes of log m_i beyond, where it is taken as linear.
     cells : numpy.ndarray, shape (cells, DEGREE)
         Coefficients of powers of the local coordinate in [-1, 1]: cells left of the split first, each side's numbered outwards.
     on_left : int
-        How many are on the left.
+        Number of cells left of the split.
     peak, peak_at : float
-        The maximum of log m_i, natural log, and where it is.
+        Maximum of log m_i (natural log), and the effect at which it is reached.
     corner : bool
         Whether log m_i has a corner at ``split``.
     error : float
@@ -65,13 +65,13 @@ class Table:
 
     @cached_property
     def frame(self) -> Array:
-        """Split, inverse lengths of the sides, their numbers of cells, and the slopes beyond their ends, as ``cell_kernels`` takes them."""
+        """Split, inverse lengths, numbers of cells and end slopes of the sides, shape (7,), as ``cell_kernels`` takes them."""
         lengths = np.abs(np.subtract(self.ends, self.split))
         slopes = np.array([-1.0, 1.0]) * self.end_slopes * lengths
         return np.array([self.split, *1 / lengths, self.on_left, len(self.cells) - self.on_left, *slopes])
 
     def log_value(self, theta: Array) -> Array:
-        """Logarithm of m_i at ``theta`` (any shape), natural log."""
+        """Return log m_i at ``theta`` (any shape), natural log."""
         from bayesmeta.engines.numerics.cell_kernels import log_values
 
         return log_values(self.frame, self.cells, theta.flatten()).reshape(theta.shape)
@@ -86,19 +86,24 @@ def tabulate(
     columns: Mapping[str, Array],
     baseline: Prior | None = None,
 ) -> tuple[Table, ...]:
-    """Tabulate log m_i of every study; those made before are not made again.
+    """Tabulate log m_i of every study, or take the tables from earlier calls.
 
     A study's table is the same to the last bit whatever was tabulated with it or before it, so that results do not depend on
-    which process made them.
+    which process computed them.
 
     Parameters
     ----------
     likelihood, measure : str
-        Names in ``study_likelihoods.KERNELS``.
+        Names in ``study_likelihood.KERNELS``.
     columns : mapping of str to numpy.ndarray, shape (k,)
-        The data.
+        Data of the studies.
     baseline : Prior, optional
-        Of the baseline.
+        Prior for the baselines; default ``DEFAULT_BASELINE``.
+
+    Returns
+    -------
+    tuple of Table
+        One per study.
 
     Raises
     ------
@@ -124,8 +129,8 @@ def tabulate(
     return tuple(found[key] for key in keys)
 
 
-def forget() -> None:
-    """Forget the tables that are kept, as a new process would."""
+def clear_tables() -> None:
+    """Discard the tables that are kept, so that they are computed again as in a new process."""
     _kept.clear()
 
 
@@ -144,7 +149,7 @@ def _tabulate(kernel: Kernel, columns: Mapping[str, Array], baseline: Prior | No
         rows = np.repeat(i, ORDER)
         value = log_marginal(kernel, {name: column[rows] for name, column in columns.items()}, theta.ravel(), baseline)
         value = value.reshape(theta.shape)
-        # not ``@``: the rounding of BLAS depends on how many rows there are
+        # not ``@``: the rounding of BLAS depends on the number of rows
         series = np.einsum("pn,ns->ps", value, to_series)
         # where m_i is far below its maximum its logarithm need not be so accurate
         fallen = np.clip(peak[i] - value.max(axis=1), 0.0, 60.0)
@@ -158,15 +163,15 @@ def _tabulate(kernel: Kernel, columns: Mapping[str, Array], baseline: Prior | No
             raise ConvergenceError(
                 "the likelihood of a study could not be tabulated; check its data for extreme values"
             )
-    made = [(_cells(panels), max(error for *_, error in panels)) for panels in found]
+    sides = [(_cells(panels), max(error for *_, error in panels)) for panels in found]
     return [
-        _table(split[i], ends[i], slopes[i], made[2 * i], made[2 * i + 1], peak_at[i], bool(cornered[i]))
+        _table(split[i], ends[i], slopes[i], sides[2 * i], sides[2 * i + 1], peak_at[i], bool(cornered[i]))
         for i in range(k)
     ]
 
 
 def _cells(panels: list[tuple[int, int, Array, float]]) -> Array:
-    """Cut one side's panels (level, place, series, error) into cells as fine as the narrowest of them needs."""
+    """Divide one side's panels (level, place, series, error) into cells as fine as the narrowest panel needs."""
     finest = max(level for level, *_ in panels)
     out = np.empty((2**finest, CUTS, DEGREE))
     for level, place, series, _ in panels:
@@ -177,14 +182,20 @@ def _cells(panels: list[tuple[int, int, Array, float]]) -> Array:
 
 
 def _rounding_size(columns: Mapping[str, Array]) -> Array:
-    """Size of the numbers that cancel in a log-likelihood, a study."""
+    """Return the size of the numbers that cancel in each study's log-likelihood, shape (k,)."""
     return sum((np.abs(value) for value in columns.values()), np.zeros(1))
 
 
 def _ranges(
     kernel: Kernel, columns: Mapping[str, Array], baseline: Prior | None
 ) -> tuple[Array, Array, Array, Array, Array, Array]:
-    """Find where each log m_i has to be known, from its values on a ladder of thetas about a first guess."""
+    """Find where each log m_i has to be known, from its values on a grid of theta about a first guess.
+
+    Returns
+    -------
+    split, ends, slopes, peak, peak_at, cornered : numpy.ndarray
+        As in ``Table``, with one row per study; ``slopes`` are NaN where they have to be taken from the table.
+    """
     guess, spread = kernel.start(columns)
     k = len(guess)
     steps = 0.5 * 1.45 ** np.arange(24)
@@ -200,7 +211,7 @@ def _ranges(
     last = np.minimum(last, within.shape[1] - 1)
     ends = np.stack([theta[np.arange(k), first], theta[np.arange(k), last]], axis=1)
     slopes = np.full((k, 2), np.nan)
-    # where the ladder ends before log m_i has fallen it is followed as far as it goes, or until it has become a straight line
+    # where log m_i has not fallen at the end of the grid, the table extends to the limit, or to where log m_i is a straight line
     for side, limit in ((0, -FARTHEST), (1, FARTHEST)):
         for i in np.flatnonzero(within[:, -side]):
             inward = slice(None) if side == 0 else slice(None, None, -1)
@@ -215,8 +226,8 @@ def _ranges(
 
 
 def _straight_from(theta: Array, value: Array, size: float) -> tuple[float | None, float]:
-    """Return where a straight line begins that goes on to the limit, where these thetas begin (None: nowhere), and its slope."""
-    # several rungs may stand at the limit
+    """Return the theta from which log m_i is a straight line up to the limit, ``theta[0]``, and the line's slope (None, NaN: nowhere)."""
+    # several points of the grid may be at the limit
     first = int(np.flatnonzero(theta == theta[0])[-1])
     theta, value = theta[first:], value[first:]
     if abs(theta[0]) < FARTHEST or len(theta) < 3:
@@ -230,14 +241,14 @@ def _straight_from(theta: Array, value: Array, size: float) -> tuple[float | Non
 
 @cache
 def _series_rule() -> tuple[Array, Array]:
-    """Return Chebyshev points, and the matrix from values there to the Chebyshev series."""
+    """Return Chebyshev points in (-1, 1), shape (ORDER,), and the matrix (ORDER, ORDER) from values there to the Chebyshev series."""
     nodes = np.cos(np.pi * (np.arange(ORDER) + 0.5) / ORDER)
     return nodes, np.linalg.inv(np.polynomial.chebyshev.chebvander(nodes, ORDER - 1)).T
 
 
 @cache
 def _to_cells(halvings: int) -> Array:
-    """Return the tensor, shape (ORDER, cells, DEGREE), from a panel's series to the powers of its cells when it is halved so often."""
+    """Return the tensor, shape (ORDER, cells, DEGREE), from the series of a panel halved this often to the coefficients of its cells."""
     fine, to_powers = cell_points()
     cells = CUTS * 2**halvings
     place = -1 + (np.arange(cells)[:, None] + 0.5 * (fine + 1)) * 2 / cells
@@ -256,7 +267,7 @@ def _table(
 ) -> Table:
     slopes = []
     for (cells, _), end, slope in zip((left, right), ends, known, strict=True):
-        # at the end the local coordinate, in cells of the square root of the share, has this slope in theta
+        # derivative in theta of the local coordinate at the end, where cells are of equal width in the square root of the share
         local = len(cells) / (end - split)
         slopes.append(float(cells[-1, 1:] @ np.arange(1, DEGREE)) * local if np.isnan(slope) else float(slope))
     table = Table(

@@ -1,8 +1,8 @@
-"""Compiled loops over functions known on graded cells: log m_i, its smoothing by normal densities, and mixtures of slices.
+"""Compiled loops over functions known on graded cells: a study's log m_i and its smoothing by normal densities, and slices of a mixture.
 
-A study's table comes as ``cells``, shape (cells, DEGREE), coefficients of powers of the coordinate in [-1, 1] within each cell, left of the
-split first, each side numbered outwards; and as ``frame``: split, inverse lengths of the left and right side, their numbers of cells, and
-the slopes of log m_i beyond their ends, outwards and per length.
+The table of a study's log m_i consists of ``cells``, shape (cells, DEGREE), coefficients of powers of the local coordinate in [-1, 1],
+with the cells left of the split first and each side's numbered outwards; and of ``frame``, shape (7,): the split, the inverse lengths of
+the left and right side, their numbers of cells, and the slopes of log m_i beyond their ends, outwards and per length of the side.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from bayesmeta.support.arrays import Array
 SQRT_2PI = math.sqrt(2 * math.pi)
 LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 LOG2_E, LOG_2, LOG_2_REST = 1 / math.log(2.0), 6.93147180369123816490e-01, 1.90821492927058770002e-10
-#: Gauss-Legendre nodes on a piece of the normal density: at least, for each standard deviation, and at most
+#: Gauss-Legendre nodes on a piece of the normal density: this many, and more per standard deviation
 LEAST, PER_SIGMA = 7, 1.45
-#: the least over the square root of a distance
+#: the same where the integral runs over the square root of a distance, and the most that either needs
 LEAST_ROOT = 16
 MOST = LEAST_ROOT + math.ceil(PER_SIGMA * 2 * SIGMAS)
-#: of exp on (-log(2) / 2, log(2) / 2), beyond the last of which 3e-13 is left
+#: coefficients of exp on (-log(2) / 2, log(2) / 2), beyond the last of which 3e-13 is left
 C = tuple(1 / math.factorial(n) for n in range(11))
 
 
 @inlined
 def _cell_value(cells: Array, first: int, count: int, share: float) -> float:
-    """Return the function at one share (in [0, 1]) of the distance; its ``count`` cells are equal in the square root of it."""
+    """Return the function at a share (in [0, 1]) of the distance; its ``count`` cells are equal in the root of the share."""
     place = math.sqrt(share) * count
-    # (not a number becomes a number that is in no cell)
+    # NaN gives cell 0 and stays NaN
     cell = max(min(int(place), count - 1), 0)
     t = 2 * (place - cell) - 1
     row, t2 = first + cell, t * t
@@ -41,7 +41,7 @@ def _cell_value(cells: Array, first: int, count: int, share: float) -> float:
 
 @inlined
 def _log_value(frame: Array, cells: Array, theta: float) -> float:
-    """Return log m_i at one theta; linear beyond the ends."""
+    """Return log m_i at one theta, linear beyond the ends of the table."""
     away = theta - frame[0]
     right = away > 0
     share = away * frame[2] if right else -away * frame[1]
@@ -52,7 +52,7 @@ def _log_value(frame: Array, cells: Array, theta: float) -> float:
 
 @compiled
 def log_values(frame: Array, cells: Array, theta: Array) -> Array:
-    """Return log m_i at many theta; shape (m,)."""
+    """Return log m_i at ``theta`` (shape (m,)), natural log; shape (m,)."""
     out = np.empty(len(theta))
     for i in range(len(theta)):
         out[i] = _log_value(frame, cells, theta[i])
@@ -61,9 +61,10 @@ def log_values(frame: Array, cells: Array, theta: Array) -> Array:
 
 @inlined
 def _sum_exp(exponent: Array, size: int, top: float, bits: Array) -> float:
-    """Return the sum of exp(exponent - top), its terms to 3e-13; ``bits`` (shape (2, at least size), integers) is room to work in.
+    """Return the sum of exp(exponent - top) over the first ``size`` exponents, each term to a relative error of 3e-13.
 
-    exp x = 2^k exp r with k the integer nearest to x / log 2: without calls and branches, so that several are computed at once.
+    exp x = 2^k exp r with k the integer nearest to x / log 2: without calls and branches, so that the processor computes several at once.
+    ``bits``, integers of shape (2, at least size), is scratch memory.
     """
     values, scales = bits[0].view(np.float64), bits[1].view(np.float64)
     for j in range(size):
@@ -83,6 +84,7 @@ def _sum_exp(exponent: Array, size: int, top: float, bits: Array) -> float:
 
 @inlined
 def _log_sum_exp(exponent: Array, size: int, bits: Array) -> float:
+    """Return the log of the sum of exp(exponent) over the first ``size`` exponents (``bits`` as in ``_sum_exp``)."""
     top = -np.inf
     for j in range(size):
         top = max(top, exponent[j])
@@ -90,26 +92,28 @@ def _log_sum_exp(exponent: Array, size: int, bits: Array) -> float:
 
 
 @compiled
-def along_normal(
+def smooth_along_normal(
     frame: Array, cells: Array, corner: bool, mu: Array, tau: Array, hermite: Array, legendre: Array
 ) -> Array:
-    """Return log of the integral of m_i N(mu, tau^2), with nodes laid along the normal density.
+    """Return the log of the integral of m_i(theta) N(theta; mu, tau^2) over theta, with nodes laid along the normal density.
 
     Parameters
     ----------
-    frame, cells
-        The table.
+    frame, cells : numpy.ndarray
+        Table of log m_i.
     corner : bool
-        Whether m_i has a corner at the split: near it each side is integrated by itself.
+        Whether m_i has a corner at the split: near it each side is integrated separately.
     mu, tau : numpy.ndarray, shape (T, n) and (T,)
+        Means and standard deviations of the normal density, model scale.
     hermite : numpy.ndarray, shape (2, J)
         Gauss-Hermite nodes and log weights for the standard normal density.
     legendre : numpy.ndarray, shape (2, MOST + 1, MOST)
-        Gauss-Legendre nodes and log weights on the unit interval, in row n those of n nodes.
+        Gauss-Legendre nodes and log weights on the unit interval, those of n nodes in row n.
 
     Returns
     -------
     numpy.ndarray, shape (T, n)
+        Natural log.
     """
     out = np.empty(mu.shape)
     exponent = np.empty(max(hermite.shape[1], 2 * legendre.shape[2]))
@@ -138,54 +142,26 @@ def along_normal(
 
 
 @compiled
-def on_own_scale(nodes: Array, log_weights: Array, peak_at: float, mu: Array, tau: Array) -> Array:
-    """Return log of the sum over nodes of m_i's own scale of weight times N(node; mu, tau^2); shape (T, n) as ``mu``.
-
-    Parameters
-    ----------
-    nodes, log_weights : numpy.ndarray, shape (J,)
-        Increasing, and the log of weight times m_i.
-    peak_at : float
-        Where m_i is greatest.
-    mu, tau : numpy.ndarray, shape (T, n) and (T,)
-    """
-    out, exponent = np.empty(mu.shape), np.empty(len(nodes))
-    bits = np.empty((2, len(nodes)), dtype=np.int64)
-    for t in range(mu.shape[0]):
-        inverse, reach = math.sqrt(0.5) / tau[t], SIGMAS * tau[t]
-        for i in range(mu.shape[1]):
-            # the product of m_i and the normal density lies between their centres, give or take the width of the latter
-            low, high = min(mu[t, i], peak_at) - reach, max(mu[t, i], peak_at) + reach
-            first = 0 if low <= nodes[0] else min(np.searchsorted(nodes, low), len(nodes) - 1)
-            last = len(nodes) if high >= nodes[-1] else max(np.searchsorted(nodes, high), first + 1)
-            for j in range(first, last):
-                z = (nodes[j] - mu[t, i]) * inverse
-                exponent[j - first] = log_weights[j] - z * z
-            out[t, i] = _log_sum_exp(exponent, last - first, bits) - math.log(tau[t]) - LOG_SQRT_2PI
-    return out
-
-
-@compiled
-def about_their_product(
+def smooth_about_product(
     frame: Array, cells: Array, peak_at: float, scale: float, mu: Array, tau: Array, hermite: Array
 ) -> tuple[Array, Array, Array]:
-    """Return log of the integral of m_i N(mu, tau^2) by an adaptive Gauss-Hermite rule about the mode of the product.
+    """Return the log of the integral of m_i(theta) N(theta; mu, tau^2) by an adaptive Gauss-Hermite rule about the mode of the product.
 
     Parameters
     ----------
-    frame, cells
-        The table.
+    frame, cells : numpy.ndarray
+        Table of log m_i.
     peak_at, scale : float
-        Where m_i is greatest, and the smallest scale on which it changes.
+        Effect at which m_i is greatest, and the smallest scale on which m_i changes.
     mu, tau : numpy.ndarray, shape (m,)
-        tau above zero.
+        Means and standard deviations of the normal density, tau above zero; model scale.
     hermite : numpy.ndarray, shape (2, J)
-        Nodes and log weights for the standard normal density.
+        Gauss-Hermite nodes and log weights for the standard normal density.
 
     Returns
     -------
     value, mode, sd : numpy.ndarray, shape (m,)
-        The mode of the product, and its standard deviation by curvature.
+        Natural log of the integral; mode of the product, and its standard deviation by curvature.
     """
     out, mode, width = np.empty(len(mu)), np.empty(len(mu)), np.empty(len(mu))
     exponent = np.empty(hermite.shape[1])
@@ -223,7 +199,7 @@ def about_their_product(
 
 @inlined
 def _slice_density(cells: Array, edges: Array, t: int, x: float) -> float:
-    """Return the density of one slice, which is nothing beyond its panels."""
+    """Return the density of one slice, zero beyond its panels."""
     away = x - edges[t, 1]
     side = 1 if away > 0 else 0
     share = away / (edges[t, 2 * side] - edges[t, 1])
@@ -239,9 +215,11 @@ def slice_densities(cells: Array, edges: Array, x: Array) -> Array:
     Parameters
     ----------
     cells : numpy.ndarray, shape (T, cells, DEGREE)
-        Of each slice, those of its left panel first, each panel's numbered outwards from the middle edge.
+        Coefficients of each slice, those of its left panel first, each panel's cells numbered outwards from the middle edge.
     edges : numpy.ndarray, shape (T, 3)
+        Edges of the two panels of each slice.
     x : numpy.ndarray, shape (T, m)
+        Effects at which each slice is evaluated, model scale.
 
     Returns
     -------
@@ -256,20 +234,21 @@ def slice_densities(cells: Array, edges: Array, x: Array) -> Array:
 
 @compiled
 def spread_slices(cells: Array, edges: Array, tau: Array, hermite: Array, legendre: Array, x: Array) -> Array:
-    """Return the densities of slices spread by N(0, tau^2), for tau that is small against most of the slice.
+    """Return the densities of slices convolved with N(0, tau^2), for tau that is small compared with most of the slice.
 
-    Near the middle edge, where a slice may have a corner or a narrow core, each side of it is integrated by itself, over the square
-    root of the distance; elsewhere by a Gauss-Hermite rule.
+    Near the middle edge, where a slice may have a corner or a narrow core, each side of it is integrated separately, over the square
+    root of the distance; elsewhere a Gauss-Hermite rule is used.
 
     Parameters
     ----------
     cells, edges, x
         As in ``slice_densities``.
     tau : numpy.ndarray, shape (T,)
+        Standard deviation of the normal noise of each slice.
     hermite : numpy.ndarray, shape (2, J)
-        Nodes and weights for the standard normal density.
+        Gauss-Hermite nodes and weights for the standard normal density.
     legendre : numpy.ndarray, shape (2, MOST + 1, MOST)
-        As in ``along_normal``.
+        As in ``smooth_along_normal``.
 
     Returns
     -------
@@ -297,32 +276,4 @@ def spread_slices(cells: Array, edges: Array, tau: Array, hermite: Array, legend
                 for j in range(hermite.shape[1]):
                     total += hermite[1, j] * _slice_density(cells, edges, t, x[t, i] - tau[t] * hermite[0, j])
             out[t, i] = total
-    return out
-
-
-@compiled
-def spread_masses(points: Array, log_masses: Array, tau: Array, x: Array) -> Array:
-    """Return the sums of masses at ``points``, each spread by N(0, tau^2).
-
-    Parameters
-    ----------
-    points, log_masses : numpy.ndarray, shape (T, J)
-        Each row of points in increasing order.
-    tau : numpy.ndarray, shape (T,)
-    x : numpy.ndarray, shape (T, m)
-
-    Returns
-    -------
-    numpy.ndarray, shape (T, m)
-    """
-    out, exponent = np.empty(x.shape), np.empty(points.shape[1])
-    bits = np.empty((2, points.shape[1]), dtype=np.int64)
-    for t in range(x.shape[0]):
-        inverse, reach = math.sqrt(0.5) / tau[t], SIGMAS * tau[t]
-        for i in range(x.shape[1]):
-            first, last = np.searchsorted(points[t], x[t, i] - reach), np.searchsorted(points[t], x[t, i] + reach)
-            for j in range(first, last):
-                z = (x[t, i] - points[t, j]) * inverse
-                exponent[j - first] = log_masses[t, j] - z * z
-            out[t, i] = _sum_exp(exponent, last - first, 0.0, bits) / (tau[t] * SQRT_2PI)
     return out

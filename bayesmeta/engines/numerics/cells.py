@@ -1,4 +1,4 @@
-"""Functions known on cells that are equal in the square root of a distance, and so finest at its start (evaluated in ``cell_kernels``)."""
+"""Cells of equal width in the square root of a distance, and so finest where it begins: their points and matrices."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from bayesmeta.support.arrays import Array
 
 #: coefficients of the polynomial in each cell
 DEGREE = 7
-#: half-width in standard deviations of whatever normal density meets such a function: beyond it 1e-17 is left
-#: (compiled into ``cell_kernels``)
+#: half-width, in standard deviations, of a normal density in an integral: beyond it 1e-17 is left
+#: (compiled into ``cell_kernels`` and ``point_kernels``)
 SIGMAS = 8.6
 
 
@@ -23,6 +23,6 @@ def cell_points() -> tuple[Array, Array]:
 
 
 def shares(cells: int) -> Array:
-    """Return the shares of the distance at which each cell's function must be known, shape (cells, DEGREE)."""
+    """Return the shares of the distance at which the function must be known in each cell, shape (cells, DEGREE)."""
     points, _ = cell_points()
     return ((np.arange(cells)[:, None] + 0.5 * (points + 1)) / cells) ** 2

@@ -1,11 +1,12 @@
-"""Loops compiled to machine code by numba: once for each installation, the first time they are called.
+"""Loops compiled to machine code by numba: once per installation, the first time they are called.
 
-Numba takes a second to import, so rooms with compiled loops are imported inside the functions that call them. What was compiled is
-kept beside the source, or in the user's cache directory where that cannot be written; a change of the file, of numba or of the
-processor compiles anew. A loop calls only functions of its own file, since changes elsewhere would go unnoticed
-(what it takes from another room, the options below included: touch the file when that changes), and only inlined ones: of a function
-that stands compiled by itself too, the process that compiles both may run another copy than a process that loads the loop from the
-cache, and their results would differ in the last digits.
+Numba takes a second to import, so modules with compiled loops (``*_kernels``) are imported inside the functions that call them. The machine
+code is kept beside the source, or in the user's cache directory where that cannot be written; it is compiled again when the file, numba or
+the processor changes. Two rules follow, and tests check them. A loop calls only functions of its own file, because numba does not notice
+changes elsewhere; a short function that two files need is written in both. (After a change of the constants that a file imports, or of the
+options below, touch the file.) And a loop calls only inlined functions: where a function is compiled by itself too, the process that
+compiles both may run another copy of it than a process that loads the loop from the cache, and their results would differ in the last
+digits.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ def compiled[F: Callable[..., Any]](function: F) -> F:
     try:
         return cast(F, njit(cache=True, error_model="numpy")(function))
     except RuntimeError:
-        # nowhere to keep it: it is compiled in every process
+        # no directory can be written: it is compiled in every process
         return cast(F, njit(error_model="numpy")(function))
 
 
 def inlined[F: Callable[..., Any]](function: F) -> F:
-    """Compile a short function into the loops that call it, which need not keep the order of its sums."""
+    """Compile a short function into the loops that call it; the order of its sums may change, which lets them use vector instructions."""
     return cast(F, njit(error_model="numpy", forceinline=True, fastmath={"reassoc", "contract", "nsz"})(function))

@@ -1,4 +1,4 @@
-"""Quantiles of densities known at the nodes of two panels."""
+"""Quantiles of many densities at once, each known at the Gauss-Legendre nodes of two panels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,22 @@ from bayesmeta.support.arrays import Array
 
 
 def invert_panels(edges: Array, log_value: Array, u: Array) -> Array:
-    """Quantiles at ``u`` (m,), one from each density known by its log at the nodes of two panels (m, 2, N)."""
+    """Return one quantile of each of m densities, by safeguarded Newton steps.
+
+    Parameters
+    ----------
+    edges : numpy.ndarray, shape (m, 3)
+        Edges of the two panels of each density.
+    log_value : numpy.ndarray, shape (m, 2, N)
+        Natural logs of the densities at the Gauss-Legendre nodes of the panels, each up to a constant.
+    u : numpy.ndarray, shape (m,)
+        Probabilities in (0, 1).
+
+    Returns
+    -------
+    numpy.ndarray, shape (m,)
+        The quantile of density i at probability ``u[i]``.
+    """
     size = log_value.shape[2]
     _, weights, to_series, to_integral, _ = legendre_rule(size)
     half = 0.5 * np.diff(edges, axis=1)
@@ -20,7 +35,7 @@ def invert_panels(edges: Array, log_value: Array, u: Array) -> Array:
     rows = np.arange(len(u))
     target = (target - np.where(upper == 1, mass[:, 0], 0.0)) / half[rows, upper]
     chosen = value[rows, upper]
-    # start between the nodes, by the running sum of their weights
+    # start from linear interpolation of the cumulative mass between the nodes
     running = np.cumsum(chosen * weights, axis=1) - 0.5 * chosen * weights
     at = np.clip((running < target[:, None]).sum(axis=1), 1, size - 1)
     nodes = legendre_rule(size)[0]

@@ -22,11 +22,11 @@ def legendre_rule(n: int) -> tuple[Array, Array, Array, Array, Array]:
     -------
     nodes, weights : numpy.ndarray, shape (n,)
     to_series : numpy.ndarray, shape (n, n)
-        ``values @ to_series`` are the Legendre coefficients.
+        ``values @ to_series`` are the Legendre coefficients of the function.
     to_integral : numpy.ndarray, shape (n, n + 1)
-        ``values @ to_integral`` are the coefficients of the integral from -1.
+        ``values @ to_integral`` are the Legendre coefficients of its integral from -1.
     to_slope : numpy.ndarray, shape (n, n - 1)
-        ``series @ to_slope`` are the coefficients of the derivative.
+        ``series @ to_slope`` are the Legendre coefficients of its derivative.
     """
     nodes, weights = np.polynomial.legendre.leggauss(n)
     vandermonde = np.polynomial.legendre.legvander(nodes, n - 1)
@@ -38,7 +38,7 @@ def legendre_rule(n: int) -> tuple[Array, Array, Array, Array, Array]:
 
 
 def legendre_basis(t: Array, size: int) -> Array:
-    """Legendre polynomials of degree 0 to size - 1 at ``t``, on a new last axis."""
+    """Return the Legendre polynomials of degree 0 to ``size`` - 1 at ``t`` (any shape), along a new last axis."""
     out = np.empty((size, *t.shape))
     out[0], out[1] = 1.0, t
     for n in range(1, size - 1):
@@ -49,7 +49,7 @@ def legendre_basis(t: Array, size: int) -> Array:
 
 
 def unresolved(value: Array, half: Array) -> Array:
-    """Error of the distribution function of densities on panels, by the last coefficients of their Legendre series.
+    """Estimate the error of the distribution function of densities on panels, from the last coefficients of their Legendre series.
 
     Parameters
     ----------
@@ -61,6 +61,7 @@ def unresolved(value: Array, half: Array) -> Array:
     Returns
     -------
     numpy.ndarray, shape (T,)
+        Absolute errors.
     """
     size = value.shape[-1]
     tail = np.abs((value @ legendre_rule(size)[2])[..., -2:]).max(axis=-1)
@@ -68,22 +69,22 @@ def unresolved(value: Array, half: Array) -> Array:
     return (tail * half).sum(axis=1) / size
 
 
-def invert_series(integral: Array, slope: Array, target: Array, start: Array, asked: Array) -> Array:
+def invert_series(integral: Array, slope: Array, target: Array, start: Array, required: Array) -> Array:
     """Find where increasing Legendre series reach their targets, by safeguarded Newton steps.
 
     Parameters
     ----------
     integral, slope : numpy.ndarray, shape (r, n + 1) and (r, n)
-        Coefficients of each function of t in (-1, 1), and of its derivative.
+        Legendre coefficients of each function of t in (-1, 1), and of its derivative.
     target, start : numpy.ndarray, shape (r,)
-        The values to reach, and where to begin.
-    asked : numpy.ndarray of bool, shape (r,)
-        Rows that must have converged; the others only come along.
+        Values to reach, and t at which the search begins.
+    required : numpy.ndarray of bool, shape (r,)
+        Rows that must converge; the iteration does not wait for the others.
 
     Returns
     -------
     numpy.ndarray, shape (r,)
-        t, in [-1, 1].
+        Solutions t, in [-1, 1].
     """
     low, high = np.full_like(target, -1.0), np.full_like(target, 1.0)
     t = np.clip(start, -0.999, 0.999)
@@ -92,11 +93,11 @@ def invert_series(integral: Array, slope: Array, target: Array, start: Array, as
         gap = np.vecdot(integral, basis) - target
         low, high = np.where(gap < 0, t, low), np.where(gap > 0, t, high)
         step = t - gap / np.maximum(np.vecdot(slope, basis[:, :-1]), 1e-300)
-        # a Newton step within rounding of the root may leave the bracket by as much: let it
+        # near the root a Newton step may leave the bracket by rounding, which is allowed
         outside = ((step <= low) | (step >= high)) & ~(np.abs(step - t) <= 1e-8)
         moved = np.where(outside, high - low, np.abs(step - t))
         t = np.where(gap == 0, t, np.where(outside, 0.5 * (low + high), step))
-        # Newton squares the error: after a step this short what is left is below rounding
-        if (moved[(gap != 0) & asked] < 1e-8).all():
+        # Newton's method squares the error: after a step this short the error is below rounding
+        if (moved[(gap != 0) & required] < 1e-8).all():
             break
     return t

@@ -17,15 +17,15 @@ MAX_PANELS = 2000
 
 @dataclass(frozen=True)
 class Map:
-    """A smooth monotone map of the unit interval onto tau's support.
+    """A smooth increasing map of the unit interval onto the support of tau.
 
     Parameters
     ----------
-    kind : str
-        ``"half_line"``: tau = low + s x/(1-x); ``"interval"``: tau = low + (high-low) x; ``"log"``: log tau = c + s u/(1-u^2)
-        with u = 2x-1, for priors that spread tau over orders of magnitude.
+    kind : {"half_line", "interval", "log"}
+        ``"half_line"``: tau = low + scale x / (1 - x); ``"interval"``: tau = low + scale x; ``"log"``:
+        log tau = centre + scale u / (1 - u^2) with u = 2x - 1, for priors that spread tau over orders of magnitude.
     low, scale, centre : float
-        Its constants; for an interval ``scale`` is the width.
+        Constants of the map: ``low`` in units of tau; ``scale`` in units of tau, or a number for ``"log"``; ``centre``, a log tau.
     """
 
     kind: str
@@ -37,24 +37,24 @@ class Map:
         """Return tau and log dtau/dx at ``x`` in (0, 1)."""
         if self.kind == "interval":
             return self.low + self.scale * x, np.full_like(x, np.log(self.scale))
-        # nodes of the narrowest panels round to 1
+        # nodes of the narrowest panels are rounded to 1
         x = np.clip(x, 1e-300, 1 - 2.0**-53)
         if self.kind == "half_line":
             return self.low + self.scale * x / (1 - x), np.log(self.scale) - 2 * np.log1p(-x)
         u = 2 * x - 1
         gap = 4 * x * (1 - x)
         log_tau = self.centre + self.scale * u / gap
-        # beyond this tau2 would overflow, and no posterior has mass there that matters: none is given to it
+        # beyond this tau2 would overflow; no posterior has mass there that matters, so the density is set to zero
         log_slope = log_tau + np.log(2 * self.scale * (1 + u * u)) - 2 * np.log(gap)
         return np.exp(np.clip(log_tau, -340.0, 340.0)), np.where(np.abs(log_tau) > 340.0, -np.inf, log_slope)
 
     @property
     def high(self) -> float:
-        """Upper end of the support."""
+        """Upper end of the support of tau."""
         return self.low + self.scale if self.kind == "interval" else np.inf
 
     def inverse_slopes(self, tau: Array) -> tuple[Array, Array]:
-        """Return dx/dtau and its derivative at ``tau`` (any shape)."""
+        """Return dx/dtau and d2x/dtau2 at ``tau`` (any shape)."""
         if self.kind == "interval":
             return np.full_like(tau, 1 / self.scale), np.zeros_like(tau)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -85,22 +85,22 @@ class Map:
 
 @dataclass(frozen=True)
 class PanelDensity:
-    """A normalized density of tau, known as a Legendre series of x on each panel.
+    """A normalized density of tau, known as a Legendre series in x on each panel.
 
     Parameters
     ----------
     map : Map
-        From x in (0, 1) to tau.
+        Map from x in (0, 1) to tau.
     edges : numpy.ndarray, shape (panels + 1,)
         Panel edges in x.
     nodes, weights : numpy.ndarray, shape (m,)
-        tau at the nodes, and the probability each node carries (they sum to one).
+        Values of tau at the nodes, and the probability of each node; they sum to one.
     series, integral, slopes : numpy.ndarray, shape (panels, n), (panels, n + 1) and (panels, n - 1)
         Legendre coefficients of the density in x, of its integral and of its derivative, per panel.
     cumulative : numpy.ndarray, shape (panels + 1,)
-        The distribution function at the edges.
+        Distribution function at the edges.
     log_total : float
-        Natural log of the integral before normalizing: the log marginal likelihood.
+        Natural log of the integral before normalization: the log marginal likelihood.
     error : float
         Estimated relative error of the total.
     """
@@ -122,7 +122,7 @@ class PanelDensity:
         return panel, np.clip(2 * (x - low) / width - 1, -1.0, 1.0), width
 
     def evaluate(self, tau: Array) -> tuple[Array, Array, Array]:
-        """Distribution function, density and slope of the density at ``tau`` (any shape)."""
+        """Return the distribution function, the density and its derivative at ``tau`` (any shape)."""
         tau = np.asarray(tau, dtype=float)
         x = self.map.inverse(tau)
         panel, local, width = self._locate(x)
@@ -139,21 +139,21 @@ class PanelDensity:
         return np.clip(cdf, 0.0, 1.0), np.where(outside, 0.0, pdf), np.where(outside, 0.0, slope)
 
     def pdf(self, tau: Array) -> Array:
-        """Density of tau at ``tau`` (any shape)."""
+        """Return the density of tau at ``tau`` (any shape)."""
         return self.evaluate(tau)[1]
 
     def cdf(self, tau: Array) -> Array:
-        """Distribution function of tau at ``tau`` (any shape)."""
+        """Return the distribution function of tau at ``tau`` (any shape)."""
         return self.evaluate(tau)[0]
 
     def rough_quantile(self, p: Array) -> Array:
-        """Quantiles of tau at ``p`` (any shape) to about a percent, by interpolation between the nodes; at 0 and 1 exact."""
+        """Return quantiles of tau at ``p`` (any shape), by interpolation between the nodes: to about a percent, exact at 0 and 1."""
         middles = np.cumsum(self.weights) - 0.5 * self.weights
         rough = np.interp(p, middles, self.nodes)
         return np.where(p <= 0, self.map.low, np.where(p >= 1, self.map.high, rough))
 
     def quantile(self, p: Array) -> Array:
-        """Quantiles of tau at probabilities ``p`` (any shape), by safeguarded Newton steps within the panel."""
+        """Return quantiles of tau at probabilities ``p`` (any shape), by safeguarded Newton steps within the panel."""
         p = np.asarray(p, dtype=float)
         shape, p = p.shape, np.atleast_1d(p).ravel()
         panel = np.clip(np.searchsorted(self.cumulative, p, side="right") - 1, 0, len(self.edges) - 2)
@@ -181,27 +181,31 @@ def integrate(
 ) -> PanelDensity:
     """Normalize a density of tau by adaptive bisection of panels in x.
 
-    A panel is halved until the last Legendre coefficients of the density (and of the density times tau^moment) carry less
+    A panel is halved until the last Legendre coefficients of the density (and of the density times tau^moment) contribute less
     than ``tolerance`` of the whole.
 
     Parameters
     ----------
     log_density : callable
-        Natural log of the unnormalized density of tau, for a vector of tau.
+        ``log_density(tau)``: natural log of the unnormalized density at tau, shape (m,) to shape (m,).
     map : Map
-        From x in (0, 1) to tau.
+        Map from x in (0, 1) to tau.
     moment : int
-        The highest power of tau whose integral must be accurate too.
+        Highest power of tau whose integral must be accurate too.
     moment_scale : float
-        A typical tau, to make that power dimensionless.
+        A typical tau, which makes that power dimensionless.
     nodes_per_panel : int
-        Gauss-Legendre nodes on each panel.
+        Number of Gauss-Legendre nodes on each panel.
     tolerance : float
-        Relative to the whole integral.
+        Error allowed in each panel, relative to the whole integral.
     first_panels : int
-        Panels of equal width in x to begin with.
+        Number of panels of equal width in x at the beginning.
     first_edges : sequence of float, optional
-        The edges of the panels to begin with, from 0 to 1, where more is known.
+        Edges of the first panels in x, from 0 to 1, instead of ``first_panels``.
+
+    Returns
+    -------
+    PanelDensity
 
     Raises
     ------
@@ -217,8 +221,8 @@ def integrate(
         tau, log_slope = map.forward(x)
         log_value = log_density(tau.ravel()).reshape(x.shape) + log_slope
         log_value = np.where(np.isnan(log_value), -np.inf, log_value)
-        # each panel is measured against its own maximum: the highest node seen may lie on a panel that was halved since,
-        # and everything measured against that one could underflow
+        # each panel is scaled by its own maximum: the highest node so far may be on a panel that was halved since, and values
+        # scaled by that maximum could underflow
         own = np.maximum(log_value.max(axis=1), -1e300)
         peak = max(float(own.max()), max((panel[4] for panel in kept), default=-1e300))
         if not -1e300 < peak < np.inf:
@@ -255,13 +259,13 @@ def integrate(
     error = float(np.abs(series[:, -3:]).sum(axis=1) @ half)
     cumulative = np.concatenate([[0.0], np.cumsum(value @ unit_weights * half)])
     nodes, weights = np.concatenate([panel[2] for panel in kept]), (value * unit_weights * half[:, None]).ravel()
-    # far out in the tails tau overflows where its weight is nothing
-    felt = weights > 1e-40
+    # far in the tails tau overflows where its weight is negligible
+    kept_nodes = weights > 1e-40
     return PanelDensity(
         map=map,
         edges=edges,
-        nodes=nodes[felt],
-        weights=weights[felt],
+        nodes=nodes[kept_nodes],
+        weights=weights[kept_nodes],
         series=series,
         integral=integral,
         slopes=series @ to_slope,

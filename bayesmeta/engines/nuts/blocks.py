@@ -1,4 +1,4 @@
-"""What PyMC model files are built from: the data, the priors, and study effects in coordinates NUTS moves in easily."""
+"""Parts of PyMC models: the data, the priors, baselines, and study effects in coordinates in which NUTS moves easily."""
 
 from __future__ import annotations
 
@@ -15,20 +15,26 @@ from bayesmeta.support.arrays import Array
 
 
 def study_values(data: ModelData) -> dict[str, Array]:
-    """Return the per-study numbers a model may read, each of shape (k,)."""
+    """Return the numbers per study that a model may read: name to array of shape (k,)."""
     guide = {"guide_effect": data.guide_effect, "guide_variance": data.guide_variance, "included": data.included}
     return {name: np.asarray(value, float) for name, value in {**data.columns, **guide}.items()}
 
 
 def add_data(data: ModelData) -> dict[str, Any]:
-    """Register the data of an analysis in the PyMC model on the stack.
+    """Register the data of an analysis in the PyMC model whose ``with`` block is active.
 
-    Every number becomes a ``pm.Data``, so the compiled model can be given another analysis of the same padded size.
+    Every column becomes a ``pm.Data`` of its name, so that the compiled model can be given another analysis of the same padded size.
+
+    Parameters
+    ----------
+    data : ModelData
+        Data of the analysis, k studies. The model must have the coordinate ``study`` with ``data.labels``.
 
     Returns
     -------
-    dict
-        Column name to variable of dims ``study``; among them ``included``, 1 for a study and 0 for padding.
+    dict of str to pymc.Data
+        The columns of ``data.columns``, ``guide_effect`` and ``guide_variance`` (model scale; for ``add_study_effects``), and ``included``
+        (1 for a study, 0 for padding), each of shape (k,) and dims ``study``.
     """
     import pymc as pm
 
@@ -36,7 +42,23 @@ def add_data(data: ModelData) -> dict[str, Any]:
 
 
 def add_priors(priors: Priors) -> tuple[Any, Any]:
-    """Add mu and tau with their priors to the PyMC model on the stack; return the two variables."""
+    """Add mu and tau with their priors to the PyMC model whose ``with`` block is active.
+
+    Parameters
+    ----------
+    priors : Priors
+        Priors for mu and for tau or tau2; the parameters of each become the data ``mu_prior`` and ``tau_prior`` or ``tau2_prior``.
+
+    Returns
+    -------
+    mu, tau : pymc variables, scalar
+        Mean effect and between-study standard deviation, model scale (log for ratios). With a prior for tau2, tau is deterministic.
+
+    Raises
+    ------
+    SpecError
+        For point priors, which NUTS does not sample.
+    """
     import pymc as pm
 
     mu = priors.mu.to_pymc("mu")
@@ -48,21 +70,22 @@ def add_priors(priors: Priors) -> tuple[Any, Any]:
 
 
 def add_baseline(data: ModelData, priors: Priors) -> Any:
-    """Add each study's baseline with its prior to the PyMC model on the stack.
+    """Add each study's baseline with its prior to the PyMC model whose ``with`` block is active.
 
-    Its name and its scale are those of the likelihood (``likelihood_for``): for the risk ratio the logit of the larger risk, for the odds ratio the mean of the arms' logits, for the rate ratio the mean of their log rates.
+    The name of the variable depends on the effect measure: ``logit_larger_risk`` for the risk ratio (logit of the larger risk),
+    ``mid_logit`` for the odds ratio (mean of the arms' logits), ``mid_log_rate`` for the rate ratio (mean of the arms' log rates).
 
     Parameters
     ----------
     data : ModelData
-        Of an arm-level likelihood with a baseline.
+        Data of an arm-level likelihood with a baseline (``binomial`` or ``poisson``), k studies.
     priors : Priors
-        Without a baseline, ``DEFAULT_BASELINE`` is taken.
+        Its ``baseline`` is the prior for each study's baseline, independently; None: Normal(0, 10). A Beta prior is for the risk itself.
 
     Returns
     -------
-    baseline
-        A variable of dims ``study``, on the logit scale (log for rates). A Beta prior is one of the risk.
+    pymc variable, shape (k,), dims ``study``
+        Baselines on the logit scale (for rates on the log scale, per unit of the person-time given).
 
     Raises
     ------
@@ -78,14 +101,14 @@ def add_baseline(data: ModelData, priors: Priors) -> Any:
         return prior.to_pymc(study.nuisance, data_name="baseline_prior", dims="study")
     shape = pm.Data("baseline_prior", np.asarray(prior.args, dtype=float))
     if prior.family != "Beta":
-        # a study without events leaves one tail of the prior as it is: NUTS walks it on a scale that makes it exponential
+        # a study without events does not shorten one tail of the prior: on the scale of w that heavy tail is exponential
         w = pm.Flat("baseline_w", dims="study")
         standard = (
             pm.Cauchy.dist(0.0, 1.0) if prior.family == "Cauchy" else pm.StudentT.dist(nu=shape[0], mu=0.0, sigma=1.0)
         )
         pm.Potential("baseline", pm.logp(standard, pm.math.sinh(w)) + pm.math.logaddexp(w, -w) - np.log(2.0))
         return pm.Deterministic(study.nuisance, shape[-2] + shape[-1] * pm.math.sinh(w), dims="study")
-    # on the logit, where neither a risk near 0 nor one near 1 loses its digits
+    # on the logit scale, on which neither a risk near 0 nor one near 1 loses digits
     logit = pm.Flat(study.nuisance, dims="study")
     log_beta = pm.math.gammaln(shape[0]) + pm.math.gammaln(shape[1]) - pm.math.gammaln(shape[0] + shape[1])
     log_density = -shape[0] * pm.math.softplus(-logit) - shape[1] * pm.math.softplus(logit) - log_beta
@@ -94,18 +117,25 @@ def add_baseline(data: ModelData, priors: Priors) -> Any:
 
 
 def add_study_effects(mu: Any, tau: Any, columns: Mapping[str, Any]) -> Any:
-    """Add theta_i ~ Normal(mu, tau^2) to the PyMC model on the stack, in coordinates NUTS moves in easily.
+    """Add theta_i ~ Normal(mu, tau^2) to the PyMC model whose ``with`` block is active, in coordinates in which NUTS moves easily.
 
-    NUTS moves in z_i, with theta_i = c_i + s_i z_i, where c_i and s_i^2 would be the mean and variance of theta_i given mu
+    NUTS samples z_i, with theta_i = c_i + s_i z_i, where c_i and s_i^2 would be the mean and variance of theta_i given mu
     and tau if the guide (a normal approximation of the study's likelihood) were the likelihood. Then z_i is close to a
-    standard normal whatever mu and tau are, and neither few studies nor precise ones make a funnel. The density of theta_i
-    stays Normal(mu, tau^2): what is added to the log density is log N(theta_i; mu, tau^2) + log s_i. Without information in
+    standard normal for every mu and tau, and neither few nor precise studies cause a funnel. The density of theta_i
+    remains Normal(mu, tau^2): log N(theta_i; mu, tau^2) + log s_i is added to the log density. Without information in
     the guide this is the non-centered parameterization (Papaspiliopoulos, Roberts and Skold 2007, Stat Sci 22:59-73).
+
+    Parameters
+    ----------
+    mu, tau : pymc variables, scalar
+        Mean effect and between-study standard deviation, from ``add_priors``; model scale.
+    columns : mapping of str to pymc.Data
+        Data from ``add_data``, of which ``guide_effect`` and ``guide_variance`` are used.
 
     Returns
     -------
-    theta
-        A deterministic of dims ``study``.
+    pymc variable, shape (k,), dims ``study``
+        The effects ``theta`` of the studies, model scale.
     """
     import pymc as pm
 
@@ -123,41 +153,46 @@ def add_study_effects(mu: Any, tau: Any, columns: Mapping[str, Any]) -> Any:
 
 @cache
 def _log1mexp_operation() -> Any:
-    """Return the operation, the same for every model, so that models of one structure are recognized as such."""
+    """Return the operation, the same object for every model, so that models of equal structure compare as equal."""
     import pytensor.tensor as pt
     from pytensor.compile.builders import OpFromGraph
     from pytensor.gradient import disconnected_type
 
-    def pullback(inputs: list[Any], _: list[Any], wanted: list[Any]) -> list[Any]:
+    def pullback(inputs: list[Any], _: list[Any], gradients: list[Any]) -> list[Any]:
         x, steepest = inputs
         # the derivative of log(1 - exp(x)) is -exp(x) / (1 - exp(x)), minus the odds
         slope = pt.maximum(1 / pt.expm1(-x), 0.0)
-        return [-wanted[0] * pt.minimum(slope, steepest), disconnected_type()]
+        return [-gradients[0] * pt.minimum(slope, steepest), disconnected_type()]
 
     x, steepest = pt.dvector("x"), pt.dvector("steepest")
     return OpFromGraph([x, steepest], [pt.log1mexp(x)], pullback=pullback)
 
 
 def log1mexp_with_bounded_slope(x: Any, steepest: Any) -> Any:
-    """Compute log(1 - exp(x)), with a gradient that is held where it would grow without bound.
+    """Return log(1 - exp(x)) with a gradient that is bounded where that of the function is not.
 
-    Where all of one arm have the event and the other has non-events, the density of the log risk ratio falls to nothing at 0,
-    and a trajectory that lands next to that wall would be thrown out of the posterior by its force. NUTS stays exact with any force
-    that depends on the position alone, because the densities by which it chooses are the true ones (Neal 2011, Handbook of Markov
+    Where everyone in one arm has the event and not everyone in the other, the density of the log risk ratio falls to zero at 0, and a
+    trajectory that ends next to that boundary would be thrown out of the posterior by its gradient. NUTS remains exact with any gradient
+    that is a function of the position, because it chooses among positions by the true densities (Neal 2011, Handbook of Markov
     Chain Monte Carlo, section 5.5).
 
     Parameters
     ----------
-    x : variable of dims ``study``
-        A log risk, below 0.
-    steepest : variable of dims ``study``
-        The largest absolute slope, well above the odds of the risks the data allow.
+    x : pytensor variable, shape (k,)
+        Log risks, below 0.
+    steepest : pytensor variable, shape (k,)
+        Largest absolute slope, well above the odds of the risks that the data allow.
+
+    Returns
+    -------
+    pytensor variable, shape (k,)
+        Log complements of the risks; exact.
     """
     return _log1mexp_operation()(x, steepest)
 
 
 def data_values(data: ModelData, priors: Priors) -> dict[str, Array]:
-    """Return the numbers ``add_data``, ``add_priors`` and ``add_baseline`` register, by the name of their variable."""
+    """Return the arrays that ``add_data``, ``add_priors`` and ``add_baseline`` register, by the name of their ``pm.Data``."""
     scale = "tau2" if priors.on_variance else "tau"
     parameters = {"mu_prior": priors.mu.args, f"{scale}_prior": priors.scale.args}
     if likelihood_for(data.likelihood, data.measure).baseline:

@@ -1,4 +1,4 @@
-"""The model zoo: find a PyMC model file by name or by path and load it."""
+"""PyMC model files: found by name or by path, and loaded."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from bayesmeta.errors import SpecError, unknown_name
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A model file: ``build(data, priors) -> pymc.Model`` and what it is for.
+    """A model file: its ``build`` function and what it declares.
 
     Parameters
     ----------
     name : str
-        The file's stem.
+        Name of the file without ``.py``.
     path : pathlib.Path
-        Where it was found.
+        Path of the file.
     build : callable
-        ``build(data: ModelData, priors: Priors) -> pymc.Model`` with variables mu, tau and theta (dims study).
+        ``build(data: ModelData, priors: Priors) -> pymc.Model``, a model with variables ``mu``, ``tau`` and ``theta`` (dims ``study``).
     measures, likelihoods : tuple of str
-        What it declares to treat (``MEASURES``, ``LIKELIHOODS``); empty measures mean all.
+        Effect measures and likelihoods it treats (``MEASURES``, ``LIKELIHOODS``); no measures means every measure.
     padded : bool
-        Whether it declares (``PADDED = True``) that it ignores rows with ``included == 0`` and takes all its numbers through
-        ``bayesmeta.engines.nuts.blocks.add_data`` and ``add_priors``, so that it is compiled once for many analyses.
+        Whether it declares (``PADDED = True``) that it ignores rows with ``included == 0`` and takes all its numbers through ``add_data``,
+        ``add_priors`` and ``add_baseline`` of ``bayesmeta.modeling``, so that it is compiled once for many analyses.
     summary : str
         First line of its docstring.
     """
@@ -45,14 +45,14 @@ class ModelFile:
 
 
 def model_folder() -> Path:
-    """Return the folder of the models that come along: inside the installed package, or beside it in a checkout."""
+    """Return the folder of the model files of this package: inside the installed package, or beside it in a checkout."""
     package = Path(__file__).resolve().parents[2]
     inside = package / "models"
     return inside if inside.is_dir() else package.parent / "models"
 
 
 def available_models() -> list[str]:
-    """Return the names of the models that come along, sorted."""
+    """Return the names of the model files of this package, sorted."""
     return sorted(path.stem for path in model_folder().glob("*.py") if not path.stem.startswith("_"))
 
 
@@ -60,12 +60,22 @@ _LOADED: dict[Path, tuple[int, ModelFile]] = {}
 
 
 def load_model(name: str | os.PathLike[str]) -> ModelFile:
-    """Load a model by name (``"binary_rr"``) or by path (``"my_model.py"``).
+    """Load a model file by name or by path; a file that has not changed is loaded once.
+
+    Parameters
+    ----------
+    name : str or path
+        Name of a model of this package (``"binary_rr"``), or path of a model file, ending in ``.py`` (``"my_model.py"``).
+
+    Returns
+    -------
+    ModelFile
+        ``load_model(name).build(data, priors)`` is the PyMC model of an analysis.
 
     Raises
     ------
     SpecError
-        If there is no such file, it does not import, or it has no ``build(data, priors)``.
+        If there is no such file, importing it fails, or it has no ``build(data, priors)``.
     """
     text = os.fspath(name)
     path = Path(text) if text.endswith(".py") else model_folder() / f"{text}.py"
@@ -88,7 +98,7 @@ def _read(path: Path) -> ModelFile:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise SpecError(f"the model file {path} does not import: {type(error).__name__}: {error}") from error
+        raise SpecError(f"the model file {path} cannot be imported: {type(error).__name__}: {error}") from error
     build = getattr(module, "build", None)
     if not callable(build) or len(inspect.signature(build).parameters) < 2:
         raise SpecError(f"the model file {path} must define build(data, priors) returning a pymc.Model")
@@ -104,12 +114,19 @@ def _read(path: Path) -> ModelFile:
 
 
 def default_model(measure: str, likelihood: str) -> ModelFile:
-    """Return the model that treats a measure with a likelihood: the one that names this likelihood first, then the most specific.
+    """Return the model file of this package for an effect measure and a likelihood.
+
+    Of several, it is the one that lists the likelihood earliest, then one that names the measure.
+
+    Parameters
+    ----------
+    measure, likelihood : str
+        Names of the effect measure and the likelihood.
 
     Raises
     ------
     SpecError
-        If none does.
+        If there is none.
     """
     fitting = [
         model
@@ -118,6 +135,6 @@ def default_model(measure: str, likelihood: str) -> ModelFile:
     ]
     if not fitting:
         raise SpecError(
-            f"no model treats {measure} with likelihood '{likelihood}'; models: {', '.join(available_models())}"
+            f"no model is for {measure} with likelihood '{likelihood}'; models: {', '.join(available_models())}"
         )
     return min(fitting, key=lambda model: (model.likelihoods.index(likelihood), not model.measures, model.name))

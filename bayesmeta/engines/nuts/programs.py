@@ -1,4 +1,4 @@
-"""Compiled PyMC models, each compiled once per structure and size and then given one analysis after another."""
+"""Compiled PyMC models: each is compiled once per structure and size and then given the data of one analysis after another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bayesmeta.model.priors.priors import Priors
 
 @dataclass
 class _Compiled:
-    """A compiled model and the graph it was compiled from, to recognize another model of the same structure."""
+    """A compiled model and the graph it was compiled from, to identify another model of the same structure."""
 
     graph: Any
     inputs: list[Any]
@@ -23,17 +23,18 @@ class _Compiled:
     program: Any
 
 
+#: compiled models of this process; those of padded files also by what identifies them
 _GRAPHS: list[_Compiled] = []
 _PROGRAMS: dict[tuple[Any, ...], Any] = {}
 
 
 def build_model(file: ModelFile, data: ModelData, priors: Priors) -> Any:
-    """Build a file's PyMC model.
+    """Return the PyMC model that a model file builds from an analysis.
 
     Raises
     ------
     SpecError
-        If its ``build`` fails, with what it said.
+        If its ``build`` fails, with the error.
     """
     try:
         return file.build(data, priors)
@@ -46,24 +47,24 @@ def build_model(file: ModelFile, data: ModelData, priors: Priors) -> Any:
 
 
 def program_for(file: ModelFile, data: ModelData, priors: Priors) -> Any:
-    """Return the compiled model for an analysis, compiling only what has not been compiled before.
+    """Return the compiled model for an analysis, and compile only what has not been compiled before.
 
-    A file that declares ``PADDED`` is recognized by its path, likelihood, nuisance variable, size and prior families, and
-    is not even built again; that its declaration is true is checked when it is compiled.
+    The model of a file that declares ``PADDED`` is identified by path, likelihood, nuisance variable, size and prior families, and
+    is not built again; whether the declaration is true is checked when it is compiled.
 
     Parameters
     ----------
     file : ModelFile
-        The model.
+        Model file.
     data : ModelData
-        One analysis, padded if the file declares it.
+        Data of one analysis, padded if the file declares ``PADDED``.
     priors : Priors
-        Of mu and tau, and of the baseline.
+        Priors for mu and tau, and for the baseline.
 
     Returns
     -------
     nutpie.CompiledModel
-        With this analysis' data set.
+        With the data of this analysis.
 
     Raises
     ------
@@ -80,7 +81,7 @@ def program_for(file: ModelFile, data: ModelData, priors: Priors) -> Any:
         if unknown := sorted(data_values(data, priors).keys() - {variable.name for variable in model.data_vars}):
             raise SpecError(
                 f"the model file {file.path} declares PADDED = True but has no data {', '.join(unknown)}; call "
-                "bayesmeta.engines.nuts.blocks.add_data and add_priors (and add_baseline for events) in it, or drop PADDED"
+                "bayesmeta.modeling.add_data and add_priors (and add_baseline for events) in it, or remove PADDED"
             )
         # other numbers of the same shapes must give the same graph
         other = replace(
@@ -89,7 +90,7 @@ def program_for(file: ModelFile, data: ModelData, priors: Priors) -> Any:
         if not _same_structure(*map(_structure, (model, build_model(file, other, priors)))):
             raise SpecError(
                 f"the model file {file.path} declares PADDED = True but builds numbers of the data into the model; take them "
-                "from bayesmeta.engines.nuts.blocks.add_data, or drop PADDED"
+                "from bayesmeta.modeling.add_data, or remove PADDED"
             )
         _PROGRAMS[key] = compiled(model)
     return _PROGRAMS[key].with_data(**data_values(data, priors))
@@ -114,17 +115,17 @@ def _same_structure(one: tuple[Any, list[Any], tuple[str, ...]], other: tuple[An
 
 
 def compiled(model: Any) -> Any:
-    """Compile a PyMC model with nutpie, or reuse a compiled one whose graph is the same but for its data.
+    """Compile a PyMC model with nutpie, or reuse a compiled one whose graph differs in its data only.
 
     Parameters
     ----------
     model : pymc.Model
-        Data that changes between analyses must be in ``pm.Data``; whatever is not is part of the structure.
+        Model whose ``pm.Data`` may change between analyses; everything else belongs to its structure.
 
     Returns
     -------
     nutpie.CompiledModel
-        With this model's data set.
+        With the data of this model.
     """
     import nutpie
 

@@ -1,4 +1,4 @@
-"""The data of one analysis as a model reads them, collected from a table of effects and its studies."""
+"""The data of one analysis as a model reads them, collected from effects and their study table."""
 
 from __future__ import annotations
 
@@ -18,30 +18,33 @@ from bayesmeta.studies.kinds import KINDS
 from bayesmeta.studies.table import StudyTable
 from bayesmeta.support.arrays import Array
 
-#: variance of the guide for a study that says too little to place its effect: its prior takes over
+#: variance of the guide for a study with too little information on its effect
 NO_GUIDE = 1e8
 
 
 @dataclass(frozen=True)
 class ModelData:
-    """The data of one analysis as a model reads them, one entry a study that enters the likelihood.
+    """The data of one analysis as a model reads them, with one entry per study that enters the likelihood.
 
     Parameters
     ----------
     measure, likelihood : str
-        What theta is, and which of ``LIKELIHOODS`` links it to the data.
+        Name of the effect measure, whose value on the model scale is theta, and name of the likelihood in ``LIKELIHOODS``.
     labels : tuple of str
         Study names, length k.
     columns : mapping of str to numpy.ndarray
-        The likelihood's data, each of shape (k,), on the model scale.
+        Data of the likelihood by column, each of shape (k,). ``normal``: ``effect`` and ``se`` on the model scale (log for ratios);
+        ``binomial``: counts ``events_e n_e events_c n_c``; ``poisson``: counts and person-time ``events_e time_e events_c time_c``, both
+        with ``log_coefficient``, the log of the factors of the likelihood without parameters; ``nct``: ``t``, ``df`` and ``root_n``.
     guide_effect, guide_variance : numpy.ndarray, shape (k,)
-        A normal approximation to each study's likelihood. It only chooses the coordinates NUTS moves in and leaves the model as it is.
+        Normal approximation to each study's likelihood (model scale). It only chooses the coordinates in which NUTS moves; the model does
+        not depend on it.
     study_variance : numpy.ndarray, shape (k,)
-        Within-study variances, for I2.
+        Within-study variances (squared model scale), for I2.
     n : float
-        Participants in all; NaN if unknown.
+        Total number of participants; NaN if unknown.
     included : numpy.ndarray, shape (k,)
-        1 for a study, 0 for a row of padding that the likelihood must ignore.
+        1 for a study, 0 for a row of padding, which the likelihood must ignore.
     design : Design, optional
         Design matrix X with the names of the coefficients; default: the mean, "mu".
     covariance : Covariance, optional
@@ -73,7 +76,7 @@ class ModelData:
 
     @property
     def k(self) -> int:
-        """Number of studies, padding not counted."""
+        """Number of studies, without padding."""
         return int(self.included.sum())
 
     def subset(self, rows: Array) -> ModelData:
@@ -93,7 +96,7 @@ class ModelData:
         )
 
     def padded(self, size: int) -> ModelData:
-        """Return the same data with rows of padding up to ``size``, so that one compiled model serves many analyses."""
+        """Return the data with rows of padding up to ``size`` rows, so that one compiled model serves many analyses."""
         extra = size - len(self.labels)
         if extra <= 0:
             return self
@@ -151,7 +154,7 @@ def normal_data(effects: Effects) -> ModelData:
 
 
 def _counted(effects: Effects, names: tuple[str, ...]) -> tuple[dict[str, Array], Array, Effects]:
-    """Return columns as they stand, the rows that have them all, and the effects that guide the sampler."""
+    """Return the columns of these names, the mask of rows in which all are finite, and the effects that guide the sampler."""
     studies = _table(effects)
     columns = {name: studies.columns[name] for name in names}
     rows = studies.included & np.isfinite(np.stack(list(columns.values()))).all(axis=0)

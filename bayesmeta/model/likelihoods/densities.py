@@ -1,8 +1,8 @@
-"""Log densities of a study's data given its effect and its baseline, and replicated data.
+"""Log densities of a study's data given its effect and its nuisance parameter, and replicated data.
 
-Each function takes the data columns, each of shape (k,), the effects theta and the nuisance parameters, of shapes
-(..., k), all on the model scale (log for ratios, logits for risks, logs for rates), and works in plain numpy. The PyMC
-models under ``models/`` must agree with them.
+Every ``*_log_density`` and ``*_replicate`` takes the data columns, each of shape (k,), the effects theta and the nuisance parameters, both
+of shape (..., k) and on the model scale (log for ratios, logits for risks, logs for rates), and returns arrays of shape (..., k); log
+densities are natural logs. The models in ``models/`` must agree with them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LOG_2PI = float(np.log(2 * np.pi))
 
 
 def normal_log_density(columns: Columns, theta: Array, _: Array | None) -> Array:
-    """Log density of the estimate, its standard error taken as known."""
+    """Return the log density of the estimate, with its standard error taken as known."""
     z = (columns["effect"] - theta) / columns["se"]
     return -0.5 * (LOG_2PI + z * z) - np.log(columns["se"])
 
@@ -30,12 +30,12 @@ def normal_replicate(columns: Columns, theta: Array, _: Array | None, rng: np.ra
 
 
 def log_risks(theta: Array, logit_larger: Array) -> tuple[Array, Array, Array, Array]:
-    """Log risks and log complements of both arms, from the log risk ratio and the logit of the larger risk.
+    """Return log risks and log complements of both arms from the log risk ratio and the logit of the larger risk.
 
     Parameters
     ----------
     theta, logit_larger : numpy.ndarray
-        Broadcastable shapes.
+        Log risk ratios and logits of the larger risk, of shapes that broadcast.
 
     Returns
     -------
@@ -56,12 +56,13 @@ def log_risks(theta: Array, logit_larger: Array) -> tuple[Array, Array, Array, A
 
 
 def log_risks_by_odds(theta: Array, mid_logit: Array) -> tuple[Array, Array, Array, Array]:
-    """Log risks and log complements of both arms, from the log odds ratio and the mean of the two logits.
+    """Return log risks and log complements of both arms from the log odds ratio and the mean of the two logits.
 
     Parameters
     ----------
     theta, mid_logit : numpy.ndarray
-        Broadcastable shapes; the arms' logits are ``mid_logit`` + theta/2 (experimental) and - theta/2 (control).
+        Log odds ratios and means of the arms' logits, of shapes that broadcast; the logits are ``mid_logit`` + theta/2 (experimental)
+        and ``mid_logit`` - theta/2 (control).
 
     Returns
     -------
@@ -72,7 +73,7 @@ def log_risks_by_odds(theta: Array, mid_logit: Array) -> tuple[Array, Array, Arr
 
 
 def log_choose(n: Array, r: Array) -> Array:
-    """Natural log of the binomial coefficient."""
+    """Return the natural log of the binomial coefficient, n over r (any shapes that broadcast)."""
     return gammaln(n + 1) - gammaln(r + 1) - gammaln(n - r + 1)
 
 
@@ -94,7 +95,7 @@ def _new_events(columns: Columns, logs: tuple[Array, ...], rng: np.random.Genera
 
 
 def risk_ratio_log_density(columns: Columns, theta: Array, logit_larger: Array | None) -> Array:
-    """Log density of the events of both arms, given the log risk ratio and the logit of the larger risk."""
+    """Return the log density of the events of both arms given the log risk ratio and the logit of the larger risk."""
     assert logit_larger is not None
     return _binomial(columns, log_risks(theta, logit_larger))
 
@@ -102,13 +103,13 @@ def risk_ratio_log_density(columns: Columns, theta: Array, logit_larger: Array |
 def risk_ratio_replicate(
     columns: Columns, theta: Array, logit_larger: Array | None, rng: np.random.Generator
 ) -> dict[str, Array]:
-    """Draw new events of both arms, given the log risk ratio and the logit of the larger risk."""
+    """Draw new events of both arms given the log risk ratio and the logit of the larger risk."""
     assert logit_larger is not None
     return _new_events(columns, log_risks(theta, logit_larger), rng)
 
 
 def odds_ratio_log_density(columns: Columns, theta: Array, mid_logit: Array | None) -> Array:
-    """Log density of the events of both arms, given the log odds ratio and the mean of the two logits."""
+    """Return the log density of the events of both arms given the log odds ratio and the mean of the two logits."""
     assert mid_logit is not None
     return _binomial(columns, log_risks_by_odds(theta, mid_logit))
 
@@ -116,13 +117,13 @@ def odds_ratio_log_density(columns: Columns, theta: Array, mid_logit: Array | No
 def odds_ratio_replicate(
     columns: Columns, theta: Array, mid_logit: Array | None, rng: np.random.Generator
 ) -> dict[str, Array]:
-    """Draw new events of both arms, given the log odds ratio and the mean of the two logits."""
+    """Draw new events of both arms given the log odds ratio and the mean of the two logits."""
     assert mid_logit is not None
     return _new_events(columns, log_risks_by_odds(theta, mid_logit), rng)
 
 
 def rate_ratio_log_density(columns: Columns, theta: Array, mid_log_rate: Array | None) -> Array:
-    """Log density of the events of both arms in their person-time, given the log rate ratio and the mean of the two log rates."""
+    """Return the log density of the events of both arms given the log rate ratio and the mean of the two log rates."""
     assert mid_log_rate is not None
     in_e, in_c = mid_log_rate + 0.5 * theta, mid_log_rate - 0.5 * theta
     with np.errstate(over="ignore"):
@@ -133,7 +134,7 @@ def rate_ratio_log_density(columns: Columns, theta: Array, mid_log_rate: Array |
 def rate_ratio_replicate(
     columns: Columns, theta: Array, mid_log_rate: Array | None, rng: np.random.Generator
 ) -> dict[str, Array]:
-    """Draw new events of both arms in their person-time, given the log rate ratio and the mean of the two log rates."""
+    """Draw new events of both arms given the log rate ratio and the mean of the two log rates."""
     assert mid_log_rate is not None
     in_e, in_c = mid_log_rate + 0.5 * theta, mid_log_rate - 0.5 * theta
     return {
@@ -143,7 +144,7 @@ def rate_ratio_replicate(
 
 
 def nct_log_density(columns: Columns, theta: Array, _: Array | None) -> Array:
-    """Log density of the t statistic, noncentral t distributed."""
+    """Return the log density of the t statistic, which has a noncentral t distribution."""
     from scipy.stats import nct
 
     with np.errstate(all="ignore"):

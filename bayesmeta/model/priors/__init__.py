@@ -1,1 +1,1 @@
-"""Priors: families, parsing of what users write, empirical priors, priors of baselines, defaults."""
+"""Priors: families, parsing of what users write, empirical priors, priors for baselines, defaults."""

@@ -1,4 +1,4 @@
-"""Prior distributions as values: density, quantile, draws, and the same as a PyMC variable."""
+"""A prior distribution as a value: density, quantiles, draws, and the PyMC variable with this prior."""
 
 from __future__ import annotations
 
@@ -8,24 +8,27 @@ from typing import Any
 import numpy as np
 
 from bayesmeta.errors import SpecError, unknown_name
-from bayesmeta.model.priors.families import FAMILIES, LOG_2PI, POSITIVE, Family
+from bayesmeta.model.priors.families import FAMILIES, POSITIVE, Family
 from bayesmeta.support.arrays import Array
-
-__all__ = ["FAMILIES", "LOG_2PI", "POSITIVE", "Family", "Prior"]
 
 
 @dataclass(frozen=True)
 class Prior:
-    """A prior distribution as a value.
+    """A prior distribution as a value; ``str`` gives the text that ``parse_prior`` reads.
 
     Parameters
     ----------
     family : str
-        A name of ``FAMILIES``.
+        Name of a family in ``FAMILIES``.
     args : tuple of float
-        Its parameters, in the order the family names them.
+        Parameters, in the order of the family's ``parameters``.
     written : str
-        What the user wrote when it was not the family itself, e.g. ``turner2015("...", "...")``.
+        Text of the user where it was not the family itself, e.g. ``turner2015("...", "...")``.
+
+    Raises
+    ------
+    SpecError
+        If the family is unknown, or the parameters are too few, too many, not finite or out of range.
 
     Examples
     --------
@@ -59,17 +62,17 @@ class Prior:
 
     @property
     def definition(self) -> Family:
-        """The family's functions."""
+        """The family, with its functions."""
         return FAMILIES[self.family]
 
     @property
     def proper(self) -> bool:
-        """Whether it integrates to one."""
+        """Whether the prior integrates to one."""
         return self.definition.ppf is not None
 
     @property
     def support(self) -> tuple[float, float]:
-        """Lower and upper end."""
+        """Lower and upper end of the support."""
         if self.family == "Uniform":
             return self.args[0], self.args[1]
         if self.family == "Point":
@@ -83,19 +86,14 @@ class Prior:
 
     @property
     def tail_exponent(self) -> float:
-        """Exponent a of the power law x**-a of its upper tail; infinite for lighter tails."""
+        """Exponent a of the power-law upper tail x**-a; infinite for lighter tails, 0 for an improper prior."""
         if not self.proper:
             return 0.0
         tail = self.definition.tail
         return np.inf if tail is None else tail(*self.args)
 
     def logpdf(self, x: Any) -> Array:
-        """Natural log of its density at ``x`` (any shape); -inf outside the support.
-
-        Returns
-        -------
-        numpy.ndarray
-        """
+        """Return the natural log of the density at ``x`` (any shape), -inf outside the support."""
         x = np.asarray(x, dtype=float)
         low, high = self.support
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -103,11 +101,11 @@ class Prior:
         return np.where((x >= low) & (x <= high) & ~np.isnan(value), value, -np.inf)
 
     def pdf(self, x: Any) -> Array:
-        """Its density at ``x`` (any shape)."""
+        """Return the density at ``x`` (any shape), 0 outside the support."""
         return np.exp(self.logpdf(x))
 
     def quantile(self, p: Any) -> Array:
-        """Its quantiles at probabilities ``p``.
+        """Return the quantiles at probabilities ``p`` (any shape).
 
         Raises
         ------
@@ -119,33 +117,33 @@ class Prior:
         return self.definition.ppf(np.asarray(p, dtype=float), *self.args)
 
     def sample(self, size: int | tuple[int, ...], rng: np.random.Generator) -> Array:
-        """Draw from it by inverting its distribution function.
-
-        Returns
-        -------
-        numpy.ndarray
-            Of shape ``size``.
-        """
-        return self.quantile(rng.uniform(size=size))
-
-    def to_pymc(self, name: str, *, data_name: str = "", dims: str | None = None) -> Any:
-        """Add the variable ``name`` with this prior to the PyMC model on the stack.
-
-        Its parameters become the data ``<name>_prior``, so one compiled model serves every prior of the family.
-
-        Parameters
-        ----------
-        name : str
-            Of the variable.
-        data_name : str
-            Of the data, where it is not ``<name>_prior``.
-        dims : str, optional
-            Of the variable; the prior is that of each of its values, independently.
+        """Draw independently by inverting the distribution function; shape ``size``.
 
         Raises
         ------
         SpecError
-            For a point prior, which leaves nothing to sample.
+            If the prior is improper.
+        """
+        return self.quantile(rng.uniform(size=size))
+
+    def to_pymc(self, name: str, *, data_name: str = "", dims: str | None = None) -> Any:
+        """Add a variable with this prior to the PyMC model whose ``with`` block is active, and return it.
+
+        The parameters of the prior become the data ``<name>_prior``, so that one compiled model serves every prior of the family.
+
+        Parameters
+        ----------
+        name : str
+            Name of the variable.
+        data_name : str
+            Name of the data, if not ``<name>_prior``.
+        dims : str, optional
+            Dimension of the variable, whose values then have this prior independently; default: one value.
+
+        Raises
+        ------
+        SpecError
+            For a point prior, under which there is nothing to sample.
         """
         if self.point is not None:
             raise SpecError(

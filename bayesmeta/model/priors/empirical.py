@@ -1,4 +1,4 @@
-"""Heterogeneity priors from many meta-analyses: Turner et al. 2015 for log odds ratios, Rhodes et al. 2015 for SMDs, and one's own."""
+"""Priors for heterogeneity from many meta-analyses: Turner et al. 2015 (log odds ratios), Rhodes et al. 2015 (SMDs), or one's own."""
 
 from __future__ import annotations
 
@@ -12,27 +12,32 @@ from pathlib import Path
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.model.priors.distribution import Prior
 
-#: how a prior from the user's own collection is written: ``corpus:FILE``, in a file that says this of itself
+#: prefix of a prior from the user's own collection, ``corpus:FILE``, and the value of "format" in such a file
 CORPUS, CORPUS_FORMAT = "corpus:", "bayesmeta corpus prior 1"
 
 
 @cache
-def _empirical_rows(file: str) -> tuple[dict[str, str], ...]:
+def _read_table(file: str) -> tuple[dict[str, str], ...]:
     with (files("bayesmeta") / "data" / file).open(encoding="utf-8") as handle:
         return tuple(csv.DictReader(handle))
 
 
 def empirical_entries(name: str) -> tuple[dict[str, str], ...]:
-    """List the rows of ``turner2015`` or ``rhodes2015``, as text, keyed by column.
+    """Return the rows of the table of a published prior, each a dict from column to text.
+
+    Parameters
+    ----------
+    name : {"turner2015", "rhodes2015"}
+        Name of the prior.
 
     Raises
     ------
     SpecError
-        If there is no such table.
+        If there is no such prior.
     """
     if name not in EMPIRICAL:
         raise unknown_name("empirical prior", name, EMPIRICAL)
-    return _empirical_rows(EMPIRICAL[name][0])
+    return _read_table(EMPIRICAL[name][0])
 
 
 def _find_entry(name: str, wanted: dict[str, str]) -> dict[str, str]:
@@ -46,17 +51,22 @@ def _find_entry(name: str, wanted: dict[str, str]) -> dict[str, str]:
 
 
 def turner2015(outcome: str, comparison: str) -> Prior:
-    """Heterogeneity prior for the log odds ratio (Turner et al. 2015, Stat Med 34:984-998, table IV).
+    """Return the heterogeneity prior for the log odds ratio of Turner et al. (2015), Stat Med 34:984-998, table IV.
 
     Parameters
     ----------
     outcome, comparison : str
-        A row of the table, as ``bayesmeta priors turner2015`` lists them.
+        Type of outcome and of comparison: a row of the table, as ``bayesmeta priors turner2015`` lists them.
 
     Returns
     -------
     Prior
-        On tau (log odds ratio scale): log tau2 ~ Normal(m, s), so tau ~ LogNormal(m/2, s/2).
+        Prior for tau (log odds ratio scale): log tau2 ~ Normal(m, s), so tau ~ LogNormal(m/2, s/2).
+
+    Raises
+    ------
+    SpecError
+        If the table has no such row.
     """
     row = _find_entry("turner2015", {"outcome": outcome, "comparison": comparison})
     location, scale = float(row["mu_log_tau2"]), float(row["sigma_log_tau2"])
@@ -64,17 +74,23 @@ def turner2015(outcome: str, comparison: str) -> Prior:
 
 
 def rhodes2015(outcome: str, comparison: str, area: str = "other") -> Prior:
-    """Heterogeneity prior for the SMD (Rhodes, Turner and Higgins 2015, J Clin Epidemiol 68:52-60).
+    """Return the heterogeneity prior for the SMD of Rhodes, Turner and Higgins (2015), J Clin Epidemiol 68:52-60.
 
     Parameters
     ----------
     outcome, comparison, area : str
-        A row of the table, as ``bayesmeta priors rhodes2015`` lists them; area is cancer, respiratory, other or any.
+        Type of outcome, of comparison and area of medicine (cancer, respiratory, other or any): a row of the table, as
+        ``bayesmeta priors rhodes2015`` lists them.
 
     Returns
     -------
     Prior
-        On tau (SMD scale): log tau2 ~ t5(m, s), so log tau ~ t5(m/2, s/2).
+        Prior for tau (SMD scale): log tau2 ~ t5(m, s), so log tau ~ t5(m/2, s/2).
+
+    Raises
+    ------
+    SpecError
+        If the table has no such row.
     """
     row = _find_entry("rhodes2015", {"area": area, "outcome": outcome, "comparison": comparison})
     location, scale = float(row["location_log_tau2"]), float(row["scale_log_tau2"])
@@ -83,26 +99,26 @@ def rhodes2015(outcome: str, comparison: str, area: str = "other") -> Prior:
 
 
 def corpus(file: str, measure: str, meanlog: float | None = None, sdlog: float | None = None) -> Prior:
-    """Heterogeneity prior from a collection of the user's own, as ``bayesmeta corpus --prior-out FILE`` writes it.
+    """Return the heterogeneity prior from the user's own collection, as ``bayesmeta corpus --prior-out FILE`` writes it.
 
     Parameters
     ----------
     file : str
-        Its path.
+        Path of the file.
     measure : str
-        The effect measure; the file has one prior for each.
+        Name of the effect measure; the file has one prior per measure.
     meanlog, sdlog : float, optional
-        Of log tau2 (MODEL scale), where the file was read before; it is not opened then.
+        Mean and standard deviation of log tau2 (model scale), where the file was read before; it is then not opened.
 
     Returns
     -------
     Prior
-        On tau: log tau2 ~ Normal(meanlog, sdlog), so tau ~ LogNormal(meanlog/2, sdlog/2).
+        Prior for tau: log tau2 ~ Normal(meanlog, sdlog), so tau ~ LogNormal(meanlog/2, sdlog/2).
 
     Raises
     ------
     SpecError
-        If the file cannot be read, is no such file, or has no prior of this measure.
+        If the file cannot be read, has another format, or has no prior for this measure.
     """
     if meanlog is None or sdlog is None:
         meanlog, sdlog = _read_corpus_prior(file, measure)
@@ -110,44 +126,47 @@ def corpus(file: str, measure: str, meanlog: float | None = None, sdlog: float |
 
 
 def corpus_text(file: str, measure: str, folder: Path) -> str:
-    """Write a ``corpus:FILE`` with its numbers, so that it can be read where the file is not.
+    """Return a ``corpus:FILE`` as text with its numbers, which can be read without the file.
 
     Parameters
     ----------
     file : str
-        The file as it is named, looked for in ``folder`` first and then where the program runs.
-    measure, folder
-        The effect measure; where the name stands.
+        Path of the file as it is written, looked up in ``folder`` first and then in the working directory.
+    measure : str
+        Name of the effect measure.
+    folder : pathlib.Path
+        Folder of the review that names the file.
 
     Raises
     ------
     SpecError
-        As ``corpus``.
+        As in ``corpus``.
     """
-    place = folder / file if (folder / file).is_file() else Path(file)
-    meanlog, sdlog = _read_corpus_prior(str(place), measure)
+    path = folder / file if (folder / file).is_file() else Path(file)
+    meanlog, sdlog = _read_corpus_prior(str(path), measure)
     return f"corpus({json.dumps(file)}, {json.dumps(measure)}, {meanlog!r}, {sdlog!r})"
 
 
 def _read_corpus_prior(file: str, measure: str) -> tuple[float, float]:
-    make = "make it with `bayesmeta corpus RESULTS --prior-out FILE`"
+    fix = "write one with `bayesmeta corpus RESULTS --prior-out FILE`"
     if not file.strip():
-        raise SpecError(f"the prior corpus:FILE needs a file; {make}")
+        raise SpecError(f"the prior corpus:FILE needs a file; {fix}")
     try:
-        found = json.loads(Path(file).read_text(encoding="utf-8"))
-        if not isinstance(found, dict) or found.get("format") != CORPUS_FORMAT:
-            raise SpecError(f"{file}: this is no prior of a collection; {make}")
-        priors = found["priors"]
+        content = json.loads(Path(file).read_text(encoding="utf-8"))
+        if not isinstance(content, dict) or content.get("format") != CORPUS_FORMAT:
+            raise SpecError(f"{file}: this is not a file of priors from a collection; {fix}")
+        priors = content["priors"]
         if measure not in priors:
             known = ", ".join(sorted(priors)) or "none"
-            raise SpecError(f"{file}: there is no prior of {measure} in it, only of: {known}; write tau in another way")
+            raise SpecError(f"{file}: it has no prior for {measure}, only for: {known}; give tau another prior")
         return float(priors[measure]["meanlog"]), float(priors[measure]["sdlog"])
     except OSError as error:
-        raise SpecError(f"{file}: cannot be read: {error.strerror or error}; {make}") from None
+        raise SpecError(f"{file}: cannot be read: {error.strerror or error}; {fix}") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise SpecError(f"{file}: this is no whole prior of a collection ({error}); {make}") from None
+        raise SpecError(f"{file}: this file of priors from a collection is incomplete ({error}); {fix}") from None
 
 
+#: published priors by name: the file of the table in ``bayesmeta/data`` and the function that returns a row's prior
 EMPIRICAL: dict[str, tuple[str, Callable[..., Prior]]] = {
     "turner2015": ("turner2015_log_or.csv", turner2015),
     "rhodes2015": ("rhodes2015_smd.csv", rhodes2015),

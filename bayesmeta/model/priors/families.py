@@ -40,19 +40,19 @@ class Family:
     Parameters
     ----------
     parameters : tuple of str
-        Their names, as they are printed in an error. Names in ``POSITIVE`` must be above zero.
+        Names of the parameters, as error messages print them. Those in ``POSITIVE`` must be above zero.
     logpdf : callable
-        ``logpdf(x, *args)`` inside the support; natural log.
+        ``logpdf(x, *args)``: natural log of the density, for x inside the support.
     ppf : callable or None
-        Quantile function ``ppf(p, *args)``; None for an improper prior.
+        ``ppf(p, *args)``: quantile function; None for an improper prior.
     pymc : str
-        The PyMC distribution with the same parameters, or "" where one is built by hand.
+        Name of the PyMC distribution with the same parameters, or "" where there is none.
     low, high : float
-        Ends of the support (those of Uniform and Point are its parameters).
+        Ends of the support (those of Uniform and Point are their parameters).
     tail : callable or None
-        Exponent a of a power-law tail x**-a; None where the tail is lighter than any power.
+        ``tail(*args)``: exponent a of a power-law upper tail x**-a; None where the tail is lighter than any power.
     on_log_scale : bool
-        Whether the mass is spread over orders of magnitude, so that integration runs over log x.
+        Whether the mass is spread over orders of magnitude, so that integrals run over log x.
     """
 
     parameters: tuple[str, ...]
@@ -65,8 +65,10 @@ class Family:
     high: float = np.inf
 
 
+#: parameters that must be above zero
 POSITIVE = {"sd", "scale", "df", "sdlog", "rate", "shape", "a", "b"}
 
+#: families by the name users write
 FAMILIES: dict[str, Family] = {
     "Normal": Family(("mean", "sd"), _normal_logpdf, lambda p, m, s: m + s * ndtri(p), "Normal"),
     "StudentT": Family(
@@ -91,7 +93,7 @@ FAMILIES: dict[str, Family] = {
         lambda p, a, b: a + (b - a) * p,
         "Uniform",
     ),
-    # all mass at one value: its "density" is its probability, and a model with it has one parameter less
+    # all mass at one value: its "density" is a probability, and a model with it has one parameter less
     "Point": Family(("value",), lambda x, v: np.where(x == v, 0.0, -np.inf), lambda p, v: np.full_like(p, v), ""),
     "Beta": Family(
         ("a", "b"),

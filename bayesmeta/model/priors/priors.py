@@ -1,4 +1,4 @@
-"""The priors of a two-level model: parse what a user writes, and the defaults for what they leave out."""
+"""The priors of a two-level model as one value."""
 
 from __future__ import annotations
 
@@ -8,26 +8,37 @@ from typing import Any
 import numpy as np
 
 from bayesmeta.errors import SpecError
-from bayesmeta.model.priors.baseline import _refuse_baseline
+from bayesmeta.model.priors.baseline import check_baseline_family
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.support.arrays import Array
 
 
 @dataclass(frozen=True)
 class Priors:
-    """The priors of a two-level model.
+    """The priors of a two-level model: theta_i ~ Normal(mu, tau^2) for the effects theta_i of the studies.
 
     Parameters
     ----------
     mu : Prior
-        Of the mean effect, on the model scale (log for ratios).
+        Prior for the mean effect mu, on the model scale (log for ratios).
     scale : Prior
-        Of the between-study standard deviation tau, or of its square.
+        Prior for the between-study standard deviation tau (model scale), or for its square.
     on_variance : bool
-        Whether ``scale`` is the prior of tau2 rather than of tau.
+        Whether ``scale`` is the prior for tau2 rather than for tau.
     baseline : Prior, optional
-        Of each study's baseline risk, for the arm-level likelihoods: on the logit (log for rates), or Beta on the risk. None:
-        ``DEFAULT_BASELINE``. See ``baseline_log_density``.
+        Prior for each study's baseline, for arm-level likelihoods that have one: on the logit of a risk (log of a rate), or Beta on the
+        risk. None: ``DEFAULT_BASELINE``, Normal(0, 10). See ``baseline_log_density``.
+
+    Raises
+    ------
+    SpecError
+        If the prior for tau is improper or extends below 0, or the prior for the baseline is improper or of a family it cannot have.
+
+    Examples
+    --------
+    >>> priors = Priors(Prior("Normal", (0.0, 2.82)), Prior("HalfNormal", (0.5,)))
+    >>> priors.to_dict()
+    {'mu': 'Normal(0, 2.82)', 'tau': 'HalfNormal(0.5)'}
     """
 
     mu: Prior
@@ -39,15 +50,15 @@ class Priors:
         if self.scale.support[0] < 0:
             name = "tau2" if self.on_variance else "tau"
             raise SpecError(
-                f"the prior of {name} must live on [0, infinity) but {self.scale} does not; try HalfNormal(0.5)"
+                f"the prior for {name} must be a distribution on [0, infinity) but {self.scale} is not; try HalfNormal(0.5)"
             )
         if not self.scale.proper:
-            raise SpecError(f"the prior of tau must be proper but {self.scale} is not; try HalfNormal(0.5)")
+            raise SpecError(f"the prior for tau must be proper but {self.scale} is not; try HalfNormal(0.5)")
         if self.baseline is not None:
-            _refuse_baseline(self.baseline)
+            check_baseline_family(self.baseline)
 
     def log_tau_density(self, tau: Any) -> Array:
-        """Natural log of the prior density of tau at ``tau`` (any shape)."""
+        """Return the log prior density of tau at ``tau`` (any shape), natural log; also where ``scale`` is the prior for tau2."""
         tau = np.asarray(tau, dtype=float)
         if not self.on_variance:
             return self.scale.logpdf(tau)
@@ -56,28 +67,28 @@ class Priors:
 
     @property
     def tau_support(self) -> tuple[float, float]:
-        """Lower and upper end of tau's support."""
+        """Lower and upper end of the support of tau."""
         low, high = self.scale.support
         return (float(np.sqrt(low)), float(np.sqrt(high))) if self.on_variance else (low, high)
 
     @property
     def fixed_tau(self) -> float | None:
-        """The tau where a point prior fixes it, or None."""
+        """The tau at which a point prior fixes it, or None."""
         point = self.scale.point
         return None if point is None else float(np.sqrt(point)) if self.on_variance else point
 
     @property
     def tau_tail_exponent(self) -> float:
-        """Exponent of the power-law tail of tau's prior density; infinite for lighter tails."""
+        """Exponent a of the power-law tail tau**-a of the prior density of tau; infinite for lighter tails."""
         exponent = self.scale.tail_exponent
         return 2 * exponent - 1 if self.on_variance else exponent
 
     def sample_tau(self, size: int | tuple[int, ...], rng: np.random.Generator) -> Array:
-        """Draw tau from its prior; an array of shape ``size``."""
+        """Draw tau from its prior; shape ``size``."""
         draws = self.scale.sample(size, rng)
         return np.sqrt(draws) if self.on_variance else draws
 
     def to_dict(self) -> dict[str, str]:
-        """Return the priors as text, keyed as the user writes them."""
+        """Return the priors as text by parameter (mu, tau or tau2, baseline), as ``parse_priors`` reads them."""
         texts = {"mu": str(self.mu), "tau2" if self.on_variance else "tau": str(self.scale)}
         return texts if self.baseline is None else {**texts, "baseline": str(self.baseline)}

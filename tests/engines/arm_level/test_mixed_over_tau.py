@@ -26,7 +26,7 @@ WITH_SPREAD = norm(np.array([0.0, 1.2]), np.sqrt(np.array([0.4, 0.9]) ** 2 + np.
 WEIGHTS = np.array([0.3, 0.7])
 
 
-def test_nodes_carry_all_mass() -> None:
+def test_the_mass_of_the_nodes_is_one() -> None:
     np.testing.assert_allclose(TWO.mass.sum(axis=(1, 2)), 1.0, atol=1e-12)
     mean, sd = TWO.moments()
     np.testing.assert_allclose(mean, [0.0, 1.2], atol=1e-10)
@@ -37,7 +37,7 @@ def test_the_density_of_two_normal_slices() -> None:
     np.testing.assert_allclose(TWO.mixed(X), COMPONENTS.pdf(X[:, None]) @ WEIGHTS, atol=2e-8)
 
 
-def test_beyond_the_panels_there_is_nothing() -> None:
+def test_the_density_is_zero_beyond_the_panels() -> None:
     np.testing.assert_array_equal(TWO.mixed(np.array([-50.0, 50.0])), 0.0)
 
 
@@ -47,12 +47,12 @@ def test_the_density_given_each_tau() -> None:
     np.testing.assert_allclose(got[1], norm.pdf(X + 0.1, 1.2, 0.9), atol=2e-8)
 
 
-def test_spread_adds_the_variance_of_the_effects() -> None:
+def test_noise_adds_its_variance() -> None:
     np.testing.assert_allclose(TWO.spread.mixed(X), WITH_SPREAD.pdf(X[:, None]) @ WEIGHTS, atol=2e-8)
 
 
 @pytest.mark.parametrize("tau", [0.0, 1e-6, 0.1, 0.349, 0.351, 0.6, 0.999, 1.001, 3.0, 30.0])
-def test_spread_by_every_rule(tau: float) -> None:
+def test_noise_is_added_by_every_rule(tau: float) -> None:
     # few and more Hermite nodes up to the slice's own sd, the slice's own nodes above it; and tabulated on wider panels
     one = normal_slices([1.0], [tau], [0.3], [1.0])
     x = 0.3 + np.hypot(1.0, tau) * np.linspace(-6.0, 6.0, 121)
@@ -64,25 +64,25 @@ def test_spread_by_every_rule(tau: float) -> None:
 
 @pytest.mark.parametrize("tau", [1e-4, 0.02, 0.1, 0.4, 1.0, 3.0])
 @pytest.mark.parametrize("centre", [0.0, 2.0])
-def test_a_narrow_core_with_heavy_tails_is_spread_too(tau: float, centre: float) -> None:
-    # Cauchy's density with normal noise is Voigt's profile; its sd is nothing like its core
+def test_noise_added_to_a_narrow_core_with_heavy_tails(tau: float, centre: float) -> None:
+    # the Cauchy density with normal noise is Voigt's profile; its sd is much larger than its core
     edges, core = np.array([[centre - 12.0, centre, centre + 12.0]]), 0.3
     x = edges[:, :-1, None] + 0.5 * np.diff(edges, axis=1)[:, :, None] * (legendre_rule(140)[0] + 1)
     one = SliceMixture(np.ones(1), np.array([tau]), edges, voigt_profile(x - centre, 0.0, core))
     at = centre + np.concatenate([np.linspace(-6.0, 6.0, 61), np.linspace(-0.5, 0.5, 41)])
-    # what noise brings in from beyond the ends is less than this
+    # the noise moves less than this across the ends
     known, beyond = voigt_profile(at - centre, tau, core), 1e-3 * np.exp(-0.5 * (6.0 / tau) ** 2)
     np.testing.assert_allclose(one.spread_given_tau(at[None])[0], known, atol=1e-7 + beyond)
     np.testing.assert_allclose(one.spread.mixed(at), known, atol=2e-6 + beyond)
 
 
-def test_what_is_not_resolved_is_refused(monkeypatch) -> None:
+def test_an_unresolved_mixture_is_refused(monkeypatch) -> None:
     monkeypatch.setattr("bayesmeta.engines.arm_level.mixed_over_tau.SPREAD_NODES", (6,))
     with pytest.raises(ConvergenceError, match=r"new study reached an accuracy of \d"):
         _ = normal_slices([1.0], [0.1], [0.0], [1.0]).spread
 
 
-def test_a_corner_of_the_slice_is_spread_too() -> None:
+def test_noise_added_to_a_slice_with_a_corner() -> None:
     # the double exponential density with normal noise, in closed form
     edges, tau = np.array([[-30.0, 0.0, 30.0]]), 0.05
     x = edges[:, :-1, None] + 0.5 * np.diff(edges, axis=1)[:, :, None] * (legendre_rule(SIZE)[0] + 1)
@@ -102,7 +102,7 @@ def test_a_corner_between_the_panels_is_kept() -> None:
     np.testing.assert_allclose(laplace.mixed(points), 0.5 * np.exp(-np.abs(points)), rtol=1e-5)
 
 
-def test_as_a_family() -> None:
+def test_the_mixture_as_marginal_distributions() -> None:
     family = effect_family(("mu", "theta_new"), TWO, (False, True), (4, 4), 0.0)
     mean = WEIGHTS @ [0.0, 1.2]
     variance = WEIGHTS @ (np.array([0.4, 0.9]) ** 2 + np.array([0.0, 1.2]) ** 2) - mean**2

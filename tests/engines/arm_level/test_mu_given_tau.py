@@ -45,7 +45,7 @@ def test_normal_studies_have_the_closed_form() -> None:
     "prior", [PRIOR, Prior("Cauchy", (0.0, 1.0)), Prior("StudentT", (4.0, 3.0, 0.2)), Prior("Flat", ())]
 )
 @pytest.mark.parametrize("corner", [False, True])
-def test_the_ranges_hold_all_mass(prior: Prior, corner: bool) -> None:
+def test_the_ranges_contain_all_mass(prior: Prior, corner: bool) -> None:
     tau = np.concatenate([np.geomspace(1e-5, 3.0, 40), [0.0]])
     one = conditional(prior, corner)
     edges = one.edges(tau)
@@ -55,7 +55,7 @@ def test_the_ranges_hold_all_mass(prior: Prior, corner: bool) -> None:
     mu = edges[:, 1:2] + reach[:, None] * np.linspace(-3.0, 3.0, 4001)
     joint, _ = one.log_joint(mu, tau)
     outside = np.where((mu < edges[:, :1]) | (mu > edges[:, 2:]), joint, -np.inf)
-    # under a prior with heavy tails the ends move too fast with tau to be followed as closely
+    # under a prior with heavy tails the ends change too fast with tau to be approximated as closely
     light = prior.family in ("Normal", "Flat")
     assert (logsumexp(outside, axis=1) - logsumexp(joint, axis=1) < (-22 if light else -10)).all()
     # and not much more than that: the ends are where the density has fallen by DROP
@@ -67,7 +67,7 @@ def test_the_ranges_hold_all_mass(prior: Prior, corner: bool) -> None:
 
 
 def test_a_bulk_far_from_the_guess_is_found() -> None:
-    # studies whose guides are nowhere near their likelihoods
+    # studies whose guides are far from their likelihoods
     studies = [NormalStudy(40.0, 1e-4), NormalStudy(40.2, 1e-4)]
     one = Conditional(studies, Prior("Normal", (0.0, 30.0)), np.zeros(2), np.full(2, 0.5), 0.3, False)
     tau = np.array([1e-4, 0.1, 1.0])
@@ -81,16 +81,16 @@ def test_a_bulk_far_from_the_guess_is_found() -> None:
     np.testing.assert_allclose(slices.log_total, known, atol=1e-7)
 
 
-def test_nothing_bounds_mu() -> None:
-    class Silent:
+def test_likelihoods_that_do_not_bound_mu() -> None:
+    class Constant:
         def log_smooth(self, mu: np.ndarray, tau: np.ndarray) -> np.ndarray:
             return np.zeros(mu.shape) - 0 * tau[:, None]
 
     with pytest.raises(DataError, match="improper"):
-        Conditional([Silent()], Prior("Flat", ()), np.zeros(1), np.ones(1), 0.3, False)
-    # a proper prior makes a proper posterior, though not one whose tails could be followed
+        Conditional([Constant()], Prior("Flat", ()), np.zeros(1), np.ones(1), 0.3, False)
+    # a proper prior makes a proper posterior, but its tails are too heavy for quadrature
     with pytest.raises(ConvergenceError, match=r"tails of its prior Cauchy\(0, 0.1\) are too heavy"):
-        Conditional([Silent()], Prior("Cauchy", (0.0, 0.1)), np.zeros(1), np.ones(1), 0.3, False)
+        Conditional([Constant()], Prior("Cauchy", (0.0, 0.1)), np.zeros(1), np.ones(1), 0.3, False)
 
 
 def test_log_joint_is_the_sum() -> None:
@@ -105,7 +105,7 @@ def test_log_joint_is_the_sum() -> None:
 
 
 @pytest.mark.parametrize("size", [8, 12, 16, 20, 24, 28])
-def test_the_error_told_is_an_upper_bound(size: int) -> None:
+def test_the_estimated_error_is_an_upper_bound(size: int) -> None:
     # the distribution function at the edge between the panels is off by no more than this
     one = conditional()
     few, many = one.slices(TAU, size), one.slices(TAU, 80)
@@ -126,7 +126,7 @@ def test_more_nodes_leave_less_unresolved() -> None:
     assert errors[-1] < 1e-8
 
 
-def test_put_together_in_order() -> None:
+def test_slices_are_joined_in_order_of_tau() -> None:
     one = conditional()
     parts = [one.slices(np.array([0.5, 2.0]), 16), one.slices(np.array([0.1, 1.0]), 16)]
     whole = join(parts)
@@ -140,7 +140,7 @@ def test_put_together_in_order() -> None:
     assert taken.size == 16
 
 
-def test_between_the_nodes_of_tau_it_is_interpolated() -> None:
+def test_interpolation_between_the_nodes_of_tau() -> None:
     one, prior = conditional(), Prior("HalfNormal", (0.5,))
     parts: list[Slices] = []
 
@@ -153,5 +153,5 @@ def test_between_the_nodes_of_tau_it_is_interpolated() -> None:
     got = local_log_density(join(parts), density, tau)
     known = one.slices(tau, 28)
     local = known.log_joint - known.log_total[:, None, None] + np.log(known.half)[:, :, None]
-    felt = local > -20
-    np.testing.assert_allclose(got[felt], local[felt], atol=1e-5)
+    matters = local > -20
+    np.testing.assert_allclose(got[matters], local[matters], atol=1e-5)

@@ -33,8 +33,8 @@ def densely(table: Table, mu: float, tau: float, scale: float) -> float:
     grid = np.concatenate([np.linspace(*ends, 4001), np.linspace(low, high, 4001) if low < high else [mu]])
     grid = np.unique(np.append(grid, np.clip(table.split, *ends)))
     value = table.log_value(grid) - 0.5 * ((grid - mu) / tau) ** 2
-    felt = np.flatnonzero(value > value.max() - 45)
-    low, high = grid[max(felt[0] - 1, 0)], grid[min(felt[-1] + 1, len(grid) - 1)]
+    matters = np.flatnonzero(value > value.max() - 45)
+    low, high = grid[max(matters[0] - 1, 0)], grid[min(matters[-1] + 1, len(grid) - 1)]
     edges = np.linspace(low, high, 1 + int(np.clip(np.ceil((high - low) / min(tau, scale)), 8, 4000)))
     if low < table.split < high:
         edges = np.unique(np.append(edges, table.split))
@@ -57,7 +57,7 @@ def test_against_dense_integration(likelihood: str, measure: str, study: tuple[f
     got = study_g.log_smooth(np.tile(mu, (len(tau), 1)), tau)
     known = np.array([[densely(table, m, t, scale) for m in mu] for t in tau])
     lost = np.maximum(table.peak - known, 0.0)
-    # of m_i everything below exp(-34) of its maximum is left out: that is felt where g_i itself is next to nothing
+    # of m_i everything below exp(-34) of its maximum is left out: this matters where g_i itself is very small
     assert (np.abs(got - known) <= 1e-8 + 30 * np.exp(np.minimum(lost, 40.0) - 34.0)).all()
     assert np.abs(got - known)[lost < 8].max() < 1e-8
 
@@ -83,8 +83,8 @@ def test_nothing_jumps_where_the_rule_changes(likelihood, measure, study, share)
     np.testing.assert_allclose(below, above, atol=5e-8)
 
 
-def test_a_study_without_a_word_on_one_side_keeps_its_tail() -> None:
-    # no event against three of five, by risk ratio: m_i is flat towards minus infinity, where g_i is that height
+def test_a_likelihood_that_is_flat_on_one_side_keeps_its_tail() -> None:
+    # no event against three of five, by risk ratio: m_i is flat towards minus infinity, where g_i has that height
     study_g = smoothed_study("binomial", "RR", (0, 5, 3, 5))
     flat = study_g.table.log_value(np.array([-300.0]))[0]
     got = study_g.log_smooth(np.full((3, 1), -200.0), np.array([0.1, 2.0, 20.0]))
@@ -94,14 +94,14 @@ def test_a_study_without_a_word_on_one_side_keeps_its_tail() -> None:
     assert share == pytest.approx(log_ndtr(-2.0), abs=0.03)
 
 
-def test_mirror_images() -> None:
+def test_mirror_images_of_a_study() -> None:
     one, other = (smoothed_study("binomial", "RR", study) for study in [(2, 30, 9, 40), (9, 40, 2, 30)])
     mu, tau = np.linspace(-3.0, 2.0, 30), np.geomspace(1e-3, 10.0, 12)
     wide = np.tile(mu, (len(tau), 1))
     np.testing.assert_allclose(one.log_smooth(wide, tau), other.log_smooth(-wide, tau), atol=3e-9)
 
 
-def test_many_at_once_are_each_alone() -> None:
+def test_many_at_once_give_the_same_as_one_at_a_time() -> None:
     study_g = smoothed_study("binomial", "OR", (8, 48, 16, 49))
     tau = np.geomspace(1e-3, 20.0, 9)
     mu = np.random.default_rng(0).normal(-0.7, 1.0, (9, 5))
@@ -125,12 +125,12 @@ def test_the_rules_integrate_what_they_should() -> None:
 )
 @pytest.mark.parametrize("away", [-25.0, -12.0, 12.0, 25.0])
 def test_a_study_that_contradicts_the_mean(likelihood, measure, study, away) -> None:
-    # a mean so far away that all there is lies in the tails of both
+    # a mean so far away that the product lies in the tails of both factors
     study_g = smoothed_study(likelihood, measure, study)
     table, scale = study_g.table, study_g.scale
     tau = scale * np.array([0.1, 0.45, 0.55, 0.8, 1.0, 1.4, 1.6, 2.0, 3.0, 5.0, 30.0])
     mu = table.peak_at + away * scale
     got = study_g.log_smooth(np.full((len(tau), 1), mu), tau)[:, 0]
     known = np.array([densely(table, mu, t, scale) for t in tau])
-    # beyond its ends the table goes on straight, with a bend in its slope that costs some digits
+    # beyond its ends the table is linear, and the change of its slope there costs some digits
     assert np.abs(got - known).max() < 1e-3

@@ -12,7 +12,7 @@ from scipy.special import logsumexp, ndtr
 import bayesmeta as bm
 from bayesmeta.engines.arm_level.solve import solve_arm
 from bayesmeta.engines.arm_level.study_likelihood import kernel_of, log_marginal
-from bayesmeta.engines.arm_level.study_table import forget
+from bayesmeta.engines.arm_level.study_table import clear_tables
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.model.likelihoods.registry import default_likelihood, model_data
 from bayesmeta.model.priors.defaults import default_priors
@@ -39,23 +39,23 @@ def numbers(solution, studies: bool = True) -> np.ndarray:
 
 
 def by_brute_force(data, priors, mu: np.ndarray, tau: np.ndarray) -> np.ndarray:
-    """log p(data | mu, tau) on a grid, every study's effect integrated on a fine grid of its own."""
+    """log p(data | mu, tau) on a grid, with each study's effect integrated on its own fine grid."""
     kernel = kernel_of(data.likelihood, data.measure)
     theta = np.linspace(-40.0, 40.0, 16_001)
     total = np.zeros((len(mu), len(tau)))
     for i in range(data.k):
         columns = {name: np.full(len(theta), value[i]) for name, value in data.columns.items()}
         log_m = log_marginal(kernel, columns, theta, priors.baseline)
-        felt = log_m > log_m.max() - 60
+        matters = log_m > log_m.max() - 60
         for j, t in enumerate(tau):
-            z = (theta[felt] - mu[:, None]) / t
-            exponent = log_m[felt] - 0.5 * z * z
+            z = (theta[matters] - mu[:, None]) / t
+            exponent = log_m[matters] - 0.5 * z * z
             total[:, j] += logsumexp(exponent, axis=1) + np.log((theta[1] - theta[0]) / t / np.sqrt(2 * np.pi))
     return total
 
 
 @pytest.mark.parametrize(("measure", "case"), CASES)
-def test_doubling_the_nodes_moves_nothing(measure: str, case: str) -> None:
+def test_doubling_the_nodes_changes_nothing(measure: str, case: str) -> None:
     data, priors = data_of(measure, case)
     plain = solve_arm(data, priors)
     fine = solve_arm(data, priors, nodes_per_panel=48, mu_nodes=(96,))
@@ -100,7 +100,7 @@ def beside_a_plateau(measure: str):
 
 @pytest.mark.parametrize("prior", ["StudentT(4, 0.5, 0.3)", "Cauchy(0, 0.1)", "Cauchy(0.5, 0.3)", "Logistic(1, 0.2)"])
 @pytest.mark.parametrize("measure", ["RR", "OR"])
-def test_sharp_priors_with_heavy_tails_beside_a_plateau(measure: str, prior: str) -> None:
+def test_narrow_priors_with_heavy_tails_and_a_flat_likelihood(measure: str, prior: str) -> None:
     # the likelihood is flat on one side, and only the prior's tail falls
     frame, mu, slope, tau, weights, joint = beside_a_plateau(measure)
     posterior = bm.fit(frame, measure=measure, likelihood="binomial", priors={"mu": prior, "tau": "HalfNormal(0.3)"})
@@ -115,7 +115,7 @@ def test_sharp_priors_with_heavy_tails_beside_a_plateau(measure: str, prior: str
 
 
 def test_bcg_binomial() -> None:
-    # 13 trials, RR: the numbers a long NUTS run gives to its Monte Carlo error
+    # 13 trials, RR: numbers of a long NUTS run, to its Monte Carlo error
     posterior = bm.fit(BCG, measure="RR", likelihood="binomial", engine="quadrature")
     frame = bm.summarize(posterior)
     assert frame.loc["mu", "mean"] == pytest.approx(-0.724285, abs=1e-6)
@@ -139,8 +139,8 @@ def test_the_normal_likelihood_by_this_engine_is_the_closed_form() -> None:
 
 
 @pytest.mark.parametrize("mu", ["StudentT(4, 0, 1)", "Cauchy(0, 1)", "Logistic(0, 1)"])
-def test_other_priors_of_mu_with_one_study_and_no_spread(mu: str) -> None:
-    # tau = 0 and one study: the posterior of mu is one-dimensional, and scipy can do it
+def test_other_priors_for_mu_with_one_study_and_no_spread(mu: str) -> None:
+    # tau = 0 and one study: the posterior of mu is one-dimensional, and scipy can integrate it
     prior = parse_prior(mu)
     posterior = bm.fit(yi=[0.7], sei=[0.4], priors={"mu": mu, "tau": "Point(0)"}, measure="GEN")
 
@@ -175,7 +175,7 @@ def test_point_priors_are_limits() -> None:
         )
 
 
-def test_a_flat_prior_of_mu_is_refused_where_the_posterior_is_improper() -> None:
+def test_a_flat_prior_for_mu_is_refused_where_the_posterior_is_improper() -> None:
     nothing = pd.DataFrame(
         {"study": ["A", "B"], "events_e": [0, 0], "n_e": [20, 30], "events_c": [3, 4], "n_c": [20, 30]}
     )
@@ -184,7 +184,7 @@ def test_a_flat_prior_of_mu_is_refused_where_the_posterior_is_improper() -> None
     assert bm.fit(BCG, measure="RR", likelihood="binomial", priors={"mu": "Flat()"}).cdf("mu", 0.0) > 0.99
 
 
-def test_a_prior_of_mu_that_ends_is_refused() -> None:
+def test_a_prior_for_mu_with_bounded_support_is_refused() -> None:
     with pytest.raises(SpecError, match="whole line"):
         bm.fit(BCG, measure="RR", likelihood="binomial", priors={"mu": "Uniform(-1, 1)"})
 
@@ -204,7 +204,7 @@ def test_draws_come_from_the_posterior(measure: str, case: str) -> None:
         u = family.cdf(values[:, None])[:, 0]
         assert u.mean() == pytest.approx(0.5, abs=5 / np.sqrt(12 * 4000)), term
         assert u.var() == pytest.approx(1 / 12, abs=5 / np.sqrt(180 * 4000)), term
-    # jointly: theta_i is drawn around mu, as the posterior correlation says
+    # jointly: theta_i is drawn around mu, as the posterior correlation shows
     assert np.corrcoef(drawn["mu"], drawn["theta"].mean(axis=1))[0, 1] > 0.2
 
 
@@ -240,7 +240,7 @@ def test_swapping_the_arms_flips_the_sign_and_order_does_not_matter(rows: list, 
     np.testing.assert_allclose(one.quantile("tau", POINTS), other.quantile("tau", POINTS), atol=1e-6)
 
 
-def test_a_study_without_events_is_kept_and_says_next_to_nothing() -> None:
+def test_a_study_without_events_is_kept_and_has_almost_no_weight() -> None:
     without = pd.DataFrame(
         {
             "study": ["A", "B", "C"],
@@ -257,7 +257,7 @@ def test_a_study_without_events_is_kept_and_says_next_to_nothing() -> None:
     assert both.quantile("mu", 0.5) == pytest.approx(bm.fit(without, measure="RR").quantile("mu", 0.5), abs=0.02)
 
 
-def test_a_baseline_prior_changes_both_likelihood_and_answer() -> None:
+def test_a_baseline_prior_changes_likelihood_and_posterior() -> None:
     rare = pd.DataFrame(
         {"study": ["A", "B"], "events_e": [0, 1], "n_e": [300, 400], "events_c": [2, 3], "n_c": [300, 400]}
     )
@@ -271,7 +271,7 @@ def test_a_baseline_prior_changes_both_likelihood_and_answer() -> None:
 
 
 def test_what_was_fitted_before_does_not_matter() -> None:
-    # to the last bit, though another formula for the effects begins the searches elsewhere
+    # to the last bit, although another formula for the effects starts the searches at other values
     pain = pd.DataFrame(
         {
             "study": ["A", "B"],
@@ -285,14 +285,14 @@ def test_what_was_fitted_before_does_not_matter() -> None:
     )
     found = []
     for before in ("revman", "exact"):
-        forget()
+        clear_tables()
         bm.fit(pain, measure="SMD", likelihood="nct", smd=before)
         found.append(bm.fit(pain, measure="SMD", likelihood="nct", smd="revman"))
     np.testing.assert_array_equal(found[0].quantile("mu", POINTS), found[1].quantile("mu", POINTS))
     assert found[0].log_marginal_likelihood == found[1].log_marginal_likelihood
 
 
-def test_priors_are_values_of_the_tabulation_too() -> None:
+def test_tables_depend_on_the_baseline_prior() -> None:
     # a table made under one baseline prior must not be used under another
     data, priors = data_of("RR", "single_zero")
     first = solve_arm(data, priors).log_marginal_likelihood

@@ -32,7 +32,7 @@ def test_every_density_integrates_to_one(measure: str, case: str) -> None:
     solution = solve_arm(data, priors)
     for i, density in enumerate(solution.shrunken[0].densities):
         panel = density.panel()
-        # m_i N(theta_i; mu, tau^2) / g_i averaged over the posterior, but for the constant that keeps 1 / g_i in range
+        # m_i N(theta_i; mu, tau^2) / g_i averaged over the posterior, up to the constant that keeps 1 / g_i in range
         assert panel.log_total == pytest.approx(solution.slices.log_g[..., i].max(), abs=1e-6), i
         assert panel.pdf(np.array([density.low, density.high])).max() < 1e-6 * panel.pdf(panel.nodes).max()
 
@@ -74,7 +74,7 @@ def test_a_fixed_mean(tau: str) -> None:
     theta = np.linspace(-5.0, 4.0, 1801)
     columns = {name: np.full(len(theta), value[0]) for name, value in data.columns.items()}
     m = np.exp(log_marginal(kernel_of("binomial", "RR"), columns, theta))
-    # each study's tau given the data is weighed by all studies
+    # the posterior of tau depends on all studies
     known = np.zeros(len(theta))
     for t, weight in zip(solution.tau, solution.weights, strict=True):
         if t > 0.02:
@@ -84,7 +84,7 @@ def test_a_fixed_mean(tau: str) -> None:
     np.testing.assert_allclose(family.pdf(theta[away][:, None])[:, 0], known[away], atol=1e-4 * known.max())
 
 
-def test_where_the_likelihood_is() -> None:
+def test_the_bulk_of_the_likelihood() -> None:
     low, high, centre = bulk(NormalStudy(2.0, 0.25))
     assert centre == 2.0
     assert log_likelihood(NormalStudy(2.0, 0.25), np.array([2.0, low])) @ [1, -1] == pytest.approx(34.0)
@@ -133,7 +133,7 @@ def test_draws_without_spread_are_the_mean() -> None:
     assert drawn[1] != mu[1]
 
 
-def test_one_study_draws_to_the_prior_where_it_says_nothing() -> None:
+def test_draws_for_a_study_without_information_follow_the_prior() -> None:
     # a study without events in two equal arms, by odds ratio: nearly flat about 0
     one = smoothed_study("binomial", "RR", (0, 1, 0, 1))
     drawn = study_draws(one, np.full(4000, 0.4), np.full(4000, 0.1), np.random.default_rng(2))

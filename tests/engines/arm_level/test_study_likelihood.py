@@ -1,7 +1,8 @@
 """log m_i(theta) against integrals by mpmath.
 
-``tests/reference/study_likelihoods.json`` holds what ``by_mpmath`` below gives for every entry of ``wanted()``: the integrand is written
-as the models define it, its mode is found, and mp.quad integrates at 40 digits between the points where it has fallen by given amounts.
+``tests/reference/study_likelihoods.json`` contains the result of ``by_mpmath`` below for every entry of
+``reference_entries()``: the integrand is written as the models define it, its mode is found, and mp.quad integrates at 40 digits between
+the points where it has fallen by given amounts.
 ``python tests/engines/arm_level/test_study_likelihood.py`` writes the file anew. A few entries are computed again in every run.
 """
 
@@ -110,7 +111,7 @@ def _prior(m, text: str, x):
 
 
 def _log_integrand(m, likelihood: str, measure: str, study, theta, x):
-    """Log of the density of data and nuisance parameter as the models define it, without what depends on the data alone."""
+    """Log of the density of data and nuisance parameter as the models define it, without factors that depend on the data alone."""
     if likelihood == "nct":
         t, df, root_n = study
         w = m.exp(x)  # V / df = w^2 with V chi-squared, T = (Z + delta) / w
@@ -163,7 +164,7 @@ def by_mpmath(
     mode = float(grid[best])
     peak = float(log_f(np.array([mode]))[0])
     heavy = baseline.startswith(("Student", "Cauchy"))
-    # a tail of 1 / x^2 holds what it holds: it is followed to 1e18 and farther
+    # a tail of 1 / x^2 has mass far out: it is integrated to 1e18 and farther
     falls = [0.5, 2.0, 4.5, 8.0, 12.5, 18.0, 24.5, 32.0, 40.5, 50.0, *(np.arange(53.0, 98.0, 3.0) if heavy else ())]
     points = {mode}
     for side in (-1.0, 1.0):
@@ -188,7 +189,7 @@ def by_mpmath(
         return float(mpmath.log(total) + peak + _constant(likelihood, study_mp))
 
 
-def wanted() -> list[tuple]:
+def reference_entries() -> list[tuple]:
     """Arguments of ``by_mpmath`` for every entry of the reference file."""
     out = [
         (likelihood, measure, study, theta, "Normal(0, 10)")
@@ -213,7 +214,7 @@ def reference() -> dict[tuple, float]:
 
 
 def allowed(study: tuple[float, ...], theta, log_m) -> np.ndarray:
-    """1e-11 relative to max(1, |log m|), beside the rounding of terms of the size of the counts times their logits."""
+    """1e-11 relative to max(1, |log m|), plus the rounding of terms of the size of the counts times their logits."""
     size = sum(map(abs, study)) * (1 + np.abs(theta))
     return 1e-11 * np.maximum(1.0, np.abs(log_m)) + 2e-15 * size
 
@@ -246,8 +247,8 @@ def test_edges_far_from_the_mode_against_mpmath(entry) -> None:
     assert gap <= allowed(study, theta, reference()[entry]), gap
 
 
-def test_the_reference_file_is_what_mpmath_gives() -> None:
-    assert list(reference()) == wanted()
+def test_the_reference_file_is_complete_and_reproduced_by_mpmath() -> None:
+    assert list(reference()) == reference_entries()
     again = [
         ("binomial", "RR", (0, 5, 3, 5), 0.4, "Normal(0, 10)"),
         ("binomial", "OR", (10, 10, 5, 10), -2.0, "Beta(0.5, 0.5)"),
@@ -313,7 +314,7 @@ def test_odds_ratios_of_events_and_of_their_absence_are_mirrored(e, c, theta) ->
 
 @settings(max_examples=40)
 @given(st.integers(1, 2000), thetas, st.sampled_from(["RR", "OR"]))
-def test_two_equal_arms_without_events_say_the_same_of_either_sign(n, theta, measure) -> None:
+def test_two_equal_arms_without_events_do_not_prefer_a_sign(n, theta, measure) -> None:
     one = engine("binomial", measure, (0, n, 0, n), theta)
     assert one == pytest.approx(engine("binomial", measure, (0, n, 0, n), -theta), rel=1e-12, abs=1e-12)
 
@@ -336,7 +337,7 @@ def test_a_difference_of_the_other_sign(t, df, theta) -> None:
 
 
 @pytest.mark.parametrize(("likelihood", "measure"), list(KERNELS))
-def test_many_at_once_are_each_alone(likelihood: str, measure: str) -> None:
+def test_many_at_once_give_the_same_as_one_at_a_time(likelihood: str, measure: str) -> None:
     studies = STUDIES[likelihood]
     columns = [columns_of(likelihood, study) for study in studies]
     together = {name: np.concatenate([one[name] for one in columns]) for name in columns[0]}
@@ -376,11 +377,11 @@ def test_draws_of_the_baseline_have_its_distribution(likelihood, measure, study,
     kernel, prior, size = kernel_of(likelihood, measure), parse_prior(baseline), 3000
     columns, effects = columns_of(likelihood, study, size), np.full(size, theta)
     drawn = draw_nuisance(kernel, columns, effects, prior, np.random.default_rng(8))
-    # the distribution function on a grid that is even in arcsinh, so that it holds heavy tails too
+    # the distribution function on a grid that is even in arcsinh, so that it covers heavy tails too
     centre = float(np.median(drawn))
     v = np.linspace(-32.0, 32.0, 64_001)
     x = centre + np.sinh(v)
-    density = log_joints(kernel.code, kernel.rows(columns)[:1], kernel.prior(prior), effects[:1], x[None])[0]
+    density = log_joints(kernel.code, kernel.data_rows(columns)[:1], kernel.prior_row(prior), effects[:1], x[None])[0]
     density = np.exp(density - density.max()) * np.cosh(v)
     cdf = np.cumsum(density) - 0.5 * density
     u = np.interp(np.arcsinh(drawn - centre), v, cdf / density.sum())
@@ -390,7 +391,7 @@ def test_draws_of_the_baseline_have_its_distribution(likelihood, measure, study,
 
 
 if __name__ == "__main__":
-    entries = [json.dumps([*key, by_mpmath(*key)]) for key in wanted()]
+    entries = [json.dumps([*key, by_mpmath(*key)]) for key in reference_entries()]
     columns = json.dumps(["likelihood", "measure", "study", "theta", "baseline", "log m (natural log)"])
     source = json.dumps("by_mpmath in tests/engines/arm_level/test_study_likelihood.py: mp.quad at 40 digits")
     REFERENCE.write_text(

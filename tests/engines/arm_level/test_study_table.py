@@ -6,7 +6,7 @@ from engines.arm_level.test_study_likelihood import EVERYTHING, STUDIES, allowed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bayesmeta.engines.arm_level import study_table as tabulation
+from bayesmeta.engines.arm_level import study_table
 from bayesmeta.engines.arm_level.study_likelihood import KERNELS, kernel_of
 from bayesmeta.engines.arm_level.study_table import FARTHEST, Table, tabulate
 from bayesmeta.model.priors.parse import parse_prior
@@ -23,16 +23,16 @@ def together(likelihood: str, studies) -> dict[str, np.ndarray]:
 
 @pytest.fixture
 def fresh(monkeypatch):
-    """No tables from before; counts the studies that are tabulated."""
-    monkeypatch.setattr(tabulation, "_kept", type(tabulation._kept)())
+    """Discard earlier tables, and count the studies that are tabulated."""
+    monkeypatch.setattr(study_table, "_kept", type(study_table._kept)())
     made: list[int] = []
-    plain = tabulation._tabulate
+    plain = study_table._tabulate
 
     def counting(kernel, columns, baseline):
         made.append(len(next(iter(columns.values()))))
         return plain(kernel, columns, baseline)
 
-    monkeypatch.setattr(tabulation, "_tabulate", counting)
+    monkeypatch.setattr(study_table, "_tabulate", counting)
     return made
 
 
@@ -48,29 +48,29 @@ def test_the_table_is_the_function(likelihood: str, measure: str, study: tuple[f
     gap = np.abs(table.log_value(theta) - known)
     fallen = np.maximum(table.peak - known, 0.0)
     rounding = allowed(study, theta, known)
-    # as accurate as it says, and as it is asked to be; less so far below the maximum
+    # as accurate as its estimate and its tolerance state; less so far below the maximum
     assert (gap <= 10 * (table.error + 1e-10) * np.exp(np.minimum(fallen, 60.0) / 3) + 10 * rounding).all()
     assert table.error <= 1e-9 + 3e-14 * (sum(map(abs, study)) + np.abs(known).max())
-    # the maximum on a grid of some hundred points: what all is measured against, and no estimate
+    # the maximum on a grid of some hundred points: a reference, not an estimate of the mode
     assert table.peak == pytest.approx(known.max(), abs=0.05)
     assert table.log_value(np.array([table.peak_at]))[0] == pytest.approx(table.peak, abs=1e-12 + rounding.max())
 
 
 @pytest.mark.parametrize(("likelihood", "measure", "study"), EVERYTHING, ids=str)
-def test_it_goes_on_straight_beyond_its_ends(likelihood: str, measure: str, study: tuple[float, ...]) -> None:
+def test_it_is_linear_beyond_its_ends(likelihood: str, measure: str, study: tuple[float, ...]) -> None:
     table = table_of(likelihood, measure, study)
     for side, sign in ((0, -1.0), (1, 1.0)):
         end = table.ends[side]
         length = abs(end - table.split)
         inside, at, out, farther = table.log_value(end + sign * length * np.array([-1e-6, 0.0, 1.0, 2.0]))
         slope = table.end_slopes[side]
-        # far out log m_i never rises, but for rounding on a plateau
+        # far out log m_i never rises, except by rounding on a plateau
         assert sign * slope <= 1e-9
         assert out - at == pytest.approx(sign * slope * length, rel=1e-9, abs=1e-9)
         assert farther - out == pytest.approx(out - at, rel=1e-9, abs=1e-9)
         assert at - inside == pytest.approx(sign * slope * 1e-6 * length, rel=1e-3, abs=1e-7)
-        # it has fallen far, or is straight from there on, or there is nothing more to see
-        if table.peak - at < tabulation.FALL and abs(end) < FARTHEST:
+        # it has fallen far, or is linear from there on, or the limit is reached
+        if table.peak - at < study_table.FALL and abs(end) < FARTHEST:
             beyond = np.linspace(end, sign * FARTHEST, 41)
             known = engine(likelihood, measure, study, beyond)
             np.testing.assert_allclose(table.log_value(beyond), known, rtol=1e-12, atol=2e-9)
@@ -86,22 +86,22 @@ def test_it_goes_on_straight_beyond_its_ends(likelihood: str, measure: str, stud
         ("RR", (1, 2, 200000, 200000), None),
     ],
 )  # fmt: skip
-def test_arms_at_the_very_edge(measure: str, study: tuple[int, ...], baseline: str | None) -> None:
-    # flat tops with sharp edges, layers at no effect, baselines without an end
+def test_extreme_arms(measure: str, study: tuple[int, ...], baseline: str | None) -> None:
+    # flat tops with sharp edges, thin layers at no effect, unbounded baselines
     prior = parse_prior(baseline) if baseline else None
     table = table_of("binomial", measure, study, prior)
     theta = np.concatenate([np.linspace(-60.0, 60.0, 241), np.linspace(-0.1, 0.1, 101)])
     known = engine("binomial", measure, study, theta, prior)
-    felt = table.peak - known < 30
-    np.testing.assert_allclose(table.log_value(theta)[felt], known[felt], rtol=1e-11, atol=2e-8)
+    matters = table.peak - known < 30
+    np.testing.assert_allclose(table.log_value(theta)[matters], known[matters], rtol=1e-11, atol=2e-8)
 
 
 @settings(max_examples=15)
 @given(st.floats(-3.0, 3.0), st.floats(0.2, 5.0))
-def test_where_the_search_begins_is_no_matter(guess: float, spread: float) -> None:
+def test_the_start_of_the_search_does_not_matter(guess: float, spread: float) -> None:
     theta = np.linspace(-4.0, 3.0, 41)
     kernel = replace(kernel_of("binomial", "RR"), start=lambda _: (np.array([guess]), np.array([spread])))
-    table = tabulation._tabulate(kernel, columns_of("binomial", (8, 48, 16, 49)), None)[0]
+    table = study_table._tabulate(kernel, columns_of("binomial", (8, 48, 16, 49)), None)[0]
     known = engine("binomial", "RR", (8, 48, 16, 49), theta)
     np.testing.assert_allclose(table.log_value(theta), known, atol=2e-9)
 
@@ -114,7 +114,7 @@ def test_the_corner_is_where_the_sides_meet() -> None:
     assert below == pytest.approx(at, abs=1e-5)
     assert above == pytest.approx(at, abs=1e-5)
     assert not table_of("binomial", "OR", (10, 10, 5, 10)).corner
-    # a corner that m_i does not reach is none
+    # a corner outside the table does not count
     assert not table_of("binomial", "RR", (2000, 90000, 9000, 90000)).corner
 
 
@@ -144,7 +144,7 @@ def test_another_prior_or_measure_is_another_table(fresh) -> None:
 def test_order_does_not_matter(fresh) -> None:
     studies = [(8, 48, 16, 49), (0, 5, 3, 5), (505, 88391, 499, 88391)]
     forward = tabulate("binomial", "OR", together("binomial", studies))
-    tabulation.forget()
+    study_table.clear_tables()
     backward = tabulate("binomial", "OR", together("binomial", studies[::-1]))
     assert sum(fresh) == 6
     for one, other in zip(forward, backward[::-1], strict=True):
@@ -152,11 +152,11 @@ def test_order_does_not_matter(fresh) -> None:
 
 
 @pytest.mark.parametrize(("likelihood", "measure"), sorted(KERNELS))
-def test_a_table_is_the_same_in_any_company(likelihood: str, measure: str, fresh) -> None:
+def test_a_table_does_not_depend_on_the_other_studies(likelihood: str, measure: str, fresh) -> None:
     # to the last bit: another process, which tabulated other studies before, must find the same results
     tables = tabulate(likelihood, measure, together(likelihood, STUDIES[likelihood]))
     for study, table in zip(STUDIES[likelihood], tables, strict=True):
-        tabulation.forget()
+        study_table.clear_tables()
         alone = table_of(likelihood, measure, study)
         np.testing.assert_array_equal(alone.cells, table.cells)
         np.testing.assert_array_equal(alone.frame, table.frame)
@@ -165,10 +165,10 @@ def test_a_table_is_the_same_in_any_company(likelihood: str, measure: str, fresh
 
 
 def test_only_so_many_are_kept(fresh, monkeypatch) -> None:
-    monkeypatch.setattr(tabulation, "KEPT", 2)
+    monkeypatch.setattr(study_table, "KEPT", 2)
     for events in (3, 4, 5):
         table_of("binomial", "OR", (events, 20, 6, 20))
-    assert len(tabulation._kept) == 2
+    assert len(study_table._kept) == 2
     table_of("binomial", "OR", (5, 20, 6, 20))
     assert len(fresh) == 3
     table_of("binomial", "OR", (3, 20, 6, 20))

@@ -33,7 +33,7 @@ def test_one_power_too_many_is_not() -> None:
     assert np.abs(got - np.sqrt(share) ** DEGREE).max() > 1e-6
 
 
-def test_halving_the_cells_gains_what_the_degree_promises() -> None:
+def test_halving_the_cells_reduces_the_error_as_the_degree_implies() -> None:
     share = np.linspace(0.0, 1.0, 1001)
     errors = [
         np.abs(

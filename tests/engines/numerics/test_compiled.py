@@ -1,4 +1,4 @@
-"""Compiled loops: what the process that compiles them computes, later processes compute too."""
+"""Compiled loops: later processes compute exactly what the process that compiles them computes."""
 
 import ast
 import os
@@ -31,7 +31,14 @@ print(found.hexdigest())
 """
 
 
+def functions_in(path: Path) -> dict[str, ast.FunctionDef]:
+    """Functions of a file, by name."""
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    return {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
+
+
 def called(function: ast.FunctionDef) -> set[str]:
+    """Names of the functions that a function calls."""
     return {
         node.func.id for node in ast.walk(function) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     }
@@ -39,23 +46,29 @@ def called(function: ast.FunctionDef) -> set[str]:
 
 @pytest.mark.parametrize("path", KERNELS, ids=lambda path: path.stem)
 def test_compiled_loops_call_only_what_is_inlined(path: Path) -> None:
-    functions = {
-        node.name: node
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.FunctionDef)
-    }
-    made = {name: {ast.unparse(mark) for mark in node.decorator_list} for name, node in functions.items()}
-    assert all(marks in ({"compiled"}, {"inlined"}) for marks in made.values())
+    functions = functions_in(path)
+    decorators = {name: {ast.unparse(item) for item in node.decorator_list} for name, node in functions.items()}
+    assert all(names in ({"compiled"}, {"inlined"}) for names in decorators.values())
     for name, function in functions.items():
-        shared = {other for other in called(function) if made.get(other) == {"compiled"}}
-        assert not shared, f"{name} calls {shared}, which stand compiled by themselves too: make them inlined"
+        shared = {other for other in called(function) if decorators.get(other) == {"compiled"}}
+        assert not shared, f"{name} calls {shared}, which are compiled by themselves too: make them inlined"
 
 
-def test_the_process_that_compiles_finds_what_later_ones_find(tmp_path: Path) -> None:
+def test_what_is_written_in_several_files_is_equal() -> None:
+    """A loop calls only functions of its own file, so that short functions and constants are copied: the copies must not differ."""
+    known: dict[str, str] = {}
+    for path in KERNELS:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.Assign):
+                name = node.name if isinstance(node, ast.FunctionDef) else ast.unparse(node.targets[0])
+                assert known.setdefault(name, ast.unparse(node)) == ast.unparse(node), f"{path}: {name}"
+
+
+def test_the_process_that_compiles_computes_what_later_ones_compute(tmp_path: Path) -> None:
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     found = []
     for _ in range(2):
-        kept = len(list(tmp_path.rglob("*.nbc")))
+        before = len(list(tmp_path.rglob("*.nbc")))
         done = subprocess.run(
             [sys.executable, "-c", FITS],
             capture_output=True,
@@ -65,5 +78,5 @@ def test_the_process_that_compiles_finds_what_later_ones_find(tmp_path: Path) ->
             env=environment,
         )
         found.append(done.stdout)
-        assert (len(list(tmp_path.rglob("*.nbc"))) > kept) == (len(found) == 1)
+        assert (len(list(tmp_path.rglob("*.nbc"))) > before) == (len(found) == 1)
     assert found[0] == found[1]

@@ -33,7 +33,7 @@ def test_a_normal_density_off_its_middle() -> None:
     np.testing.assert_allclose(invert_panels(edges, value, U), ndtri(U), atol=1e-8)
 
 
-def test_a_corner_at_the_cut_is_nothing_special() -> None:
+def test_a_corner_between_the_panels_costs_no_accuracy() -> None:
     # Laplace: exp(-|x|)
     edges, value = on_panels(lambda x: -np.abs(x), (-40.0, 0.0, 40.0), 40, len(U))
     known = np.where(U < 0.5, np.log(2 * U), -np.log(2 * (1 - U)))

@@ -31,7 +31,7 @@ def test_increasing_series_are_inverted() -> None:
 
 
 @pytest.mark.parametrize(("nodes", "enough"), [(12, False), (24, False), (48, True)])
-def test_what_is_unresolved_shows(nodes: int, enough: bool) -> None:
+def test_the_estimated_error_shows_what_is_unresolved(nodes: int, enough: bool) -> None:
     # a normal density on two panels of eight standard deviations each; the estimate is about its true error
     half = np.array([[4.0, 4.0]])
     x = np.array([[[-4.0], [4.0]]]) + 4.0 * legendre_rule(nodes)[0]

@@ -56,7 +56,7 @@ def test_maps_stay_inside_their_support_up_to_the_ends(map: Map) -> None:
 
 
 def test_a_density_beyond_the_largest_tau_is_cut_off_and_does_not_grow() -> None:
-    # a density in log tau times any power of tau is integrable only if the map's slope dies where tau is clipped
+    # a density in log tau times any power of tau is integrable only if the slope of the map is zero where tau is clipped
     _, log_slope = LOG.forward(np.array([1e-6, 1 - 1e-4, 1 - 1e-6, 1 - 1e-12, 1 - 2.0**-53]))
     assert (log_slope <= 400).all()
 
@@ -86,7 +86,7 @@ def test_the_slope_is_the_derivative_of_the_density(truth: stats.rv_continuous, 
     )
 
 
-def test_outside_the_support_there_is_nothing() -> None:
+def test_the_density_is_zero_outside_the_support() -> None:
     found = integrate(stats.beta(2, 5, 0.5, 3.5).logpdf, INTERVAL)
     np.testing.assert_allclose(found.cdf([-1.0, 0.4, 4.1, np.inf]), [0.0, 0.0, 1.0, 1.0], atol=1e-15)
     np.testing.assert_array_equal(found.pdf([-1.0, 0.4, 4.1, np.inf]), 0.0)
@@ -105,7 +105,7 @@ def test_outside_the_support_there_is_nothing() -> None:
         (stats.invgamma(2.5, 0, 0.1), LOG, 1),
     ],
 )
-def test_moments_that_were_asked_for_are_accurate(truth: stats.rv_continuous, map: Map, moment: int) -> None:
+def test_the_requested_moments_are_accurate(truth: stats.rv_continuous, map: Map, moment: int) -> None:
     found = integrate(truth.logpdf, map, moment=moment, moment_scale=0.5)
     for power in range(1, moment + 1):
         assert found.weights @ found.nodes**power == pytest.approx(truth.moment(power), rel=1e-10)

@@ -1,4 +1,4 @@
-"""The sampler against quadrature and against brute-force integration; compiled models reused where they may be, and only there."""
+"""The sampler against quadrature and against brute-force integration; compiled models are reused where that is right, and only there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import xarray as xr
 from paths import REVIEWS_FOLDER
 from scipy import stats
 
-from bayesmeta.engines.nuts import programs as nuts_programs
+from bayesmeta.engines.nuts import programs as compiled_programs
 from bayesmeta.engines.nuts import sampling as nuts
 from bayesmeta.errors import ConvergenceError, SpecError
 from bayesmeta.model.likelihoods.registry import log_risks
@@ -153,7 +153,7 @@ def test_a_double_zero_study_agrees_with_brute_force(fit):
 @pytest.mark.sampling
 @pytest.mark.usefixtures("resistant_nuts")
 def test_arms_in_which_all_have_the_event_agree_with_brute_force(fit):
-    # where the gradient is held (nuts_blocks.log1mexp_with_bounded_slope) the posterior must stay what it is
+    # where the gradient is bounded (log1mexp_with_bounded_slope) the posterior must not change
     table = pd.DataFrame(
         {"study": list("ABCD"), "events_e": [1, 0, 4, 2], "n_e": [5] * 4, "events_c": [2, 3, 5, 2], "n_c": [5] * 4}
     )
@@ -181,7 +181,7 @@ def test_noncentral_t_agrees_with_brute_force(symptoms_nuts):
 @pytest.mark.sampling
 @pytest.mark.usefixtures("depression_nuts")
 def test_a_compiled_model_is_given_other_data_and_other_priors(fit):
-    programs, graphs = len(nuts_programs._PROGRAMS), len(nuts_programs._GRAPHS)
+    programs, graphs = len(compiled_programs._PROGRAMS), len(compiled_programs._GRAPHS)
     table = pip_table("1.2")
     priors = {"mu": "Normal(0.3, 0.2)", "tau": "HalfNormal(0.1)"}
     four = fit(table, measure="SMD", likelihood="normal", priors=priors, engine="nuts", model="generic_normal", seed=5)
@@ -203,10 +203,10 @@ def test_a_compiled_model_is_given_other_data_and_other_priors(fit):
     )
     assert_within(two, summarize(exact).T.to_dict())
     assert two.solution.draws["theta"].shape[2] == 2
-    assert (len(nuts_programs._PROGRAMS), len(nuts_programs._GRAPHS)) == (programs, graphs)
-    # another file that builds the same graph is recognized too
+    assert (len(compiled_programs._PROGRAMS), len(compiled_programs._GRAPHS)) == (programs, graphs)
+    # another file that builds the same graph uses the same compiled model
     fit(table, measure="SMD", likelihood="normal", engine="nuts", model="continuous_smd")
-    assert len(nuts_programs._GRAPHS) == graphs
+    assert len(compiled_programs._GRAPHS) == graphs
 
 
 @pytest.mark.sampling
@@ -239,7 +239,7 @@ def build(data, priors):
 def test_a_users_model_with_its_data_built_in_is_compiled_for_each_table(tmp_path, fit):
     path = tmp_path / "mine.py"
     path.write_text(HARD_CODED)
-    before = len(nuts_programs._GRAPHS)
+    before = len(compiled_programs._GRAPHS)
     priors = {"mu": "Normal(0, 1)", "tau": "HalfNormal(0.3)"}
     for count, effects in enumerate([[0.1, 0.5], [-1.5, -1.0]], 1):
         data = {"yi": effects, "sei": [0.3, 0.3], "priors": priors}
@@ -247,12 +247,12 @@ def test_a_users_model_with_its_data_built_in_is_compiled_for_each_table(tmp_pat
         assert posterior.model == "mine"
         assert_converged(posterior)
         assert_within(posterior, summarize(fit(**data, engine="quadrature")).T.to_dict())
-        assert len(nuts_programs._GRAPHS) == before + count
+        assert len(compiled_programs._GRAPHS) == before + count
 
 
 OWN_PRIORS = '''"""A user's own model: padded as it should be, but with priors of its own."""
 import pymc as pm
-from bayesmeta.engines.nuts.blocks import add_data, add_study_effects
+from bayesmeta.modeling import add_data, add_study_effects
 
 LIKELIHOODS = ("normal",)
 PADDED = True
@@ -282,7 +282,7 @@ def test_a_model_that_declares_padding_and_builds_its_data_in_is_refused(tmp_pat
     path = tmp_path / "padded.py"
     text = HARD_CODED.replace(
         "import pymc as pm",
-        "import pymc as pm\nfrom bayesmeta.engines.nuts.blocks import add_data, add_priors\nPADDED = True",
+        "import pymc as pm\nfrom bayesmeta.modeling import add_data, add_priors\nPADDED = True",
     )
     text = text.replace('priors.mu.to_pymc("mu"), priors.scale.to_pymc("tau")', "add_priors(priors)")
     path.write_text(text.replace("        z = ", "        add_data(data)\n        z = "))
@@ -298,7 +298,7 @@ def test_a_model_that_declares_padding_and_builds_its_data_in_is_refused(tmp_pat
 
 @pytest.mark.sampling
 @pytest.mark.usefixtures("depression_nuts")
-def test_a_gate_that_stays_shut_is_an_error_that_says_why(monkeypatch, fit):
+def test_draws_that_do_not_converge_are_an_error_with_the_reason(monkeypatch, fit):
     monkeypatch.setattr(nuts, "ATTEMPTS", ((15, 15, 0.6), (20, 15, 0.7)))
     with pytest.raises(ConvergenceError) as caught:
         fit(pip_table("1.1"), measure="RR", likelihood="normal", engine="nuts")
@@ -336,7 +336,7 @@ def fake_tree(draws=1000, shift=0.0, names=("mu", "tau", "theta"), k=4, divergin
 
 @pytest.fixture
 def stub(monkeypatch):
-    """A sampler that returns the trees it is given, one an attempt."""
+    """A sampler that returns the trees it is given, one per attempt."""
     calls = []
 
     def use(*trees):
@@ -362,7 +362,7 @@ def fit_three(fit, **options):
     )
 
 
-def test_the_gate_is_tried_with_more_care_until_it_opens(stub, fit):
+def test_sampling_is_repeated_with_more_draws_until_it_converges(stub, fit):
     calls = stub(fake_tree(shift=1.0), fake_tree(diverging=1), fake_tree())
     posterior = fit_three(fit, seed=9)
     assert calls == [("generic_normal", 4, settings, 9) for settings in nuts.ATTEMPTS]
@@ -386,7 +386,7 @@ def test_padding_does_not_decide_convergence(stub, fit):
     assert fit_three(fit).solution.diagnostics["attempts"] == 1
 
 
-def test_the_gate_looks_at_every_variable():
+def test_convergence_is_checked_for_every_variable():
     good = fake_tree()["posterior"].to_dataset()
     found = nuts.gate(good, np.zeros((4, 1000)))
     assert nuts.converged(found)
@@ -396,15 +396,15 @@ def test_the_gate_looks_at_every_variable():
 
 
 @pytest.mark.parametrize(
-    ("change", "opens"),
+    ("change", "accepted"),
     [
         ({}, True), ({"r_hat": 1.01}, False), ({"r_hat": 1.0099}, True), ({"r_hat": float("nan")}, False),
         ({"ess_bulk": 400.0}, False), ({"ess_tail": 399.0}, False), ({"ess_tail": float("nan")}, False), ({"divergences": 1}, False),
     ],
 )  # fmt: skip
-def test_what_opens_the_gate(change, opens):
+def test_the_limits_of_convergence(change, accepted):
     good = {"r_hat": 1.001, "ess_bulk": 900.0, "ess_tail": 800.0, "divergences": 0}
-    assert nuts.converged({**good, **change}) is opens
+    assert nuts.converged({**good, **change}) is accepted
 
 
 def test_padded_sizes():
@@ -414,19 +414,19 @@ def test_padded_sizes():
 def test_without_nutpie_pymcs_own_sampler_is_used(monkeypatch, fit):
     import pymc
 
-    asked = {}
+    given = {}
 
     def sample(draws, **options):
-        asked.update(options, draws=draws)
+        given.update(options, draws=draws)
         return fake_tree()
 
     monkeypatch.setitem(sys.modules, "nutpie", None)
     monkeypatch.setattr(pymc, "sample", sample)
     posterior = fit_three(fit, seed=4)
-    assert {name: asked[name] for name in ("draws", "tune", "chains", "random_seed", "target_accept", "progressbar")} == {
+    assert {name: given[name] for name in ("draws", "tune", "chains", "random_seed", "target_accept", "progressbar")} == {
         "draws": 1000, "tune": 1000, "chains": 4, "random_seed": 4, "target_accept": 0.95, "progressbar": False,
     }  # fmt: skip
-    assert isinstance(asked["model"], pymc.Model)
+    assert isinstance(given["model"], pymc.Model)
     assert posterior.engine == "nuts"
 
 
@@ -442,7 +442,7 @@ def test_requests_nuts_cannot_meet(fit, tmp_path):
         fit(yi=[0.1], sei=[0.2], engine="quadrature", model="generic_normal")
 
 
-def test_a_sampler_that_cannot_start_is_said_to(monkeypatch, fit):
+def test_a_sampler_that_cannot_start_is_reported(monkeypatch, fit):
     def failing(*_):
         raise RuntimeError("all initialization points failed")
 

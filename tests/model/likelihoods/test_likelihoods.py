@@ -65,7 +65,7 @@ def smd_data():
     return model_data(effect_sizes(read_studies(frame), "SMD"), "nct")
 
 
-def test_log_risks_have_the_log_ratio_and_the_logit_asked_for():
+def test_log_risks_have_the_log_ratio_and_the_logit_given():
     theta, logit = np.meshgrid(THETAS, LOGITS)
     p_e, q_e, p_c, q_c = log_risks(theta, logit)
     np.testing.assert_allclose(p_e - p_c, theta, rtol=1e-10, atol=1e-14)
@@ -111,7 +111,7 @@ def test_binomial_density_is_scipys(cell):
     np.testing.assert_allclose(found, in_e + in_c, rtol=1e-9, atol=1e-9)
 
 
-def test_log_risks_have_the_log_odds_ratio_and_the_mid_logit_asked_for():
+def test_log_risks_have_the_log_odds_ratio_and_the_mid_logit_given():
     theta, logit = np.meshgrid(THETAS, LOGITS)
     p_e, q_e, p_c, q_c = log_risks_by_odds(theta, logit)
     np.testing.assert_allclose((p_e - q_e) - (p_c - q_c), theta, rtol=1e-10, atol=1e-14)
@@ -164,7 +164,7 @@ def test_swapping_the_arms_mirrors_odds_and_rates_too(data, likelihood, measure,
             np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-10)
 
 
-def test_the_unit_of_time_moves_the_log_rate_and_nothing_else():
+def test_the_unit_of_time_changes_the_log_rate_only():
     years = rate_data({"A": (8, 481.5, 16, 490.0)})
     days = rate_data({"A": (8, 481.5 * 365, 16, 490.0 * 365)})
     density = likelihood_for("poisson", "IRR").log_density
@@ -268,7 +268,7 @@ def test_replicated_data_have_the_right_means():
     np.testing.assert_array_less(np.abs(t.mean(axis=0) - expected), 5 * t.std(axis=0) / np.sqrt(size))
 
 
-def test_double_zeros_stay_for_the_binomial_and_go_for_the_normal_likelihood():
+def test_double_zeros_are_kept_for_the_binomial_and_excluded_for_the_normal_likelihood():
     frame = pd.DataFrame(
         {
             "study": ["A", "B", "C"],
@@ -285,7 +285,7 @@ def test_double_zeros_stay_for_the_binomial_and_go_for_the_normal_likelihood():
     assert (arm.n, normal.n) == (301, 181)
     assert (arm.k, normal.k) == (3, 2)
     np.testing.assert_array_equal(arm.columns["events_e"], [3, 0, 2])
-    # a study that cannot place its effect guides nothing; for I2 it counts with the variance its corrected table gives
+    # a study without information on its effect guides nothing; for I2 it counts with the variance of its corrected table
     assert arm.guide_variance[1] == NO_GUIDE
     assert arm.study_variance[1] == pytest.approx(2 * (1 / 0.5 - 1 / 61))
 
@@ -313,7 +313,7 @@ def test_the_default_likelihood_of_rates_and_of_estimates_beside_counts():
     rates = pd.DataFrame({"study": ["A"], "events_e": [3], "time_e": [40.5], "events_c": [7], "time_c": [41]})
     assert default_likelihood(effect_sizes(read_studies(rates), "IRR")) == "poisson"
     assert default_likelihood(effects_from_arrays([0.1], sei=[0.2], measure="IRR")) == "normal"
-    # people and person-time side by side serve both measures
+    # participants and person-time in one table serve both measures
     both = read_studies(rates.assign(n_e=40, n_c=41))
     assert default_likelihood(effect_sizes(both, "IRR")) == "poisson"
     assert default_likelihood(effect_sizes(both, "RR")) == "binomial"
@@ -339,7 +339,7 @@ def test_every_arm_level_likelihood_is_registered():
         likelihood_for("binomial", "IRR")
 
 
-def test_double_zeros_of_odds_and_rates_stay_and_guide_nothing():
+def test_double_zeros_of_odds_and_rates_are_kept_and_guide_nothing():
     odds = binomial_data({"A": (3, 40, 7, 41), "B": (0, 60, 0, 60), "C": (2, 50, 0, 50)}, "OR")
     rates = rate_data({"A": (3, 40, 7, 41), "B": (0, 60, 0, 60), "C": (2, 50, 0, 50)})
     for data in (odds, rates):
@@ -376,7 +376,7 @@ def test_padding():
         assert np.isfinite(value).all()
     assert data.padded(2) is data
     assert data.padded(1) is data
-    # whatever the padding holds, its own density is finite, so that zero times it is zero
+    # the density of the padding is finite for any value in it, so that zero times it is zero
     density = likelihood_for("binomial", "RR").log_density(
         padded.columns, np.array([-30.0, 30, -30, 30]), np.full(4, 40.0)
     )

@@ -1,4 +1,4 @@
-"""A prior of the user's own collection: written, read, refused, and carried by a review."""
+"""A prior from the user's own collection: written, read, refused, and stored in a review."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ DEFAULT = default_priors("RR")
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A prior of RR."""
+    """A file with a prior for RR."""
     return CorpusPrior({"RR": MODEL}, {}).write(tmp_path / "prior.json")
 
 
@@ -61,20 +61,20 @@ def test_what_cannot_be_read_is_refused(text: str, reason: str) -> None:
 )  # fmt: skip
 def test_another_file_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "x.json").write_text(content, encoding="utf-8")
-    with pytest.raises(SpecError, match=r"x\.json: this is no"):
+    with pytest.raises(SpecError, match=r"x\.json: this (is not a )?file of priors"):
         parse_prior(f"corpus:{tmp_path / 'x.json'}", "RR")
 
 
 def test_a_measure_that_is_not_in_it_is_refused(file: Path) -> None:
-    with pytest.raises(SpecError, match="no prior of SMD in it, only of: RR"):
+    with pytest.raises(SpecError, match="no prior for SMD, only for: RR"):
         parse_priors({"tau": f"corpus:{file}"}, DEFAULT, "SMD")
     with pytest.raises(SpecError, match="differs between effect measures"):
         parse_priors({"tau": f"corpus:{file}"}, DEFAULT)
 
 
 @pytest.mark.parametrize("key", ["mu", "baseline"])
-def test_it_is_a_prior_of_heterogeneity_only(file: Path, key: str) -> None:
-    with pytest.raises(SpecError, match="one of heterogeneity"):
+def test_it_is_a_prior_for_heterogeneity_only(file: Path, key: str) -> None:
+    with pytest.raises(SpecError, match="one for heterogeneity"):
         parse_priors({key: f"corpus:{file}"}, DEFAULT, "RR")
 
 
@@ -103,7 +103,7 @@ def review_at(folder: Path, key: str = "tau", file: str = "prior.json", measure:
     return target
 
 
-def test_a_review_names_a_file_beside_it_and_carries_its_numbers(tmp_path: Path, file: Path) -> None:
+def test_a_review_names_a_file_beside_it_and_stores_its_numbers(tmp_path: Path, file: Path) -> None:
     review, _ = read_review(review_at(tmp_path))
     file.unlink()
     again = Review.model_validate(json.loads(review.model_dump_json()))
@@ -117,8 +117,8 @@ def test_a_review_names_a_file_beside_it_and_carries_its_numbers(tmp_path: Path,
     ("change", "reason"),
     [
         ({"file": "other.json"}, r"review\.toml: other\.json: cannot be read"),
-        ({"measure": "OR"}, "no prior of OR in it"),
-        ({"key": "mu"}, "one of heterogeneity"),
+        ({"measure": "OR"}, "no prior for OR"),
+        ({"key": "mu"}, "one for heterogeneity"),
     ],
 )
 def test_a_review_that_names_a_wrong_one_is_refused(

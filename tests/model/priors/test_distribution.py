@@ -11,7 +11,8 @@ from paths import REFERENCE_FOLDER
 from scipy import integrate, stats
 
 from bayesmeta.errors import SpecError
-from bayesmeta.model.priors.distribution import FAMILIES, Prior
+from bayesmeta.model.priors.distribution import Prior
+from bayesmeta.model.priors.families import FAMILIES
 from bayesmeta.model.priors.parse import parse_prior
 
 REFERENCE = json.loads((REFERENCE_FOLDER / "bayesmeta_extract.json").read_text(encoding="utf-8"))
@@ -153,7 +154,7 @@ def test_a_point_has_all_its_mass_at_one_value() -> None:
         ("Uniform", (2.0, 2.0), r"low must be below high but got 2 and 2"),
     ],
 )
-def test_refusals_say_what_and_what_to_do(family: str, args: tuple[float, ...], message: str) -> None:
+def test_invalid_parameters_are_refused_with_the_reason(family: str, args: tuple[float, ...], message: str) -> None:
     with pytest.raises(SpecError, match=message):
         Prior(family, args)
 

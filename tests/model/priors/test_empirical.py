@@ -1,4 +1,4 @@
-"""Every published heterogeneity prior of Turner 2015 and Rhodes 2015, as R bayesmeta gives them."""
+"""Every published heterogeneity prior of Turner 2015 and Rhodes 2015, compared with R bayesmeta."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Priors as a user writes them: parsed, printed, and refused with a reason."""
+"""Priors as users write them: parsed, printed, and refused with a reason."""
 
 import mpmath
 import numpy as np
@@ -9,7 +9,8 @@ from scipy import integrate, stats
 
 from bayesmeta.errors import SpecError
 from bayesmeta.model.priors.baseline import baseline_log_density, check_baseline
-from bayesmeta.model.priors.distribution import FAMILIES, POSITIVE, Prior
+from bayesmeta.model.priors.distribution import Prior
+from bayesmeta.model.priors.families import FAMILIES, POSITIVE
 from bayesmeta.model.priors.parse import parse_prior, parse_priors
 from bayesmeta.model.priors.priors import Priors
 
@@ -18,7 +19,7 @@ DEFAULT = Priors(Prior("Normal", (0.0, 2.0)), Prior("HalfNormal", (0.5,)))
 
 @st.composite
 def any_prior(draw: st.DrawFn) -> Prior:
-    """A prior of any family with any numbers it may have."""
+    """A prior of any family with any parameters it may have."""
     family = draw(st.sampled_from(sorted(FAMILIES)))
     wide = st.floats(-1e6, 1e6, allow_subnormal=False).map(lambda x: x + 0.0)
     above = st.floats(1e-6, 1e6)
@@ -114,10 +115,13 @@ def test_what_is_left_out_comes_from_the_default() -> None:
     [
         ({"tau": "HalfNormal(1)", "tau2": "HalfNormal(1)"}, r"both tau and tau2, which is one quantity; keep one"),
         ({"tua": "HalfNormal(1)"}, r"unknown parameter with a prior 'tua'; did you mean 'tau'\?"),
-        ({"tau": "Normal(0, 1)"}, r"prior of tau must live on \[0, infinity\) but Normal\(0, 1\) does not; try"),
-        ({"tau2": "Cauchy(0, 1)"}, r"prior of tau2 must live on \[0, infinity\)"),
-        ({"tau": "Uniform(-1, 1)"}, r"must live on \[0, infinity\)"),
-        ({"tau": "Flat()"}, r"prior of tau must (live on \[0, infinity\)|be proper)"),
+        (
+            {"tau": "Normal(0, 1)"},
+            r"prior for tau must be a distribution on \[0, infinity\) but Normal\(0, 1\) is not; try",
+        ),
+        ({"tau2": "Cauchy(0, 1)"}, r"prior for tau2 must be a distribution on \[0, infinity\)"),
+        ({"tau": "Uniform(-1, 1)"}, r"must be a distribution on \[0, infinity\)"),
+        ({"tau": "Flat()"}, r"prior for tau must be (a distribution on \[0, infinity\)|proper)"),
     ],
 )
 def test_priors_of_a_model_that_are_refused(given_priors: dict[str, str], message: str) -> None:
@@ -198,11 +202,11 @@ def test_the_default_baseline() -> None:
     [
         (
             "Flat()",
-            r"prior of the baseline must be proper but Flat\(\) is not: a study without events .* leave it out for Normal\(0, 10\)",
+            r"prior for the baseline must be proper but Flat\(\) is not: .* study without events .* leave it out for Normal\(0, 10\)",
         ),
         (
             "HalfNormal(1)",
-            r"prior of the baseline is Normal, StudentT, Cauchy, Logistic .* or Beta .* but got HalfNormal\(1\); try",
+            r"prior for the baseline must be Normal, StudentT, Cauchy, Logistic .* or Beta .* but got HalfNormal\(1\); try",
         ),
         ("Uniform(-5, 5)", r"but got Uniform\(-5, 5\); try Normal\(0, 10\)"),
         ("Point(0)", r"but got Point\(0\)"),
@@ -217,7 +221,7 @@ def test_baselines_a_likelihood_cannot_take() -> None:
     check_baseline(None, "")
     check_baseline(parse_prior("Beta(1, 1)"), "logit")
     check_baseline(parse_prior("Cauchy(0, 2)"), "log")
-    with pytest.raises(SpecError, match=r"rate has no upper end, so Beta\(1, 1\)"):
+    with pytest.raises(SpecError, match=r"rate has no upper limit, so Beta\(1, 1\)"):
         check_baseline(parse_prior("Beta(1, 1)"), "log")
     with pytest.raises(SpecError, match=r"no baseline to give the prior Normal\(0, 1\) to; leave it out"):
         check_baseline(parse_prior("Normal(0, 1)"), "")
