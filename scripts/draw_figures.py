@@ -1,4 +1,4 @@
-"""Draw the figures of a finished run again: ``python scripts/draw_figures.py outputs/pip``. Takes what ``bayesmeta figures`` takes."""
+"""Draw the figures of a finished run again: ``python scripts/draw_figures.py outputs/pip``. Arguments as for ``bayesmeta figures``."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Write the tables of a finished run again: ``python scripts/write_tables.py outputs/pip``. Takes what ``bayesmeta tables`` takes."""
+"""Write the tables of a finished run again: ``python scripts/write_tables.py outputs/pip``. Arguments as for ``bayesmeta tables``."""
 
 import sys
 

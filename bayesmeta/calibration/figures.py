@@ -11,9 +11,7 @@ from matplotlib.figure import Figure
 from scipy.special import bdtrik
 
 from bayesmeta.calibration.uniformity import BINS, simultaneous_band
-from bayesmeta.reporting.figures.forest import DPI
-from bayesmeta.reporting.figures.panel import BAYES, INK, SOFT
-from bayesmeta.reporting.figures.rows import SMALL, TEXT, TITLE
+from bayesmeta.reporting.figures.style import BAYES, DPI, INK, SMALL, SOFT, TITLE, label_axes
 from bayesmeta.reporting.figures.text import FAMILY
 from bayesmeta.support.arrays import Array
 
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 
 _BOTTOM = {"coverage": 75.0, "prediction": 65.0}  # percent
 _TERMS = {"mu": "μ", "tau": "τ", "theta_1": "θ₁", "theta_new": "θ new"}
-#: colour, marker and line of each method: the rows a reader compares; colours that the colour-blind tell apart (Okabe and Ito 2008)
+#: colour, marker and line of each method; colours that the colour-blind can distinguish (Okabe and Ito 2008)
 STYLES: dict[str, tuple[str, str, str]] = {
     "DL": ("#999999", "o", "-"),
     "REML HKSJ": ("#d55e00", "s", "--"),
@@ -35,16 +33,16 @@ STYLES: dict[str, tuple[str, str, str]] = {
 
 
 def rank_figure(ranks: Mapping[str, Array], title: str, *, seed: int = 1) -> Figure:
-    """Draw rank histograms over the distance of their distribution function from the diagonal, a column a term.
+    """Draw rank histograms above the distance of their distribution function from the diagonal, one column per term.
 
     Parameters
     ----------
     ranks : mapping of str to numpy.ndarray
-        Numbers in [0, 1] by term; NaN is left out.
+        Ranks as fractions in [0, 1], by term; NaN is left out.
     title : str
         Heading.
     seed : int
-        For the simultaneous 95% band.
+        Seed of the simulation of the simultaneous 95% band.
 
     Returns
     -------
@@ -62,7 +60,7 @@ def rank_figure(ranks: Mapping[str, Array], title: str, *, seed: int = 1) -> Fig
         top.axhline(n / BINS, color=INK, lw=0.7)
         top.hist(kept, bins=BINS, range=(0.0, 1.0), histtype="step", color=BAYES, lw=1.2)
         top.set_ylim(0, max(2.0 * n / BINS, top.get_ylim()[1]))
-        _say(top, title=_TERMS.get(term, term), ylabel="Reviews" if column == 0 else "")
+        label_axes(top, title=_TERMS.get(term, term), ylabel="Reviews" if column == 0 else "")
         band = simultaneous_band(n, grid, np.random.default_rng(seed))
         ends = np.concatenate([[0.0], grid, [1.0]])
         lower, upper = (np.concatenate([[0.0], side - grid, [0.0]]) for side in band)
@@ -72,26 +70,31 @@ def rank_figure(ranks: Mapping[str, Array], title: str, *, seed: int = 1) -> Fig
         bottom.plot(ends, np.concatenate([[0.0], reached, [0.0]]), color=BAYES, lw=1.2)
         limit = 1.6 * max(np.abs(band[0] - grid).max(), np.abs(reached).max() / 1.4)
         bottom.set_ylim(-limit, limit)
-        _say(bottom, xlabel="Rank of the truth", ylabel="ECDF less uniform" if column == 0 else "")
+        label_axes(bottom, xlabel="Rank of the truth", ylabel="ECDF less uniform" if column == 0 else "")
     return figure
 
 
 def coverage_figure(
     frame: pd.DataFrame, title: str, *, quantity: str = "coverage", methods: Sequence[str] = tuple(STYLES)
 ) -> Figure:
-    """Draw coverage (or another quantity) by number of trials: a row a kind of events, a column a tau.
+    """Draw coverage (or another quantity) by number of trials: one row per kind of events, one column per tau.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        Rows of ``calibration_coverage``.
+        Rows of ``bayesmeta.calibration.coverage``.
     title : str
         Heading.
     quantity : {"coverage", "prediction", "bias"}
-        What to draw, each with two Monte Carlo standard errors either way; what lies below the frame is drawn on its edge,
-        which is labelled so.
+        Quantity to draw, with two Monte Carlo standard errors on either side; a value below the frame is drawn on its edge,
+        whose label shows this.
     methods : sequence of str
-        Those to draw, of ``STYLES``.
+        Methods to draw, names of ``STYLES``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        `bayesmeta.reporting.figures.save.save` writes it.
     """
     kinds, taus = frame["events"].unique(), sorted(frame["tau"].unique())
     figure, axes = _sheet(len(kinds), len(taus), (1.75 * len(taus) + 0.7, 1.75 * len(kinds) + 1.2), title)
@@ -116,7 +119,7 @@ def coverage_figure(
             panel.set_xticks(range(len(numbers)), [str(k) for k in numbers])
             left, last = column == 0, row == len(kinds) - 1
             heading = f"{str(kind).capitalize()}, τ = {tau:g}"
-            _say(panel, title=heading, xlabel="Number of trials" if last else "", ylabel=label if left else "")
+            label_axes(panel, title=heading, xlabel="Number of trials" if last else "", ylabel=label if left else "")
             if quantity != "bias":
                 _cut(panel, _BOTTOM[quantity], scale * frame.loc[_here(frame, kind, tau, shown), quantity])
     _key(figure, axes[0][0], len(shown))
@@ -124,16 +127,21 @@ def coverage_figure(
 
 
 def rare_figure(frame: pd.DataFrame, title: str, *, methods: Sequence[str]) -> Figure:
-    """Draw bias and coverage in reviews of very rare events: a row a method, a colour a tau, a pair of columns a design.
+    """Draw bias and coverage in reviews of very rare events: one row per method, colours for tau, two columns per design.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        Rows of ``calibration_coverage``.
+        Rows of ``bayesmeta.calibration.coverage``.
     title : str
         Heading.
     methods : sequence of str
-        From the top down; those not in the frame are left out.
+        Methods from top to bottom; those not in the frame are left out.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        `bayesmeta.reporting.figures.save.save` writes it.
     """
     kinds, taus = frame["events"].unique(), sorted(frame["tau"].unique())
     shown = [method for method in methods if (frame["method"] == method).any()]
@@ -157,7 +165,7 @@ def rare_figure(frame: pd.DataFrame, title: str, *, methods: Sequence[str]) -> F
                 )
             panel.set_yticks([-i for i in range(len(shown))], shown if at == which == 0 else [""] * len(shown))
             panel.set_ylim(0.6 - len(shown), 0.6)
-            _say(panel, title=str(kind).capitalize() if which == 0 else "", xlabel=label)
+            label_axes(panel, title=str(kind).capitalize() if which == 0 else "", xlabel=label)
     _key(figure, axes[0][0], len(taus))
     return figure
 
@@ -167,7 +175,7 @@ def _here(frame: pd.DataFrame, kind: object, tau: float, methods: Sequence[str])
 
 
 def _cut(panel: Axes, bottom: float, values: pd.Series) -> None:
-    """End the panel at ``bottom``; its label says whether something lies below."""
+    """End the panel at ``bottom``; the label there shows whether some value is below."""
     panel.set_ylim(bottom, 101)
     if (values < bottom).any():
         ticks = [tick for tick in panel.get_yticks() if bottom <= tick <= 101]
@@ -200,18 +208,6 @@ def _sheet(rows: int, columns: int, size: tuple[float, float], title: str) -> tu
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=TITLE, fontfamily=FAMILY, fontweight="bold", color=INK, x=0.01, ha="left")
     return figure, figure.subplots(rows, columns, squeeze=False)
-
-
-def _say(panel: Axes, *, title: str = "", xlabel: str = "", ylabel: str = "") -> None:
-    shared: dict[str, Any] = {"fontfamily": FAMILY, "color": INK, "parse_math": False}
-    panel.set_title(title, fontsize=TEXT, loc="left", **shared)
-    panel.set_xlabel(xlabel, fontsize=SMALL, **shared)
-    panel.set_ylabel(ylabel, fontsize=SMALL, **shared)
-    panel.tick_params(labelsize=SMALL, length=3, width=0.7, color=INK, labelcolor=INK)
-    for side in ("top", "right"):
-        panel.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        panel.spines[side].set(color=INK, linewidth=0.7)
 
 
 def _key(figure: Figure, panel: Axes, columns: int) -> None:

@@ -1,4 +1,4 @@
-"""The tables of a calibration study, as a methods paper prints them."""
+"""Tables of a calibration study as Markdown."""
 
 from __future__ import annotations
 
@@ -17,12 +17,17 @@ _TERMS = {"mu": "mu", "tau": "tau", "theta_1": "theta 1", "theta_new": "theta ne
 
 
 def coverage_report(frame: pd.DataFrame) -> str:
-    """Write the coverage study as Markdown: one table a kind of events and tau, a row a method, a column a number of trials.
+    """Return the coverage study as Markdown: one table per kind of events and tau, one row per method.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        Rows of ``calibration_coverage`` of all cells.
+        Rows of ``bayesmeta.calibration.coverage`` for all cells.
+
+    Returns
+    -------
+    str
+        Markdown, with an explanation before the tables.
     """
     parts = [_preamble(frame)]
     for (events, tau), block in frame.groupby(["events", "tau"], sort=False):
@@ -34,7 +39,7 @@ def coverage_report(frame: pd.DataFrame) -> str:
 
 def _preamble(frame: pd.DataFrame) -> str:
     reviews = sorted({int(count) for count in frame["reviews"]})
-    # the first reviews may by chance lie to one side, for every method that sees them
+    # the first reviews may by chance be biased in one direction, for every method applied to them
     fewer = f""", but for rows that see the first {reviews[0]} of them
 only, whose bias is not to be set against that of another row"""
     fewer = fewer if len(reviews) > 1 else ""
@@ -118,12 +123,17 @@ def _table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 
 
 def rank_report(frame: pd.DataFrame) -> str:
-    """Write the tests of the ranks as Markdown.
+    """Return the tests of the ranks as Markdown.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        Rows of ``calibration_ranks.rank_table``.
+        Rows of ``bayesmeta.calibration.ranks.rank_table``.
+
+    Returns
+    -------
+    str
+        Markdown, with an explanation before the table.
     """
     header = [
         "Likelihood",

@@ -1,7 +1,8 @@
-"""How numbers are written in tables, on the command line and in figures: rounded once, and never to a false zero.
+"""Numbers as text in tables and on the command line: rounded once, and never to a false zero.
 
-Rounding is half away from zero on the number's shortest decimal form, as a reader checking by hand would do it:
-2.675 is written 2.68 although the nearest binary number lies below it, and 0.125 is written 0.13.
+Rounding is half away from zero on the number's shortest decimal form, as in arithmetic on paper: 2.675 is written 2.68
+although the nearest binary number lies below it, and 0.125 is written 0.13. The columns of a forest plot follow rules of
+their own: `bayesmeta.reporting.figures.numbers`.
 """
 
 from __future__ import annotations
@@ -14,19 +15,19 @@ from typing import Any
 from bayesmeta.errors import SpecError
 
 MAX_DIGITS = 3
-"""Decimals at which a number close to zero is at last written as zero."""
+"""Most decimals given to a number that would else be written as zero."""
 WHOLE_FROM = 1_000
 """Size from which decimals are left out."""
 SCIENTIFIC_FROM = 1_000_000
-"""Size from which two significant digits and a power of ten say more than the digits do."""
+"""Size from which two significant digits and a power of ten are written."""
 
-_EXACT = Context(prec=400, rounding=ROUND_HALF_UP)  # room for every digit of the largest double
+_EXACT = Context(prec=400, rounding=ROUND_HALF_UP)  # enough for every digit of the largest double
 _NUMERIC_MINUS = re.compile(r"(?<![\w)\]])-(?=\.?\d|inf\b)")
 _INFINITY = re.compile(r"\binf\b")
 
 
 def is_missing(x: Any) -> bool:
-    """Tell whether a value is absent: None, NaN, pandas' NA or NaT.
+    """Return whether a value is missing: None, NaN, pandas' NA or NaT.
 
     Examples
     --------
@@ -56,12 +57,12 @@ def number(x: Any, digits: int = 2, *, missing: str = "") -> str:
     Parameters
     ----------
     x : float
-        The number, on the scale it is to be read on. NumPy scalars and ``None`` are accepted.
+        The number, on the scale on which it is reported. NumPy scalars and ``None`` are accepted.
     digits : int
-        Decimals. A number that would come out as zero but is not gets more, up to `MAX_DIGITS`, so that a bound's sign
-        and a ratio's size are never lost; from 1000 on there are none; from a million on ``"4.9e8"``.
+        Decimals. A number that would be rounded to zero gets more, up to `MAX_DIGITS`, so that a bound's sign and a
+        ratio's size are not lost; from 1000 on there are none; from a million on ``"4.9e8"``.
     missing : str
-        What stands for NaN, e.g. ``"NE"`` (not estimable).
+        Text for NaN, e.g. ``"NE"`` (not estimable).
 
     Returns
     -------
@@ -95,7 +96,7 @@ def _significant(x: Decimal, digits: int) -> Decimal:
 
 
 def significant(x: Any, digits: int = 2, *, missing: str = "") -> str:
-    """Write a number to so many significant digits, whole digits always kept.
+    """Write a number with a number of significant digits; digits before the decimal point are always kept.
 
     Parameters
     ----------
@@ -104,7 +105,7 @@ def significant(x: Any, digits: int = 2, *, missing: str = "") -> str:
     digits : int
         Significant digits, at least 1.
     missing : str
-        What stands for NaN.
+        Text for NaN.
 
     Returns
     -------
@@ -138,7 +139,7 @@ def interval(low: Any, high: Any, digits: int = 2, *, missing: str = "") -> str:
     digits : int
         Decimals, as in `number`.
     missing : str
-        What stands for an absent interval.
+        Text for an absent interval.
 
     Examples
     --------
@@ -160,7 +161,7 @@ def estimate(x: Any, low: Any = None, high: Any = None, digits: int = 2, *, miss
     digits : int
         Decimals, as in `number`.
     missing : str
-        What stands for an absent estimate.
+        Text for an absent estimate.
 
     Returns
     -------
@@ -191,7 +192,7 @@ def pvalue(p: Any, *, missing: str = "") -> str:
     p : float
         The p-value, in [0, 1].
     missing : str
-        What stands for NaN.
+        Text for NaN.
 
     Raises
     ------
@@ -212,7 +213,7 @@ def pvalue(p: Any, *, missing: str = "") -> str:
 
 
 def probability(p: Any, digits: int = 2, *, missing: str = "") -> str:
-    """Write a posterior probability: never 0.00 or 1.00, which no finite posterior can claim.
+    """Write a posterior probability: never 0.00 or 1.00, which a proper posterior does not reach.
 
     Parameters
     ----------
@@ -221,7 +222,7 @@ def probability(p: Any, digits: int = 2, *, missing: str = "") -> str:
     digits : int
         Decimals.
     missing : str
-        What stands for NaN.
+        Text for NaN.
 
     Raises
     ------
@@ -243,7 +244,7 @@ def probability(p: Any, digits: int = 2, *, missing: str = "") -> str:
 
 
 def percent(x: Any, digits: int = 0, *, missing: str = "") -> str:
-    """Write a percentage, ``"41%"``; something above nothing is ``"<1%"``, and short of everything ``">99%"``.
+    """Write a percentage, ``"41%"``; above 0 at least ``"<1%"``, below 100 at most ``">99%"``.
 
     Parameters
     ----------
@@ -252,7 +253,7 @@ def percent(x: Any, digits: int = 0, *, missing: str = "") -> str:
     digits : int
         Decimals.
     missing : str
-        What stands for NaN.
+        Text for NaN.
 
     Examples
     --------
@@ -280,7 +281,7 @@ def count(n: Any, *, missing: str = "") -> str:
 
 
 def typographic(text: str) -> str:
-    """Set the minus signs and infinities of ASCII numbers as type: U+2212 and U+221E; hyphens in words stay.
+    """Replace the minus signs and infinities of ASCII numbers by U+2212 and U+221E; hyphens in words stay.
 
     Examples
     --------

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import unknown_name
+from bayesmeta.reporting.figures.formats import FIGURE_FORMATS, default_figure_formats
 from bayesmeta.reporting.tables.formats import TABLE_FORMATS
 
 
@@ -15,6 +17,13 @@ class Strict(BaseModel):
     """Base of every table of review.toml: an unknown key is an error, and values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _known(kind: str, names: tuple[str, ...], known: Collection[str]) -> tuple[str, ...]:
+    for name in names:
+        if name not in known:
+            raise ValueError(str(unknown_name(kind, name, known)))
+    return names
 
 
 class Options(Strict):
@@ -70,17 +79,20 @@ class Settings(Strict):
         default=tuple(TABLE_FORMATS),
         description=f"File formats of the tables: any of {', '.join(f'`"{name}"`' for name in TABLE_FORMATS)}.",
     )
-    figures: tuple[Literal["png", "svg", "pdf"], ...] = Field(
-        default=("png", "svg"), description="File formats of the figures."
+    figures: tuple[str, ...] = Field(
+        default=default_figure_formats(),
+        description=f"File formats of the figures: any of {', '.join(f'`"{name}"`' for name in FIGURE_FORMATS)}.",
     )
     save_fits: bool = Field(
         default=True, description="Whether NUTS posteriors are kept in the folder `fits`, as netCDF."
     )
 
+    @field_validator("figures")
+    @classmethod
+    def _known_figure_formats(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return _known("figure format", names, FIGURE_FORMATS)
+
     @field_validator("tables")
     @classmethod
-    def _known_formats(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            if name not in TABLE_FORMATS:
-                raise ValueError(str(unknown_name("table format", name, TABLE_FORMATS)))
-        return names
+    def _known_table_formats(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return _known("table format", names, TABLE_FORMATS)

@@ -38,7 +38,7 @@ def test_what_lies_below_the_frame_is_drawn_on_its_edge() -> None:
     assert panel.containers[0][0].get_ydata().tolist() == [panel.get_ylim()[0]] * 3
     labels = [text.get_text() for text in panel.get_yticklabels()]
     assert labels[0] == "≤75"
-    # no label says so where nothing does
+    # no label shows it where no value is below
     plain = coverage_figure(frame(), "Coverage").axes[0]
     assert "≤" not in "".join(text.get_text() for text in plain.get_yticklabels())
 

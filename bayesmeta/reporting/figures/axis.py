@@ -1,4 +1,4 @@
-"""The axis of a forest plot: a range that one absurd interval cannot squeeze, and ticks a reader would choose."""
+"""Range and ticks of the axis of a forest plot."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ def axis_limits(
     log: bool,
     null: float = 0.0,
 ) -> tuple[float, float]:
-    """Choose the range of the axis; intervals that run beyond it are to be drawn clipped.
+    """Choose the range of the axis; intervals that extend beyond it are to be clipped.
 
     The range covers the estimates, the pooled estimates and the value of no effect (unless that is far away). Interval
-    ends are covered as far as 2.2 typical (median) half-widths beyond the outermost estimate, on ratio axes at most a
-    factor 8; intervals of summaries are covered when they are no wider than 1.5 times a typical study's.
+    ends are covered up to 2.2 typical (median) half-widths beyond the outermost estimate, on ratio axes at most a
+    factor 8; intervals of pooled results are covered if they are no wider than 1.5 times a typical study's.
 
     Parameters
     ----------
     points : sequence of float
-        Study estimates, plain and shrunken, MODEL scale (log for ratios); not finite = none.
+        Study estimates, plain and shrunken, model scale (log for ratios); not finite: none.
     intervals : sequence of (low, high)
-        Intervals of studies and prediction intervals, MODEL scale.
+        Intervals of studies and prediction intervals, model scale.
     summaries : sequence of (estimate, low, high)
-        Pooled estimates and their intervals, MODEL scale.
+        Pooled estimates and their intervals, model scale.
     log : bool
         Whether the model scale is a log scale.
     null : float
-        No effect, MODEL scale.
+        Value of no effect, model scale.
 
     Returns
     -------
     tuple of float
-        Low and high end, MODEL scale, padded, low < high.
+        Low and high end, model scale, padded; low < high.
     """
     shown = np.asarray([p for p in points if math.isfinite(p)], dtype=float)
     pooled = np.asarray([s[0] for s in summaries if math.isfinite(s[0])], dtype=float)
@@ -68,7 +68,7 @@ def axis_limits(
     beyond = min(max(_REACH * typical, 0.35 * (high - low)), most)
     lows = [end for end, _ in ends if math.isfinite(end)]
     highs = [end for _, end in ends if math.isfinite(end)]
-    # An infinite end asks for the whole reach: its arrowhead then stands clear of the estimate.
+    # For an infinite end the axis extends as far as it may, so that the arrowhead is apart from the estimate.
     reach_low = -math.inf if any(end == -math.inf for end, _ in ends) else min(lows, default=low)
     reach_high = math.inf if any(end == math.inf for _, end in ends) else max(highs, default=high)
     slack = min(_SLACK * beyond, most)
@@ -91,23 +91,23 @@ def axis_limits(
 def ticks(
     low: float, high: float, *, log: bool, inches: float, label_width: Callable[[str], float]
 ) -> tuple[list[float], list[str]]:
-    """Choose tick values and their labels: the densest sensible set whose labels stand apart.
+    """Choose tick values and their labels: the densest sensible set whose labels do not touch.
 
     Parameters
     ----------
     low, high : float
-        Ends of the axis, NATURAL scale.
+        Ends of the axis, natural scale.
     log : bool
         Whether the axis is logarithmic.
     inches : float
         Length of the axis.
     label_width : callable
-        Width in inches of a label.
+        Returns the width in inches of a label.
 
     Returns
     -------
     values : list of float
-        NATURAL scale.
+        Tick values, natural scale.
     labels : list of str
         Plain decimals with a typographic minus; never scientific notation.
     """

@@ -1,4 +1,4 @@
-"""The columns of a forest plot, in inches: each as wide as its widest text, and the panel between them."""
+"""Columns of a forest plot, in inches: each as wide as its widest text, with the panel between them."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bayesmeta.reporting.figures.rows import ARM_ROOM, SMALL, TEXT, Cells, ForestStudy, ForestSummary
+from bayesmeta.reporting.figures.rows import ARM_WIDTH, Cells, ForestStudy, ForestSummary
+from bayesmeta.reporting.figures.style import SMALL, TEXT
 from bayesmeta.reporting.figures.text import printable, width, wrap
 
 MARGIN, GAP, PANEL_GAP = 0.14, 0.16, 0.22
 INDENT = 0.12
 _PANEL, _LEAST_WIDTH = 2.7, 7.6
-_STUDY_ROOM = (0.9, 2.3)
-_SUMMARY_ROOM = 3.2
+_STUDY_WIDTH = (0.9, 2.3)
+_SUMMARY_WIDTH = 3.2
 
 Span = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of the table: left and right edge of each, in inches; None for a column that is not shown."""
+    """Left and right edge of each column, in inches; None for a column that is not shown."""
 
     study: Span
     arms: tuple[Span, ...]
@@ -39,20 +40,20 @@ def columns(
     groups: Sequence[tuple[str, int]],
     right_headers: tuple[str, str, str],
 ) -> Columns:
-    """Give each column the width of its widest text (study names up to 2.3 inches) and the panel what is left.
+    """Give each column the width of its widest text (study names up to 2.3 inches) and the panel the remaining width.
 
     Parameters
     ----------
     studies, summaries : sequence
-        The rows.
+        Rows of the figure.
     printed : Cells
-        Their texts.
+        Texts of the rows.
     headers, groups : sequence
-        Headers of the arm columns, already broken into lines, and the groups they stand in.
+        Headers of the arm columns, already broken into lines, and the groups of columns.
     right_headers : tuple of str
-        Headers of the effect, weight and shrunken columns.
+        Headers of the columns of effects, weights and shrunken effects.
     """
-    least, most = _STUDY_ROOM
+    least, most = _STUDY_WIDTH
     names = [width(printable(s.label), TEXT) for s in studies] + [width("Study", TEXT, "bold")]
     names += [width(printable(s.note), SMALL) for s in studies if not math.isnan(s.estimate)]
     study = min(max(*names, least) + 0.02, most)
@@ -68,7 +69,7 @@ def columns(
     pooled_names = max((width(printable(s.label), TEXT, "bold") for s in summaries), default=0.0)
     if any(printed.prediction):
         pooled_names = max(pooled_names, INDENT + width("100% prediction interval", TEXT))
-    study = max(study, min(pooled_names, _SUMMARY_ROOM) - sum(widths) - GAP * len(widths))
+    study = max(study, min(pooled_names, _SUMMARY_WIDTH) - sum(widths) - GAP * len(widths))
 
     right = []  # a column without a text has no width and is not shown
     for header, texts in zip(
@@ -77,8 +78,8 @@ def columns(
         strict=True,
     ):
         shown = any(texts) or header == right_headers[0]
-        room = max([width(header, TEXT, "bold"), *(width(text, TEXT, "bold") for text in texts)], default=0.0)
-        right.append(room if shown else 0.0)
+        widest = max([width(header, TEXT, "bold"), *(width(text, TEXT, "bold") for text in texts)], default=0.0)
+        right.append(widest if shown else 0.0)
     fixed = MARGIN + study + sum(GAP + w for w in widths) + 2 * PANEL_GAP + sum(right) + MARGIN
     fixed += GAP * sum(w > 0 for w in right[1:])
     panel = max(_PANEL, _LEAST_WIDTH - fixed)
@@ -90,10 +91,10 @@ def columns(
         x += GAP + w
     x += PANEL_GAP + panel + PANEL_GAP - GAP
     spans: list[Span] = []
-    for room in right:
-        x += GAP if room else 0.0
-        spans.append((x, x + room))
-        x += room
+    for needed in right:
+        x += GAP if needed else 0.0
+        spans.append((x, x + needed))
+        x += needed
     left_of_panel = (arms[-1][1] if arms else MARGIN + study) + PANEL_GAP
     return Columns(
         (MARGIN, MARGIN + study),
@@ -107,15 +108,15 @@ def columns(
 
 
 def header_lines(text: str, texts: Sequence[str]) -> str:
-    """Break an arm column's header into as few lines as its cells' width (or half an inch) allows.
+    """Break the header of an arm column into as few lines as the width of its cells (or half an inch) allows.
 
     Parameters
     ----------
     text : str
         Header.
     texts : sequence of str
-        Cells of its column.
+        Cells of the column.
     """
     words = printable(text).split()
-    room = max([0.5, *(width(cell, TEXT) for cell in texts), *(width(word, TEXT, "bold") for word in words)])
-    return "\n".join(wrap(" ".join(words), min(room, ARM_ROOM), TEXT, "bold", 3))
+    longest = max([0.5, *(width(cell, TEXT) for cell in texts), *(width(word, TEXT, "bold") for word in words)])
+    return "\n".join(wrap(" ".join(words), min(longest, ARM_WIDTH), TEXT, "bold", 3))

@@ -1,4 +1,4 @@
-"""The forest plot: the laid-out table drawn, with squares, intervals, diamonds and the axis between its columns."""
+"""Drawing a forest plot: the table, with squares, intervals, diamonds and the axis between its columns."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from matplotlib.lines import Line2D
 
 from bayesmeta.reporting.figures.columns import MARGIN
 from bayesmeta.reporting.figures.layout import Sheet, sheet
-from bayesmeta.reporting.figures.panel import INK, SOFT, draw_panel, draw_studies, draw_summaries
-from bayesmeta.reporting.figures.rows import SMALL, TEXT, ForestStudy, ForestSummary, check
+from bayesmeta.reporting.figures.panel import draw_panel, draw_studies, draw_summaries
+from bayesmeta.reporting.figures.rows import ForestStudy, ForestSummary, check
+from bayesmeta.reporting.figures.style import DPI, INK, SMALL, SOFT, TEXT
 from bayesmeta.reporting.figures.text import families, printable, shorten
 from bayesmeta.support.arguments import check_level
 
-DPI = 200
 ROLES = {"ink": INK, "soft": SOFT, "bayes": "#005a8c"}
 
 
@@ -38,45 +38,45 @@ def forest(
     """Draw a forest plot: a table of studies with their effects, shrunken effects, and pooled results.
 
     Squares have areas in proportion to the weights; a study without a weight gets a small open one. Circles below them
-    are the effects as the Bayesian model sees them. An interval that runs past the axis ends in an arrowhead (its
-    numbers stand in the table); `bayesmeta.reporting.figures.axis.axis_limits` says where the axis ends. Every text is printed
-    literally: dollar signs, underscores and backslashes mean nothing special.
+    are the effects in the Bayesian model. An interval that extends beyond the axis ends in an arrowhead (its numbers are
+    in the table); `bayesmeta.reporting.figures.axis.axis_limits` chooses the ends of the axis. Every text is printed
+    literally: dollar signs, underscores and backslashes have no special meaning.
 
     Parameters
     ----------
     studies : sequence of ForestStudy
-        Rows from top to bottom, NATURAL scale. Not estimable ones (NaN) show their note in place of the interval.
+        Rows from top to bottom, natural scale. Those not estimable (NaN) show their note in place of the interval.
     summaries : sequence of ForestSummary
-        Pooled results below them, NATURAL scale.
+        Pooled results below them, natural scale.
     measure : str
         Name of the effect measure in the column headers, e.g. ``"RR"``.
     log : bool
-        Whether it is a ratio: logarithmic axis, no effect at 1 instead of 0.
+        Whether the measure is a ratio: logarithmic axis, no effect at 1 instead of 0.
     title : str
-        Heading; broken into lines as needed.
+        Heading, broken into lines as needed.
     arm_headers : tuple of str
         Headers of the arm columns, one per cell of `ForestStudy.arms`.
     arm_groups : tuple of (str, int)
-        Headers spanning that many arm columns each, e.g. ``(("PIP", 2), ("Control", 2))``.
+        Headers of groups of arm columns, each with its number of columns, e.g. ``(("PIP", 2), ("Control", 2))``.
     favours : tuple of str
-        What low and high values favour, printed as given beside arrows, e.g. ``("Favours PIP", "Favours control")``.
+        What low and high values favour, printed as given with arrows, e.g. ``("Favours PIP", "Favours control")``.
     heterogeneity : str
-        Line under the table, e.g. ``"τ² = 0.02, I² = 31%"``.
+        Line below the table, e.g. ``"τ² = 0.02, I² = 31%"``.
     footnote : str
-        Small print, broken into lines as needed; notes that did not fit into their row are added to it.
+        Small print, broken into lines as needed; notes that do not fit into their row are added to it.
     level : float
         Level of the intervals, for the headers.
 
     Returns
     -------
     matplotlib.figure.Figure
-        As high as its rows need; `bayesmeta.reporting.figures.save.save` writes it. Its axes is the panel: x in NATURAL units, y in
+        As high as its rows need; `bayesmeta.reporting.figures.save.save` writes it. Its axes are the panel: x in natural units, y in
         inches downwards.
 
     Raises
     ------
     SpecError
-        Rows that cannot be drawn: cells and headers that do not match, an unknown kind, ratios given as logs.
+        If rows cannot be drawn: cells and headers that do not match, an unknown kind of pooled result, negative ratios.
 
     Notes
     -----
@@ -132,22 +132,22 @@ def write(
     weight: str = "normal",
     color: str = INK,
 ) -> None:
-    """Put one literal line of text on a figure.
+    """Write one line of text on a figure, literally.
 
     Parameters
     ----------
     figure : Figure
-        Where.
+        The figure.
     x, y : float
         Anchor and baseline, in inches from the top left.
     text : str
-        Printable text; never read as mathtext or TeX.
+        Printable text; not interpreted as mathtext or TeX.
     align : {"left", "center", "right"}
-        Which part of the text stands at x.
+        Part of the text that is at x.
     size : float
-        Points.
+        Font size in points.
     weight, color : str
-        Looks.
+        Font weight and color.
     """
     wide, high = figure.get_size_inches()
     figure.text(
@@ -184,8 +184,8 @@ def _favours(figure: Figure, axes: Axes, laid: Sheet, favours: tuple[str, str], 
     middle = left + min(max(share, 0.0), 1.0) * (right - left)
     for text, towards in zip(map(printable, favours), (-1, 1), strict=True):
         if text:
-            room = (middle - MARGIN if towards < 0 else laid.width - MARGIN - middle) - 0.35
-            short = shorten(text, room, SMALL)
+            available = (middle - MARGIN if towards < 0 else laid.width - MARGIN - middle) - 0.35
+            short = shorten(text, available, SMALL)
             marked = f"← {short}" if towards < 0 else f"{short} →"
             write(
                 figure,

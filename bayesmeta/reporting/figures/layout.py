@@ -1,4 +1,4 @@
-"""Where every line of a forest plot stands, in inches from the top left: rows of one height, nothing overlapping."""
+"""Layout of a forest plot: the position of every line, in inches from the top left."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bayesmeta.reporting.figures.columns import INDENT, MARGIN, Columns, columns, header_lines
-from bayesmeta.reporting.figures.rows import SMALL, TEXT, TITLE, Cells, ForestStudy, ForestSummary, cells
+from bayesmeta.reporting.figures.rows import Cells, ForestStudy, ForestSummary, cells
+from bayesmeta.reporting.figures.style import SMALL, TEXT, TITLE
 from bayesmeta.reporting.figures.text import printable, wrap
 
 _LINE, _SMALL_LINE = 0.14, 0.12
@@ -15,7 +16,7 @@ _LINE, _SMALL_LINE = 0.14, 0.12
 
 @dataclass(frozen=True)
 class Line:
-    """A line of text: its anchor and baseline in inches from the top left, and its looks."""
+    """A line of text: anchor and baseline in inches from the top left, and font."""
 
     x: float
     y: float
@@ -28,7 +29,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A forest plot laid out: sizes, lines of text, rules, and the heights of the rows. Inches from the top left."""
+    """Layout of a forest plot: sizes, lines of text, rules, and positions of the rows, in inches from the top left."""
 
     width: float
     height: float
@@ -56,7 +57,7 @@ def sheet(
     footnote: str,
     level: float,
 ) -> Sheet:
-    """Lay the whole figure out; the parameters are those of `bayesmeta.reporting.figures.save.forest`."""
+    """Lay out a forest plot; the parameters are those of `bayesmeta.reporting.figures.forest.forest`."""
     printed = cells(studies, summaries, log=log)
     percent = f"{100 * level:g}%"
     name = printable(measure)
@@ -73,10 +74,10 @@ def sheet(
     top = page.y
     page.down(0.06)
 
-    roomy = any(printed.shrunk)
+    least = 0.27 if any(printed.shrunk) else 0.2
     study_y, extra = [], []
     for i, study in enumerate(studies):
-        y, cut = _study_row(page, at, study, printed, i, 0.27 if roomy else 0.2)
+        y, cut = _study_row(page, at, study, printed, i, least)
         study_y.append(y)
         extra += cut
     if studies and summaries:
@@ -121,7 +122,7 @@ def sheet(
 
 
 class _Page:
-    """A pen that writes downwards; ``y`` is the current height, in inches from the top."""
+    """Lines and rules collected from top to bottom; ``y`` is the current position, in inches from the top."""
 
     def __init__(self, wide: float) -> None:
         self.wide, self.y = wide, MARGIN - 0.06
@@ -166,7 +167,7 @@ def _header(
     deepest = max(header.count("\n") + 1 for _, header, _ in columns_shown)
     arms_deep = max((header.count("\n") + 1 for header in headers), default=0)
     page.down(max(_LINE * deepest, _LINE * (arms_deep + 1) + 0.06 if groups else 0.0))
-    for x, header, role in columns_shown:  # the last lines stand level
+    for x, header, role in columns_shown:  # the last lines are on one level
         for up, line in enumerate(reversed(header.split("\n"))):
             page.write(x, line, y=page.y - up * _LINE, align="right", weight="bold", role=role)
     first, above = 0, page.y - _LINE * arms_deep - 0.06
@@ -185,7 +186,7 @@ def _header(
 def _study_row(
     page: _Page, at: Columns, study: ForestStudy, printed: Cells, i: int, least: float
 ) -> tuple[float, list[str]]:
-    """Write one study; return the height of its marker and the notes that did not fit."""
+    """Write the row of a study; return the y of its marker and the notes that did not fit."""
     role = "ink" if study.estimate == study.estimate and not (at.weight and math.isnan(study.weight)) else "soft"
     label = wrap(printable(study.label), at.study[1] - at.study[0], TEXT, most=2)
     note = printable(study.note)
@@ -237,7 +238,7 @@ def _summary_row(
     studies: Sequence[ForestStudy],
     percent: str,
 ) -> tuple[float, float]:
-    """Write one pooled result; return the heights of its diamond and of its prediction interval (NaN = none)."""
+    """Write the row of a pooled result; return the y of its diamond and of its prediction interval (NaN: none)."""
     edge = at.arms[-1][1] if at.arms else at.study[1]
     label = wrap(printable(summary.label), edge - at.study[0], TEXT, "bold", most=2)
     height = max(0.22, _LINE * len(label) + 0.06)
@@ -259,5 +260,5 @@ def _summary_row(
 
 
 def _half(size: float) -> float:
-    # Half the height of a capital in DejaVu Sans: what centres a line of text on a row.
+    # Half the height of a capital in DejaVu Sans, which centres a line of text on a row.
     return 0.365 * size / 72

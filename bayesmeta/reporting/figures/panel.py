@@ -1,4 +1,4 @@
-"""The panel of a forest plot: axis, squares, circles, intervals clipped with arrowheads, and diamonds."""
+"""Panel of a forest plot: axis, squares, circles, intervals clipped with arrowheads, and diamonds."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from matplotlib.ticker import NullFormatter, NullLocator
 
 from bayesmeta.reporting.figures.axis import axis_limits, ticks
 from bayesmeta.reporting.figures.layout import Sheet
-from bayesmeta.reporting.figures.rows import SMALL, ForestStudy, ForestSummary
+from bayesmeta.reporting.figures.rows import ForestStudy, ForestSummary
+from bayesmeta.reporting.figures.style import BAYES, INK, SMALL, SOFT
 from bayesmeta.reporting.figures.text import families, width
 
-# Blue against greys: told apart by every kind of colour vision, and by lightness and shape in a grey print.
-INK, SOFT, BAYES = "#1a1a1a", "#666666", "#0072b2"
 _SQUARE = "#808080"
 _FILLS = {"bayes": (BAYES, "#004a75"), "frequentist": ("#c9c9c9", INK), "published": ("white", INK)}
 _DIAMOND = 0.075  # half its height, inches
@@ -26,23 +25,23 @@ _LARGEST, _SMALLEST, _PLAIN, _OPEN = 80.0, 5.0, 26.0, 9.0  # areas of squares, p
 def draw_panel(
     figure: Figure, laid: Sheet, studies: Sequence[ForestStudy], summaries: Sequence[ForestSummary], *, log: bool
 ) -> Axes:
-    """Open the panel: its range, its ticks, the lines of no effect and of the pooled effect.
+    """Add the panel: range, ticks, and the lines of no effect and of the pooled effect.
 
     Parameters
     ----------
     figure : Figure
-        Where.
+        The figure.
     laid : Sheet
         The layout.
     studies, summaries : sequence
-        What the range has to cover, NATURAL scale.
+        Rows that the range has to cover, natural scale.
     log : bool
         Whether the axis is logarithmic.
 
     Returns
     -------
     Axes
-        x in NATURAL units, y in inches downwards from the panel's top.
+        The panel: x in natural units, y in inches downwards from the top.
     """
 
     def model(value: float) -> float:
@@ -54,7 +53,7 @@ def draw_panel(
     pooled = [(model(s.estimate), model(s.ci_low), model(s.ci_high)) for s in summaries]
     spans = [(s.ci_low, s.ci_high) for s in studies] + [(s.shrunk_low, s.shrunk_high) for s in studies]
     spans += [(s.pi_low, s.pi_high) for s in summaries]
-    # A study left out of the pooling may lie off the axis; it does not stretch it.
+    # A study left out of the pooling does not extend the axis, and may lie outside of it.
     weighted = any(not math.isnan(s.weight) for s in studies)
     points = [model(s.estimate) for s in studies if not (weighted and math.isnan(s.weight))]
     points += [model(s.shrunk) for s in studies]
@@ -133,7 +132,7 @@ def draw_studies(axes: Axes, laid: Sheet, studies: Sequence[ForestStudy]) -> Non
     shrunk = [(s.shrunk, s.shrunk_low, s.shrunk_high, y + down) for s, y in zip(studies, heights, strict=True)]
     weights = [s.weight for s in studies if not math.isnan(s.weight)]
     scale = _LARGEST * (0.6 if paired else 1.0) / max([*weights, 1e-9])
-    # Where no study has a weight all are equal; where some have, those without are not part of the pooled effect.
+    # If no study has a weight, all count the same; if some have, those without are not part of the pooled effect.
     apart = [bool(weights) and math.isnan(s.weight) for s in studies]
     _intervals(axes, [row for row, alone in zip(plain, apart, strict=True) if not alone], color=INK, lw=0.8)
     _intervals(axes, [row for row, alone in zip(plain, apart, strict=True) if alone], color=SOFT, lw=0.8)
@@ -173,7 +172,7 @@ def draw_studies(axes: Axes, laid: Sheet, studies: Sequence[ForestStudy]) -> Non
 
 
 def _intervals(axes: Axes, rows: Sequence[tuple[float, float, float, float]], *, color: str, lw: float) -> None:
-    """Draw intervals (estimate, low, high, y), clipped to the axis with an arrowhead where they run beyond it."""
+    """Draw intervals (estimate, low, high, y), clipped with an arrowhead where they extend beyond the axis."""
     low, high = axes.get_xlim()
     ends = [(a, b, y) for _, a, b, y in rows if a <= high and b >= low]
     if ends:
@@ -225,7 +224,7 @@ def draw_summaries(axes: Axes, laid: Sheet, summaries: Sequence[ForestSummary]) 
         if math.isnan(left) or math.isnan(right):
             left = right = middle
         if not math.isnan(middle):
-            # A clipped diamond is drawn up to the axis end, where the arrowhead says that it goes on.
+            # A clipped diamond is drawn up to the end of the axis, where an arrowhead shows that it continues.
             corners = [(max(left, low), y), (middle, y - _DIAMOND), (min(right, high), y), (middle, y + _DIAMOND)]
             axes.add_patch(
                 Polygon(

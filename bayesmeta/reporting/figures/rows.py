@@ -1,4 +1,4 @@
-"""The rows of a forest plot as values, the checks they must pass, and every number of the table as printed."""
+"""Rows of a forest plot: values, checks, and the printed text of every number."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bayesmeta.errors import SpecError, unknown_name
-from bayesmeta.reporting.figures.text import decimals_for, intervals, printable, shorten, typographic_minus
+from bayesmeta.reporting.figures.numbers import aligned_intervals, decimals_for, typographic_minus
+from bayesmeta.reporting.figures.style import TEXT
+from bayesmeta.reporting.figures.text import printable, shorten
 
-TEXT, SMALL, TITLE = 8.0, 7.0, 9.5  # font sizes in points
-ARM_ROOM = 1.2  # inches an arm column may take
+ARM_WIDTH = 1.2  # greatest width of an arm column, in inches
 KINDS = ("bayes", "frequentist", "published")
 
 
 @dataclass(frozen=True)
 class ForestStudy:
-    """One study's row.
+    """Row of a study.
 
     Parameters
     ----------
@@ -25,13 +26,13 @@ class ForestStudy:
     arms : tuple of str
         Cells of the arm columns, e.g. ``("8/48", "16/49")``.
     estimate, ci_low, ci_high : float
-        NATURAL scale (ratios not logged); NaN when not estimable.
+        Estimate and interval, natural scale (ratios not logged); NaN when not estimable.
     weight : float
-        Percent, of the frequentist row; NaN = none.
+        Weight in percent, of the frequentist result; NaN: none.
     shrunk, shrunk_low, shrunk_high : float
-        The study's effect in the Bayesian model, NATURAL scale; NaN = none.
+        The study's effect in the Bayesian model, natural scale; NaN: none.
     note : str
-        Printed in the row in grey, e.g. ``"not estimable: no events in either arm"``.
+        Note, printed in the row in grey, e.g. ``"not estimable: no events in either arm"``.
     """
 
     label: str
@@ -48,18 +49,18 @@ class ForestStudy:
 
 @dataclass(frozen=True)
 class ForestSummary:
-    """One pooled result: a diamond and, where there is one, its prediction interval.
+    """Row of a pooled result: a diamond and, where there is one, its prediction interval.
 
     Parameters
     ----------
     label : str
-        For instance ``"DerSimonian-Laird, 95% CI"``.
+        Name, e.g. ``"DerSimonian-Laird, 95% CI"``.
     estimate, ci_low, ci_high : float
-        NATURAL scale.
+        Estimate and interval, natural scale.
     pi_low, pi_high : float
-        Prediction interval (effect in a new study), NATURAL scale; NaN = none.
+        Prediction interval (effect in a new study), natural scale; NaN: none.
     kind : {"bayes", "frequentist", "published"}
-        Filled blue, grey or white diamond.
+        Blue, grey or white diamond.
     """
 
     label: str
@@ -73,7 +74,7 @@ class ForestSummary:
 
 @dataclass(frozen=True)
 class Cells:
-    """The printed texts of the right-hand columns."""
+    """Printed texts of the columns."""
 
     effect: tuple[str, ...]  # studies
     pooled: tuple[str, ...]
@@ -84,16 +85,21 @@ class Cells:
 
 
 def cells(studies: Sequence[ForestStudy], summaries: Sequence[ForestSummary], *, log: bool) -> Cells:
-    """Print every number of the table once, with decimals chosen for the whole figure.
+    """Write every number of the table once, with decimals chosen for the whole figure.
 
     Parameters
     ----------
     studies : sequence of ForestStudy
-        Rows, NATURAL scale.
+        Rows, natural scale.
     summaries : sequence of ForestSummary
-        Pooled results, NATURAL scale.
+        Pooled results, natural scale.
     log : bool
         Whether the measure is a ratio.
+
+    Returns
+    -------
+    Cells
+        Texts, "" for an empty cell.
     """
     rows = [(s.estimate, s.ci_low, s.ci_high) for s in studies]
     pooled = [(s.estimate, s.ci_low, s.ci_high) for s in summaries]
@@ -101,7 +107,7 @@ def cells(studies: Sequence[ForestStudy], summaries: Sequence[ForestSummary], *,
     scale = (lambda v: math.log(v) if v > 0 else math.nan) if log else float
     decimals = decimals_for([(scale(high) - scale(low)) / 2 for _, low, high in rows + pooled])
     bare = [False] * (len(rows) + len(pooled)) + [True] * len(predicted)
-    effect = intervals(rows + pooled + predicted, decimals, ratio=log, bare=bare)
+    effect = aligned_intervals(rows + pooled + predicted, decimals, ratio=log, bare=bare)
     shrunk = [(s.shrunk, s.shrunk_low, s.shrunk_high) for s in studies]
     k, m = len(studies), len(summaries)
     return Cells(
@@ -111,9 +117,9 @@ def cells(studies: Sequence[ForestStudy], summaries: Sequence[ForestSummary], *,
         weight=tuple("" if math.isnan(s.weight) else f"{s.weight:.1f}%" for s in studies),
         shrunk=tuple(
             "" if math.isnan(r[0]) else t
-            for r, t in zip(shrunk, intervals(shrunk, decimals, ratio=log, bare=[False] * k), strict=True)
+            for r, t in zip(shrunk, aligned_intervals(shrunk, decimals, ratio=log, bare=[False] * k), strict=True)
         ),
-        arms=tuple(tuple(shorten(typographic_minus(printable(a)), ARM_ROOM, TEXT) for a in s.arms) for s in studies),
+        arms=tuple(tuple(shorten(typographic_minus(printable(a)), ARM_WIDTH, TEXT) for a in s.arms) for s in studies),
     )
 
 
@@ -125,12 +131,12 @@ def check(
     *,
     log: bool,
 ) -> None:
-    """Refuse rows that cannot be drawn as they are.
+    """Check that rows can be drawn.
 
     Parameters
     ----------
     studies, summaries : sequence
-        The rows.
+        Rows, natural scale.
     arm_headers, arm_groups : sequence
         Headers of the arm columns and the groups spanning them.
     log : bool
@@ -139,8 +145,8 @@ def check(
     Raises
     ------
     SpecError
-        No rows; a row with more or fewer arm cells than headers; groups that do not add up; an unknown kind of summary;
-        a ratio that is not positive (most likely a logged one); a low end above its high end.
+        If there are no rows, a row has more or fewer arm cells than headers, groups do not add up to the columns, a kind of
+        pooled result is unknown, a ratio is negative (most likely a log ratio), or a low end is above its high end.
     """
     if not studies and not summaries:
         raise SpecError("forest: there is nothing to draw; give at least one study or summary")

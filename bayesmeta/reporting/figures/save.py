@@ -1,4 +1,4 @@
-"""Figures for publication: forest plots, the heterogeneity plot, and saving them whole and reproducibly."""
+"""Writing figures to files, each file whole and the same for the same figure."""
 
 from __future__ import annotations
 
@@ -13,19 +13,10 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from bayesmeta.errors import SpecError, unknown_name
-from bayesmeta.reporting.figures.forest import DPI, forest
-from bayesmeta.reporting.figures.rows import ForestStudy, ForestSummary
-from bayesmeta.reporting.figures.tau import tau_plot
+from bayesmeta.reporting.figures.formats import FIGURE_FORMATS, FigureFormat, default_figure_formats
+from bayesmeta.reporting.figures.style import DPI
 from bayesmeta.support.files import write_bytes
 
-__all__ = ["FORMATS", "ForestStudy", "ForestSummary", "forest", "save", "svg_text", "tau_plot"]
-
-# What each format must be told so that the same figure gives the same bytes: no dates, no program names.
-FORMATS = {
-    "png": {"Software": None},
-    "svg": {"Date": None, "Creator": None},
-    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-}
 # Only through matplotlib's global settings can the identifiers inside an SVG be fixed and fonts in a PDF be embedded
 # as journals ask; set for the length of one save, by one thread at a time.
 _SETTINGS: dict[Any, Any] = {
@@ -39,20 +30,20 @@ _LOCK = threading.Lock()
 
 
 def save(
-    figure: Figure, stem: str | os.PathLike[str], formats: Sequence[str] = ("png", "svg"), *, dpi: float = DPI
+    figure: Figure, stem: str | os.PathLike[str], formats: Sequence[str] | None = None, *, dpi: float = DPI
 ) -> tuple[Path, ...]:
-    """Write a figure in several formats, each file whole, and release it.
+    """Write a figure in several formats, each file whole, and empty it.
 
-    Every format is rendered before a file is touched, and each is moved into place from a temporary file beside it.
+    Every format is rendered before a file is written, and each file is moved into place from a temporary file beside it.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-        Emptied once it is saved (to save it again, draw it again).
+        The figure; it is emptied once it is saved (to save it again, draw it again).
     stem : path
         Path without ending; a dot in it (``"analysis-1.8"``) is kept. Missing folders are made.
-    formats : sequence of str
-        Of ``"png"``, ``"svg"``, ``"pdf"``.
+    formats : sequence of str, optional
+        Names in `bayesmeta.reporting.figures.formats.FIGURE_FORMATS`; without them those written by default.
     dpi : float
         Dots per inch of the PNG.
 
@@ -64,41 +55,46 @@ def save(
     Raises
     ------
     SpecError
-        Unknown format, or a figure with nothing on it (already saved).
+        If a format is unknown, or there is nothing on the figure (it is already saved).
     DataError
-        The folder cannot be written; no temporary file is left behind.
+        If a file cannot be written; no temporary file is left.
     """
-    formats = tuple(dict.fromkeys([formats] if isinstance(formats, str) else formats))
+    formats = default_figure_formats() if formats is None else [formats] if isinstance(formats, str) else formats
+    formats = tuple(dict.fromkeys(formats))
     for name in formats:
-        if name not in FORMATS:
-            raise unknown_name("figure format", name, FORMATS)
+        if name not in FIGURE_FORMATS:
+            raise unknown_name("figure format", name, FIGURE_FORMATS)
     if not figure.axes and not figure.texts:
         raise SpecError(
-            f"save: the figure for '{stem}' is empty; a figure is released when it is saved, so draw it again"
+            f"save: the figure for '{stem}' is empty; a figure is emptied when it is saved, so draw it again"
         )
-    rendered = {Path(f"{os.fspath(stem)}.{name}"): _render(figure, name, dpi) for name in formats}
+    rendered = {Path(f"{os.fspath(stem)}.{name}"): _render(figure, FIGURE_FORMATS[name], dpi) for name in formats}
     targets = [write_bytes(target, content) for target, content in rendered.items()]
     figure.clear()
     return tuple(targets)
 
 
 def svg_text(figure: Figure) -> str:
-    """Return a figure as an SVG element to put into a page, and release it.
+    """Return a figure as an SVG element for an HTML page, and empty it.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-        Emptied afterwards.
+        The figure; it is emptied afterwards.
+
+    Returns
+    -------
+    str
+        The element, without an XML header.
     """
-    text = _render(figure, "svg", DPI).decode("utf-8")
+    text = _render(figure, FIGURE_FORMATS["svg"], DPI).decode("utf-8")
     figure.clear()
     return text[text.index("<svg") :]
 
 
-def _render(figure: Figure, name: str, dpi: float) -> bytes:
+def _render(figure: Figure, form: FigureFormat, dpi: float) -> bytes:
     buffer = io.BytesIO()
     with _LOCK, mpl.rc_context(_SETTINGS):
-        # Compressing harder takes twice as long for three percent of the bytes.
-        extra: dict[str, Any] = {"pil_kwargs": {"compress_level": 3}} if name == "png" else {}
-        figure.savefig(buffer, format=name, dpi=dpi, metadata=FORMATS[name], facecolor="white", **extra)
+        options: dict[str, Any] = {"metadata": dict(form.metadata) or None, **form.options}
+        figure.savefig(buffer, format=form.name, dpi=dpi, facecolor="white", **options)
     return buffer.getvalue()

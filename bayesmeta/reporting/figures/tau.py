@@ -1,4 +1,4 @@
-"""How much studies differ: prior and posterior of the between-study standard deviation on one axes."""
+"""Figure of heterogeneity: prior and posterior density of tau, the between-study standard deviation."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from matplotlib.ticker import NullLocator
 
 from bayesmeta.errors import SpecError
 from bayesmeta.reporting.figures.axis import ticks
-from bayesmeta.reporting.figures.forest import DPI, write
-from bayesmeta.reporting.figures.panel import BAYES, INK, SOFT
-from bayesmeta.reporting.figures.rows import SMALL, TEXT, TITLE
-from bayesmeta.reporting.figures.text import families, number, printable, width, wrap
+from bayesmeta.reporting.figures.forest import write
+from bayesmeta.reporting.figures.numbers import figure_number
+from bayesmeta.reporting.figures.style import BAYES, DPI, INK, SMALL, SOFT, TEXT, TITLE
+from bayesmeta.reporting.figures.text import families, printable, width, wrap
 
 _WIDE, _LEFT, _RIGHT, _HIGH = 4.6, 0.42, 0.2, 2.3  # inches: figure, margins, axes
 
@@ -34,14 +34,14 @@ def tau_plot(
     log: bool = False,
     level: float = 0.95,
 ) -> Figure:
-    """Draw the posterior density of tau over its prior, the credible interval shaded.
+    """Draw the posterior and prior density of tau, with the credible interval shaded.
 
     Parameters
     ----------
     grid : array_like, shape (n,)
-        Values of tau, increasing, MODEL scale (log for ratios).
+        Values of tau, increasing, model scale (log for ratios).
     posterior, prior : array_like, shape (n,)
-        Densities there; an infinite one (a prior at 0) is left out.
+        Densities at `grid`; an infinite one (a prior at 0) is left out.
     posterior_interval : (float, float)
         Credible interval of tau.
     median : float
@@ -49,13 +49,13 @@ def tau_plot(
     title : str
         Heading.
     measure : str
-        Effect measure, for the axis label.
+        Name of the effect measure, for the axis label.
     xlabel : str
-        Axis label in place of the default one.
+        Axis label instead of the default one.
     footnote : str
         Small print.
     log : bool
-        Whether tau is on the log scale of a ratio measure (the default axis label says so).
+        Whether tau is on the log scale of a ratio measure (shown in the default axis label).
     level : float
         Level of the interval, for the key.
 
@@ -67,7 +67,7 @@ def tau_plot(
     Raises
     ------
     SpecError
-        Arrays of different lengths or fewer than two grid points, or a grid that does not increase.
+        If arrays differ in length or have fewer than two points, or the grid does not increase.
     """
     x, after, before = (np.asarray(a, dtype=float) for a in (grid, posterior, prior))
     if x.ndim != 1 or x.size < 2 or x.shape != after.shape or x.shape != before.shape:
@@ -77,7 +77,7 @@ def tau_plot(
         )
     if not np.all(np.diff(x) > 0):
         raise SpecError("tau_plot: grid should increase strictly; sort it and drop repeated values")
-    room = _WIDE - _LEFT - _RIGHT
+    across = _WIDE - _LEFT - _RIGHT
     head = wrap(printable(title), _WIDE - 0.28, TITLE, "bold")
     small = wrap(printable(footnote), _WIDE - 0.28, SMALL)
     top = 0.12 + 0.175 * len(head) + 0.1
@@ -90,9 +90,9 @@ def tau_plot(
     for n, line in enumerate(small):
         write(figure, 0.14, top + _HIGH + 0.5 + 0.12 * (n + 1), line, size=SMALL, color=SOFT)
     label = printable(xlabel) or f"Between-study standard deviation τ ({'log ' if log else ''}{printable(measure)})"
-    write(figure, _LEFT + room / 2, top + _HIGH + 0.38, label, align="center")
+    write(figure, _LEFT + across / 2, top + _HIGH + 0.38, label, align="center")
 
-    axes = figure.add_axes((_LEFT / _WIDE, 1 - (top + _HIGH) / high, room / _WIDE, _HIGH / high), facecolor="none")
+    axes = figure.add_axes((_LEFT / _WIDE, 1 - (top + _HIGH) / high, across / _WIDE, _HIGH / high), facecolor="none")
     axes.grid(False)
     for side in ("right", "top", "left"):
         axes.spines[side].set_visible(False)
@@ -102,7 +102,7 @@ def tau_plot(
     first, last = _range(x, after, before, posterior_interval[1])
     axes.set_xlim(first, last)
     axes.set_ylim(0, _ceiling(x, after, before, last))
-    values, labels = ticks(first, last, log=False, inches=room, label_width=lambda text: width(text, SMALL))
+    values, labels = ticks(first, last, log=False, inches=across, label_width=lambda text: width(text, SMALL))
     axes.set_xticks(
         values, labels, fontsize=SMALL, fontfamily=families("".join(labels)), parse_math=False, usetex=False
     )
@@ -112,7 +112,7 @@ def tau_plot(
 
     inside = _cut(x, after, *posterior_interval)
     seen, seen_before = np.isfinite(after), np.isfinite(before)
-    low, end = (number(value, ratio=True) for value in posterior_interval)
+    low, end = (figure_number(value, ratio=True) for value in posterior_interval)
     percent = f"{100 * level:g}%"
     axes.fill_between(
         *inside, color=BAYES, alpha=0.22, lw=0, zorder=1, label=f"{percent} credible interval {low} to {end}"
@@ -130,7 +130,7 @@ def tau_plot(
         ls="-",
         marker="",
         zorder=3,
-        label=f"Median {number(median, ratio=True)}",
+        label=f"Median {figure_number(median, ratio=True)}",
     )
     lines = {
         str(artist.get_label()): artist for artist in axes.get_children() if not str(artist.get_label()).startswith("_")
@@ -151,7 +151,7 @@ def tau_plot(
 
 
 def _range(x: np.ndarray, after: np.ndarray, before: np.ndarray, upper: float) -> tuple[float, float]:
-    # All of the posterior that shows, and of a wide prior no more than half as much again.
+    # The visible part of the posterior, and of a wide prior at most half as much again.
     def quantile(density: np.ndarray, share: float) -> float:
         y = np.where(np.isfinite(density), density, 0.0)
         mass = np.concatenate([[0.0], np.cumsum((y[1:] + y[:-1]) / 2 * np.diff(x))])
@@ -167,7 +167,7 @@ def _ceiling(x: np.ndarray, after: np.ndarray, before: np.ndarray, last: float) 
     def top(density: np.ndarray) -> float:
         return float(np.max(density, where=np.isfinite(density) & (x <= last), initial=0.0))
 
-    # A prior that shoots up near 0 runs out of the frame instead of flattening the posterior.
+    # A prior that is very high near 0 leaves the frame instead of flattening the posterior.
     return 1.08 * max(top(after), min(top(before), 1.5 * top(after))) or 1.0
 
 

@@ -1,4 +1,4 @@
-"""A table as one self-contained HTML page."""
+"""A table as HTML: one self-contained page, or the element alone."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from bayesmeta.reporting.tables.layout import Layout, Table, lay_out, plain
 #: how tables look, on their own page and on the report's
 STYLE = """
 table.data { border-collapse: collapse; margin: 0 auto; color: #1a1a1a; }
-table.data { font: 13px/1.35 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
+table.data { font: 13px/normal -apple-system, BlinkMacSystemFont, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
 table.data { border-bottom: 2px solid #1a1a1a; font-variant-numeric: tabular-nums lining-nums; }
 table.data caption { padding: 4px 6px; text-align: left; font-size: 15px; font-weight: 600; }
 table.data th, table.data td { padding: 4px 6px; text-align: left; vertical-align: top; }
 table.data .number { text-align: right; } table.data td.number, .interval { white-space: nowrap; }
 table.data thead th { border-top: 2px solid #1a1a1a; border-bottom: 1px solid #1a1a1a; vertical-align: bottom; }
-table.data tbody td, table.data tbody th { border-top: 1px solid #e6e6e6; }
-table.data th.group { background: #f4f4f4; padding: 8px 6px; border-top: 2px solid #d3d3d3; }
+table.data tbody td, table.data tbody th { border-top: 1px solid #e6e6e6; font-weight: normal; }
+table.data tbody th.group { font-weight: bold; background: #f4f4f4; padding: 8px 6px; border: solid #d3d3d3; border-width: 2px 0; }
 table.data tfoot td { padding: 2px 6px; border: 0; font-size: 12px; max-width: 0; }
 table.data tfoot tr:first-child td { border-top: 1px solid #1a1a1a; padding-top: 6px; }
 table.data sup { line-height: 0; }
@@ -68,15 +68,16 @@ def to_html(table: Table, *, table_id: str = "table") -> str:
 
 
 def table_element(table: Table, *, table_id: str = "table") -> str:
-    """Write the ``<table>`` alone, for a page that has ``STYLE``; arguments as ``to_html``."""
+    """Write the ``<table>`` alone, for a page whose style contains ``STYLE``; parameters as for ``to_html``."""
     layout = lay_out(table)
     columns = len(layout.headers)
     heads = (
-        _cell("th", _text(header, True), numeric, ' scope="col"') for header, numeric in _pairs(layout.headers, layout)
+        _cell("th", _text(header, True), numeric, f' scope="col"{width}')
+        for (header, numeric), width in zip(_pairs(layout.headers, layout), _widths(layout), strict=True)
     )
     lines = [f'<table class="data" id="{re.sub(r"[^A-Za-z0-9]+", "-", f"t-{table_id}").strip("-")}">']
     lines += [f"<caption>{escape(plain(table.caption))}</caption>"] if table.caption else []
-    lines += [f"<colgroup>{''.join(_widths(layout))}</colgroup>", f"<thead><tr>{''.join(heads)}</tr></thead>"]
+    lines.append(f"<thead><tr>{''.join(heads)}</tr></thead>")
     for group, rows in layout.sections:
         lines.append("<tbody>")
         if group is not None:
@@ -84,7 +85,10 @@ def table_element(table: Table, *, table_id: str = "table") -> str:
         for mark, cells in rows:
             texts = [_text(cell, numeric) for cell, numeric in _pairs(cells, layout)]
             texts[0] += f"<sup>{mark}</sup>" if mark else ""
-            lines.append(f"<tr>{''.join(_cell('td', text, numeric) for text, numeric in _pairs(texts, layout))}</tr>")
+            name, *others = _pairs(texts, layout)
+            lines.append(
+                f"<tr>{_cell('th', *name, ' scope="row"')}{''.join(_cell('td', *other) for other in others)}</tr>"
+            )
         lines.append("</tbody>")
     if layout.notes:
         lines.append("<tfoot>")
@@ -102,7 +106,7 @@ def _cell(tag: str, text: str, numeric: bool, attributes: str = "") -> str:
 
 
 def _text(text: str, numeric: bool) -> str:
-    """Escape a cell or header; an interval is marked, so that no line break cuts it."""
+    """Escape a cell or header; an interval is marked, so that no line break divides it."""
     if not numeric:
         return escape(text)
     return re.sub(r"(^| )(\[[^]]*\])", r'\1<span class="interval">\2</span>', escape(typographic(text)))
@@ -116,11 +120,11 @@ def _note(mark: str, text: str) -> str:
 
 
 def _widths(layout: Layout) -> list[str]:
-    """Give columns of text space for two lines, so that a narrow window scrolls and does not squeeze them."""
+    """Return a style attribute per column: columns of text get space for two lines, so that a narrow window scrolls."""
     columns = list(zip(*(cells for _, rows in layout.sections for _, cells in rows), strict=True))
     widths = []
     for cells, numeric in zip(columns or [()] * len(layout.headers), layout.numeric, strict=True):
         longest = max(map(len, cells), default=0)
-        style = f' style="min-width: {min(22, 0.3 * longest + 1.5):.1f}em"' if not numeric and longest > 12 else ""
-        widths.append(f"<col{style}>")
+        least = min(22, 0.3 * longest + 1.5)
+        widths.append(f' style="min-width: {least:.1f}em"' if not numeric and longest > 12 else "")
     return widths

@@ -1,4 +1,4 @@
-"""A table as LaTeX: a booktabs longtable as wide as the line, its notes in the last foot."""
+"""A table as LaTeX: a booktabs longtable as wide as the line, with its notes in the last foot."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ _LATEX = {
     "χ": r"$\chi$",
 }
 _PORTRAIT, _LANDSCAPE = 105, 165
-"""Characters of scriptsize type that the lines of the two page orientations hold, with usual margins."""
+"""Characters of scriptsize type per line in the two page orientations, with usual margins."""
 _UNBROKEN = re.compile(r"\[[^]]*\]|\([^)]*\)")
 _UNBROKEN_IN_HEADERS = re.compile(r"\[[^]]*\]")
-"""What no line break may cut: intervals and standard deviations in cells, ``[95% CI]`` in headers."""
+"""What no line break may divide: intervals and standard deviations in cells, ``[95% CI]`` in headers."""
 _GAP = 3
 """Characters that the space between two columns takes."""
 
@@ -71,7 +71,7 @@ def escape(text: str) -> str:
     Returns
     -------
     str
-        Text with balanced braces that does not begin with what a row's end would take for its own argument.
+        Text with balanced braces that does not begin with what LaTeX would read as an argument of the row's end.
 
     Examples
     --------
@@ -83,12 +83,12 @@ def escape(text: str) -> str:
 
 
 def _join(text: str, unbroken: re.Pattern[str]) -> str:
-    """Put ties for the spaces in what no line break may cut."""
+    """Replace the spaces in what no line break may divide by ties."""
     return unbroken.sub(lambda match: match.group().replace(" ", "~"), text)
 
 
 def _cell(text: str, numeric: bool, broken: bool = False) -> str:
-    """Escape a cell; a numeric one keeps its interval together, on a line of its own when `broken`."""
+    """Escape a cell; a numeric one keeps its interval together, on a line of its own if `broken`."""
     if not numeric:
         return escape(text)
     escaped = _join(escape(typographic(text)), _UNBROKEN)
@@ -96,22 +96,22 @@ def _cell(text: str, numeric: bool, broken: bool = False) -> str:
 
 
 def _size(text: str) -> float:
-    """Count characters, the broad ones as more than one."""
+    """Return the width of a text in characters, broad ones counted as more than one."""
     return len(text) + 0.7 * sum(character in "%<>mMwW" for character in text)
 
 
 def _longest(text: str, unbroken: re.Pattern[str] | None) -> float:
-    """Measure the longest piece that no line break may cut."""
+    """Return the width of the longest piece that no line break may divide."""
     if unbroken:
         return max(map(_size, _join(text, unbroken).split(" ")))
     return max(map(_size, re.split(r"\s|(?<=-)", text)))
 
 
 def _shares(layout: Layout) -> tuple[list[float], bool]:
-    """Share the line among the columns; tell also whether estimates have to stand above their intervals.
+    """Return each column's share of the line, and whether intervals are set beneath their estimates.
 
-    Text may take two lines. Numbers take one where the page has room for all of them, and else two throughout, so that
-    a column reads the same from top to bottom.
+    Text may take two lines. Numbers take one line where the page is wide enough for all of them, and else two throughout,
+    so that a column looks the same from top to bottom.
     """
     columns = list(zip(*(cells for _, rows in layout.sections for _, cells in rows), strict=True))
     narrow, wide = [], []
@@ -128,9 +128,9 @@ def _shares(layout: Layout) -> tuple[list[float], bool]:
     single = [full if numeric else need for full, need, numeric in zip(wide, narrow, layout.numeric, strict=True)]
     broken = sum(single) > line
     base = narrow if broken else single
-    room = [0 if numeric else full - need for full, need, numeric in zip(wide, base, layout.numeric, strict=True)]
-    stretch = min(1.0, max(0, line - sum(base)) / max(1, sum(room)))
-    widths = [need + stretch * more for need, more in zip(base, room, strict=True)]
+    spare = [0 if numeric else full - need for full, need, numeric in zip(wide, base, layout.numeric, strict=True)]
+    stretch = min(1.0, max(0, line - sum(base)) / max(1, sum(spare)))
+    widths = [need + stretch * more for need, more in zip(base, spare, strict=True)]
     return [width / sum(widths) for width in widths], broken
 
 
@@ -148,13 +148,13 @@ def to_latex(table: Table, *, label: str | None = None) -> str:
     table : Table
         The table.
     label : str, optional
-        For ``\ref``, e.g. ``"tab:main"``; characters that a label cannot hold become hyphens.
+        Name for ``\ref``, e.g. ``"tab:main"``; characters not allowed in a label become hyphens.
 
     Returns
     -------
     str
-        The table alone, to be ``\input`` into a document whose preamble loads ``booktabs`` and ``longtable``. A
-        table with many columns is meant for a landscape page.
+        The table alone, for ``\input`` in a document whose preamble loads ``booktabs`` and ``longtable``. A table with
+        many columns is meant for a landscape page.
     """
     layout = lay_out(table)
     count = len(layout.headers)

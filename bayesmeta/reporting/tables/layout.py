@@ -1,6 +1,6 @@
-"""A table of text as a value, laid out once for every format.
+"""A table of text as a value, and its layout, which all formats share.
 
-Nothing is computed or rounded here. Every renderer is deterministic: the same table gives the same bytes.
+Nothing is computed or rounded here. Every format is deterministic: the same table gives the same bytes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas
 
 NOTE = "Note"
-"""The column whose texts become lettered footnotes; in the CSV it stays a column."""
+"""Name of the column whose texts become lettered footnotes; in the CSV it stays a column."""
 _SYMBOLS = {"tau": "τ", "tau2": "τ²", "I2": "I²"}
 
 
@@ -32,17 +32,17 @@ class Table:
     caption : str
         What the table shows.
     notes : tuple of str
-        What a reader has to know, printed beneath.
+        Explanations, printed beneath.
     groups : str, optional
-        The column whose values head groups of rows.
+        The column whose values are the headings of groups of rows.
     notice : str
         A warning that must not be lost (e.g. that the data are reconstructed): first among the notes, and in every row
-        of the CSV. Without one the CSV carries all the notes instead.
+        of the CSV. Without one the CSV has all the notes instead.
 
     Raises
     ------
     SpecError
-        When `groups` is not a column of `frame`, or nothing is left to show beside it.
+        When `groups` is not a column of `frame`, or there is no other column to show.
     """
 
     frame: pandas.DataFrame
@@ -56,12 +56,12 @@ class Table:
         if self.groups is not None and self.groups not in names:
             raise SpecError(f"groups='{self.groups}' is not a column of the table; it has: {', '.join(names)}")
         if not set(names) - {self.groups, NOTE}:
-            raise SpecError("a table needs a column beside its groups and notes; give it one.")
+            raise SpecError("a table needs a column besides its groups and notes; add one.")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What all renderers share: sections of rows, the footnote mark of each row, and the notes beneath."""
+    """A table as every format shows it: sections of rows, the footnote mark of each row, and the notes beneath."""
 
     headers: tuple[str, ...]
     sections: tuple[tuple[str | None, tuple[tuple[str, tuple[str, ...]], ...]], ...]  # (group, rows of (mark, cells))
@@ -70,7 +70,7 @@ class Layout:
 
 
 def plain(value: Any) -> str:
-    """Turn any cell into one line of text: missing is blank, control characters and line breaks are spaces."""
+    """Return any cell as one line of text: missing is blank, control characters and line breaks are spaces."""
     if isinstance(value, float) and not is_missing(value):
         return number(value)
     if not isinstance(value, str):
@@ -79,7 +79,7 @@ def plain(value: Any) -> str:
 
 
 def _letter(index: int) -> str:
-    """Count a, b, ..., z, aa, ab, ..."""
+    """Return the mark of a footnote: a, b, ..., z, aa, ab, ..."""
     return (_letter(index // 26 - 1) if index >= 26 else "") + chr(ord("a") + index % 26)
 
 
@@ -89,7 +89,7 @@ def _is_numeric(cells: list[str]) -> bool:
 
 
 def lay_out(table: Table) -> Layout:
-    """Sort a table's rows into its groups, in order of first appearance, and letter its footnotes."""
+    """Sort a table's rows into its groups, in order of first appearance, and give its footnotes letters."""
     names = [str(name) for name in table.frame.columns]
     shown = [i for i, name in enumerate(names) if name not in (table.groups, NOTE)]
     marks: dict[str, str] = {}

@@ -1,6 +1,7 @@
-"""The tidy results of a review as tables of text: every number is rounded once, here, and nothing is computed.
+"""Tables of pooled results as text: a whole review, or the methods of one analysis.
 
-The tidy results have one row per analysis, method and term, estimates and intervals on the NATURAL scale.
+They are made from tidy results: one row per analysis, method and term, estimates and intervals on the natural scale. Every number
+is rounded once, here, and nothing is computed.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from bayesmeta.errors import DataError, SpecError, unknown_name
 from bayesmeta.reporting.labels import abbreviations, has_ratio
 from bayesmeta.reporting.numbers import count, estimate, interval, is_missing, number, percent, probability
 from bayesmeta.reporting.tables.layout import NOTE
-from bayesmeta.results.methods import bayesian_parts, method_label
+from bayesmeta.results.methods import bayesian_parts, main_bayesian, method_label
 
 if TYPE_CHECKING:
     import pandas
@@ -26,7 +27,7 @@ def written_estimate(row: Record) -> str:
 
 
 def text_frame(rows: list[dict[str, str]], columns: Iterable[str], optional: Iterable[str] = ()) -> pandas.DataFrame:
-    """Make a frame of text; an optional column that is blank throughout is left out."""
+    """Return rows of text as a frame; an optional column that is blank throughout is left out."""
     import pandas as pd
 
     unused = {name for name in optional if not any(row[name] for row in rows)}
@@ -34,7 +35,7 @@ def text_frame(rows: list[dict[str, str]], columns: Iterable[str], optional: Ite
 
 
 class _Analysis:
-    """The tidy rows of one analysis, looked up by method and term; absent rows and values read as missing."""
+    """The tidy rows of one analysis by method and term; absent rows and values count as missing."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -59,12 +60,12 @@ class _Analysis:
         return self._rows.get((method or "", term), {})
 
     def first(self, column: str) -> str:
-        """Return what the first row that has it says of the whole analysis (its outcome, time, measure ...)."""
+        """Return the first value of a column that describes the whole analysis (outcome, time, measure ...)."""
         values = (row.get(column) for row in self._rows.values())
         return next((str(value) for value in values if not is_missing(value)), "")
 
     def bayes(self, wanted: str | None) -> str | None:
-        methods = [m for m in self.methods if (m == wanted if wanted else bayesian_parts(m))]
+        methods = [m for m in self.methods if (m == wanted if wanted else main_bayesian(m))]
         return methods[0] if methods else None
 
     def tau(self, method: str | None) -> str:
@@ -101,29 +102,29 @@ def _check_bayes(analyses: Sequence[_Analysis], bayes: str | None) -> None:
 
 
 def main_table(results: pandas.DataFrame, *, bayes: str | None = None) -> pandas.DataFrame:
-    """Tabulate a review: one row per analysis, in the order given, the methods side by side.
+    """Tabulate a review: one row per analysis, in the order given, with the methods side by side.
 
     Parameters
     ----------
     results : pandas.DataFrame
-        Tidy results on the natural scale; `analysis`, `method` and `estimate` are needed, other columns may
-        be absent.
+        Tidy results on the natural scale; the columns `analysis`, `method` and `estimate` are needed, others may be
+        absent.
     bayes : str, optional
-        The Bayesian method to show; without it each analysis shows its first.
+        The Bayesian method to show, e.g. ``"bayes:normal:quadrature"``; without it the first of each analysis.
 
     Returns
     -------
     pandas.DataFrame
         Text. `Comparison` is meant as the row groups of a `Table`; k and N are those of the Bayesian row (else of the
-        next method), tau is the Bayesian one, I2 the DerSimonian-Laird one. ``P(beyond MID)`` and ``Note`` are there
+        next method), tau is the Bayesian one, I2 the DerSimonian-Laird one. ``P(beyond MID)`` and ``Note`` are present
         when some analysis has one.
 
     Raises
     ------
     DataError
-        When a needed column is absent, a row is there twice, or analysis numbers were read as decimals.
+        When a needed column is absent, a row appears twice, or analysis numbers were read as decimals.
     SpecError
-        When `bayes` is in none of the analyses.
+        When no analysis has the method `bayes`.
     """
     analyses = _analyses(results)
     _check_bayes(analyses, bayes)
@@ -167,7 +168,7 @@ def _first(analysis: _Analysis, column: str, shown: str | None) -> str:
 
 
 def _main_note(analysis: _Analysis, shown: str | None) -> str:
-    """Collect the notes of the methods shown, each once, and say where they pool different studies."""
+    """Return the notes of the methods shown, each once, and a note where they pool different studies."""
     shown_methods = [method for method in ("published", "DL", "REML-HKSJ", shown) if method]
     texts = [analysis.row(method).get("note") for method in shown_methods]
     notes = list(
@@ -180,19 +181,21 @@ def _main_note(analysis: _Analysis, shown: str | None) -> str:
 
 
 def main_notes(results: pandas.DataFrame, *, bayes: str | None = None, level: float = 0.95) -> tuple[str, ...]:
-    """Explain the columns of `main_table` and the abbreviations in it.
+    """Return notes that explain the columns of `main_table` and the abbreviations in it.
 
     Parameters
     ----------
-    results, bayes
-        As in `main_table`.
+    results : pandas.DataFrame
+        Tidy results, as in `main_table`.
+    bayes : str, optional
+        The Bayesian method shown, as in `main_table`.
     level : float
-        Of the intervals.
+        Level of the intervals.
 
     Returns
     -------
     tuple of str
-        For the notes of a `Table`.
+        The notes of a `Table`.
     """
     analyses = _analyses(results)
     _check_bayes(analyses, bayes)
@@ -218,15 +221,15 @@ def comparison_table(results: pandas.DataFrame, *, level: float = 0.95) -> panda
     Parameters
     ----------
     results : pandas.DataFrame
-        The tidy results of one analysis, as in `main_table`.
+        Tidy results of one analysis, as in `main_table`.
     level : float
-        Of the intervals, for the header.
+        Level of the intervals, for the header.
 
     Returns
     -------
     pandas.DataFrame
-        Text: Method, Estimate [95% interval], Prediction interval, tau, I2, k, N, P(benefit), and where there is one
-        P(beyond MID) and Note.
+        Text: Method, Estimate [95% interval], Prediction interval, tau, I2, k, N, P(benefit), and where a method has
+        one, P(beyond MID) and Note.
 
     Raises
     ------
@@ -239,7 +242,7 @@ def comparison_table(results: pandas.DataFrame, *, level: float = 0.95) -> panda
     analyses = _analyses(results)
     if len(analyses) > 1:
         some = ", ".join(analysis.name for analysis in analyses[:5])
-        raise SpecError(f"a comparison table is of one analysis, but these results have {len(analyses)}: {some}, ...")
+        raise SpecError(f"a comparison table shows one analysis, but these results have {len(analyses)}: {some}, ...")
     rows = []
     for analysis in analyses:
         for method in analysis.methods:

@@ -1,4 +1,4 @@
-"""Table of the studies of an analysis: data, effects, weights and exclusions."""
+"""Table of the studies of an analysis: data, effects, weights and reasons of exclusion."""
 
 from __future__ import annotations
 
@@ -7,11 +7,7 @@ from typing import TYPE_CHECKING
 from bayesmeta.errors import DataError
 from bayesmeta.reporting.numbers import count, estimate, is_missing, number, percent
 from bayesmeta.reporting.tables.layout import NOTE
-from bayesmeta.reporting.tables.results import (
-    Record,
-    text_frame,
-    written_estimate,
-)
+from bayesmeta.reporting.tables.results import Record, text_frame, written_estimate
 
 if TYPE_CHECKING:
     import pandas
@@ -26,22 +22,22 @@ def _arm(row: Record, arm: str) -> str:
 
 
 def study_table(studies: pandas.DataFrame, *, level: float = 0.95) -> pandas.DataFrame:
-    """Tabulate the studies of one analysis, those left out included with the reason.
+    """Tabulate the studies of one analysis, including those left out, with the reason.
 
     Parameters
     ----------
     studies : pandas.DataFrame
         One row per study: `study`, arm data (`events_e n_e events_c n_c`, or `mean_e sd_e n_e mean_c sd_c n_c`, or
         `oe v`), `estimate ci_low ci_high` and the shrunken `theta theta_low theta_high` (both on the natural scale),
-        `weight` in percent, `reason` (blank when the study is in) and `note`. All but `study` may be absent.
+        `weight` in percent, `reason` (blank for a study that is pooled) and `note`. All but `study` may be absent.
     level : float
-        Of the intervals, for the headers.
+        Level of the intervals, for the headers.
 
     Returns
     -------
     pandas.DataFrame
-        Text: Study, Experimental, Control, O-E, V, Estimate [95% CI], Weight, Shrunken estimate [95% CrI], Note; all
-        but Study and the estimate only where some study has one.
+        Text: Study, Experimental, Control, O-E, V, Estimate [95% CI], Weight, Shrunken estimate [95% CrI], Note; columns
+        other than Study and the estimate only when some study has a value.
 
     Raises
     ------
@@ -52,7 +48,7 @@ def study_table(studies: pandas.DataFrame, *, level: float = 0.95) -> pandas.Dat
         raise DataError(
             "no column 'study'",
             source="studies",
-            fix=f"Name the studies in a column 'study'; these are there: {', '.join(map(str, studies.columns))}.",
+            fix=f"Name the studies in a column 'study'; the columns are: {', '.join(map(str, studies.columns))}.",
         )
     estimated, shrunken = f"Estimate [{100 * level:g}% CI]", f"Shrunken estimate [{100 * level:g}% CrI]"
     rows = []

@@ -1,4 +1,4 @@
-"""The figure of a collection: how tau is distributed, measure by measure, and how often each method's interval excludes no effect."""
+"""Figure of a collection: distribution of tau by measure, and share of intervals of each method that exclude no effect."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy.special import ndtr
 
 from bayesmeta.effects.measures import MEASURES
-from bayesmeta.reporting.figures.forest import DPI
-from bayesmeta.reporting.figures.panel import BAYES, INK, SOFT
-from bayesmeta.reporting.figures.rows import SMALL, TEXT, TITLE
+from bayesmeta.reporting.figures.style import BAYES, DPI, INK, SMALL, SOFT, TITLE, label_axes
 from bayesmeta.reporting.figures.text import FAMILY
 
 if TYPE_CHECKING:
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     from bayesmeta.reviews.collection.counts import CorpusSummary
     from bayesmeta.reviews.collection.read_corpus import CorpusPrior
 
-#: name, colour, line and marker of each method; colours that the colour-blind tell apart (Okabe and Ito 2008)
+#: name, colour, line and marker of each method; colours that the colour-blind can distinguish (Okabe and Ito 2008)
 STYLES: dict[str, tuple[str, str, str, str]] = {
     "dl": ("DerSimonian-Laird", "#8c8c8c", "-", "o"),
     "hk": ("REML, guarded HK", "#d55e00", "-", "D"),
@@ -35,16 +33,18 @@ _IN_UNITS = ("MD", "GEN")
 
 
 def corpus_figure(summary: CorpusSummary, prior: CorpusPrior | None = None, title: str = "") -> Figure:
-    """Draw distributions of tau over the intervals' agreement, a column a measure (the four with the most analyses, ten at least).
+    """Draw distributions of tau above the shares of intervals that exclude no effect, one column per measure.
+
+    The measures are the four with the most analyses, and with at least ten.
 
     Parameters
     ----------
     summary : CorpusSummary
-        From ``corpus_summary``.
+        Result of ``corpus_summary``.
     prior : CorpusPrior, optional
-        From ``corpus_prior``: its distribution of tau in a new meta-analysis is drawn over the estimates.
+        Result of ``corpus_prior``: its distribution of tau in a new meta-analysis is drawn over the estimates.
     title : str
-        Heading; default: how many analyses of how many reviews.
+        Heading; default: the numbers of analyses and reviews.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def corpus_figure(summary: CorpusSummary, prior: CorpusPrior | None = None, titl
     for column, measure in enumerate(measures):
         part = summary.analyses[summary.analyses["measure"] == measure]
         _distributions(axes[0][column], part, measure, prior, handles)
-        _say(
+        label_axes(
             axes[0][column],
             title=f"{measure}, {len(part)} analyses",
             ylabel="Share of analyses, %" if column == 0 else "",
@@ -85,7 +85,7 @@ def corpus_figure(summary: CorpusSummary, prior: CorpusPrior | None = None, titl
 
 
 def _distributions(panel: Axes, part: Any, measure: str, prior: CorpusPrior | None, handles: dict[str, Any]) -> None:
-    """Empirical distribution functions of tau, and the predictive one."""
+    """Draw the empirical distribution functions of tau, and the predictive one."""
     known = {name: np.sort(part[f"tau_{name}"].dropna().to_numpy(float)) for name in ("dl", "normal", "arm")}
     known = {name: tau for name, tau in known.items() if len(tau)}
     top = max([1e-12, *(1.05 * float(np.quantile(tau, 0.95)) for tau in known.values())])
@@ -107,11 +107,11 @@ def _distributions(panel: Axes, part: Any, measure: str, prior: CorpusPrior | No
     panel.set_yticks([0, 25, 50, 75, 100])
     panel.grid(axis="y", color=SOFT, alpha=0.2, lw=0.6)
     panel.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    _say(panel, xlabel=f"τ, log {measure}" if MEASURES[measure].log else f"τ, {measure}")
+    label_axes(panel, xlabel=f"τ, log {measure}" if MEASURES[measure].log else f"τ, {measure}")
 
 
 def _agreement(panel: Axes, part: Any, *, first: bool) -> None:
-    """The share of analyses whose interval excludes no effect, a row a method."""
+    """Draw the share of analyses whose interval excludes no effect, one row per method."""
     for place, (name, (_, colour, _, marker)) in enumerate(STYLES.items()):
         excludes = part[f"excludes_{name}"].dropna()
         if excludes.empty:
@@ -129,23 +129,8 @@ def _agreement(panel: Axes, part: Any, *, first: bool) -> None:
     panel.set_yticks(
         [-place for place in range(len(STYLES))], [style[0] for style in STYLES.values()] if first else [""] * 4
     )
-    _say(panel, xlabel="Exclude no effect, %")
+    label_axes(panel, xlabel="Exclude no effect, %")
     panel.tick_params(axis="y", length=0)
     panel.spines["left"].set_visible(False)
     for text in panel.get_yticklabels():
         text.set_fontfamily(FAMILY)
-
-
-def _say(panel: Axes, *, title: str = "", xlabel: str = "", ylabel: str = "") -> None:
-    shared: dict[str, Any] = {"fontfamily": FAMILY, "color": INK, "parse_math": False}
-    if title:
-        panel.set_title(title, fontsize=TEXT, loc="left", **shared)
-    if xlabel:
-        panel.set_xlabel(xlabel, fontsize=SMALL, **shared)
-    if ylabel:
-        panel.set_ylabel(ylabel, fontsize=SMALL, **shared)
-    panel.tick_params(labelsize=SMALL, length=3, width=0.7, color=INK, labelcolor=INK)
-    for side in ("top", "right"):
-        panel.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        panel.spines[side].set(color=INK, linewidth=0.7)

@@ -1,4 +1,4 @@
-"""What is counted over a collection, as tables of a paper, and its folder of tables and figure."""
+"""Tables of the summary of a collection, and the folder of its tables and figure."""
 
 from __future__ import annotations
 
@@ -23,14 +23,19 @@ _SCALE = "tau on the model scale (log for ratios): estimates, and of Bayesian me
 
 
 def corpus_tables(summary: CorpusSummary, prior: CorpusPrior | None = None) -> dict[str, Table]:
-    """Return a summary as publication tables: sizes, tau, agreement, concordance, and prior where there is one.
+    """Return a summary as publication tables: sizes, tau, agreement, concordance, and the prior if there is one.
 
     Parameters
     ----------
     summary : CorpusSummary
-        From ``corpus_summary``.
+        Result of ``corpus_summary``.
     prior : CorpusPrior, optional
-        From ``corpus_prior``.
+        Result of ``corpus_prior``.
+
+    Returns
+    -------
+    dict of str to Table
+        Tables that have a row, by name.
     """
     import pandas as pd
 
@@ -118,6 +123,20 @@ def prior_table(prior: CorpusPrior) -> Table:
 
 def write_corpus(out: str | os.PathLike[str], summary: CorpusSummary, prior: CorpusPrior | None = None) -> list[Path]:
     """Write a summary's tables (CSV and Markdown), its analyses at full precision, and the figure (PNG and SVG) into a folder.
+
+    Parameters
+    ----------
+    out : path-like
+        The folder.
+    summary : CorpusSummary
+        Result of ``corpus_summary``.
+    prior : CorpusPrior, optional
+        Result of ``corpus_prior``.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files.
 
     Raises
     ------

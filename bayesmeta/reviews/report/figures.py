@@ -1,21 +1,20 @@
-"""A run's results as the figures of a paper."""
+"""Figures of a paper, made from the results of a run."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bayesmeta.effects.compute import MEASURES
+from bayesmeta.effects.measures import MEASURES
+from bayesmeta.reporting.figures.forest import forest
 from bayesmeta.reporting.figures.rows import ForestStudy, ForestSummary
 from bayesmeta.reporting.figures.tau import tau_plot
 from bayesmeta.reporting.numbers import count, estimate, number, percent, pvalue
-from bayesmeta.results.methods import METHOD_LABELS
+from bayesmeta.results.methods import METHOD_LABELS, likelihood_label, main_bayesian
 from bayesmeta.reviews.analysis import AnalysisResult
 from bayesmeta.reviews.spec import Analysis, Review
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-LIKELIHOOD_WORDS = {"normal": "normal", "binomial": "binomial", "nct": "noncentral t"}
 
 
 def _value(row: dict[str, Any], name: str) -> float:
@@ -30,8 +29,8 @@ def _title(analysis: Analysis) -> str:
 
 
 def _footnote(review: Review, analysis: Analysis, result: AnalysisResult) -> str:
-    likelihood = result.primary.split(":")[1] if result.primary else ""
-    priors = result.priors.get(likelihood)
+    primary = main_bayesian(result.primary)
+    priors = result.priors.get(primary.likelihood) if primary else None
     parts = [
         "Squares: study estimates, area by DerSimonian-Laird weight; circles: the same studies' effects in the Bayesian model.",
         f"Priors: {priors}." if priors else "",
@@ -82,9 +81,10 @@ def _summaries(review: Review, analysis: Analysis, result: AnalysisResult) -> li
     pooled = {row["method"]: row for row in result.rows if row["term"] == "mu"}
     percent_level = f"{100 * review.settings.level:g}%"
     names = []
-    if result.primary:
-        words = LIKELIHOOD_WORDS.get(result.primary.split(":")[1], "")
-        names.append((result.primary, f"Bayesian, {words} likelihood, {percent_level} CrI", "bayes"))
+    primary = main_bayesian(result.primary)
+    if primary:
+        label = f"Bayesian, {likelihood_label(primary.likelihood)} likelihood, {percent_level} CrI"
+        names.append((result.primary, label, "bayes"))
     names += [
         ("DL", f"{METHOD_LABELS['DL']}, {percent_level} CI", "frequentist"),
         ("published", f"As published ({analysis.published.method})" if analysis.published else "", "published"),
@@ -118,14 +118,17 @@ def forest_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Fig
     Parameters
     ----------
     review : Review
-        For the notice and the level.
+        The review, for its notice and the level of its intervals.
     analysis : Analysis
-        For its words.
+        The analysis, for its texts.
     result : AnalysisResult
-        What was found.
-    """
-    from bayesmeta.reporting.figures.save import forest
+        Its result.
 
+    Returns
+    -------
+    matplotlib.figure.Figure
+        `bayesmeta.reporting.figures.save.save` writes it.
+    """
     cells = max((len(_arms(row)) for row in result.studies), default=0)
     headers, groups = _arm_headers(cells, analysis.groups)
     favours = tuple(f"Favours {group}" for group in analysis.groups)
@@ -147,7 +150,7 @@ def forest_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Fig
 
 
 def tau_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Figure:
-    """Draw prior and posterior density of tau of one analysis; parameters as ``forest_of``."""
+    """Draw the prior and posterior density of tau of one analysis; parameters and result as for ``forest_of``."""
     tau = result.tau
     return tau_plot(
         tau["grid"],

@@ -1,4 +1,4 @@
-"""One page a review: all tables and figures of a finished run in a single HTML file that needs nothing beside it."""
+"""Report of a run: all its tables and figures in a single self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STYLE = """
 body { font-family: system-ui, sans-serif; color: #1a1a1a; max-width: 90rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; border-bottom: 1px solid #ccc; }
 .notice { border-left: 4px solid #b45309; background: #fff7ed; padding: .6rem 1rem; }
-.table { overflow-x: auto; } .table td .interval { display: block; }
+.table { overflow-x: auto; padding: 10px 0; } .table td .interval { display: block; }
 figure { margin: 1rem 0; } figure svg { max-width: 100%; height: auto; }
 details { margin: 1rem 0; } summary { cursor: pointer; font-weight: 600; } nav a { margin-right: 1rem; }
 @media print { details { display: block; } nav { display: none; } }
@@ -31,16 +31,17 @@ def write_report(out: str | os.PathLike[str]) -> Path:
     Parameters
     ----------
     out : str or path
-        The folder of a finished run.
+        Folder of a finished run.
 
     Returns
     -------
     pathlib.Path
+        The file.
 
     Raises
     ------
     DataError
-        If the folder holds no finished run.
+        If the folder has no finished run, or the file cannot be written.
     """
     from bayesmeta.reporting.figures.save import svg_text
 
@@ -55,7 +56,7 @@ def write_report(out: str | os.PathLike[str]) -> Path:
         analysis = known[result.id]
         figures = [svg_text(forest_of(review, analysis, result))]
         figures += [svg_text(tau_of(review, analysis, result))] if result.tau else []
-        drawn = "".join(f"<figure>{svg}</figure>" for svg in _apart(figures, result.id))
+        drawn = "".join(f"<figure>{svg}</figure>" for svg in _with_distinct_ids(figures, result.id))
         sections.append(f'<section id="a-{escape(result.id)}"><h2>{escape(_heading(analysis))}</h2>{drawn}</section>')
     notice = f'<p class="notice">{escape(review.notice)}</p>' if review.notice else ""
     links = " ".join(
@@ -80,8 +81,8 @@ def _heading(analysis: Analysis) -> str:
     return f"{analysis.id} {analysis.outcome}" + (f", {analysis.time}" if analysis.time else "")
 
 
-def _apart(figures: list[str], analysis_id: str) -> list[str]:
-    """Give the ids inside each drawing a name of their own, so that drawings on one page do not refer to each other."""
+def _with_distinct_ids(figures: list[str], analysis_id: str) -> list[str]:
+    """Prefix the ids inside each SVG, so that the figures of one page do not refer to each other's elements."""
     out = []
     for i, svg in enumerate(figures):
         prefix = f"f{re.sub('[^A-Za-z0-9]', '_', analysis_id)}_{i}_"

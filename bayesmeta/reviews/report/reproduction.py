@@ -1,4 +1,4 @@
-"""The reproduction report of a Cochrane review as tables."""
+"""Tables of the reproduction report of a Cochrane review."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ if TYPE_CHECKING:
 
 
 def reproduction_tables(review: CochraneReview) -> dict[str, Table]:
-    """Make the reproduction report: a table of pooled results, and one of the study rows that are not reproduced.
+    """Return the reproduction report: a table of pooled results, and one of the study rows that are not reproduced.
 
     Parameters
     ----------
     review : CochraneReview
+        The review, with its published results.
 
     Returns
     -------
     dict of str to Table
-        "reproduction" and, where some study row is not reproduced, "reproduction-studies".
+        ``"reproduction"`` and, if some study row is not reproduced, ``"reproduction-studies"``.
     """
     import pandas as pd
 
@@ -80,9 +81,16 @@ def write_reproduction(
     Parameters
     ----------
     review : CochraneReview
+        The review, with its published results.
     folder : path-like
+        Folder of the files.
     formats : sequence of str
-        Of ``csv``, ``md``, ``html`` and ``tex``.
+        Names of ``TABLE_FORMATS``.
+
+    Returns
+    -------
+    tuple of pathlib.Path
+        The files.
 
     Raises
     ------

@@ -1,9 +1,10 @@
-"""A run's results as the tables of a paper."""
+"""Tables of a paper, made from the results of a run."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bayesmeta.posterior.method import AVERAGED, BayesianMethod, parse_method
 from bayesmeta.reporting.numbers import estimate, interval, number, probability, significant
 from bayesmeta.reporting.tables.layout import Table
 from bayesmeta.reporting.tables.results import comparison_table, main_notes, main_table
@@ -17,14 +18,19 @@ if TYPE_CHECKING:
 
 
 def review_tables(review: Review, results: list[AnalysisResult]) -> dict[str, Table]:
-    """Return the tables of a run by name: main, methods, studies, and where there is something to say evidence, priors and engines.
+    """Return the tables of a run by name: main, methods, studies, and unless they are empty evidence, priors and engines.
 
     Parameters
     ----------
     review : Review
-        For titles, the notice and the order.
+        The review, for titles, notice and order.
     results : list of AnalysisResult
-        What was found.
+        Results of its analyses.
+
+    Returns
+    -------
+    dict of str to Table
+        Tables that have a row.
     """
     found = {
         "main": _main(review, results),
@@ -38,7 +44,7 @@ def review_tables(review: Review, results: list[AnalysisResult]) -> dict[str, Ta
 
 
 def _headings(review: Review) -> dict[str, str]:
-    """Return what an analysis is called in the row groups of the longer tables."""
+    """Return the headings of the analyses in the row groups of the longer tables, by id."""
     return {
         analysis.id: f"{analysis.id} {analysis.outcome}"
         + (f", {analysis.time}" if analysis.time else "")
@@ -51,20 +57,27 @@ Row = dict[str, Any]
 
 
 def _rows(result: AnalysisResult) -> tuple[list[Row], list[Row]]:
-    """Tidy rows under the main priors, and those under the alternative ones (their method has a fourth part)."""
-    main = [row for row in result.rows if str(row["method"]).count(":") < 3]
-    return main, [row for row in result.rows if str(row["method"]).count(":") == 3]
+    """Return the tidy rows under the main priors, and those under alternative priors."""
+    alternative = [_prior_set(row["method"]) != "" for row in result.rows]
+    main = [row for row, other in zip(result.rows, alternative, strict=True) if not other]
+    return main, [row for row, other in zip(result.rows, alternative, strict=True) if other]
+
+
+def _prior_set(method: str) -> str:
+    """Return the name of the alternative priors of a method; "" for the main ones and for frequentist methods."""
+    found = parse_method(method)
+    return found.priors if found else ""
 
 
 def _main(review: Review, results: list[AnalysisResult]) -> Table | None:
-    """One row an analysis; the Bayesian estimate is that of the analysis' primary method, put first."""
+    """Return the main table: one row per analysis, with the Bayesian estimate of its primary method."""
     import pandas as pd
 
     rows: list[Row] = []
     for result in results:
         main, _ = _rows(result)
         rows += [row for row in main if row["method"] == result.primary]
-        rows += [row for row in main if not row["method"].startswith("bayes:")]
+        rows += [row for row in main if parse_method(row["method"]) is None]
     if not rows:
         return None
     frame = pd.DataFrame(rows)
@@ -82,7 +95,7 @@ def _main(review: Review, results: list[AnalysisResult]) -> Table | None:
 
 
 def _mid_note(review: Review) -> tuple[str, ...]:
-    """Say which minimal important differences were used."""
+    """Return a note that lists the minimal important differences used; none if there are none."""
     stated = [f"{measure} {value:g}" for measure, value in review.mid.items()]
     stated += [f"analysis {analysis.id}: {analysis.mid:g}" for analysis in review.analysis if analysis.mid is not None]
     return (f"Minimal important differences, turned to the side of benefit: {', '.join(stated)}.",) if stated else ()
@@ -137,7 +150,7 @@ def _studies(review: Review, results: list[AnalysisResult]) -> Table | None:
 
 
 def _evidence(review: Review, results: list[AnalysisResult]) -> Table | None:
-    """What the data say of the models with and without an effect and heterogeneity, and the effect averaged over them."""
+    """Return the table of Bayes factors for an effect and for heterogeneity, with the effect averaged over the models."""
     import pandas as pd
 
     heading = _headings(review)
@@ -145,7 +158,8 @@ def _evidence(review: Review, results: list[AnalysisResult]) -> Table | None:
     for result in results:
         for row in result.rows:
             known = row.get("bf_effect")
-            if not str(row["method"]).endswith(":averaged") or known is None or known != known:
+            method = parse_method(row["method"])
+            if method is None or method.engine != AVERAGED or known is None or known != known:
                 continue
             lines.append(
                 {
@@ -177,12 +191,12 @@ def _evidence(review: Review, results: list[AnalysisResult]) -> Table | None:
 
 
 def _bayes_factor(value: float) -> str:
-    """Write a Bayes factor with three significant digits, or as a power of ten where it is very large or small."""
+    """Write a Bayes factor with three significant digits, or as a power of ten if it is very large or small."""
     return significant(value, 3) if 1e-3 < value < 1e5 else f"{value:.1e}".replace("e+", "e")
 
 
 def _priors(review: Review, results: list[AnalysisResult]) -> Table | None:
-    """Sensitivity to the prior of tau: the normal likelihood under the main and the alternative priors."""
+    """Return the table of sensitivity to the prior for tau: the normal likelihood under main and alternative priors."""
     heading = _headings(review)
     lines = []
     for result in results:
@@ -192,7 +206,7 @@ def _priors(review: Review, results: list[AnalysisResult]) -> Table | None:
         exact = [
             {**row, "priors": result.priors.get("normal", "")}
             for row in main
-            if row["method"] == "bayes:normal:quadrature"
+            if parse_method(row["method"]) == BayesianMethod("normal", "quadrature")
         ]
         fits: dict[str, dict[str, Row]] = {}
         for row in [*exact, *alternatives]:
@@ -202,7 +216,7 @@ def _priors(review: Review, results: list[AnalysisResult]) -> Table | None:
             lines.append(
                 {
                     "Analysis": heading[result.id],
-                    "Priors": "main" if method.count(":") < 3 else method.split(":", 3)[3],
+                    "Priors": _prior_set(method) or "main",
                     "Prior of tau": str(mu["priors"]).split("tau ~ ")[-1],
                     "Estimate": estimate(mu["estimate"], mu["ci_low"], mu["ci_high"]),
                     "tau": estimate(tau["estimate"], tau["ci_low"], tau["ci_high"]),
@@ -223,15 +237,15 @@ def _priors(review: Review, results: list[AnalysisResult]) -> Table | None:
 
 
 def _engines(review: Review, results: list[AnalysisResult]) -> Table | None:
-    """How the sampler converged, and how far it is from the exact posterior where there is one."""
+    """Return the table of convergence of the sampler and of its difference from the exact posterior, where there is one."""
     import pandas as pd
 
     lines = []
     for result in results:
         agreement = {entry["likelihood"]: entry for entry in result.agreement}
         for diagnostic in result.diagnostics:
-            likelihood = diagnostic["method"].split(":")[1]
-            known = agreement.get(likelihood)
+            method = parse_method(diagnostic["method"])
+            known = agreement.get(method.likelihood) if method else None
             lines.append(
                 {
                     "Analysis": result.id,

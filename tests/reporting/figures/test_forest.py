@@ -1,4 +1,4 @@
-"""Figures: what must stand on them, where, and that they are saved whole and reproducibly."""
+"""Figures: their contents and layout, and that they are saved whole and reproducibly."""
 
 import errno
 import itertools
@@ -15,8 +15,11 @@ from matplotlib.patches import Polygon
 from matplotlib.text import Text
 
 from bayesmeta.errors import DataError, SpecError
-from bayesmeta.reporting.figures.save import ForestStudy, ForestSummary, forest, save, tau_plot
-from bayesmeta.reporting.figures.text import plain
+from bayesmeta.reporting.figures.forest import forest
+from bayesmeta.reporting.figures.numbers import without_alignment
+from bayesmeta.reporting.figures.rows import ForestStudy, ForestSummary
+from bayesmeta.reporting.figures.save import save
+from bayesmeta.reporting.figures.tau import tau_plot
 
 NAN = math.nan
 FOOTNOTE = (
@@ -164,7 +167,7 @@ FIGURES = {
 
 
 def texts(figure):
-    return [plain(t.get_text()) for t in figure.findobj(Text) if t.get_text().strip() and t.get_visible()]
+    return [without_alignment(t.get_text()) for t in figure.findobj(Text) if t.get_text().strip() and t.get_visible()]
 
 
 def labelled(figure, start):
@@ -240,7 +243,7 @@ def test_rows_without_an_estimate_show_the_reason_instead():
     assert NOT_ESTIMABLE in shown
     assert "0.5 added" in shown
     assert "excluded: crossover" in shown
-    # Notes shortened in their row stand in full below the table.
+    # Notes shortened in their row are printed in full below the table.
     assert "Trial E: excluded: outcome assessed" in shown
     assert "imputed from the standard errors of the baseline values, as the protocol says." in shown
     assert not labelled(figure, "not pooled")  # the excluded study lies off the axis: an arrowhead, no open square

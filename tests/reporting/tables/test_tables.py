@@ -1,4 +1,4 @@
-"""Publication tables: what stands in them, and that no text breaks any of the formats."""
+"""Publication tables: their contents, and that no text breaks any of the formats."""
 
 import csv
 import io
@@ -24,7 +24,7 @@ from bayesmeta.reporting.tables.write import write
 from bayesmeta.results.methods import METHOD_LABELS, method_label
 
 NOTICE = "Study data reconstructed to agree with the published pooled results; not for inference about PIP."
-# No surrogates: files.write_text refuses them. Everything else may stand in a study's name.
+# No surrogates: files.write_text refuses them. Everything else may be part of a study's name.
 anything = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 tokens = [
     "<b>",
@@ -259,7 +259,7 @@ class Reader(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.ids += [value for name, value in attrs if name == "id"]
-        if tag not in {"meta", "br", "link", "col"}:
+        if tag not in {"meta", "br", "link"}:
             self.open.append(tag)
         if tag == "tr":
             self.rows.append([])
@@ -374,7 +374,7 @@ def test_notes_become_lettered_footnotes_and_the_notice_is_everywhere(results):
     table = Table(main_table(results), "All", main_notes(results), "Comparison", NOTICE)
     markdown, page, latex = to_markdown(table), to_html(table), to_latex(table)
     assert "| 2.1<sup>a</sup> |" in markdown
-    assert "2.1<sup>a</sup></td>" in page
+    assert '<th scope="row">2.1<sup>a</sup></th>' in page
     assert r"2.1\textsuperscript{a} &" in latex
     assert f"- **{NOTICE}**\n- <sup>a</sup> double-zero study kept." in markdown
     assert f"<strong>{NOTICE}</strong>" in page

@@ -1,4 +1,4 @@
-"""A run's results as the tables of a paper."""
+"""Tables made from the results of a run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def tables(material):
 
 
 def test_which_tables_there_are(tables):
-    # one engine only, so there is nothing to say about agreement
+    # one engine only, so there is no table of their agreement
     assert list(tables) == ["main", "methods", "studies", "evidence", "priors"]
     for table in tables.values():
         assert table.notice == NOTICE
@@ -34,7 +34,7 @@ def test_which_tables_there_are(tables):
         assert not table.frame.isna().any().any()
 
 
-def test_main_has_one_row_an_analysis(tables):
+def test_main_has_one_row_per_analysis(tables):
     frame = tables["main"].frame
     assert len(frame) == 2
     text = frame.to_csv()
@@ -102,7 +102,7 @@ def test_without_comparisons_there_are_no_groups(material):
     assert "Comparison" not in table.frame
 
 
-def test_an_analysis_without_any_row_is_no_obstacle(material):
+def test_an_analysis_without_any_row_is_left_out(material):
     review, results = material
     empty = replace(results[1], rows=[], studies=[], primary="", priors={}, tau={})
     found = review_tables(review, [results[0], empty])
