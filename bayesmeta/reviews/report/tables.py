@@ -8,7 +8,7 @@ from bayesmeta.reporting.numbers import estimate, interval, number, probability,
 from bayesmeta.reporting.tables.studies import study_table
 from bayesmeta.reporting.tables.write import Table, comparison_table, main_notes, main_table, method_label
 from bayesmeta.results.methods import bayesian_parts
-from bayesmeta.reviews.analysis import AnalysisResult
+from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
 
 if TYPE_CHECKING:
