@@ -232,8 +232,29 @@ def _read_corpora(given: dict[str, Any], folder: Path) -> None:
     for measure, table in tables:
         for key in ("tau", "tau2"):
             text = table.get(key) if isinstance(table, dict) and measure in MEASURES else None
-            if isinstance(text, str) and text.strip().lower().startswith(CORPUS):
-                table[key] = corpus_text(text.strip()[len(CORPUS) :].strip(), measure, folder)
+            if isinstance(text, str):
+                table[key] = read_corpus_prior(text, measure, folder)
+
+
+def read_corpus_prior(text: str, measure: str, folder: Path) -> str:
+    """Return the text of a prior; that of ``corpus:FILE`` with the numbers in the file.
+
+    Parameters
+    ----------
+    text : str
+        Text of a prior.
+    measure : str
+        Effect measure that the prior is for.
+    folder : pathlib.Path
+        Folder to which the name of the file is relative.
+
+    Raises
+    ------
+    SpecError
+        If the file cannot be read, or contains no prior for the measure.
+    """
+    name = text.strip()
+    return corpus_text(name[len(CORPUS) :].strip(), measure, folder) if name.lower().startswith(CORPUS) else text
 
 
 def _explain(item: Any, given: dict[str, Any]) -> str:

@@ -42,7 +42,7 @@ outcome = "Pain"
 measure = "SMD"
 data = "pain.csv"
 """
-#: two files that are there, so that nothing else is wrong
+#: the data files of the review, so that nothing else is wrong
 DATA = {
     "death.csv": "study,events_e,n_e,events_c,n_c\nA,1,9,2,9\n",
     "pain.csv": "study,mean_e,sd_e,n_e,mean_c,sd_c,n_c\nA,1,1,9,2,1,9\n",

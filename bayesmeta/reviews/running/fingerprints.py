@@ -54,7 +54,7 @@ def fingerprint(review: Review, analysis: Analysis, folder: Path) -> dict[str, s
     parts = {
         "data": table_digest(analysis, folder),
         "analysis": digest(analysis.model_dump(mode="json")),
-        "priors": digest(_priors(review, analysis, folder)),
+        "priors": digest(_priors(review, analysis)),
         "settings": digest(
             [
                 {name: value for name, value in settings.items() if name not in OUTPUT_SETTINGS},
@@ -70,19 +70,15 @@ def fingerprint(review: Review, analysis: Analysis, folder: Path) -> dict[str, s
     return parts
 
 
-def _priors(review: Review, analysis: Analysis, folder: Path) -> list[Any]:
-    """Collect the priors of the analysis, main and alternative, with the hashes of the files they name."""
+def _priors(review: Review, analysis: Analysis) -> list[Any]:
+    """Collect the priors of the analysis, main and alternative; those of a file are part of their texts."""
     main = review.priors.get(analysis.measure)
     applying = [
         alternative.model_dump(mode="json")
         for alternative in review.alternative
         if alternative.measure == analysis.measure and alternative.comparison in (None, analysis.comparison)
     ]
-    stated = [main.model_dump(mode="json") if main else None, *applying]
-    texts = [text for item in stated if item for text in item.values() if isinstance(text, str)]
-    named = [text.split(":", 1)[1] for text in texts if text.startswith("corpus:")]
-    found = [path for name in named for path in (folder / name, Path(name)) if path.is_file()]
-    return [stated, [sha256(path) for path in found]]
+    return [main.model_dump(mode="json") if main else None, *applying]
 
 
 def table_digest(analysis: Analysis, folder: Path) -> str:

@@ -8,12 +8,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bayesmeta.errors import SpecError, unknown_name
-from bayesmeta.model.priors.empirical import CORPUS, corpus_text
 from bayesmeta.reviews.file_names import result_file
 from bayesmeta.reviews.running.code_digest import code_digest, digest
 from bayesmeta.reviews.running.fingerprints import fingerprint
 from bayesmeta.reviews.running.ledger import Ledger, analysis_entry, figures_entry
-from bayesmeta.reviews.spec import Analysis, PriorTexts, Review
+from bayesmeta.reviews.spec import Analysis, PriorTexts, Review, read_corpus_prior
 from bayesmeta.support.versions import versions
 
 ENGINES = ("both", "quadrature", "nuts")
@@ -107,10 +106,7 @@ def with_priors(review: Review, given: tuple[tuple[str, str], ...]) -> Review:
         if {"tau", "tau2"} & dict(given).keys():
             stated = {name: text for name, text in stated.items() if name not in ("tau", "tau2")}
         try:
-            texts = {
-                name: corpus_text(text[len(CORPUS) :], measure, Path()) if text.startswith(CORPUS) else text
-                for name, text in given
-            }
+            texts = {name: read_corpus_prior(text, measure, Path()) for name, text in given}
         except SpecError as error:
             problems.append(error)
             continue

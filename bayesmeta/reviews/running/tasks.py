@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from bayesmeta.engines.choose import ENGINES
 from bayesmeta.errors import BayesmetaError
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.reviews.analysis import run_analysis
@@ -175,12 +176,12 @@ def _read_files(folder: Path) -> dict[str, bytes]:
 
 
 def _save_fit(task: Task, out: Path) -> Callable[[str, Posterior], None] | None:
-    """Return a function that saves a NUTS fit; a quadrature fit is solved again faster than it is read."""
+    """Return a function that saves a sampled fit; an exact one is computed again faster than it is read."""
     if not task.review.settings.save_fits:
         return None
 
     def save(method: str, posterior: Posterior) -> None:
-        if posterior.engine == "nuts":
+        if not ENGINES[posterior.engine].exact:
             posterior.save(fit_file(out, task.analysis.id, method))
 
     return save
