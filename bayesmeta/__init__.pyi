@@ -34,7 +34,7 @@ from .posterior.storage import load_posterior as load_posterior
 from .posterior.summary import summarize as summarize
 from .results.compare import compare as compare
 from .reviews.collection.counts import corpus_summary as corpus_summary
-from .reviews.collection.read_corpus import corpus_prior as corpus_prior
+from .reviews.collection.prior import corpus_prior as corpus_prior
 from .reviews.collection.run_many import run_collection as run_collection
 from .reviews.import_cochrane import import_review as import_review
 from .reviews.import_cochrane import review_from_cochrane as review_from_cochrane

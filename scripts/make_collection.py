@@ -1,4 +1,4 @@
-"""Write a made-up collection of reviews, to measure runs with: ``python scripts/make_collection.py FOLDER --analyses 500``."""
+"""Write a simulated collection of reviews, to measure runs with: ``python scripts/make_collection.py FOLDER --analyses 500``."""
 
 import argparse
 from pathlib import Path
@@ -28,7 +28,7 @@ def study_rows(rng: np.random.Generator, k: int, kind: str) -> list[str]:
 
 
 def write_review(folder: Path, name: str, sizes: list[int], likelihoods: str, rng: np.random.Generator) -> None:
-    """Write one review: two study tables, in which a column names the analysis, and review.toml."""
+    """Write one review: review.toml and two study tables with a column for the analysis."""
     heads = {
         "RR": "analysis,study,events_e,n_e,events_c,n_c",
         "SMD": "analysis,study,mean_e,sd_e,n_e,mean_c,sd_c,n_c",
@@ -45,14 +45,14 @@ def write_review(folder: Path, name: str, sizes: list[int], likelihoods: str, rn
     folder.mkdir(parents=True, exist_ok=True)
     for kind, lines in tables.items():
         (folder / f"{kind}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    head = f'id = "{name}"\ntitle = "Made-up review {name}"\nnotice = "Made-up numbers, to measure with."\n'
+    head = f'id = "{name}"\ntitle = "Simulated review {name}"\nnotice = "Simulated numbers, to measure runs with."\n'
     (folder / "review.toml").write_text(
         head + SETTINGS.format(likelihoods=likelihoods) + "\n" + "\n".join(entries), encoding="utf-8"
     )
 
 
 def main() -> None:
-    """Write reviews of 20 to 60 analyses until there are enough; half the analyses have four studies or fewer, one in 400 has 180."""
+    """Write reviews of 20 to 60 analyses; half of the analyses have four studies or fewer, one in 400 has 180."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--analyses", type=int, default=500)

@@ -1,4 +1,4 @@
-"""Run every analysis of a review: ``python scripts/run_review.py reviews/pip``. Takes what ``bayesmeta run`` takes."""
+"""Run every analysis of a review: ``python scripts/run_review.py reviews/pip``. Arguments as for ``bayesmeta run``."""
 
 import sys
 

@@ -45,7 +45,7 @@ def corpus(
     (tau = "corpus:FILE").
     """
     from bayesmeta.reviews.collection.counts import corpus_summary
-    from bayesmeta.reviews.collection.read_corpus import corpus_prior
+    from bayesmeta.reviews.collection.prior import corpus_prior
     from bayesmeta.reviews.collection.tables import write_corpus
 
     folder = out or (results if results.is_dir() else results.parent) / "summary" / "corpus"

@@ -60,12 +60,12 @@ def run(
 
     Analyses that are up to date are kept, so a run that was stopped continues where it was.
     """
-    from bayesmeta.reviews.collection.sources import is_one
+    from bayesmeta.reviews.collection.sources import is_single_review
     from bayesmeta.reviews.running.plan import Choice
 
     if jobs is not None and scheduler is not None:
         raise SpecError("give --jobs or --scheduler, not both: the scheduler's workers run the analyses")
-    single = is_one(reviews)
+    single = is_single_review(reviews)
     choice = Choice(
         engine.value if engine else None,
         tuple(only or ()),
@@ -94,21 +94,21 @@ def _run_one(
 ) -> int:
     """Run one review; return the exit code."""
     from bayesmeta.reviews.run import plan_review, run_review
-    from bayesmeta.reviews.running.progress import chosen_progress
-    from bayesmeta.reviews.running.workers import FEW, good_jobs
+    from bayesmeta.reviews.running.progress import choose_progress
+    from bayesmeta.reviews.running.workers import FEW_ANALYSES, default_jobs
 
     file = _review_file(reviews[0], out, choice.fresh)
     if jobs is None and scheduler is None:
         review, _, steps = plan_review(file, out, choice)
         to_do = sum(bool(step.why or step.why_draw) for step in steps)
-        jobs = good_jobs([review.settings.engine]) if to_do >= FEW else 1
+        jobs = default_jobs([review.settings.engine]) if to_do >= FEW_ANALYSES else 1
     done = run_review(
         file,
         out,
         engine=choice.engine,
         only=choice.only,
         figures=choice.figures,
-        progress=chosen_progress(quiet),
+        progress=choose_progress(quiet),
         jobs=jobs or 1,
         scheduler=scheduler,
         fresh=choice.fresh,
@@ -154,7 +154,7 @@ def _run_many(
 ) -> int:
     """Run many reviews; return the exit code."""
     from bayesmeta.reviews.collection.run_many import run_collection
-    from bayesmeta.reviews.running.progress import chosen_progress
+    from bayesmeta.reviews.running.progress import choose_progress
 
     done = run_collection(
         reviews,
@@ -162,7 +162,7 @@ def _run_many(
         engine=choice.engine,
         only=choice.only,
         figures=choice.figures,
-        progress=chosen_progress(quiet),
+        progress=choose_progress(quiet),
         jobs=jobs,
         scheduler=scheduler,
         fresh=choice.fresh,

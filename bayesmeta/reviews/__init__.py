@@ -1,4 +1,4 @@
-"""Reviews: review.toml and study tables in, a folder of results, tables and figures out.
+"""Reviews: review.toml and study tables are read, and a folder of results, tables and figures is written.
 
 Imports everything before it; only ``cli`` imports it.
 """

@@ -1,4 +1,4 @@
-"""Run one meta-analysis of a review: every frequentist row, every Bayesian fit, their agreement, and what figures need."""
+"""One meta-analysis of a review: every frequentist row, every Bayesian fit, their agreement, and what figures need."""
 
 from __future__ import annotations
 
@@ -24,48 +24,14 @@ from bayesmeta.posterior.method import BayesianMethod
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.scale import to_natural
 from bayesmeta.posterior.summary import summarize
+from bayesmeta.results.methods import PUBLISHED
 from bayesmeta.results.rows import averaged_rows, frequentist_rows, tidy_frame, tidy_posterior
+from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Analysis, Review
 from bayesmeta.studies.read import read_studies
 
+#: points of the grid of tau on which densities are returned
 TAU_GRID = 201
-
-
-@dataclasses.dataclass(frozen=True)
-class AnalysisResult:
-    """What one analysis gave, as plain values.
-
-    Parameters
-    ----------
-    id : str
-        The analysis.
-    rows : list of dict
-        Tidy rows, natural scale, one a method and term.
-    studies : list of dict
-        One a row of the study table, natural scale.
-    primary : str
-        The Bayesian method shown in the main table and the figure; "" if none succeeded.
-    priors : dict
-        As used, per likelihood.
-    tau : dict
-        grid, posterior and prior density of tau under the primary method, with its median and interval (model scale).
-    agreement : list of dict
-        One a likelihood fitted by both engines: the largest difference in MCSE, and every term's.
-    diagnostics : list of dict
-        One a NUTS fit.
-    errors : list of str
-        What did not succeed, and why.
-    """
-
-    id: str
-    rows: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    studies: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    primary: str = ""
-    priors: dict[str, str] = dataclasses.field(default_factory=dict)
-    tau: dict[str, Any] = dataclasses.field(default_factory=dict)
-    agreement: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    diagnostics: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    errors: list[str] = dataclasses.field(default_factory=list)
 
 
 def run_analysis(
@@ -76,13 +42,17 @@ def run_analysis(
     Parameters
     ----------
     review : Review
-        For its settings, options and priors.
+        The review, for its settings, options and priors.
     analysis : Analysis
-        What to run.
+        The analysis to run.
     folder : pathlib.Path
-        Where the data files are.
+        Folder of the data files.
     save_fit : callable, optional
-        Called with a name and each posterior.
+        Called with the method and the posterior of each fit.
+
+    Returns
+    -------
+    AnalysisResult
 
     Raises
     ------
@@ -132,7 +102,7 @@ def run_analysis(
 
 
 def _published(analysis: Analysis) -> list[dict[str, Any]]:
-    """Return the review's own estimate as a row, on the model scale."""
+    """Return the published result as a row, on the model scale."""
     published = analysis.published
     if published is None:
         return []
@@ -142,7 +112,7 @@ def _published(analysis: Analysis) -> list[dict[str, Any]]:
     nan = float("nan")
     return [
         {
-            "analysis": analysis.id, "method": "published", "measure": analysis.measure, "term": "mu",
+            "analysis": analysis.id, "method": PUBLISHED, "measure": analysis.measure, "term": "mu",
             "estimate": values[0], "ci_low": values[1], "ci_high": values[2],
             "k": nan if published.k is None else published.k, "n": nan if published.n is None else published.n,
             "note": "",
@@ -168,7 +138,7 @@ def _priors(review: Review, analysis: Analysis, effects: Effects, likelihood: st
 
 
 def _fit_all(review: Review, analysis: Analysis, effects: Effects, result: AnalysisResult) -> dict[str, Posterior]:
-    """Fit every likelihood asked for by every engine that treats it."""
+    """Fit every likelihood of the settings with every engine of the settings; failures are added to the result's errors."""
     arm_level = default_likelihood(effects)
     wanted = dict.fromkeys(arm_level if name == "arm-level" else name for name in review.settings.likelihoods)
     engines = ("quadrature", "nuts") if review.settings.engine == "both" else (review.settings.engine,)
@@ -221,7 +191,7 @@ def _compare_engines(posteriors: dict[str, Posterior], summaries: dict[str, Any]
 def _alternatives(
     review: Review, analysis: Analysis, effects: Effects, level: float, mid: float | None, result: AnalysisResult
 ) -> list[dict[str, Any]]:
-    """Return rows under the review's alternative priors: the normal likelihood by quadrature."""
+    """Return the rows under the review's alternative priors, with the normal likelihood, by quadrature."""
     rows: list[dict[str, Any]] = []
     for alternative in review.alternative:
         applies = alternative.measure == analysis.measure and alternative.comparison in (None, analysis.comparison)
@@ -246,7 +216,7 @@ def _alternatives(
 
 
 def _study_rows(effects: Effects, summary: Any, level: float) -> list[dict[str, Any]]:
-    """Return one row a study, natural scale: arm data, effect and interval, weight, shrunken effect, reason left out."""
+    """Return the study rows of a result, one per study, natural scale."""
     from scipy.special import ndtri
 
     z = float(ndtri(0.5 + 0.5 * level))
@@ -275,7 +245,7 @@ def _study_rows(effects: Effects, summary: Any, level: float) -> list[dict[str, 
 
 
 def _tau(posterior: Posterior, level: float) -> dict[str, Any]:
-    """Return the densities of tau for the prior-posterior figure, model scale."""
+    """Return prior and posterior density of tau, with the posterior's median and interval, model scale."""
     top = 1.15 * max(posterior.quantile("tau", 0.995), float(posterior.priors.scale.quantile(0.5)))
     grid = np.linspace(0.0, top, TAU_GRID)
     with np.errstate(divide="ignore", over="ignore"):

@@ -1,4 +1,4 @@
-"""What made a run's outputs: versions, seeds, settings, hashes of data, models and settings, priors as used."""
+"""Manifest of a run: versions, seed, settings, hashes of data, models and settings, and priors as used."""
 
 from __future__ import annotations
 
@@ -8,25 +8,30 @@ from pathlib import Path
 from typing import Any
 
 from bayesmeta.engines.nuts.model_files import available_models, model_folder
-from bayesmeta.reviews.analysis import AnalysisResult
+from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
 from bayesmeta.support.files import sha256
 from bayesmeta.support.versions import versions
 
 
 def manifest(review: Review, folder: Path, source: Path, results: Iterable[AnalysisResult]) -> dict[str, Any]:
-    """Return what does not depend on when, where and in how many steps a review was run.
+    """Return the part of the manifest that does not depend on when, where and in how many steps a review was run.
 
     Parameters
     ----------
     review : Review
-        As it was run.
+        The review as it was run.
     folder : pathlib.Path
-        Of its data files.
+        Folder of its data files.
     source : pathlib.Path
         Its review.toml.
     results : iterable of AnalysisResult
-        Those that are there.
+        The finished results.
+
+    Returns
+    -------
+    dict
+        Plain values, for JSON.
     """
     data = sorted({analysis.data for analysis in review.analysis})
     return {

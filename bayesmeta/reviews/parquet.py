@@ -1,4 +1,4 @@
-"""Tidy rows as Parquet: one file a review, and those of many reviews poured into one without holding them all."""
+"""Tidy rows as Parquet: one file per review, and those of many reviews concatenated without having them all in memory."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from bayesmeta.support.files import write_with
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ROWS_FILE = "results.parquet"
-#: rows a group of the poured file: enough to compress well, few enough to hold
+#: rows per group of a concatenated file: enough to compress well, few enough for memory
 GROUP_ROWS = 50_000
 
 
@@ -24,7 +23,7 @@ def rows_bytes(rows: Iterable[Mapping[str, Any]]) -> bytes:
     Parameters
     ----------
     rows : iterable of dict
-        Text, numbers, true or false, None; anything else becomes its JSON.
+        Tidy rows: text, numbers, true or false, None; anything else becomes its JSON.
 
     Returns
     -------
@@ -60,17 +59,17 @@ def _column(values: list[Any]) -> pa.Array:
     )
 
 
-def pour(sources: Iterable[tuple[str, Path]], target: Path, name: str = "review") -> int:
-    """Pour the Parquet files of many reviews into one.
+def concatenate_parquet(sources: Iterable[tuple[str, Path]], target: Path, name: str = "review") -> int:
+    """Concatenate the Parquet files of many reviews into one.
 
     Parameters
     ----------
     sources : iterable of (str, path)
-        A review's id and its file, in the order of the rows.
+        Id and file of each review, in the order of the rows.
     target : pathlib.Path
-        Written atomically, by groups of rows: memory does not grow with the number of reviews.
+        File to write, atomically and by groups of rows: memory does not grow with the number of reviews.
     name : str
-        Of the first column, the review's id.
+        Name of the first column, the review's id.
 
     Returns
     -------
@@ -81,14 +80,14 @@ def pour(sources: Iterable[tuple[str, Path]], target: Path, name: str = "review"
     import pyarrow.parquet as pq
 
     sources = list(sources)
-    schema = _common(pq.read_schema(path) for _, path in sources)
+    schema = _common_schema(pq.read_schema(path) for _, path in sources)
     schema = schema.insert(0, pa.field(name, pa.string()))
     count = 0
 
     def fill(stream: Any) -> None:
         nonlocal count
         with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
-            for group in _groups(sources, schema):
+            for group in _row_groups(sources, schema):
                 count += group.num_rows
                 writer.write_table(group)
 
@@ -96,18 +95,18 @@ def pour(sources: Iterable[tuple[str, Path]], target: Path, name: str = "review"
     return count
 
 
-def _common(schemas: Iterable[pa.Schema]) -> pa.Schema:
-    """Return the columns of all files: text where one has text; numbers where none has anything."""
+def _common_schema(schemas: Iterable[pa.Schema]) -> pa.Schema:
+    """Return the columns of all files: text where one has text, numbers where all are empty."""
     import pyarrow as pa
 
     kinds: dict[str, set[pa.DataType]] = {}
     for schema in schemas:
         for field in schema:
             kinds.setdefault(field.name, set()).add(field.type)
-    return pa.schema([(name, _widest(found - {pa.null()})) for name, found in kinds.items()])
+    return pa.schema([(name, _common_type(found - {pa.null()})) for name, found in kinds.items()])
 
 
-def _widest(kinds: set[pa.DataType]) -> pa.DataType:
+def _common_type(kinds: set[pa.DataType]) -> pa.DataType:
     import pyarrow as pa
 
     if len(kinds) == 1:
@@ -115,20 +114,20 @@ def _widest(kinds: set[pa.DataType]) -> pa.DataType:
     return pa.string() if pa.string() in kinds else pa.float64()
 
 
-def _groups(sources: list[tuple[str, Path]], schema: pa.Schema) -> Iterator[pa.Table]:
+def _row_groups(sources: list[tuple[str, Path]], schema: pa.Schema) -> Iterator[pa.Table]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    held: list[pa.Table] = []
+    pending: list[pa.Table] = []
     for review, path in sources:
         table = pq.read_table(path, partitioning=None)
         columns = [pa.array([review] * len(table), pa.string())]
         for field in list(schema)[1:]:
-            there = field.name in table.column_names
-            columns.append(table[field.name].cast(field.type) if there else pa.nulls(len(table), field.type))
-        held.append(pa.table(columns, schema=schema))
-        if sum(map(len, held)) >= GROUP_ROWS:
-            yield pa.concat_tables(held).combine_chunks()
-            held = []
-    if held:
-        yield pa.concat_tables(held).combine_chunks()
+            present = field.name in table.column_names
+            columns.append(table[field.name].cast(field.type) if present else pa.nulls(len(table), field.type))
+        pending.append(pa.table(columns, schema=schema))
+        if sum(map(len, pending)) >= GROUP_ROWS:
+            yield pa.concat_tables(pending).combine_chunks()
+            pending = []
+    if pending:
+        yield pa.concat_tables(pending).combine_chunks()

@@ -1,4 +1,4 @@
-"""Run a review: read it strictly, run what is not up to date, and write everything as it is finished."""
+"""Run a review: what is not up to date is run, and everything is written as it is finished."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bayesmeta.errors import SpecError
-from bayesmeta.reviews.analysis import AnalysisResult
-from bayesmeta.reviews.folder import read_result, result_file
-from bayesmeta.reviews.running.plan import Choice, Step, as_chosen, chosen_analyses, plan
+from bayesmeta.reviews.file_names import result_file, toml_file
+from bayesmeta.reviews.result import AnalysisResult, read_result
+from bayesmeta.reviews.running.plan import Choice, Step, apply_choice, plan, select_analyses
 from bayesmeta.reviews.running.progress import Progress, Silent
 from bayesmeta.reviews.running.review_run import ReviewRun
 from bayesmeta.reviews.running.tasks import Outcome, Task
-from bayesmeta.reviews.running.workers import Here, Processes, Workers, do_all
+from bayesmeta.reviews.running.workers import Processes, ThisProcess, Workers, run_tasks
 from bayesmeta.reviews.spec import Review, read_review
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run did.
+    """Outcome of a run.
 
     Parameters
     ----------
     out : pathlib.Path
-        Its folder.
+        Folder of the run.
     results : tuple of AnalysisResult
-        Of the analyses asked for that have results, in the review's order.
+        Results of the selected analyses, those that have one, in the order of the review.
     failed : dict
-        Analysis id to what went wrong, for those that failed in whole or in part.
+        Analysis id to what failed, completely or in part.
     seconds : float
         Wall time.
     kept : tuple of str
-        The analyses asked for that were up to date, so that they were not run again.
+        The selected analyses that were up to date, and were not run again.
     """
 
     out: Path
@@ -59,31 +59,31 @@ def run_review(
 ) -> Run:
     """Run the analyses of a review and write results, tables and figures.
 
-    What an earlier run into the same folder made from the same data, analysis, priors, settings and version is kept; so a run
-    that was stopped goes on where it was.
+    Results that an earlier run into the same folder made from the same data, analysis, priors, settings and version are kept, so a
+    run that was stopped continues where it was.
 
     Parameters
     ----------
     path : str or path
-        A review.toml, or the folder that holds one.
+        A review.toml, or the folder that contains one.
     out : str or path, optional
-        Where to write; default ``outputs/<review id>``.
+        Folder to write into; default ``outputs/<review id>``.
     engine : str, optional
-        ``"both"``, ``"quadrature"`` or ``"nuts"``, in place of what the review says.
+        ``"both"``, ``"quadrature"`` or ``"nuts"``, in place of the review's.
     only : tuple of str
         Ids of the analyses to run; default all.
     figures : bool
-        Whether to draw.
+        Whether to draw figures.
     progress : Progress, optional
-        Told about each analysis; default silent.
+        Receives the progress, analysis by analysis; default: nothing is reported.
     jobs : int
-        Processes to spread the analyses over; 1: this one. More than one in a script needs ``if __name__ == "__main__":``.
+        Number of processes; 1: this one. More than one in a script needs ``if __name__ == "__main__":``.
     scheduler : str, optional
-        Address of a dask scheduler whose workers do the analyses, in place of ``jobs``.
+        Address of a dask scheduler whose workers run the analyses, in place of ``jobs``.
     fresh : bool
-        Whether to make everything again, up to date or not.
+        Whether to make everything again, also what is up to date.
     priors : mapping of str to str, optional
-        For mu, tau or tau2 of every measure, in place of what the review says, e.g. ``{"tau": "corpus:FILE"}``.
+        Priors for mu, tau or tau2 of every measure, in place of the review's, e.g. ``{"tau": "corpus:FILE"}``.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def run_review(
     Raises
     ------
     SpecError
-        If the review itself cannot be used; nothing is written then.
+        If the review itself cannot be used; then nothing is written.
     BusyError
         If another run is writing into the folder.
     DataError
@@ -101,20 +101,20 @@ def run_review(
     """
     started = time.perf_counter()
     choice = Choice(engine, only, figures, fresh, tuple((priors or {}).items()))
-    review, folder, target = opened(path, out, choice)
-    chosen_analyses(review, only)
-    workers = chosen_workers(jobs, scheduler)
-    run = ReviewRun(review, folder, source_file(path), target, choice, workers.shares_disk)
+    review, folder, target = open_review(path, out, choice)
+    select_analyses(review, only)
+    workers = choose_workers(jobs, scheduler)
+    run = ReviewRun(review, folder, toml_file(Path(path)), target, choice, workers.shares_disk)
     progress = progress or Silent()
     with workers:
         run.open()
         try:
             with progress.over(run.to_do, review.title):
-                do_all(workers, run.tasks(), tell_start(progress), tell_end(progress, lambda _: run))
+                run_tasks(workers, run.tasks(), _report_start(progress), _record(run, progress))
         finally:
             run.close()
-    asked = [step.analysis.id for step in run.steps]
-    files = [result_file(target, name) for name in asked if name in run.there]
+    selected = [step.analysis.id for step in run.steps]
+    files = [result_file(target, name) for name in selected if name in run.finished]
     results = tuple(read_result(path.read_bytes()) for path in files)
     return Run(target, results, run.failed, time.perf_counter() - started, tuple(run.kept))
 
@@ -122,36 +122,39 @@ def run_review(
 def plan_review(
     path: str | os.PathLike[str], out: str | os.PathLike[str] | None = None, choice: Choice | None = None
 ) -> tuple[Review, Path, list[Step]]:
-    """Say what ``run_review`` would do and why; nothing is written.
+    """Return what ``run_review`` would do and why; nothing is written.
+
+    Parameters
+    ----------
+    path, out
+        As for ``run_review``.
+    choice : Choice, optional
+        Options of the run.
 
     Returns
     -------
     review : Review
+        The review, with the engine and priors of the choice.
     out : pathlib.Path
-        Where it would write.
+        Folder that it would write into.
     steps : list of Step
-        One an analysis asked for.
+        One per selected analysis.
     """
     choice = choice or Choice()
-    review, folder, target = opened(path, out, choice)
+    review, folder, target = open_review(path, out, choice)
     return review, target, plan(review, folder, target, choice)
 
 
-def opened(
+def open_review(
     path: str | os.PathLike[str], out: str | os.PathLike[str] | None, choice: Choice
 ) -> tuple[Review, Path, Path]:
-    """Read a review; return it with the engine chosen, the folder of its data and the folder to write into."""
+    """Read a review; return it with the engine and priors of the choice, the folder of its data and the folder to write into."""
     review, folder = read_review(path)
-    return as_chosen(review, choice), folder, Path(out) if out is not None else Path("outputs") / review.id
+    return apply_choice(review, choice), folder, Path(out) if out is not None else Path("outputs") / review.id
 
 
-def source_file(path: str | os.PathLike[str]) -> Path:
-    """Return the review.toml that a path means."""
-    return Path(path) / "review.toml" if Path(path).is_dir() else Path(path)
-
-
-def chosen_workers(jobs: int, scheduler: str | None) -> Workers:
-    """Return the workers asked for.
+def choose_workers(jobs: int, scheduler: str | None) -> Workers:
+    """Return the workers of a dask cluster, or ``jobs`` processes of this machine.
 
     Raises
     ------
@@ -164,27 +167,26 @@ def chosen_workers(jobs: int, scheduler: str | None) -> Workers:
         return Cluster(scheduler)
     if jobs < 1:
         raise SpecError(f"jobs must be 1 or more but got {jobs}")
-    return Here() if jobs == 1 else Processes(jobs)
+    return ThisProcess() if jobs == 1 else Processes(jobs)
 
 
-def tell_start(progress: Progress) -> Callable[[Task], None]:
-    """Return what is called as a task begins."""
+def _report_start(progress: Progress) -> Callable[[Task], None]:
+    """Return what is called with each task that starts."""
 
-    def begun(task: Task) -> None:
+    def report(task: Task) -> None:
         if task.kind != "tables":
             progress.started(task.analysis.id, task.analysis.outcome)
 
-    return begun
+    return report
 
 
-def tell_end(progress: Progress, run_of: Callable[[Task], ReviewRun]) -> Callable[[Task, Outcome], Iterable[Task]]:
-    """Return what is called with each outcome: it is written first and then told of."""
+def _record(run: ReviewRun, progress: Progress) -> Callable[[Task, Outcome], Iterable[Task]]:
+    """Return what is called with each outcome, which is written first and then reported."""
 
-    def ended(task: Task, outcome: Outcome) -> Iterable[Task]:
-        following = run_of(task).take(task, outcome)
+    def record(task: Task, outcome: Outcome) -> Iterable[Task]:
+        following = run.record(task, outcome)
         if task.kind != "tables":
-            problems = [*outcome.errors, *([outcome.figure_error] if outcome.figure_error else [])]
-            progress.finished(task.analysis.id, "; ".join(problems), outcome.seconds)
+            progress.finished(task.analysis.id, outcome.problem, outcome.seconds)
         return following
 
-    return ended
+    return record

@@ -1,4 +1,4 @@
-"""What a review.toml may say, read strictly: an unknown key is an error that names the nearest known one."""
+"""Keys of a review.toml, read strictly: an unknown key is an error that names the nearest known one."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import BayesmetaError, SpecError, unknown_name
 from bayesmeta.model.priors.empirical import CORPUS, corpus_text
 from bayesmeta.model.priors.parse import parse_priors
+from bayesmeta.reviews.file_names import toml_file
 from bayesmeta.reviews.settings import Options, Settings, Strict
 
 
@@ -61,7 +62,7 @@ class PriorTexts(Strict):
         try:
             parse_priors(self.given(), default_priors("RR"))
         except BayesmetaError as error:
-            # as a ValueError pydantic adds the place and goes on to the other complaints
+            # pydantic adds the place to a ValueError, and collects the other errors
             raise ValueError(str(error)) from None
         return self
 
@@ -176,7 +177,7 @@ class Review(Strict):
         for analysis in self.analysis:
             if analysis.id.lower() in seen:
                 raise ValueError(
-                    f"analysis id '{analysis.id}' appears twice (ids name files, so case does not tell them apart)"
+                    f"analysis id '{analysis.id}' appears twice (ids name files, so upper and lower case count as the same)"
                 )
             seen.add(analysis.id.lower())
         named = [*self.priors, *self.mid, *(alternative.measure for alternative in self.alternative)]
@@ -192,25 +193,24 @@ def read_review(path: str | os.PathLike[str]) -> tuple[Review, Path]:
     Parameters
     ----------
     path : str or path
-        The file, or the folder it stands in as ``review.toml``.
+        The file, or the folder that contains it as ``review.toml``.
 
     Returns
     -------
     review : Review
     folder : pathlib.Path
-        Against which the data files' names are taken.
+        Folder to which the names of data files are relative.
 
     Raises
     ------
     SpecError
-        If it is not there, is not TOML, says something unknown or out of range, or names a data file that does not exist.
+        If the file does not exist or is not TOML, a key is unknown or its value out of range, or a data file does not exist.
     """
-    path = Path(path)
-    file = path / "review.toml" if path.is_dir() else path
+    file = toml_file(Path(path))
     try:
         given = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
-        raise SpecError(f"{file}: no such file; give a review.toml or the folder that holds one") from None
+        raise SpecError(f"{file}: no such file; give a review.toml or the folder that contains one") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"{file}: cannot be read as UTF-8 text: {error}") from None
     except tomllib.TOMLDecodeError as error:
@@ -229,7 +229,7 @@ def read_review(path: str | os.PathLike[str]) -> tuple[Review, Path]:
 
 
 def _read_corpora(given: dict[str, Any], folder: Path) -> None:
-    """Put the numbers of every ``corpus:FILE`` in its place, so that the review says its priors wherever it is read."""
+    """Replace every ``corpus:FILE`` by the prior in the file, so that the review states its priors wherever it is read."""
     priors, alternatives = given.get("priors"), given.get("alternative")
     tables = list(priors.items()) if isinstance(priors, dict) else []
     if isinstance(alternatives, list):
@@ -237,12 +237,33 @@ def _read_corpora(given: dict[str, Any], folder: Path) -> None:
     for measure, table in tables:
         for key in ("tau", "tau2"):
             text = table.get(key) if isinstance(table, dict) and measure in MEASURES else None
-            if isinstance(text, str) and text.strip().lower().startswith(CORPUS):
-                table[key] = corpus_text(text.strip()[len(CORPUS) :].strip(), measure, folder)
+            if isinstance(text, str):
+                table[key] = read_corpus_prior(text, measure, folder)
+
+
+def read_corpus_prior(text: str, measure: str, folder: Path) -> str:
+    """Return the text of a prior; that of ``corpus:FILE`` with the numbers in the file.
+
+    Parameters
+    ----------
+    text : str
+        Text of a prior.
+    measure : str
+        Effect measure that the prior is for.
+    folder : pathlib.Path
+        Folder to which the name of the file is relative.
+
+    Raises
+    ------
+    SpecError
+        If the file cannot be read, or contains no prior for the measure.
+    """
+    name = text.strip()
+    return corpus_text(name[len(CORPUS) :].strip(), measure, folder) if name.lower().startswith(CORPUS) else text
 
 
 def _explain(item: Any, given: dict[str, Any]) -> str:
-    """Turn one of pydantic's complaints into a sentence with place, value and mend."""
+    """Turn one of pydantic's errors into a sentence with place, value and remedy."""
     place = _place(item["loc"], given)
     if item["type"] == "extra_forbidden":
         key = str(item["loc"][-1])
@@ -266,7 +287,7 @@ def _place(location: tuple[Any, ...], given: dict[str, Any]) -> str:
 
 
 def _known_keys(location: tuple[Any, ...]) -> list[str]:
-    """Return the keys a table may have."""
+    """Return the known keys of a table."""
     tables: dict[str, type[BaseModel]] = {
         "settings": Settings, "options": Options, "priors": PriorTexts, "alternative": AlternativePriors, "analysis": Analysis,
     }  # fmt: skip

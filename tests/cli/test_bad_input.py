@@ -122,6 +122,6 @@ def test_missing_files(refused, tmp_path, death):
     assert "no such file" in refused("run", tmp_path / "nowhere")
     for name in ("tables", "figures", "report"):
         (tmp_path / "empty").mkdir(exist_ok=True)
-        assert "no run stands in this folder" in refused(name, tmp_path / "empty")
-        assert "no run stands in this folder" in refused(name, tmp_path / "nowhere")
-        assert "no run stands in this folder" in refused(name, death)
+        assert "this folder contains no run" in refused(name, tmp_path / "empty")
+        assert "this folder contains no run" in refused(name, tmp_path / "nowhere")
+        assert "this folder contains no run" in refused(name, death)

@@ -47,7 +47,7 @@ def test_dry_run_writes_nothing_and_gives_reasons(run, small_review, tmp_path):
     assert "1.1 Death: up to date, would be drawn: new" in out
     assert "2 of 3 analyses would be run, 1 more drawn again" in out
     _, out, _ = run(*options, "--dry-run", "--fresh")
-    assert "1.1 Death: would run: asked for afresh" in out
+    assert "1.1 Death: would run: a fresh run was requested" in out
 
 
 def test_what_is_up_to_date_is_counted(run, small_review, tmp_path):

@@ -1,4 +1,4 @@
-"""The folder of a run: written, read again, and its tables and figures made anew from it."""
+"""Folder of a run: written, read again, and its tables and figures made again from it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from bayesmeta.errors import DataError
-from bayesmeta.reviews.analysis import AnalysisResult
-from bayesmeta.reviews.folder import load_run, result_file, save_result
+from bayesmeta.reviews.folder import load_run
 from bayesmeta.reviews.report.write import draw_analysis, write_figures, write_run_tables, write_tables
+from bayesmeta.reviews.result import AnalysisResult, read_result, result_text
 from bayesmeta.reviews.run import run_review
 
 
@@ -33,23 +33,20 @@ def copied(finished, tmp_path):
     return tmp_path / "out"
 
 
-def test_a_result_saved_and_read_is_the_same(tmp_path):
+def test_a_result_written_and_read_is_the_same():
     result = AnalysisResult(
         "1.1",
         rows=[{"method": "DL", "estimate": np.float64(0.5), "pi_low": float("nan"), "k": np.int64(3), "ok": np.True_}],
         tau={"grid": np.array([0.0, 0.5]), "prior": np.array([np.inf, 1.0])},
     )
-    path = save_result(tmp_path, result)
-    assert path == result_file(tmp_path, "1.1")
-    loaded = AnalysisResult(**json.loads(path.read_text()))
+    loaded = read_result(result_text(result))
     assert loaded.rows == [{"method": "DL", "estimate": 0.5, "pi_low": None, "k": 3, "ok": True}]
     assert loaded.tau == {"grid": [0.0, 0.5], "prior": [None, 1.0]}
 
 
-def test_numbers_keep_all_their_digits(tmp_path):
+def test_numbers_keep_all_their_digits():
     values = [1 / 3, 1e-300, 123456789.123456789]
-    loaded = json.loads(save_result(tmp_path, AnalysisResult("a", tau={"grid": np.array(values)})).read_text())
-    assert loaded["tau"]["grid"] == values
+    assert read_result(result_text(AnalysisResult("a", tau={"grid": np.array(values)}))).tau["grid"] == values
 
 
 def test_everything_can_be_made_again_from_the_folder(finished, copied):
@@ -70,7 +67,7 @@ def test_everything_can_be_made_again_from_the_folder(finished, copied):
     }
 
 
-def test_only_the_formats_asked_for(copied):
+def test_only_the_formats_of_the_settings(copied):
     review, results = load_run(copied)
     settings = review.settings.model_copy(update={"tables": ("md",), "figures": ("pdf",)})
     fewer = review.model_copy(update={"settings": settings})
@@ -137,7 +134,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("harm", BROKEN, ids=[harm.__name__.strip("_") for harm in BROKEN])
-def test_folders_that_hold_no_whole_run(copied, harm):
+def test_folders_without_an_intact_run(copied, harm):
     harm(copied)
     with pytest.raises(DataError) as caught:
         load_run(copied)

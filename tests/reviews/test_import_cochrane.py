@@ -1,4 +1,4 @@
-"""A Cochrane review as review.toml and study tables."""
+"""Import of a Cochrane review as review.toml and study tables."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_what_is_written(imported):
     assert review.analysis[3].outcome == "Well-being & hope: Self-report"
 
 
-def test_published_results_come_along(imported):
+def test_published_results_are_imported(imported):
     _, review, _ = imported
     by_id = {one.id: one for one in review.analysis}
     source = {one.id: one for one in read_cochrane(FIXTURES / "small.rm5").analyses}
@@ -81,7 +81,7 @@ def test_published_results_come_along(imported):
     assert [by_id[key].level for key in ("1.1", "1.2", "2.3")] == [None, 0.99, 0.9]
 
 
-def test_tables_read_back_to_the_same_effects(imported):
+def test_the_tables_give_the_same_effects(imported):
     folder, review, _ = imported
     for entry, analysis in zip(entries(read_cochrane(FIXTURES / "small.rm5")), review.analysis, strict=True):
         table = read_studies(folder / analysis.data, where=analysis.where)
@@ -93,7 +93,7 @@ def test_tables_read_back_to_the_same_effects(imported):
         assert found.reasons == expected.reasons
 
 
-def test_repeated_studies_are_told_apart_and_keep_their_name(imported):
+def test_repeated_studies_get_unique_labels_and_keep_their_name(imported):
     folder, _, _ = imported
     rows = [row for row in rows_of(folder / "dichotomous.csv") if row["analysis"] == "1.1"]
     assert [row["study"] for row in rows][:3] == [
@@ -102,7 +102,7 @@ def test_repeated_studies_are_told_apart_and_keep_their_name(imported):
     assert [row["study_label"] for row in rows][:3] == ["Müller 2001", "Ng 2004", "O'Brien-Lee 2010"]
 
 
-def test_rows_that_cannot_be_pooled_stay_with_their_reason(imported):
+def test_rows_that_cannot_be_pooled_are_kept_with_their_reason(imported):
     folder, _, _ = imported
     row = next(row for row in rows_of(folder / "continuous.csv") if row["study"] == "Quist 2015")
     assert (row["sd_e"], row["n_e"], row["exclude"]) == (
@@ -140,7 +140,7 @@ def test_the_three_formats_import_alike(imported, tmp_path):
 
 def test_an_edited_review_is_not_overwritten_unasked(tmp_path):
     (tmp_path / "review.toml").write_text("mine")
-    with pytest.raises(DataError, match="a review stands here already"):
+    with pytest.raises(DataError, match="already contains a review"):
         import_review(FIXTURES / "small.rm5", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["review.toml"]
     import_review(FIXTURES / "small.rm5", tmp_path, overwrite=True)
@@ -164,8 +164,10 @@ def row(**numbers):
     return StudyRow("A", events_e=1.0, n_e=10.0, events_c=2.0, n_c=10.0, **numbers)
 
 
-def test_awkward_texts_survive_the_toml(tmp_path):
-    name = "Quote \" and \\ and ' and # and ]]"
+@pytest.mark.parametrize(
+    "name", ["Quote \" and \\ and ' and # and ]]", "''' and {{ and }}", "a\nline\ttab\x7f\x1b\u2028", "= [x] 😀 \u0301"]
+)
+def test_awkward_texts_are_unchanged_in_the_toml(tmp_path, name):
     analysis = CochraneAnalysis(1, 1, name, "dichotomous", "RR", log=True, group_e=name, rows=(row(),))
     review, _ = read_review(write_review(review_of(analysis), tmp_path))
     assert review.analysis[0].outcome == name
@@ -173,7 +175,7 @@ def test_awkward_texts_survive_the_toml(tmp_path):
     assert review.analysis[0].comparison == "Comparison 1"
 
 
-def test_what_cannot_be_imported_is_told(tmp_path):
+def test_analyses_that_cannot_be_imported_are_listed_with_their_reason(tmp_path):
     good = CochraneAnalysis(1, 1, "Death", "dichotomous", "RR", log=True, rows=(row(),))
     text = CochraneAnalysis(1, 2, "Costs", "other", "", rows=(StudyRow("A"),))
     empty = CochraneAnalysis(1, 3, "Pain", "continuous", "MD", rows=(StudyRow("A"),))
@@ -192,7 +194,7 @@ def test_what_cannot_be_imported_is_told(tmp_path):
     assert not (tmp_path / "none").exists()
 
 
-def test_published_results_of_log_effects_without_a_measure_of_ours():
+def test_published_results_of_log_effects_of_an_unknown_measure():
     rows = (StudyRow("A", given=0.1, given_se=0.2),)
     ratio = CochraneAnalysis(
         1, 1, "Rate", "estimate", "GEN", "Odd ratio", log=True, rows=rows, totals="yes", result=Pooled(2.0, 1.0, 4.0)

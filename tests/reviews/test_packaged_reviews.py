@@ -1,4 +1,4 @@
-"""The reviews that come along: they read, and their data are those of the references."""
+"""The packaged reviews: they can be read, and their data are those of the references."""
 
 import json
 
@@ -23,14 +23,14 @@ NAMES = {
 
 
 @pytest.mark.parametrize("name", sorted(path.parent.name for path in REVIEWS.glob("*/review.toml")))
-def test_every_review_reads_and_says_where_its_data_come_from(name):
+def test_every_review_can_be_read_and_has_a_readme(name):
     review, folder = read_review(REVIEWS / name)
     assert review.id == name
     assert (folder / "README.md").is_file()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_study_tables_are_the_references_own(name):
+def test_the_study_tables_are_those_of_the_references(name):
     frame = pd.read_csv(REVIEWS / name / "studies.csv")
     for ours, theirs in NAMES[name].items():
         assert frame[ours].tolist() == DATA[name]["raw"][theirs]
@@ -56,7 +56,7 @@ def test_the_numbers_their_readmes_give(name, measure, method, printed):
     assert [round(float(value), places) for value, places in zip(found, digits, strict=True)] == list(printed)
 
 
-def test_the_notice_of_the_worked_review_says_what_its_data_are():
+def test_the_notice_of_the_worked_review_names_its_data():
     review, _ = read_review(REVIEWS / "pip")
     assert review.notice.startswith(
         "Study data reconstructed to agree with the published pooled results; not for inference"

@@ -108,7 +108,7 @@ def test_studies_keep_those_left_out_with_their_reason(run):
     assert studies.iloc[0]["estimate"] == pytest.approx(5 / 9)
 
 
-def test_the_manifest_tells_what_made_the_outputs(run, small_source):
+def test_the_manifest_records_what_made_the_outputs(run, small_source):
     manifest = json.loads((run.out / "manifest.json").read_text())
     assert (manifest["review"], manifest["title"], manifest["notice"], manifest["seed"]) == (
         "small",
@@ -135,7 +135,7 @@ def test_the_manifest_tells_what_made_the_outputs(run, small_source):
     assert str(folder.parent) not in text.replace(json.dumps(manifest["failed"])[1:-1], "")
 
 
-def test_the_notice_stands_in_every_table_and_figure(run):
+def test_the_notice_is_in_every_table_and_figure(run):
     for path in (run.out / "tables").iterdir():
         text = path.read_text()
         assert NOTICE in text, path.name
@@ -155,22 +155,22 @@ def test_running_again_gives_the_same_bytes(run, small_source, tmp_path):
     assert differing == []
 
 
-def test_running_into_the_same_folder_changes_nothing_and_leaves_no_scraps(small_review, tmp_path):
+def test_running_into_the_same_folder_changes_nothing_and_leaves_no_temporary_files(small_review, tmp_path):
     out = tmp_path / "out"
     run_review(small_review, out, figures=False)
     first = tree(out)
-    told = json.loads(first.pop("manifest.json"))
-    assert (told["run_now"], told["kept"]) == (["1.1", "1.2", "1.3"], [])
+    manifest = json.loads(first.pop("manifest.json"))
+    assert (manifest["run_now"], manifest["kept"]) == (["1.1", "1.2", "1.3"], [])
     run_review(small_review, out, figures=False)
     again = tree(out)
-    told_again = json.loads(again.pop("manifest.json"))
+    second_manifest = json.loads(again.pop("manifest.json"))
     assert again == first
     # the one that failed is tried again
-    assert (told_again.pop("run_now"), told_again.pop("kept")) == (["1.3"], ["1.1", "1.2"])
-    assert told_again.items() <= told.items()
+    assert (second_manifest.pop("run_now"), second_manifest.pop("kept")) == (["1.3"], ["1.1", "1.2"])
+    assert second_manifest.items() <= manifest.items()
 
 
-def test_a_table_that_has_become_bad_takes_its_old_result_away(small_review, tmp_path):
+def test_the_old_result_of_a_table_that_has_become_bad_is_removed(small_review, tmp_path):
     out = tmp_path / "out"
     run_review(small_review, out, figures=False)
     (small_review.parent / "pain.csv").write_text("study,mean_e\nA,1\n")
@@ -180,7 +180,7 @@ def test_a_table_that_has_become_bad_takes_its_old_result_away(small_review, tmp
     assert set(pd.read_csv(out / "results.csv", dtype={"analysis": str})["analysis"]) == {"1.1"}
 
 
-def test_the_last_result_to_become_bad_leaves_no_table_of_it(small_review, tmp_path):
+def test_no_table_is_left_when_the_last_result_has_become_bad(small_review, tmp_path):
     out = tmp_path / "out"
     run_review(small_review, out, figures=False, only=("1.2",))
     (small_review.parent / "pain.csv").write_text("study,mean_e\nA,1\n")
@@ -189,7 +189,7 @@ def test_the_last_result_to_become_bad_leaves_no_table_of_it(small_review, tmp_p
     assert kept == []
 
 
-def test_the_figures_of_an_analysis_that_has_become_bad_do_not_stay(small_review, tmp_path):
+def test_the_figures_of_an_analysis_that_has_become_bad_are_removed(small_review, tmp_path):
     out = tmp_path / "out"
     run_review(small_review, out, only=("1.2",))
     assert (out / "figures" / "forest_1.2.svg").exists()
@@ -213,7 +213,7 @@ def test_a_review_where_everything_fails(small_review, tmp_path):
     assert not (tmp_path / "out" / "results.csv").exists()
 
 
-def test_a_figure_that_fails_leaves_the_numbers(small_review, tmp_path, monkeypatch):
+def test_a_figure_that_fails_does_not_affect_the_numbers(small_review, tmp_path, monkeypatch):
     def broken(*_):
         raise ValueError("no glyph")
 
@@ -225,7 +225,7 @@ def test_a_figure_that_fails_leaves_the_numbers(small_review, tmp_path, monkeypa
     assert "1.1" in set(pd.read_csv(tmp_path / "out" / "results.csv", dtype={"analysis": str})["analysis"])
 
 
-def test_a_surprise_in_one_analysis_does_not_stop_the_others(small_review, tmp_path, monkeypatch):
+def test_an_unexpected_error_in_one_analysis_does_not_stop_the_others(small_review, tmp_path, monkeypatch):
     from bayesmeta.reviews.running import tasks
 
     real = tasks.run_analysis
@@ -241,7 +241,7 @@ def test_a_surprise_in_one_analysis_does_not_stop_the_others(small_review, tmp_p
     assert "1.2" in [result.id for result in done.results]
 
 
-def test_the_level_stands_in_every_caption(small_review, tmp_path):
+def test_the_level_is_in_every_caption(small_review, tmp_path):
     text = small_review.read_text(encoding="utf-8")
     assert "[settings]" in text
     small_review.write_text(text.replace("[settings]", "[settings]\nlevel = 0.9", 1), encoding="utf-8")
@@ -252,7 +252,7 @@ def test_the_level_stands_in_every_caption(small_review, tmp_path):
     assert "90% credible interval" in (done.out / "tables" / "main.md").read_text(encoding="utf-8")
 
 
-def test_requests_that_cannot_be_met_write_nothing(small_review, tmp_path):
+def test_nothing_is_written_for_unknown_analyses_and_engines(small_review, tmp_path):
     with pytest.raises(SpecError, match=r"no analysis '9\.9'; it has 1\.1, 1\.2, 1\.3"):
         run_review(small_review, tmp_path / "out", only=("9.9",))
     with pytest.raises(SpecError, match="did you mean 'quadrature'"):
@@ -260,7 +260,7 @@ def test_requests_that_cannot_be_met_write_nothing(small_review, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_place_that_cannot_be_written(small_review, tmp_path):
+def test_a_folder_that_cannot_be_written(small_review, tmp_path):
     (tmp_path / "taken").write_text("a file")
     for out in (tmp_path / "taken", tmp_path / "taken" / "deeper"):
         with pytest.raises(BayesmetaError) as caught:
@@ -276,33 +276,33 @@ def test_figures_can_be_left_out(small_review, tmp_path):
     assert not (run.out / "fits").exists()
 
 
-class Heard:
-    """Progress that remembers what it was told."""
+class Recorded:
+    """Progress that records its calls."""
 
     def __init__(self):
-        self.said = []
+        self.calls = []
 
     def over(self, total, title):
         from contextlib import nullcontext
 
-        self.said.append(("over", total, title))
+        self.calls.append(("over", total, title))
         return nullcontext()
 
     def kept(self, count):
-        self.said.append(("kept", count))
+        self.calls.append(("kept", count))
 
     def started(self, name, description):
-        self.said.append(("started", name, description))
+        self.calls.append(("started", name, description))
 
     def finished(self, name, problem, seconds):
         assert seconds >= 0
-        self.said.append(("finished", name, bool(problem)))
+        self.calls.append(("finished", name, bool(problem)))
 
 
-def test_progress_is_told(small_review, tmp_path):
-    heard = Heard()
-    run_review(small_review, tmp_path / "out", figures=False, progress=heard)
-    assert heard.said == [
+def test_progress_is_reported(small_review, tmp_path):
+    recorded = Recorded()
+    run_review(small_review, tmp_path / "out", figures=False, progress=recorded)
+    assert recorded.calls == [
         ("over", 3, "A small review"),
         ("started", "1.1", "Death"), ("finished", "1.1", False),
         ("started", "1.2", "Pain"), ("finished", "1.2", False),

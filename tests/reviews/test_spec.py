@@ -1,4 +1,4 @@
-"""What a review.toml may say, and every way it can be wrong that we thought of."""
+"""Reading of review.toml: valid ones, and many kinds of invalid ones."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ outcome = "Pain"
 measure = "SMD"
 data = "pain.csv"
 """
-#: two files that are there, so that nothing else is wrong
+#: the data files of the review, so that nothing else is wrong
 DATA = {
     "death.csv": "study,events_e,n_e,events_c,n_c\nA,1,9,2,9\n",
     "pain.csv": "study,mean_e,sd_e,n_e,mean_c,sd_c,n_c\nA,1,1,9,2,1,9\n",
@@ -168,7 +168,7 @@ def test_a_bad_review_is_refused_with_its_place_and_nothing_is_written(folder, c
     assert not (folder / "out").exists()
 
 
-def test_the_bad_reviews_are_many_and_distinct():
+def test_the_bad_reviews_are_distinct():
     assert len(BAD_REVIEWS) >= 60
     assert len({case[0] for case in BAD_REVIEWS}) == len({case[1] for case in BAD_REVIEWS}) == len(BAD_REVIEWS)
 
@@ -183,7 +183,7 @@ def test_the_review_the_bad_ones_start_from_is_good(folder):
     assert review.analysis[0].published.estimate == 0.7
 
 
-def test_a_review_is_found_by_file_or_folder_and_a_mark_at_its_start_is_no_matter(folder):
+def test_a_review_is_found_by_file_or_folder_and_may_start_with_a_byte_order_mark(folder):
     (folder / "review.toml").write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
     assert read_review(folder)[0] == read_review(str(folder / "review.toml"))[0]
     (folder / "other.toml").write_text(GOOD.replace("A small review", "Another"))
@@ -195,9 +195,9 @@ def test_windows_line_ends(folder):
     assert read_review(folder)[0].title == "A small review"
 
 
-def test_paths_that_hold_no_review(folder):
+def test_paths_without_a_review(folder):
     with pytest.raises(
-        SpecError, match=r"review\.toml: no such file; give a review\.toml or the folder that holds one"
+        SpecError, match=r"review\.toml: no such file; give a review\.toml or the folder that contains one"
     ):
         read_review(folder)
     with pytest.raises(SpecError, match="no such file"):
@@ -207,7 +207,7 @@ def test_paths_that_hold_no_review(folder):
         read_review(folder)
 
 
-def test_every_complaint_is_listed_at_once(folder):
+def test_all_errors_are_listed_at_once(folder):
     (folder / "review.toml").write_bytes(
         changed('measure = "SMD"', 'measure = "SDM"\nbeter = 1').replace(b"seed", b"sead")
     )

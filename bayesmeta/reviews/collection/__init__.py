@@ -1,1 +1,1 @@
-"""Many reviews at once: finding them, running them, and what they say together."""
+"""Many reviews at once: finding them, running them, and their heterogeneity and agreement of methods."""

@@ -1,4 +1,4 @@
-"""Heterogeneity and agreement of methods over the analyses of a collection, counted."""
+"""Summary of a collection of reviews: quantiles of heterogeneity, and agreement of methods, over its analyses."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayesmeta.effects.measures import MEASURES
+from bayesmeta.engines.choose import ENGINES
+from bayesmeta.posterior.method import parse_method
+from bayesmeta.results.methods import PUBLISHED
 from bayesmeta.reviews.collection.read_corpus import read_corpus
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: the methods that are compared, and what they are called
+#: methods that are compared, with their labels
 METHODS: Mapping[str, str] = {
     "dl": "DerSimonian-Laird",
     "reml": "REML",
@@ -24,25 +27,25 @@ METHODS: Mapping[str, str] = {
     "normal": "Bayesian, normal likelihood",
     "arm": "Bayesian, arm-level likelihood",
 }
-#: those whose tau is shown, and those whose intervals are compared
-OF_TAU, OF_EFFECT = ("dl", "reml", "normal", "arm"), ("dl", "hk", "normal", "arm")
+#: methods whose tau is summarized, and methods whose intervals are compared
+TAU_METHODS, EFFECT_METHODS = ("dl", "reml", "normal", "arm"), ("dl", "hk", "normal", "arm")
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 COLUMNS = tuple(f"q{100 * level:g}" for level in QUANTILES)
-#: analyses that must share an outcome's name to be shown by themselves
+#: number of analyses of the same outcome from which it is summarized by itself
 SHARED = 5
 ALL = "all"
 
 
 @dataclass(frozen=True, eq=False)
 class CorpusSummary:
-    """What the analyses of a collection say together, from ``corpus_summary``.
+    """Summary of the analyses of a collection, from ``corpus_summary``.
 
     Parameters
     ----------
     analyses : pandas.DataFrame
-        One row for each analysis of two studies or more: review, analysis, measure, outcome, k; and for each method of ``METHODS``
-        ``tau_<method>`` (MODEL scale), ``excludes_<method>`` (1 where the interval excludes no effect, 0 where not) and
-        ``width_<method>`` (of the interval, MODEL scale); NaN where the method has none.
+        One row per analysis of two studies or more: review, analysis, measure, outcome, k; and for each method of ``METHODS``
+        ``tau_<method>`` (MODEL scale), ``excludes_<method>`` (1 if the interval excludes no effect, else 0) and
+        ``width_<method>`` (of the interval, MODEL scale); NaN if the method has none.
     sizes : pandas.DataFrame
         By measure: analyses, those of one study, and quantiles of k over the others.
     tau : pandas.DataFrame
@@ -67,46 +70,46 @@ def corpus_summary(path: str | os.PathLike[str]) -> CorpusSummary:
     Parameters
     ----------
     path : str or path
-        results.parquet (or results.csv) of a run, or the folder that holds it.
+        results.parquet (or results.csv) of a run, or the folder that contains it.
 
     Returns
     -------
     CorpusSummary
         Analyses of one study have no heterogeneity and are only counted. The Bayesian rows are those under the main priors, by
-        quadrature where there is one; no effect is 1 for ratios, 0 for differences.
+        quadrature if there is one; no effect is 1 for ratios, 0 for differences.
 
     Raises
     ------
     DataError
         If the results cannot be read.
     """
-    every = _wide(read_corpus(path))
-    several = every[every["k"] >= 2].reset_index(drop=True)
-    return CorpusSummary(several, _sizes(every), _tau(several), _agreement(several), _concordance(several))
+    analyses = _one_row_per_analysis(read_corpus(path))
+    several = analyses[analyses["k"] >= 2].reset_index(drop=True)
+    return CorpusSummary(several, _sizes(analyses), _tau(several), _agreement(several), _concordance(several))
 
 
 def _method(name: str) -> str:
-    """Return the key of ``METHODS`` for a row's method, or ""."""
-    parts = name.split(":")
-    if parts[0] == "bayes":
-        engines = ("quadrature", "nuts")
-        return ("normal" if parts[1] == "normal" else "arm") if len(parts) == 3 and parts[2] in engines else ""
+    """Return the key of ``METHODS`` for a row's method; "" if it is not compared."""
+    bayesian = parse_method(name)
+    if bayesian is not None:
+        main = not bayesian.priors and bayesian.engine in ENGINES
+        return ("normal" if bayesian.likelihood == "normal" else "arm") if main else ""
     return {"DL": "dl", "REML": "reml", "REML-HKSJ": "hk"}.get(name, "")
 
 
-def _wide(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row for each analysis."""
+def _one_row_per_analysis(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns ``analyses`` of a summary, analyses of one study included."""
     import pandas as pd
 
     key = ["review", "analysis"]
-    every = rows.drop_duplicates(key).set_index(key)[["measure", "outcome"]]
-    # counts of the published row and of methods that leave studies out may be other ones
-    every["k"] = rows[rows["method"] != "published"].groupby(key)["k"].max()
-    every["outcome"] = every["outcome"].str.split().str.join(" ")
+    analyses = rows.drop_duplicates(key).set_index(key)[["measure", "outcome"]]
+    # the published row and methods that exclude studies may have other counts
+    analyses["k"] = rows[rows["method"] != PUBLISHED].groupby(key)["k"].max()
+    analyses["outcome"] = analyses["outcome"].str.split().str.join(" ")
     found = rows.assign(short=[_method(name) for name in rows["method"]])
-    # a method that could use one study only says nothing of heterogeneity
+    # from one study a method estimates no heterogeneity
     found = found[(found["short"] != "") & (found["k"] >= 2)]
-    # "quadrature" comes after "nuts", so it is the one that is kept
+    # "quadrature" sorts after "nuts", so it is kept
     found = found.sort_values("method").drop_duplicates([*key, "short"], keep="last")
     log = found["measure"].map({name: measure.log for name, measure in MEASURES.items()}).to_numpy(bool)
     low, high = found["ci_low"].to_numpy(float), found["ci_high"].to_numpy(float)
@@ -119,12 +122,12 @@ def _wide(rows: pd.DataFrame) -> pd.DataFrame:
     )
     for name in METHODS:
         own = found[found["short"] == name].set_index(key)[["tau", "excludes", "width"]]
-        every = every.join(own.add_suffix(f"_{name}"))
-    return pd.DataFrame(every.sort_index().reset_index())
+        analyses = analyses.join(own.add_suffix(f"_{name}"))
+    return pd.DataFrame(analyses.sort_index().reset_index())
 
 
 def _groups(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Return the analyses by measure, and all of them where there are several."""
+    """Return the analyses by measure and, if there are several measures, all of them."""
     found = [(str(name), part) for name, part in frame.groupby("measure", sort=True)]
     return found if len(found) == 1 else [*found, (ALL, frame)]
 
@@ -139,9 +142,9 @@ def _frame(rows: list[dict[str, object]], columns: tuple[str, ...]) -> pd.DataFr
     return pd.DataFrame(rows, columns=list(columns))
 
 
-def _sizes(every: pd.DataFrame) -> pd.DataFrame:
+def _sizes(analyses: pd.DataFrame) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
-    for measure, part in _groups(every):
+    for measure, part in _groups(analyses):
         several = part.loc[part["k"] >= 2, "k"]
         single = int((part["k"] == 1).sum())
         row = {"measure": measure, "analyses": len(part), "one_study": single, "several": len(several)}
@@ -158,7 +161,7 @@ def _tau(several: pd.DataFrame) -> pd.DataFrame:
             if len(shared) >= SHARED:
                 parts.append((shared["outcome"].iloc[0], shared))
         for outcome, chosen in parts:
-            for method in OF_TAU:
+            for method in TAU_METHODS:
                 tau = chosen[f"tau_{method}"].dropna()
                 if tau.empty:
                     continue
@@ -170,7 +173,7 @@ def _tau(several: pd.DataFrame) -> pd.DataFrame:
 def _agreement(several: pd.DataFrame) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     for measure, part in _groups(several):
-        for method in OF_EFFECT:
+        for method in EFFECT_METHODS:
             excludes = part[f"excludes_{method}"].dropna()
             if len(excludes):
                 row = {"measure": measure, "method": method, "analyses": len(excludes)}
@@ -181,7 +184,7 @@ def _agreement(several: pd.DataFrame) -> pd.DataFrame:
 def _concordance(several: pd.DataFrame) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     for measure, part in _groups(several):
-        for first, second in combinations(OF_EFFECT, 2):
+        for first, second in combinations(EFFECT_METHODS, 2):
             pair = part.dropna(subset=[f"excludes_{first}", f"excludes_{second}"])
             if pair.empty:
                 continue

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from bayesmeta.reviews.collection.counts import CorpusSummary
-    from bayesmeta.reviews.collection.read_corpus import CorpusPrior
+    from bayesmeta.reviews.collection.prior import CorpusPrior
 
 #: name, colour, line and marker of each method; colours that the colour-blind can distinguish (Okabe and Ito 2008)
 STYLES: dict[str, tuple[str, str, str, str]] = {

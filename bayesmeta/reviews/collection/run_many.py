@@ -1,4 +1,4 @@
-"""Many reviews into one folder: each as a run of its own in a folder of its name, their rows poured into one Parquet file."""
+"""Run of many reviews into one folder: each in a folder of its name, and the rows of all in one Parquet file."""
 
 from __future__ import annotations
 
@@ -7,41 +7,46 @@ import io
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from bayesmeta.errors import SpecError
-from bayesmeta.reviews.collection.sources import IMPORTED, Failure, Found, find_sources, survey
-from bayesmeta.reviews.parquet import ROWS_FILE, pour
-from bayesmeta.reviews.run import chosen_workers
+from bayesmeta.reviews.collection.sources import IMPORTED, Failure, Found, find_sources, read_sources
+from bayesmeta.reviews.file_names import ROWS_FILE, result_file
+from bayesmeta.reviews.parquet import concatenate_parquet
+from bayesmeta.reviews.run import choose_workers
 from bayesmeta.reviews.running.lock import BusyError, locked
-from bayesmeta.reviews.running.plan import Choice, Step, as_chosen, plan
+from bayesmeta.reviews.running.plan import Choice, Step, apply_choice, plan
 from bayesmeta.reviews.running.progress import Progress, Silent
 from bayesmeta.reviews.running.review_run import ReviewRun
 from bayesmeta.reviews.running.tasks import Outcome, Task
-from bayesmeta.reviews.running.workers import FEW, do_all, good_jobs
+from bayesmeta.reviews.running.workers import FEW_ANALYSES, default_jobs, run_tasks
 from bayesmeta.reviews.spec import Review, read_review
 from bayesmeta.support.files import remove_scraps, write_text
+from bayesmeta.support.words import plural
 
 REVIEWS_FILE, FAILURES_FILE = "summary/reviews.csv", "summary/failures.csv"
 
 
 @dataclass(frozen=True)
 class CollectionRun:
-    """What a run over many reviews did.
+    """Outcome of a run of many reviews.
 
     Parameters
     ----------
     out : pathlib.Path
+        Folder of the run.
     reviews : int
-        That have results.
+        Number of reviews with results.
     finished : int
-        Analyses with results, those kept from earlier runs too.
+        Number of analyses with results, including those of earlier runs.
     run_now, kept : int
-        Analyses run now, and those that were up to date.
+        Numbers of analyses run now, and of those that were up to date.
     failures : tuple of Failure
+        Reviews and analyses that failed.
     rows : int
-        Of results.parquet.
+        Number of rows of results.parquet.
     seconds : float
         Wall time.
     """
@@ -72,21 +77,19 @@ def run_collection(
     """Run many reviews: review.toml files, Cochrane files, folders of them.
 
     Writes ``OUT/<review id>/`` as ``run_review`` does, ``OUT/results.parquet`` with all tidy rows (natural scale, the review's id
-    first), ``OUT/summary/reviews.csv`` and ``OUT/summary/failures.csv``. What is up to date is kept; memory does not grow with the
-    number of reviews.
+    first), ``OUT/summary/reviews.csv`` and ``OUT/summary/failures.csv``. Results that are up to date are kept; memory does not grow
+    with the number of reviews.
 
     Parameters
     ----------
     paths : iterable of path
         As for ``find_sources``.
     out : str or path
-        Where to write.
-    engine, only, figures, progress
+        Folder to write into.
+    engine, only, figures, progress, scheduler, fresh, priors
         As for ``run_review``; ``only`` names analyses of any of the reviews.
     jobs : int, optional
-        Processes to spread the analyses over; None: one a core, or 1 where a review is sampled with NUTS, which uses the cores itself.
-    scheduler, fresh, priors
-        As for ``run_review``.
+        Number of processes; None: one per core, or 1 if any review is sampled with NUTS, which uses the cores itself.
 
     Returns
     -------
@@ -96,7 +99,7 @@ def run_collection(
     Raises
     ------
     SpecError
-        If nothing is found, or no review has an analysis that is asked for.
+        If no review is found, or none has a selected analysis.
     BusyError
         If another run is writing into the folder.
     DataError
@@ -109,23 +112,22 @@ def run_collection(
     progress = progress or Silent()
     with locked(target):
         remove_scraps(target)
-        found, failures = survey(sources, target / IMPORTED, choice)
-        count = sum(_asked(known, only) for known in found)
+        found, failures = read_sources(sources, target / IMPORTED, choice)
+        count = sum(_count_selected(review, only) for review in found)
         if jobs is None:
-            jobs = good_jobs([known.engine for known in found]) if count >= FEW else 1
-        workers = chosen_workers(jobs, scheduler)
+            jobs = default_jobs([review.engine for review in found]) if count >= FEW_ANALYSES else 1
+        workers = choose_workers(jobs, scheduler)
         runs = _Runs(found, target, choice, progress, workers.shares_disk, failures)
-        with workers, progress.over(count, _title(found)):
+        with workers, progress.over(count, plural(len(found), "review", "reviews")):
             try:
-                do_all(workers, runs.tasks(), runs.started, runs.settle)
+                run_tasks(workers, runs.tasks(), runs.report_start, runs.record)
             finally:
                 runs.close()
         rows = _write_summary(target, runs)
-    finished = sum(row[3] for row in runs.summary.values())
     return CollectionRun(
         target,
         len(runs.summary),
-        finished,
+        sum(row.finished for row in runs.summary.values()),
         runs.run_now,
         runs.kept,
         tuple(failures),
@@ -135,48 +137,56 @@ def run_collection(
 
 
 def plan_collection(
-    paths: Iterable[str | os.PathLike[str]], out: str | os.PathLike[str], room: Path, choice: Choice
+    paths: Iterable[str | os.PathLike[str]], out: str | os.PathLike[str], imported: Path, choice: Choice
 ) -> Iterator[tuple[Review, list[Step]] | Failure]:
-    """Say what ``run_collection`` would do and why, review by review; nothing is written into its folder.
+    """Yield what ``run_collection`` would do and why, review by review; nothing is written into its folder.
 
     Parameters
     ----------
     paths, out
         As for ``run_collection``.
-    room : pathlib.Path
-        A folder to import Cochrane files into.
+    imported : pathlib.Path
+        Folder into which Cochrane files are imported.
     choice : Choice
+        Options of the run.
+
+    Yields
+    ------
+    (Review, list of Step) or Failure
     """
-    found, failures = survey(find_sources(paths, Path(out)), room, choice)
-    for known in found:
-        review, folder = _read(known, choice)
-        yield review, plan(review, folder, Path(out) / review.id, _narrowed(choice, known))
+    found, failures = read_sources(find_sources(paths, Path(out)), imported, choice)
+    for source in found:
+        review, folder = _read(source, choice)
+        yield review, plan(review, folder, Path(out) / review.id, _choice_for(source, choice))
     yield from failures
 
 
-def _asked(found: Found, only: tuple[str, ...]) -> int:
+def _count_selected(found: Found, only: tuple[str, ...]) -> int:
     return sum(not only or name in only for name in found.analyses)
 
 
-def _narrowed(choice: Choice, found: Found) -> Choice:
-    """Leave out the names of analyses that other reviews have."""
-    only = tuple(name for name in choice.only if name in found.analyses)
-    return Choice(choice.engine, only, choice.figures, choice.fresh, choice.priors)
+def _choice_for(found: Found, choice: Choice) -> Choice:
+    """Return the choice without the analyses of other reviews."""
+    return replace(choice, only=tuple(name for name in choice.only if name in found.analyses))
 
 
 def _read(found: Found, choice: Choice) -> tuple[Review, Path]:
     review, folder = read_review(found.file)
-    return as_chosen(review, choice), folder
+    return apply_choice(review, choice), folder
 
 
-def _title(found: list[Found]) -> str:
-    from bayesmeta.support.words import plural
+class _Summary(NamedTuple):
+    """Row of ``summary/reviews.csv``: id and title of a review, and numbers of analyses."""
 
-    return plural(len(found), "review", "reviews")
+    review: str
+    title: str
+    analyses: int
+    finished: int
+    with_problems: int
 
 
 class _Runs:
-    """The reviews of a collection as they are opened, run and closed; few are open at a time."""
+    """The runs of the reviews of a collection as they are opened, run and closed; few are open at a time."""
 
     def __init__(
         self, found: list[Found], target: Path, choice: Choice, progress: Progress, shares_disk: bool,
@@ -185,77 +195,78 @@ class _Runs:
         self._found, self._target, self._choice = found, target, choice
         self._progress, self._shares_disk, self.failures = progress, shares_disk, failures
         self._open: dict[str, tuple[ReviewRun, Found]] = {}
-        self.summary: dict[str, tuple[str, str, int, int, int]] = {}
+        self.summary: dict[str, _Summary] = {}
         self.run_now, self.kept = 0, 0
 
     def tasks(self) -> Iterator[Task]:
         """Open one review after the other and yield its tasks."""
-        for known in self._found:
-            if self._choice.only and not _asked(known, self._choice.only):
-                self._leave(known)
+        for source in self._found:
+            selected = _count_selected(source, self._choice.only)
+            if not selected:
+                self._summarize_unselected(source)
                 continue
             try:
-                review, folder = _read(known, self._choice)
-                out = self._target / known.id
-                run = ReviewRun(review, folder, known.file, out, _narrowed(self._choice, known), self._shares_disk)
+                review, folder = _read(source, self._choice)
+                out = self._target / source.id
+                run = ReviewRun(review, folder, source.file, out, _choice_for(source, self._choice), self._shares_disk)
                 run.open()
             except (SpecError, BusyError) as error:
-                self.failures.append(Failure(known.id, "", str(error)))
-                self._progress.kept(_asked(known, self._choice.only) - 1)
-                self._progress.finished(known.id, str(error), 0.0)
+                self.failures.append(Failure(source.id, "", str(error)))
+                self._progress.kept(selected - 1)
+                self._progress.finished(source.id, str(error), 0.0)
                 continue
-            self._open[str(out)] = run, known
+            self._open[str(out)] = run, source
             self._progress.kept(len(run.steps) - run.to_do)
             yield from run.tasks()
-            self._close_finished(str(out))
+            self._close_if_ended(str(out))
 
-    def started(self, task: Task) -> None:
-        """Tell of an analysis that begins."""
+    def report_start(self, task: Task) -> None:
+        """Report an analysis that starts."""
         if task.kind != "tables":
             self._progress.started(f"{task.review.id} {task.name}", task.analysis.outcome)
 
-    def settle(self, task: Task, outcome: Outcome) -> list[Task]:
-        """Have an outcome written and told of; close its review after the last."""
+    def record(self, task: Task, outcome: Outcome) -> list[Task]:
+        """Write and report an outcome, and close its review after the last; return the tasks that follow."""
         run, _ = self._open[task.run]
-        following = run.take(task, outcome)
+        following = run.record(task, outcome)
         if task.kind != "tables":
-            problem = "; ".join([*outcome.errors, *([outcome.figure_error] if outcome.figure_error else [])])
-            self._progress.finished(f"{task.review.id} {task.name}", problem, outcome.seconds)
-        self._close_finished(task.run)
+            self._progress.finished(f"{task.review.id} {task.name}", outcome.problem, outcome.seconds)
+        self._close_if_ended(task.run)
         return following
 
     def close(self) -> None:
-        """Let go of what is still open."""
+        """Close the runs that are still open."""
         for run, _ in self._open.values():
             run.close()
 
-    def _close_finished(self, name: str) -> None:
-        run, known = self._open.get(name, (None, None))
-        if run is None or known is None or not run.ended:
+    def _close_if_ended(self, name: str) -> None:
+        if name not in self._open or not self._open[name][0].ended:
             return
-        del self._open[name]
+        run, source = self._open.pop(name)
         run.close()
         self.run_now, self.kept = self.run_now + len(run.run_now), self.kept + len(run.kept)
-        self.failures += [Failure(known.id, analysis, problem) for analysis, problem in run.failed.items()]
-        counts = (len(known.analyses), len(run.there), len(run.failed))
-        self.summary[known.id] = (known.id, known.title, *counts)
+        self.failures += [Failure(source.id, analysis, problem) for analysis, problem in run.failed.items()]
+        self._summarize(source, len(run.finished), len(run.failed))
 
-    def _leave(self, known: Found) -> None:
-        """Count a review none of whose analyses is asked for by what stands in its folder."""
-        there = [name for name in known.analyses if (self._target / known.id / "analyses" / f"{name}.json").is_file()]
-        if there and (self._target / known.id / ROWS_FILE).is_file():
-            self.summary[known.id] = (known.id, known.title, len(known.analyses), len(there), 0)
+    def _summarize(self, source: Found, finished: int, with_problems: int) -> None:
+        self.summary[source.id] = _Summary(source.id, source.title, len(source.analyses), finished, with_problems)
+
+    def _summarize_unselected(self, source: Found) -> None:
+        """Summarize a review without a selected analysis by the results of earlier runs."""
+        out = self._target / source.id
+        finished = sum(result_file(out, name).is_file() for name in source.analyses)
+        if finished and (out / ROWS_FILE).is_file():
+            self._summarize(source, finished, 0)
 
 
 def _write_summary(target: Path, runs: _Runs) -> int:
-    """Write what concerns all reviews, in the order of their ids; return the number of rows."""
+    """Write the files about all reviews, in the order of their ids; return the number of tidy rows."""
     failures = sorted(runs.failures, key=lambda failure: (failure.review, failure.analysis))
-    rows = [runs.summary[name] for name in sorted(runs.summary)]
-    write_text(target / REVIEWS_FILE, _csv(("review", "title", "analyses", "finished", "with_problems"), rows))
-    problems = [(failure.review, failure.analysis, failure.problem) for failure in failures]
-    write_text(target / FAILURES_FILE, _csv(("review", "analysis", "problem"), problems))
-    files = [(row[0], target / row[0] / ROWS_FILE) for row in rows]
-    return pour([(name, path) for name, path in files if path.is_file()], target / ROWS_FILE)
+    reviews = [runs.summary[name] for name in sorted(runs.summary)]
+    write_text(target / REVIEWS_FILE, _csv(_Summary._fields, reviews))
+    write_text(target / FAILURES_FILE, _csv(("review", "analysis", "problem"), map(astuple, failures)))
+    files = [(row.review, target / row.review / ROWS_FILE) for row in reviews]
+    return concatenate_parquet([(name, path) for name, path in files if path.is_file()], target / ROWS_FILE)
 
 
 def _csv(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:

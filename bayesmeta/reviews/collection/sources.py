@@ -1,4 +1,4 @@
-"""Where reviews come from: review.toml files, folders searched for them, and the files Cochrane gives."""
+"""Sources of reviews: review.toml files, Cochrane files, and folders searched for them."""
 
 from __future__ import annotations
 
@@ -9,26 +9,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bayesmeta.errors import BayesmetaError, SpecError
+from bayesmeta.reviews.file_names import REVIEW_TOML, toml_file
 from bayesmeta.reviews.running.code_digest import code_digest
 from bayesmeta.reviews.running.plan import Choice
 from bayesmeta.reviews.spec import read_review
 from bayesmeta.support.files import sha256, write_json
 
+#: suffixes of Cochrane files
 COCHRANE = (".rm5", ".csv", ".zip")
+#: folder, in that of the run, into which Cochrane files are imported
 IMPORTED = "imported"
+#: file beside an imported review that records what it was imported from
 STAMP = "imported.json"
 
 
 @dataclass(frozen=True)
 class Source:
-    """One place a review may come from.
+    """A file that a review is read from.
 
     Parameters
     ----------
     path : pathlib.Path
-        A review.toml, the folder that holds one, or a Cochrane file.
+        A review.toml, the folder that contains one, or a Cochrane file.
     label : str
-        How it is called in messages and in the summary: as given, or below the folder that was given.
+        Name in messages and in the summary: the path as given, or relative to the folder that was given.
     """
 
     path: Path
@@ -49,10 +53,11 @@ class Found:
     file : pathlib.Path
         Its review.toml.
     label : str
-        Of its source.
+        Label of its source.
     id, title, engine : str
+        As in the review.
     analyses : tuple of str
-        Ids.
+        Ids of its analyses.
     """
 
     file: Path
@@ -65,15 +70,16 @@ class Found:
 
 @dataclass(frozen=True)
 class Failure:
-    """Something that did not succeed.
+    """A review or an analysis that failed.
 
     Parameters
     ----------
     review : str
-        Its id, or where it was looked for if it could not be read.
+        Id of the review, or the label of its source if it could not be read.
     analysis : str
-        "" if it is the whole review.
+        Id of the analysis; "" if the whole review failed.
     problem : str
+        What failed.
     """
 
     review: str
@@ -81,32 +87,37 @@ class Failure:
     problem: str
 
 
-def is_one(paths: Iterable[str | os.PathLike[str]]) -> bool:
-    """Tell whether what is given is one review rather than a collection."""
+def is_single_review(paths: Iterable[str | os.PathLike[str]]) -> bool:
+    """Return whether the paths are one review rather than a collection."""
     given = [Path(path) for path in paths]
-    return len(given) == 1 and not (given[0].is_dir() and not (given[0] / "review.toml").is_file())
+    return len(given) == 1 and not (given[0].is_dir() and not toml_file(given[0]).is_file())
 
 
 def find_sources(paths: Iterable[str | os.PathLike[str]], out: Path | None = None) -> list[Source]:
-    """List the reviews that are given or stand in the folders given.
+    """Find the reviews in files and folders.
 
     Parameters
     ----------
     paths : iterable of path
-        review.toml files, Cochrane files (.rm5, .csv, .zip), and folders. A folder with a review.toml is that review; any other is
-        searched with all below it.
+        review.toml files, Cochrane files (.rm5, .csv, .zip), and folders. A folder that contains a review.toml is that review; any
+        other is searched with all its subfolders.
     out : pathlib.Path, optional
-        Passed over when it lies in a folder given: what a run wrote is not a review to run.
+        Folder of the outputs, which is not searched.
+
+    Returns
+    -------
+    list of Source
+        In the order of ``paths``, sorted within a folder; each file once.
 
     Raises
     ------
     SpecError
-        If one is not there, or nothing is found.
+        If a path does not exist, or no review is found.
     """
     found: list[Source] = []
     for given in map(Path, paths):
         if given.is_dir():
-            found += [Source(path, path.relative_to(given).as_posix()) for path in _below(given, out)]
+            found += [Source(path, path.relative_to(given).as_posix()) for path in _search(given, out)]
         elif given.is_file():
             found.append(Source(given, f"{given.resolve().parent.name}/{given.name}"))
         else:
@@ -119,10 +130,10 @@ def find_sources(paths: Iterable[str | os.PathLike[str]], out: Path | None = Non
     return list(unique.values())
 
 
-def _below(folder: Path, out: Path | None) -> list[Path]:
-    """Search a folder: one with a review.toml is a review, and its other files are its tables."""
-    if (folder / "review.toml").is_file():
-        return [folder / "review.toml"]
+def _search(folder: Path, out: Path | None) -> list[Path]:
+    """Search a folder: one that contains a review.toml is a review, and its other files are the tables of it."""
+    if (folder / REVIEW_TOML).is_file():
+        return [folder / REVIEW_TOML]
     if out is not None and out.exists() and folder.samefile(out):
         return []
     found: list[Path] = []
@@ -130,21 +141,22 @@ def _below(folder: Path, out: Path | None) -> list[Path]:
         if path.name.startswith("."):
             continue
         if path.is_dir():
-            found += _below(path, out)
+            found += _search(path, out)
         elif path.suffix.lower() in COCHRANE:
             found.append(path)
     return found
 
 
-def review_file(source: Source, room: Path, *, fresh: bool = False) -> Path:
+def review_file(source: Source, imported: Path, *, fresh: bool = False) -> Path:
     """Return the review.toml of a source, importing it first if it is a Cochrane file.
 
     Parameters
     ----------
     source : Source
-    room : pathlib.Path
-        A Cochrane file is imported into a folder of its name in here, unless it stands there already and neither file nor package
-        changed.
+        The source.
+    imported : pathlib.Path
+        Folder into which a Cochrane file is imported, in a folder of its name; an earlier import is used if neither the file nor
+        this package has changed.
     fresh : bool
         Whether to import again in any case.
 
@@ -154,34 +166,34 @@ def review_file(source: Source, room: Path, *, fresh: bool = False) -> Path:
         If it cannot be imported.
     """
     if not source.cochrane:
-        return source.path / "review.toml" if source.path.is_dir() else source.path
+        return toml_file(source.path)
     from bayesmeta.reviews.import_cochrane import review_from_cochrane
 
     content = sha256(source.path)
-    # the same name may stand in several folders and formats
-    folder = room / f"{source.path.stem}-{content[:8]}"
+    # files in several folders and formats may have the same name
+    folder = imported / f"{source.path.stem}-{content[:8]}"
     stamp = {"sha256": content, "version": code_digest()}
-    known = folder / STAMP
-    if not fresh and known.is_file() and (folder / "review.toml").is_file():
+    stamp_file = folder / STAMP
+    if not fresh and stamp_file.is_file() and (folder / REVIEW_TOML).is_file():
         try:
-            if json.loads(known.read_text(encoding="utf-8")) == stamp:
-                return folder / "review.toml"
+            if json.loads(stamp_file.read_text(encoding="utf-8")) == stamp:
+                return folder / REVIEW_TOML
         except ValueError:
             pass
     file = Path(review_from_cochrane(source.path, folder))
-    write_json(known, stamp)
+    write_json(stamp_file, stamp)
     return file
 
 
-def look_at(source: Source, room: Path, *, engine: str | None = None, fresh: bool = False) -> Found:
-    """Read a source just far enough to know what it holds.
+def read_source(source: Source, imported: Path, *, engine: str | None = None, fresh: bool = False) -> Found:
+    """Read the id, title and analyses of a source.
 
     Raises
     ------
     BayesmetaError
         If it cannot be imported or read.
     """
-    file = review_file(source, room, fresh=fresh)
+    file = review_file(source, imported, fresh=fresh)
     try:
         review, _ = read_review(file)
     except BayesmetaError as error:
@@ -190,29 +202,29 @@ def look_at(source: Source, room: Path, *, engine: str | None = None, fresh: boo
     return Found(file, source.label, review.id, review.title, engine or review.settings.engine, ids)
 
 
-def survey(sources: list[Source], room: Path, choice: Choice) -> tuple[list[Found], list[Failure]]:
-    """Look at every source: the reviews that can be run, by their ids, and the failures.
+def read_sources(sources: list[Source], imported: Path, choice: Choice) -> tuple[list[Found], list[Failure]]:
+    """Read every source; return the reviews that can be run, sorted by id, and the failures.
 
     Raises
     ------
     SpecError
-        If no review has an analysis that is asked for.
+        If no review has a selected analysis.
     """
     found: dict[str, Found] = {}
     failures = []
     for source in sources:
         try:
-            known = look_at(source, room, engine=choice.engine, fresh=choice.fresh)
+            review = read_source(source, imported, engine=choice.engine, fresh=choice.fresh)
         except BayesmetaError as error:
             failures.append(Failure(source.label, "", str(error)))
             continue
-        # ids name folders, so case does not tell them apart
-        first = found.setdefault(known.id.lower(), known)
-        if first is not known:
+        # ids name folders, so upper and lower case count as the same
+        first = found.setdefault(review.id.lower(), review)
+        if first is not review:
             failures.append(
-                Failure(source.label, "", f"its id '{known.id}' is that of {first.label}; the first of the two is run")
+                Failure(source.label, "", f"its id '{review.id}' is that of {first.label}; the first of the two is run")
             )
     for name in choice.only:
-        if not any(name in known.analyses for known in found.values()):
+        if not any(name in review.analyses for review in found.values()):
             raise SpecError(f"none of the reviews has an analysis '{name}'")
     return [found[name] for name in sorted(found)], failures

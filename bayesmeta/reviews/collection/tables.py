@@ -10,7 +10,7 @@ from bayesmeta.reporting.numbers import count, interval, percent, significant
 from bayesmeta.reporting.tables import write as tables
 from bayesmeta.reporting.tables.layout import Table
 from bayesmeta.reviews.collection.counts import COLUMNS, METHODS, QUANTILES, CorpusSummary
-from bayesmeta.reviews.collection.read_corpus import CorpusPrior
+from bayesmeta.reviews.collection.prior import CorpusPrior
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ from bayesmeta.reporting.figures.rows import ForestStudy, ForestSummary
 from bayesmeta.reporting.figures.tau import tau_plot
 from bayesmeta.reporting.numbers import count, estimate, number, percent, pvalue
 from bayesmeta.results.methods import METHOD_LABELS, likelihood_label, main_bayesian
-from bayesmeta.reviews.analysis import AnalysisResult
+from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Analysis, Review
 
 if TYPE_CHECKING:

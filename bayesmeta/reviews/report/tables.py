@@ -10,7 +10,7 @@ from bayesmeta.reporting.tables.layout import Table
 from bayesmeta.reporting.tables.results import comparison_table, main_notes, main_table
 from bayesmeta.reporting.tables.studies import study_table
 from bayesmeta.results.methods import bayesian_parts, method_label
-from bayesmeta.reviews.analysis import AnalysisResult
+from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
 
 if TYPE_CHECKING:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from bayesmeta.reviews.analysis import AnalysisResult
-from bayesmeta.reviews.parquet import ROWS_FILE, rows_bytes
+from bayesmeta.reviews.file_names import ROWS_FILE, TABLES, forest_file, tau_file
+from bayesmeta.reviews.folder import write_frames
+from bayesmeta.reviews.parquet import rows_bytes
+from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Analysis, Review
 from bayesmeta.support.files import write_bytes
-
-if TYPE_CHECKING:
-    pass
-from bayesmeta.reviews.folder import write_frames
 
 
 def write_run_tables(out: Path, review: Review, results: list[AnalysisResult]) -> list[Path]:
@@ -38,7 +35,7 @@ def write_tables(out: Path, review: Review, results: list[AnalysisResult]) -> li
 
     written: list[Path] = []
     for name, table in review_tables(review, results).items():
-        written += tables.write(table, out / "tables" / name, review.settings.tables)
+        written += tables.write(table, out / TABLES / name, review.settings.tables)
     return written
 
 
@@ -77,7 +74,7 @@ def draw_analysis(out: Path, review: Review, analysis: Analysis, result: Analysi
     formats = review.settings.figures
     if not formats or not result.studies:
         return []
-    written = list(plots.save(forest_of(review, analysis, result), out / "figures" / f"forest_{analysis.id}", formats))
+    written = list(plots.save(forest_of(review, analysis, result), forest_file(out, analysis.id), formats))
     if result.tau:
-        written += plots.save(tau_of(review, analysis, result), out / "figures" / f"tau_{analysis.id}", formats)
+        written += plots.save(tau_of(review, analysis, result), tau_file(out, analysis.id), formats)
     return written

@@ -1,1 +1,1 @@
-"""Running a review: what is up to date, tasks, worker processes, the lock of the output folder."""
+"""Running a review: the ledger of what is up to date, tasks, worker processes, the lock of the output folder."""

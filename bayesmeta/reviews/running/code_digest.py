@@ -1,6 +1,6 @@
-"""Hash of the package's own code, so that a changed program makes its results again.
+"""Hash of the package's own code, so that results of changed code are made again.
 
-A version number alone would keep the results of the code before a change where the package is used from a checkout.
+A version number is not enough: the code of a checkout changes without it.
 """
 
 from __future__ import annotations
@@ -15,28 +15,29 @@ from bayesmeta.support.files import sha256
 
 PACKAGE = Path(__file__).resolve().parents[2]
 
-#: what makes results: subpackages and single files, paths in the package's folder
+#: parts of the package that make results: subpackages and files, relative to its folder
 MAKES_RESULTS = (
-    "errors.py", "modeling.py", "data", "support", "studies", "effects", "frequentist", "model", "engines", "cochrane",
-    "posterior", "results", "checks", "certainty", "networks",
-    "reviews/spec.py", "reviews/settings.py", "reviews/analysis.py", "reviews/import_cochrane.py",
+    "errors.py", "modeling.py", "data", "support", "studies", "effects", "frequentist", "model", "engines", "cochrane", "posterior",
+    "results", "checks", "certainty", "networks", "reviews/file_names.py", "reviews/spec.py", "reviews/settings.py",
+    "reviews/analysis.py",
+    "reviews/result.py", "reviews/import_cochrane.py", "reviews/cochrane_toml.py",
 )  # fmt: skip
-#: what shows results: a change here writes tables, figures and files again, and fits nothing again
+#: parts that show results: after a change tables, figures and files are written again, and nothing is fitted again
 SHOWS_RESULTS = (
     "reporting", "reviews/report", "reviews/folder.py", "reviews/manifest.py", "reviews/parquet.py", "reviews/run.py",
-    "reviews/running/review_run.py", "reviews/running/plan.py", "reviews/running/tasks.py", "reviews/running/fingerprints.py",
-    "reviews/running/code_digest.py",
+    "reviews/running/code_digest.py", "reviews/running/fingerprints.py", "reviews/running/plan.py",
+    "reviews/running/review_run.py", "reviews/running/run_folder.py", "reviews/running/tasks.py",
 )  # fmt: skip
-#: what has no part in what a run writes into its folder
+#: parts that do not affect the outputs of a run
 NOT_IN_RESULTS = (
-    "__init__.py", "__init__.pyi", "__main__.py", "py.typed", "cli", "calibration", "reviews/__init__.py", "reviews/running/__init__.py",
-    "reviews/collection", "reviews/running/ledger.py", "reviews/running/workers.py", "reviews/running/dask.py",
-    "reviews/running/lock.py", "reviews/running/interrupts.py", "reviews/running/progress.py",
+    "__init__.py", "__init__.pyi", "__main__.py", "py.typed", "cli", "calibration", "reviews/__init__.py", "reviews/collection",
+    "reviews/running/__init__.py", "reviews/running/dask.py", "reviews/running/interrupts.py", "reviews/running/ledger.py",
+    "reviews/running/lock.py", "reviews/running/progress.py", "reviews/running/workers.py",
 )  # fmt: skip
 
 
 def digest(value: Any) -> str:
-    """Hash a plain value: SHA-256 of its JSON with sorted keys."""
+    """Return the SHA-256 of a plain value's JSON with sorted keys."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -52,19 +53,19 @@ def files_of(parts: tuple[str, ...], package: Path = PACKAGE) -> list[Path]:
 
 @cache
 def code_digest(shown: bool = False, package: Path = PACKAGE) -> str:
-    """Hash the files that make results or, with ``shown``, also those that make figures and tables.
+    """Hash the files that make results and, with ``shown``, those that show them.
 
     Parameters
     ----------
     shown : bool
-        Whether to include what only shows results.
+        Whether to include the files that only show results.
     package : pathlib.Path
         Folder of the package.
 
     Returns
     -------
     str
-        SHA-256 over the paths in the package and the contents of its files.
+        SHA-256 over the files' paths in the package and their contents.
     """
     parts = MAKES_RESULTS + SHOWS_RESULTS if shown else MAKES_RESULTS
     return digest([[file.relative_to(package).as_posix(), sha256(file)] for file in files_of(parts, package)])

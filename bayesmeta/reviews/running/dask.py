@@ -1,4 +1,4 @@
-"""Workers on other machines, through a dask scheduler: they get all they need with the task and share no disk."""
+"""Workers on other machines, through a dask scheduler: they receive all data with the task and share no disk."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from bayesmeta.errors import DataError, SpecError
 from bayesmeta.reviews.running.code_digest import code_digest
 from bayesmeta.reviews.running.tasks import Outcome, Task, perform
 
-#: seconds to wait for the scheduler and its first worker, and for a worker to come back when all are gone
-PATIENCE = 60.0
+#: seconds to wait for the scheduler and its first worker, and for another worker when all are gone
+TIMEOUT = 60.0
 
 
 class Cluster:
     """The workers of a dask cluster.
 
-    dask gives the tasks of a worker that dies to another; a task whose worker died again and again is given back as failed.
+    dask sends the tasks of a worker that dies to another; a task whose workers die again and again has failed.
 
     Parameters
     ----------
     address : str
-        Of the scheduler, ``tcp://host:8786``.
-    patience : float
-        Seconds without any worker after which the run is given up.
+        Address of the scheduler, such as ``tcp://host:8786``.
+    timeout : float
+        Seconds without any worker after which the run ends.
     """
 
     shares_disk = False
 
-    def __init__(self, address: str, patience: float = PATIENCE) -> None:
-        self._address, self._patience = address, patience
+    def __init__(self, address: str, timeout: float = TIMEOUT) -> None:
+        self._address, self._timeout = address, timeout
         self._client: Any = None
         self._running: dict[Any, Task] = {}
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._slots, self._asked = 1, 0.0
+        self._threads, self._counted = 1, 0.0
 
     def __enter__(self) -> Self:
         try:
@@ -43,8 +43,8 @@ class Cluster:
         except ImportError:
             raise SpecError("--scheduler needs dask.distributed: pip install 'bayesmeta[scale]'") from None
         try:
-            self._client = Client(self._address, timeout=self._patience, set_as_default=False)
-            self._client.wait_for_workers(1, timeout=self._patience)
+            self._client = Client(self._address, timeout=self._timeout, set_as_default=False)
+            self._client.wait_for_workers(1, timeout=self._timeout)
         except (OSError, TimeoutError, ValueError) as error:
             self.__exit__()
             raise DataError(
@@ -55,30 +55,30 @@ class Cluster:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Take back what is not done, and leave the cluster."""
+        """Cancel what is not finished, and disconnect."""
         if self._client is not None:
             self._client.cancel(list(self._running), force=True)
             self._client.close(timeout=5)
 
-    def room(self) -> bool:
-        """Whether fewer tasks are held than keep every worker at work."""
-        if time.monotonic() - self._asked > 1:  # workers come and go
-            self._slots, self._asked = sum(self._client.nthreads().values()), time.monotonic()
-        return len(self._running) < 2 * self._slots + 2
+    def can_accept(self) -> bool:
+        """Whether more tasks are needed to keep every worker busy."""
+        if time.monotonic() - self._counted > 1:  # workers come and go
+            self._threads, self._counted = sum(self._client.nthreads().values()), time.monotonic()
+        return len(self._running) < 2 * self._threads + 2
 
     def busy(self) -> bool:
-        """Whether anything is held."""
+        """Whether a task is not finished, or its outcome not returned."""
         return bool(self._running)
 
-    def give(self, task: Task) -> None:
-        """Send a task, with what it needs."""
+    def submit(self, task: Task) -> None:
+        """Send a task to the scheduler."""
         future = self._client.submit(perform, replace(task, code=code_digest(shown=True)), pure=False)
         self._running[future] = task
         future.add_done_callback(self._done.put)
 
-    def next(self) -> tuple[Task, Outcome]:
+    def next_outcome(self) -> tuple[Task, Outcome]:
         """Wait for an outcome."""
-        alone_since = None
+        no_worker_since = None
         while True:
             try:
                 future = self._done.get(timeout=2)
@@ -88,12 +88,12 @@ class Cluster:
             except queue.Empty:
                 pass
             now = time.monotonic()
-            alone_since = None if self._client.nthreads() else alone_since or now
-            if alone_since is not None and now - alone_since >= self._patience:
-                raise self._lost("every worker is gone")
+            no_worker_since = None if self._client.nthreads() else no_worker_since or now
+            if no_worker_since is not None and now - no_worker_since >= self._timeout:
+                raise self._lost_cluster("every worker is gone")
 
     def _outcome(self, future: Any) -> Outcome | None:
-        """Fetch an outcome; None if its worker died before it was fetched, so that it is made again elsewhere."""
+        """Fetch an outcome; None if its worker died before it was fetched, so that another worker does the task again."""
         try:
             return future.result(timeout=2)
         except TimeoutError:
@@ -102,9 +102,9 @@ class Cluster:
         except Exception as error:
             if future.status == "error":
                 return Outcome(errors=(f"its worker failed: {type(error).__name__}: {error}",))
-            raise self._lost(f"the scheduler no longer answers ({type(error).__name__})") from error
+            raise self._lost_cluster(f"the scheduler no longer answers ({type(error).__name__})") from error
 
-    def _lost(self, what: str) -> DataError:
+    def _lost_cluster(self, what: str) -> DataError:
         return DataError(
             what, source=self._address, fix="What is finished is kept: run the same command again to continue."
         )

@@ -1,4 +1,4 @@
-"""What an analysis depends on, as hashes of its parts, so that a change can be named."""
+"""Fingerprint of an analysis: hashes of the parts that its result depends on, so that a change can be named."""
 
 from __future__ import annotations
 
@@ -18,44 +18,46 @@ from bayesmeta.studies.read import read_studies
 from bayesmeta.support.files import sha256
 from bayesmeta.support.versions import versions
 
-#: settings that say what is written, not what is found
-WRITING = frozenset({"tables", "figures", "save_fits"})
-#: parts of a review that other parts of a fingerprint tell of, or that results do not depend on
-ELSEWHERE = frozenset(
+#: settings of what is written, which results do not depend on
+OUTPUT_SETTINGS = frozenset({"tables", "figures", "save_fits"})
+#: keys of a review that other parts of a fingerprint contain, or that results do not depend on
+OTHER_KEYS = frozenset(
     {"id", "title", "citation", "notice", "analysis", "priors", "alternative", "mid", "settings", "options"}
 )
 NUMERIC, SAMPLING = ("numpy", "scipy"), ("pymc", "pytensor", "nutpie", "arviz")
 
 
 def fingerprint(review: Review, analysis: Analysis, folder: Path) -> dict[str, str]:
-    """Return what the result of an analysis depends on.
+    """Return hashes of the parts that the result of an analysis depends on.
 
     Parameters
     ----------
     review : Review
+        The review, with the engine to use.
     analysis : Analysis
+        The analysis.
     folder : pathlib.Path
-        Of the data files.
+        Folder of the data files.
 
     Returns
     -------
     dict
-        ``data`` (the study table as it is read for this analysis), ``analysis``, ``priors`` (those of its measure and
-        comparison), ``settings`` (with the options, and whatever else the review says that is not about one measure),
-        ``version`` (this package's code, numpy and scipy; PyMC and its company where it samples) and, where it samples,
-        ``model`` (the model files for its measure); each a hash.
+        Name of a part to its hash: ``data`` (the study table as it is read for this analysis), ``analysis``, ``priors`` (those of its
+        measure and comparison), ``settings`` (with the options, and every other key of the review that is not about one measure),
+        ``version`` (this package's code, numpy and scipy; PyMC, PyTensor, nutpie and arviz for NUTS) and, for NUTS, ``model`` (the
+        model files for its measure).
     """
     settings = review.settings.model_dump(mode="json")
     samples = settings.get("engine") != "quadrature"
-    rest = {name: value for name, value in review.model_dump(mode="json").items() if name not in ELSEWHERE}
+    rest = {name: value for name, value in review.model_dump(mode="json").items() if name not in OTHER_KEYS}
     known = versions()
     parts = {
         "data": table_digest(analysis, folder),
         "analysis": digest(analysis.model_dump(mode="json")),
-        "priors": digest(_priors(review, analysis, folder)),
+        "priors": digest(_priors(review, analysis)),
         "settings": digest(
             [
-                {name: value for name, value in settings.items() if name not in WRITING},
+                {name: value for name, value in settings.items() if name not in OUTPUT_SETTINGS},
                 review.options.model_dump(mode="json"),
                 review.mid.get(analysis.measure),
                 rest,
@@ -68,25 +70,21 @@ def fingerprint(review: Review, analysis: Analysis, folder: Path) -> dict[str, s
     return parts
 
 
-def _priors(review: Review, analysis: Analysis, folder: Path) -> list[Any]:
-    """Collect the priors of the analysis, the main and the alternative ones, with the files they name."""
+def _priors(review: Review, analysis: Analysis) -> list[Any]:
+    """Collect the priors of the analysis, main and alternative; those of a file are part of their texts."""
     main = review.priors.get(analysis.measure)
     applying = [
         alternative.model_dump(mode="json")
         for alternative in review.alternative
         if alternative.measure == analysis.measure and alternative.comparison in (None, analysis.comparison)
     ]
-    stated = [main.model_dump(mode="json") if main else None, *applying]
-    texts = [text for item in stated if item for text in item.values() if isinstance(text, str)]
-    named = [text.split(":", 1)[1] for text in texts if text.startswith("corpus:")]
-    found = [path for name in named for path in (folder / name, Path(name)) if path.is_file()]
-    return [stated, [sha256(path) for path in found]]
+    return [main.model_dump(mode="json") if main else None, *applying]
 
 
 def table_digest(analysis: Analysis, folder: Path) -> str:
-    """Hash the study table as it is read for an analysis; a table that cannot be read, by its file.
+    """Hash the study table as it is read for an analysis; for a table that cannot be read, its file.
 
-    So a row that changes in a table shared by many analyses touches those that read it.
+    A changed row of a table that many analyses share thus affects only those that read it.
     """
     file = folder / analysis.data
     try:
@@ -101,13 +99,13 @@ Pairs = tuple[tuple[str, str], ...]
 
 @lru_cache(maxsize=4096)
 def _read_digest(file: Path, content: str, where: Pairs, exclude: Pairs, columns: Pairs) -> str:  # noqa: ARG001
-    """Hash what ``read_studies`` gives; remembered by the file's content."""
+    """Hash the table that ``read_studies`` returns; cached by the content of the file."""
     table = read_studies(file, where=dict(where) or None, exclude=dict(exclude) or None, columns=dict(columns) or None)
     return digest(_plain({name: value for name, value in vars(table).items() if name != "source"}))
 
 
 def _plain(value: Any) -> Any:
-    """Turn a table's parts into what JSON can hold, every digit kept."""
+    """Turn the parts of a table into values that JSON has, with all digits."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -118,18 +116,18 @@ def _plain(value: Any) -> Any:
 
 
 def _models_digest(measure: str) -> str:
-    """Hash the model files that may treat a measure; they are read, not imported."""
+    """Hash the model files for a measure; they are read, not imported."""
     found = []
     for name in available_models():
         path = model_folder() / f"{name}.py"
-        measures = _declared(path.read_text(encoding="utf-8"))
+        measures = _declared_measures(path.read_text(encoding="utf-8"))
         if not measures or measure in measures:
             found.append([name, sha256(path)])
     return digest(found)
 
 
-def _declared(code: str) -> tuple[str, ...]:
-    """Read ``MEASURES`` of a model file; where it is not written out, nothing, which means every measure."""
+def _declared_measures(code: str) -> tuple[str, ...]:
+    """Read ``MEASURES`` of a model file; empty, which means every measure, where it is not a literal."""
     for node in ast.parse(code).body:
         if isinstance(node, ast.Assign) and [getattr(target, "id", "") for target in node.targets] == ["MEASURES"]:
             try:

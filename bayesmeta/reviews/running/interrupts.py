@@ -1,4 +1,4 @@
-"""Ctrl-C held back while something is written, so that what was finished is also recorded."""
+"""Ctrl-C delayed while something is written, so that what was finished is also recorded."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from contextlib import contextmanager
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C back inside the block; it is raised at its end.
+    """Delay Ctrl-C inside the block; it is raised at its end.
 
     Raises
     ------
     KeyboardInterrupt
-        At the end of the block, if Ctrl-C was heard inside it.
+        At the end of the block, if Ctrl-C was pressed inside it.
     """
-    ours = threading.current_thread() is threading.main_thread()
-    # someone else's handler, or none, is left alone
-    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    main_thread = threading.current_thread() is threading.main_thread()
+    # another program's handler, or none, is left unchanged
+    if not main_thread or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
-    heard: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    received: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: received.append(number))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if heard:
+    if received:
         raise KeyboardInterrupt

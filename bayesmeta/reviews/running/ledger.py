@@ -1,4 +1,4 @@
-"""What each result was made from, written beside it, so that a run started again knows what still holds and why the rest does not."""
+"""Ledger of a run: what each output was made from, so that a run started again knows what is up to date and why the rest is not."""
 
 from __future__ import annotations
 
@@ -8,25 +8,42 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from bayesmeta.errors import BayesmetaError
+from bayesmeta.reviews.file_names import LEDGER_FILE
 from bayesmeta.support.files import append_text, sha256, write_text
 
-LEDGER_FILE = "ledger.jsonl"
+#: name of the entry of a review's tables
+TABLES_ENTRY = "tables"
+
+
+def analysis_entry(analysis_id: str) -> str:
+    """Return the name of the entry of an analysis' result."""
+    return f"analysis {analysis_id}"
+
+
+def figures_entry(analysis_id: str) -> str:
+    """Return the name of the entry of an analysis' figures."""
+    return f"figures {analysis_id}"
+
+
+def entry_analysis(name: str) -> str:
+    """Return the analysis whose result an entry is; "" for an entry of figures or tables."""
+    return name.removeprefix(analysis_entry("")) if name.startswith(analysis_entry("")) else ""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the ledger: something made, what it was made from, and the files it stands in.
+    """One line of the ledger: an output, what it was made from, and its files.
 
     Parameters
     ----------
     name : str
-        ``"analysis 1.1"``, ``"figures 1.1"`` or ``"tables"``.
+        From ``analysis_entry`` or ``figures_entry``, or ``TABLES_ENTRY``.
     made_from : dict
         Part to hash: see ``bayesmeta.reviews.running.fingerprints``.
     files : dict
-        Path in the run's folder to the SHA-256 of its bytes; empty where the making failed.
+        Path in the run's folder to the SHA-256 of its bytes; empty where making it failed.
     problem : str
-        What went wrong, in whole (no files) or in part.
+        What failed, completely (no files) or in part.
     """
 
     name: str
@@ -36,12 +53,12 @@ class Entry:
 
 
 class Ledger:
-    """The ledger of a run's folder: read when it is opened, a line added as each thing is finished.
+    """The ledger in the folder of a run: read when it is opened; a line is added as each output is finished.
 
     Parameters
     ----------
     folder : pathlib.Path
-        Of the run. Lines that were cut short when a run was killed are passed over.
+        Folder of the run. Lines that were cut short when a run was killed are skipped.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -58,31 +75,35 @@ class Ledger:
             except (ValueError, TypeError):
                 continue
 
-    def tidy(self, names: Iterable[str] | None = None) -> None:
-        """Write the ledger anew, one line an entry: the given names in their order; default all, as they stand."""
+    def get(self, name: str) -> Entry:
+        """Return an entry; an empty one if there is none."""
+        return self.entries.get(name, Entry(name))
+
+    def rewrite(self, names: Iterable[str] | None = None) -> None:
+        """Write the ledger again, one line per entry: the given names in their order, by default all."""
         kept = list(self.entries) if names is None else [name for name in names if name in self.entries]
         self.entries = {name: self.entries[name] for name in kept}
         write_text(self.folder / LEDGER_FILE, "".join(_line(entry) for entry in self.entries.values()))
 
     def add(self, *entries: Entry) -> None:
-        """Add entries, flushed to disk; one of the same name is replaced."""
+        """Add entries, flushed to disk; an entry of the same name is replaced."""
         append_text(self.folder / LEDGER_FILE, "".join(_line(entry) for entry in entries))
         self.entries.update({entry.name: entry for entry in entries})
 
-    def why_not(self, name: str, made_from: Mapping[str, str]) -> str:
-        """Say why something has to be made (again).
+    def why_outdated(self, name: str, made_from: Mapping[str, str]) -> str:
+        """Return why an output has to be made (again).
 
         Parameters
         ----------
         name : str
-            Of the entry.
+            Name of the entry.
         made_from : mapping
             What it would be made from now.
 
         Returns
         -------
         str
-            "" if what is there was made from the same and its files are whole.
+            "" if it was made from the same and its files are intact.
         """
         entry = self.entries.get(name)
         if entry is None or not (entry.made_from or entry.problem):
@@ -96,7 +117,7 @@ class Ledger:
         return self.damage(entry)
 
     def damage(self, entry: Entry) -> str:
-        """Say which of an entry's files is missing or damaged; "" if none is."""
+        """Return which of an entry's files is missing or damaged; "" if none is."""
         for name, known in entry.files.items():
             try:
                 if sha256(self.folder / name) != known:

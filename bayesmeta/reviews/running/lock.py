@@ -1,4 +1,4 @@
-"""One run at a time in a folder: a lock that the operating system lets go of when its holder dies, however it dies."""
+"""Lock of an output folder: one run at a time writes into it, and the system releases the lock of a process that dies."""
 
 from __future__ import annotations
 
@@ -7,113 +7,93 @@ import errno
 import json
 import os
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from bayesmeta.errors import DataError
+from bayesmeta.reviews.file_names import LOCK_FILE
 from bayesmeta.support.files import make_folder
 
-LOCK_FILE = ".run.lock"
-#: Windows refuses to read locked bytes, so one is locked far behind the text that names the holder
-_FAR = 2**30
+#: seconds to wait for a run that is just ending
+WAIT = 0.5
+#: system errors of a file system that has no locks
+_NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL)
 
 
 class BusyError(DataError):
-    """A folder another run is writing into."""
+    """Another run is writing into the folder."""
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder while a run writes into it.
+    """Lock a folder while a run writes into it; nothing is left behind afterwards.
 
     Parameters
     ----------
     folder : pathlib.Path
-        Made if it is not there.
+        Folder of the run, made if it does not exist.
 
     Raises
     ------
     BusyError
-        If another run holds it; the message names its process and host.
+        If another run has locked it; the message names its process and host.
     DataError
-        If the folder cannot be written, or its disk knows no locks.
+        If the folder cannot be written, or its file system has no locks.
     """
     make_folder(folder)
     path = folder / LOCK_FILE
-    handle = _taken(path, folder)
+    lock = FileLock(
+        path, WAIT, poll_interval=0.05, thread_local=False, fallback_to_soft=False, on_acquired=_write_owner
+    )
     try:
-        holder = {
-            "process": os.getpid(),
-            "host": socket.gethostname(),
-            "since": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        with contextlib.suppress(OSError):  # on a full disk the lock holds without a name
-            os.ftruncate(handle, 0)
-            os.write(handle, json.dumps(holder).encode())
-        yield
-    finally:
-        # removed while it is held; whoever opened it before finds in _taken that it is no longer there
-        with contextlib.suppress(OSError):
-            path.unlink()
-        os.close(handle)
-
-
-def _taken(path: Path, folder: Path) -> int:
-    """Open the lock file and lock it; again if it was removed by the holder before between the two."""
-    while True:
-        try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
+        lock.acquire()
+    except Timeout:
+        raise BusyError(
+            f"another run is writing into this folder: {_read_owner(path)}",
+            source=str(folder),
+            fix="Wait until it ends or stop it, or choose another folder with --out. A run that died locks nothing.",
+        ) from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
             raise DataError(
                 f"cannot write: {error.strerror}", source=str(path), fix="Choose a folder you may write to."
             ) from error
-        try:
-            _lock(handle)
-            if _still_there(handle, path):
-                return handle
-        except OSError as error:
-            holder = _holder(path)
-            os.close(handle)
-            if error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
-                raise BusyError(
-                    f"another run is writing into this folder: {holder}",
-                    source=str(folder),
-                    fix="Wait until it ends or stop it, or choose another folder with --out. A run that died holds nothing.",
-                ) from None
-            raise DataError(
-                f"this disk cannot lock files ({error.strerror}), so two runs could not be kept apart",
-                source=str(folder),
-                fix="Choose a folder on another disk.",
-            ) from error
-        os.close(handle)
-
-
-def _lock(handle: int) -> None:
-    if sys.platform == "win32":
-        import msvcrt
-
-        os.lseek(handle, _FAR, os.SEEK_SET)
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        os.lseek(handle, 0, os.SEEK_SET)
-    else:
-        import fcntl
-
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _still_there(handle: int, path: Path) -> bool:
+        raise DataError(
+            f"this file system cannot lock files ({error.strerror}), so two runs could write into the folder at once",
+            source=str(folder),
+            fix="Choose a folder on another disk.",
+        ) from error
     try:
-        return os.path.samestat(os.fstat(handle), os.stat(path))
-    except FileNotFoundError:
-        return False
+        yield
+    finally:
+        # removed before it is released: a run that has just opened the file sees that it has no name any more
+        with contextlib.suppress(OSError):
+            path.unlink()
+        lock.release()
 
 
-def _holder(path: Path) -> str:
+def _write_owner(descriptor: int) -> None:
+    """Write this process into the lock file, after a first byte: the one that is locked, which Windows lets nobody else read."""
+    owner = {
+        "process": os.getpid(),
+        "host": socket.gethostname(),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    with contextlib.suppress(OSError):  # on a full disk the folder is locked all the same
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, b" " + json.dumps(owner).encode())
+
+
+def _read_owner(path: Path) -> str:
+    """Read which process has locked a folder, for a message."""
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-        return f"process {known['process']} on {known['host']}, since {known['since']}"
+        with open(path, "rb", buffering=0) as stream:
+            stream.seek(1)
+            owner = json.loads(stream.read())
+        return f"process {owner['process']} on {owner['host']}, since {owner['since']}"
     except (OSError, ValueError, KeyError, TypeError):
-        return "a process that has not said who it is"
+        return "a process whose number is not known"

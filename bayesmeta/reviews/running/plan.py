@@ -1,4 +1,4 @@
-"""What a run has to do and why: each analysis against what the ledger says its result was made from."""
+"""Plan of a run: which analyses have to be fitted or drawn, and why, by the ledger."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bayesmeta.errors import SpecError, unknown_name
-from bayesmeta.model.priors.empirical import CORPUS, corpus_text
-from bayesmeta.reviews.folder import result_file
+from bayesmeta.reviews.file_names import result_file
 from bayesmeta.reviews.running.code_digest import code_digest, digest
 from bayesmeta.reviews.running.fingerprints import fingerprint
-from bayesmeta.reviews.running.ledger import Ledger
-from bayesmeta.reviews.spec import Analysis, PriorTexts, Review
+from bayesmeta.reviews.running.ledger import Ledger, analysis_entry, figures_entry
+from bayesmeta.reviews.spec import Analysis, PriorTexts, Review, read_corpus_prior
 from bayesmeta.support.versions import versions
 
 ENGINES = ("both", "quadrature", "nuts")
@@ -26,10 +25,11 @@ class Step:
     Parameters
     ----------
     analysis : Analysis
+        The analysis.
     why : str
-        Why it is to be fitted; "" if its result is up to date.
+        Why it has to be fitted; "" if its result is up to date.
     why_draw : str
-        Why it is to be drawn; "" if its figures are up to date or none are wanted.
+        Why it has to be drawn; "" if its figures are up to date or none are wanted.
     made_from : dict
         What its result depends on.
     """
@@ -42,20 +42,20 @@ class Step:
 
 @dataclass(frozen=True)
 class Choice:
-    """What is asked of a run.
+    """Options of a run.
 
     Parameters
     ----------
     engine : str, optional
-        ``"both"``, ``"quadrature"`` or ``"nuts"``, in place of what the review says.
+        ``"both"``, ``"quadrature"`` or ``"nuts"``, in place of the review's.
     only : tuple of str
         Ids of the analyses to run; empty: all.
     figures : bool
-        Whether to draw.
+        Whether to draw figures.
     fresh : bool
-        Whether to make everything again, up to date or not.
+        Whether to make everything again, also what is up to date.
     priors : tuple of (str, str)
-        Names and texts, as in review.toml, in place of what the review says for any measure.
+        Names and texts, as in review.toml, in place of the review's for every measure.
     """
 
     engine: str | None = None
@@ -70,14 +70,14 @@ class Choice:
 
 
 def with_engine(review: Review, engine: str | None) -> Review:
-    """Return the review with another engine, where one is given."""
+    """Return the review with another engine; with its own if ``engine`` is None."""
     if engine is None:
         return review
     return review.model_copy(update={"settings": review.settings.model_copy(update={"engine": engine})})
 
 
-def as_chosen(review: Review, choice: Choice) -> Review:
-    """Return the review with the engine and the priors that are asked for."""
+def apply_choice(review: Review, choice: Choice) -> Review:
+    """Return the review with the engine and the priors of a choice."""
     return with_priors(with_engine(review, choice.engine), choice.priors)
 
 
@@ -87,13 +87,15 @@ def with_priors(review: Review, given: tuple[tuple[str, str], ...]) -> Review:
     Parameters
     ----------
     review : Review
+        The review.
     given : tuple of (str, str)
-        Names (mu, tau, tau2) and texts; those not named stay. A ``corpus:FILE``, from where the program runs, serves the measures it has.
+        Names (mu, tau, tau2) and texts; priors not named are unchanged. A ``corpus:FILE``, relative to the working directory, applies to
+        the measures it contains.
 
     Raises
     ------
     SpecError
-        For a prior that cannot be used, or a file that has none of the review's measures.
+        For a prior that cannot be used, or a file that contains none of the review's measures.
     """
     if not given:
         return review
@@ -104,10 +106,7 @@ def with_priors(review: Review, given: tuple[tuple[str, str], ...]) -> Review:
         if {"tau", "tau2"} & dict(given).keys():
             stated = {name: text for name, text in stated.items() if name not in ("tau", "tau2")}
         try:
-            texts = {
-                name: corpus_text(text[len(CORPUS) :], measure, Path()) if text.startswith(CORPUS) else text
-                for name, text in given
-            }
+            texts = {name: read_corpus_prior(text, measure, Path()) for name, text in given}
         except SpecError as error:
             problems.append(error)
             continue
@@ -120,13 +119,13 @@ def with_priors(review: Review, given: tuple[tuple[str, str], ...]) -> Review:
     return review.model_copy(update={"priors": priors})
 
 
-def chosen_analyses(review: Review, only: tuple[str, ...]) -> list[Analysis]:
-    """Return the analyses asked for, in the review's order.
+def select_analyses(review: Review, only: tuple[str, ...]) -> list[Analysis]:
+    """Return the analyses with these ids, all if there are none, in the order of the review.
 
     Raises
     ------
     SpecError
-        If the review has none of that name.
+        If the review has no analysis of that id.
     """
     known = {analysis.id for analysis in review.analysis}
     for name in only:
@@ -136,53 +135,52 @@ def chosen_analyses(review: Review, only: tuple[str, ...]) -> list[Analysis]:
 
 
 def plan(review: Review, folder: Path, out: Path, choice: Choice, ledger: Ledger | None = None) -> list[Step]:
-    """Say for each analysis asked for whether it has to be fitted and drawn, and why.
+    """Return for each selected analysis whether it has to be fitted and drawn, and why.
 
     Parameters
     ----------
     review : Review
-        With the engine to use.
+        The review, with the engine to use.
     folder : pathlib.Path
-        Of the data files.
+        Folder of the data files.
     out : pathlib.Path
-        Of the run; nothing is written.
+        Folder of the run; nothing is written.
     choice : Choice
+        Options of the run.
     ledger : Ledger, optional
-        That of ``out``.
+        Ledger of ``out``; read if it is not given.
     """
     ledger = Ledger(out) if ledger is None else ledger
-    return [_step(review, analysis, folder, out, choice, ledger) for analysis in chosen_analyses(review, choice.only)]
+    return [_step(review, analysis, folder, out, choice, ledger) for analysis in select_analyses(review, choice.only)]
 
 
 def _step(review: Review, analysis: Analysis, folder: Path, out: Path, choice: Choice, ledger: Ledger) -> Step:
     made_from = fingerprint(review, analysis, folder)
-    name = f"analysis {analysis.id}"
-    why = "asked for afresh" if choice.fresh else ledger.why_not(name, made_from)
+    why = "a fresh run was requested" if choice.fresh else ledger.why_outdated(analysis_entry(analysis.id), made_from)
     if why == "new" and result_file(out, analysis.id).is_file():
         why = "no record of what its result was made from"
     draws = choice.figures and bool(review.settings.figures)
     why_draw = ""
     if draws and why:
-        why_draw = "its result is made anew"
+        why_draw = "its result is made again"
     elif draws:
-        why_draw = ledger.why_not(f"figures {analysis.id}", figures_made_from(review, analysis, ledger))
+        why_draw = ledger.why_outdated(figures_entry(analysis.id), figures_made_from(review, analysis, ledger))
     return Step(analysis, why, why_draw, made_from)
 
 
 def figures_made_from(review: Review, analysis: Analysis, ledger: Ledger) -> dict[str, str]:
-    """Return what the figures of an analysis depend on: its result as the ledger has it, what is said beside it, the code."""
-    alone = alone_in(review, analysis).model_dump(mode="json", exclude={"settings": {"tables", "save_fits"}})
-    entry = ledger.entries.get(f"analysis {analysis.id}")
+    """Return hashes of what the figures of an analysis depend on: its result, as the ledger has it, the review, the code."""
+    alone = single_analysis(review, analysis).model_dump(mode="json", exclude={"settings": {"tables", "save_fits"}})
     return {
-        "result": digest(dict(entry.files) if entry else {}),
+        "result": digest(dict(ledger.get(analysis_entry(analysis.id)).files)),
         "review": digest(alone),
         "version": digest([code_digest(shown=True), _version("matplotlib")]),
     }
 
 
-def tables_made_from(review: Review, ledger: Ledger, there: list[str]) -> dict[str, str]:
-    """Return what the tables of a review depend on: the results that are there, the review, the code."""
-    results = [[name, dict(ledger.entries[f"analysis {name}"].files)] for name in there]
+def tables_made_from(review: Review, ledger: Ledger, finished: list[str]) -> dict[str, str]:
+    """Return hashes of what the tables of a review depend on: the finished results, the review, the code."""
+    results = [[name, dict(ledger.entries[analysis_entry(name)].files)] for name in finished]
     shown = review.model_dump(mode="json", exclude={"settings": {"figures", "save_fits"}})
     known = versions()
     return {
@@ -192,8 +190,8 @@ def tables_made_from(review: Review, ledger: Ledger, there: list[str]) -> dict[s
     }
 
 
-def alone_in(review: Review, analysis: Analysis) -> Review:
-    """Return the review with just this analysis: what a worker is sent."""
+def single_analysis(review: Review, analysis: Analysis) -> Review:
+    """Return the review with only this analysis, as it is sent to a worker."""
     return review.model_copy(update={"analysis": (analysis,)})
 
 

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, plain lines elsewhere, nothing from the library."""
+"""Progress of a run: a bar on a terminal, plain lines elsewhere, nothing when it is called from Python."""
 
 from __future__ import annotations
 
@@ -12,64 +12,64 @@ from bayesmeta.support.words import plural
 
 
 class Progress(Protocol):
-    """Who is told about each analysis of a run."""
+    """Receives the progress of a run, analysis by analysis."""
 
     def over(self, total: int, title: str) -> Any:
-        """Open around the whole run (a context manager)."""
+        """Return a context manager around the whole run, of ``total`` analyses."""
 
     def kept(self, count: int) -> None:
-        """Hear that so many analyses need not be run."""
+        """Report a number of analyses that need not be run."""
 
     def started(self, name: str, description: str) -> None:
-        """Hear that an analysis has begun."""
+        """Report that an analysis has started."""
 
     def finished(self, name: str, problem: str, seconds: float) -> None:
-        """Hear that an analysis is done, with what went wrong, or ""."""
+        """Report that an analysis is done; ``problem`` is "" if nothing failed."""
 
 
 class Silent:
-    """Says nothing."""
+    """Prints nothing."""
 
     @contextmanager
     def over(self, total: int, title: str) -> Iterator[None]:  # noqa: ARG002
-        """Do nothing around the run."""
+        """Print nothing."""
         yield
 
     def kept(self, count: int) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
     def started(self, name: str, description: str) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
     def finished(self, name: str, problem: str, seconds: float) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 #: seconds between two lines about the whole run
-EVERY = 60.0
+REPORT_SECONDS = 60.0
 
 
 class Lines:
-    """One plain line an analysis, for logs, and now and then one about the whole run.
+    """One plain line per analysis, for logs, and now and then one about the whole run.
 
     Parameters
     ----------
     stream : text file, optional
-        Default standard error.
+        Where to print; default: standard error.
     clock : callable, optional
-        Seconds that go on.
+        Returns a time in seconds.
     """
 
     def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream, self._clock = stream or sys.stderr, clock
         self._done = self._ran = self._failed = self._total = 0
-        self._what: dict[str, str] = {}
-        self._began = self._told = 0.0
+        self._descriptions: dict[str, str] = {}
+        self._began = self._last_report = 0.0
 
     @contextmanager
     def over(self, total: int, title: str) -> Iterator[None]:
-        """Say what is run, and how many."""
-        self._total, self._began, self._told = total, self._clock(), self._clock()
+        """Print the title and the number of analyses."""
+        self._total, self._began, self._last_report = total, self._clock(), self._clock()
         print(f"{title}: {plural(total, 'analysis', 'analyses')}", file=self._stream, flush=True)
         yield
 
@@ -78,30 +78,30 @@ class Lines:
         self._done += count
 
     def started(self, name: str, description: str) -> None:
-        """Remember what is running."""
-        self._what[name] = f"{name} {description}"
+        """Remember the description for the line."""
+        self._descriptions[name] = f"{name} {description}"
 
     def finished(self, name: str, problem: str, seconds: float) -> None:
         """Print the line."""
         self._done, self._ran, self._failed = self._done + 1, self._ran + 1, self._failed + bool(problem)
         state = f"PROBLEM: {problem}" if problem else "ok"
-        what = self._what.pop(name, name)
-        self._say(f"[{self._done}/{self._total}] {what} ({seconds:.1f} s) {state}")
+        description = self._descriptions.pop(name, name)
+        self._print(f"[{self._done}/{self._total}] {description} ({seconds:.1f} s) {state}")
         now = self._clock()
-        if now - self._told >= EVERY:
-            self._told = now
+        if now - self._last_report >= REPORT_SECONDS:
+            self._last_report = now
             left, took = self._total - self._done, now - self._began
-            self._say(
+            self._print(
                 f"{self._done} done, {self._failed} with problems, {left} left; "
                 f"{duration(took)} so far, about {duration(took * left / self._ran)} to go"
             )
 
-    def _say(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         print(line, file=self._stream, flush=True)
 
 
 def duration(seconds: float) -> str:
-    """Write a time as a person would.
+    """Write a time in seconds, minutes or hours.
 
     Examples
     --------
@@ -115,7 +115,7 @@ def duration(seconds: float) -> str:
 
 
 class Bar:
-    """A bar with what is running, how many are done, left and failed, and the time gone and to go."""
+    """A bar with the running analysis, the numbers done, left and failed, and the time elapsed and remaining."""
 
     def __init__(self) -> None:
         self._bar: Any = None
@@ -145,32 +145,32 @@ class Bar:
             yield
 
     def kept(self, count: int) -> None:
-        """Count them as no part of the work, so that the time to go is that of the others."""
+        """Subtract them from the total, so that the remaining time is that of the others."""
         task = self._bar.tasks[self._task]
         self._bar.update(self._task, total=task.total - count)
-        self._tell()
+        self._show_left()
 
     def started(self, name: str, description: str) -> None:
-        """Name what is running."""
+        """Show what is running."""
         from rich.markup import escape
 
         self._bar.update(self._task, description=escape(f"{name} {description}"[:48]))
 
     def finished(self, name: str, problem: str, seconds: float) -> None:  # noqa: ARG002
-        """Advance, and print what went wrong above the bar."""
+        """Advance the bar, and print a problem above it."""
         if problem:
             self._failed += 1
             self._bar.console.print(f"{name}: {problem}", markup=False)
         self._bar.update(self._task, advance=1, failed=f"{self._failed} with problems" if self._failed else "")
-        self._tell()
+        self._show_left()
 
-    def _tell(self) -> None:
+    def _show_left(self) -> None:
         task = self._bar.tasks[self._task]
         self._bar.update(self._task, left=f"{task.total - task.completed:.0f} left")
 
 
-def chosen_progress(quiet: bool = False) -> Progress:
-    """Return a bar on a terminal, plain lines elsewhere, silence if asked."""
+def choose_progress(quiet: bool = False) -> Progress:
+    """Return a bar on a terminal, plain lines elsewhere, nothing if ``quiet``."""
     if quiet:
         return Silent()
     return Bar() if sys.stderr.isatty() else Lines()

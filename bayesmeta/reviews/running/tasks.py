@@ -1,4 +1,4 @@
-"""What is given to a worker and what comes back: values that can be sent to another process or machine, no folder in common."""
+"""Tasks of a run and their outcomes: values that can be sent to another process or machine without a common folder."""
 
 from __future__ import annotations
 
@@ -10,37 +10,39 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from bayesmeta.engines.choose import ENGINES
 from bayesmeta.errors import BayesmetaError
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.reviews.analysis import run_analysis
-from bayesmeta.reviews.folder import read_result, result_text
+from bayesmeta.reviews.file_names import fit_file
 from bayesmeta.reviews.report.write import draw_analysis, write_run_tables
+from bayesmeta.reviews.result import read_result, result_text
 from bayesmeta.reviews.running.code_digest import code_digest
 from bayesmeta.reviews.spec import Analysis, Review
 
 
 @dataclass(frozen=True)
 class Task:
-    """Something to make.
+    """A piece of work of a run.
 
     Parameters
     ----------
     kind : str
-        ``"fit"`` an analysis (and draw it), ``"draw"`` one that is fitted, or write the ``"tables"`` of a review.
+        ``"fit"`` an analysis (and draw it), ``"draw"`` a fitted one, or write the ``"tables"`` of a review.
     run : str
-        Whose task it is: the folder of the run, as text.
+        Folder of the run that the task belongs to, as text.
     review : Review
-        To fit or draw, with just that analysis.
+        The review; to fit or draw, with only that analysis.
     folder : str
-        Of the data files, where the worker shares the disk.
+        Folder of the data files, if the worker shares the disk.
     figures : bool
         Whether to draw.
     results : tuple of bytes
         JSON of the results to draw or to tabulate.
     data : mapping, optional
-        Name of a data file to its content, where the worker does not share the disk.
+        Name of a data file to its content, if the worker does not share the disk.
     code : str
-        ``code_digest`` of the sender, for a worker elsewhere to compare; "" if it is the same installation.
+        ``code_digest`` of the sender, which a worker elsewhere compares; "" if it is the same installation.
     """
 
     kind: Literal["fit", "draw", "tables"]
@@ -59,13 +61,13 @@ class Task:
 
     @property
     def name(self) -> str:
-        """What it is called in messages."""
+        """Name in messages: the id of the analysis, or "tables"."""
         return "tables" if self.kind == "tables" else self.analysis.id
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a task.
+    """Outcome of a task.
 
     Parameters
     ----------
@@ -74,13 +76,13 @@ class Outcome:
     files : mapping
         Path in the run's folder to content: fits, or tables and frames.
     figures : mapping
-        The same for figures.
+        Path in the run's folder to content of the figures.
     errors : tuple of str
-        What went wrong in the analysis.
+        What failed in the analysis.
     figure_error : str
-        What went wrong in drawing; the numbers stay.
+        What failed in drawing; the numbers are kept.
     seconds : float
-        How long it took.
+        Wall time.
     """
 
     result: bytes = b""
@@ -90,18 +92,28 @@ class Outcome:
     figure_error: str = ""
     seconds: float = 0.0
 
+    @property
+    def problem(self) -> str:
+        """All that failed; "" if nothing did."""
+        return "; ".join(filter(None, (*self.errors, self.figure_error)))
 
-# a process treats one task at a time: caught warnings and figures belong to the whole process
+
+# a process does one task at a time: caught warnings and figures belong to the whole process
 _ONE_AT_A_TIME = threading.Lock()
 
 
 def perform(task: Task) -> Outcome:
-    """Do a task: what a worker calls.
+    """Do a task; this is what workers call.
+
+    Parameters
+    ----------
+    task : Task
+        The task.
 
     Returns
     -------
     Outcome
-        Failures are in it; nothing is raised for them, and nothing is written but into a temporary folder.
+        Failures are part of it and are not raised. Files are written into a temporary folder only.
     """
     with _ONE_AT_A_TIME, tempfile.TemporaryDirectory(prefix="bayesmeta-") as scratch:
         started = time.perf_counter()
@@ -111,17 +123,17 @@ def perform(task: Task) -> Outcome:
             )
         out = Path(scratch) / "out"
         if task.kind == "tables":
-            return _tabulated(task, out)
-        made = _drawn(task, task.results[0], out) if task.kind == "draw" else _fitted(task, Path(scratch), out)
-        return Outcome(**{**vars(made), "seconds": time.perf_counter() - started})
+            return _tabulate(task, out)
+        outcome = _draw(task, task.results[0], out) if task.kind == "draw" else _fit(task, Path(scratch), out)
+        return Outcome(**{**vars(outcome), "seconds": time.perf_counter() - started})
 
 
-def said(error: BaseException) -> str:
-    """Say what went wrong; for what this package does not raise on purpose, with its type."""
+def error_text(error: BaseException) -> str:
+    """Return the message of an error, with its type if this package does not raise it on purpose."""
     return str(error) if isinstance(error, BayesmetaError) else f"unexpected {type(error).__name__}: {error}"
 
 
-def _fitted(task: Task, scratch: Path, out: Path) -> Outcome:
+def _fit(task: Task, scratch: Path, out: Path) -> Outcome:
     folder = Path(task.folder)
     if task.data is not None:
         folder = scratch / "data"
@@ -130,46 +142,46 @@ def _fitted(task: Task, scratch: Path, out: Path) -> Outcome:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
     try:
-        result = run_analysis(task.review, task.analysis, folder, _saver(out, task))
+        result = run_analysis(task.review, task.analysis, folder, _save_fit(task, out))
         text = result_text(result).encode("utf-8")
-    except Exception as error:  # one analysis must not stop the others, whatever went wrong
-        return Outcome(errors=(said(error).replace(str(folder), task.folder),))
-    files = _taken(out)
-    drawn = _drawn(task, text, out) if task.figures else Outcome()
+    except Exception as error:  # one analysis must not stop the others, whatever failed
+        return Outcome(errors=(error_text(error).replace(str(folder), task.folder),))
+    files = _read_files(out)
+    drawn = _draw(task, text, out) if task.figures else Outcome()
     return Outcome(text, files, drawn.figures, tuple(result.errors), drawn.figure_error)
 
 
-def _drawn(task: Task, text: bytes, out: Path) -> Outcome:
-    """Draw an analysis; a figure that fails is a problem, and its numbers stay."""
+def _draw(task: Task, text: bytes, out: Path) -> Outcome:
+    """Draw an analysis; an error is returned, since its numbers are kept all the same."""
     try:
         paths = draw_analysis(out, task.review, task.analysis, read_result(text))
         return Outcome(figures={path.relative_to(out).as_posix(): path.read_bytes() for path in paths})
     except Exception as error:
-        return Outcome(figure_error=f"figure: {said(error)}")
+        return Outcome(figure_error=f"figure: {error_text(error)}")
 
 
-def _tabulated(task: Task, out: Path) -> Outcome:
+def _tabulate(task: Task, out: Path) -> Outcome:
     try:
         write_run_tables(out, task.review, [read_result(text) for text in task.results])
     except Exception as error:
-        return Outcome(errors=(f"tables: {said(error)}",))
-    return Outcome(files=_taken(out))
+        return Outcome(errors=(f"tables: {error_text(error)}",))
+    return Outcome(files=_read_files(out))
 
 
-def _taken(folder: Path) -> dict[str, bytes]:
+def _read_files(folder: Path) -> dict[str, bytes]:
     """Read every file of a folder."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
     }
 
 
-def _saver(out: Path, task: Task) -> Callable[[str, Posterior], None] | None:
+def _save_fit(task: Task, out: Path) -> Callable[[str, Posterior], None] | None:
+    """Return a function that saves a sampled fit; an exact one is computed again faster than it is read."""
     if not task.review.settings.save_fits:
         return None
 
-    def save(name: str, posterior: Posterior) -> None:
-        # a quadrature fit is solved again faster than it is read
-        if posterior.engine == "nuts":
-            posterior.save(out / "fits" / f"{task.analysis.id}_{name.replace(':', '-')}.nc")
+    def save(method: str, posterior: Posterior) -> None:
+        if not ENGINES[posterior.engine].exact:
+            posterior.save(fit_file(out, task.analysis.id, method))
 
     return save

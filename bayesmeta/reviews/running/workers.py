@@ -1,4 +1,4 @@
-"""Who does the tasks: this process, or several on this machine. A worker that dies does not take the run with it."""
+"""Workers of a run: this process, or several processes of this machine, whose death does not end the run."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Protocol, Self
 from bayesmeta.reviews.running.tasks import Outcome, Task, perform
 from bayesmeta.support.processes import start_processes
 
-#: analyses below which starting processes takes more time than it saves
-FEW = 30
+#: number of analyses below which starting processes takes more time than it saves
+FEW_ANALYSES = 30
 DIED = "its worker process died twice (out of memory, or a crash of the system's libraries)"
 
 
-def good_jobs(engines: Iterable[str]) -> int:
-    """Return how many processes serve a run: one a core with quadrature, one where NUTS, which uses the cores itself, samples."""
+def default_jobs(engines: Iterable[str]) -> int:
+    """Return the default number of processes: one per core for quadrature, one if any engine is NUTS, which uses the cores itself."""
     if any(engine != "quadrature" for engine in engines):
         return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -27,9 +27,9 @@ def good_jobs(engines: Iterable[str]) -> int:
 
 
 class Workers(Protocol):
-    """Takes tasks and gives back outcomes, in whatever order they finish."""
+    """Takes tasks and returns their outcomes, in the order in which they finish."""
 
-    #: whether they read the data files where they are
+    #: whether they can read the data files in their folder
     shares_disk: bool
 
     def __enter__(self) -> Self: ...
@@ -38,53 +38,53 @@ class Workers(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def room(self) -> bool:
-        """Whether another task may be given."""
+    def can_accept(self) -> bool:
+        """Whether another task may be submitted."""
 
     def busy(self) -> bool:
         """Whether an outcome is still to come."""
 
-    def give(self, task: Task) -> None:
-        """Take a task."""
+    def submit(self, task: Task) -> None:
+        """Accept a task."""
 
-    def next(self) -> tuple[Task, Outcome]:
+    def next_outcome(self) -> tuple[Task, Outcome]:
         """Wait for the next outcome."""
 
 
-def do_all(
+def run_tasks(
     workers: Workers,
     tasks: Iterable[Task],
-    started: Callable[[Task], None],
-    settle: Callable[[Task, Outcome], Iterable[Task]],
+    on_start: Callable[[Task], None],
+    on_outcome: Callable[[Task, Outcome], Iterable[Task]],
 ) -> None:
-    """Give tasks to workers until none is left; only as many are held at once as the workers have room for.
+    """Submit tasks to workers until none is left, only as many at once as they can accept.
 
     Parameters
     ----------
     workers : Workers
-        Entered already.
+        The workers, their context entered.
     tasks : iterable of Task
-        Made as they are needed.
-    started : callable
-        Told of each task as it is given.
-    settle : callable
-        Called with each outcome, here and one at a time; the tasks it returns come next.
+        The tasks, iterated as they are needed.
+    on_start : callable
+        Called with each task as it is submitted.
+    on_outcome : callable
+        Called with each task and its outcome, in this process and one at a time; the tasks that it returns come next.
     """
-    coming: Iterator[Task] = iter(tasks)
-    first: deque[Task] = deque()
+    remaining: Iterator[Task] = iter(tasks)
+    following: deque[Task] = deque()
     while True:
-        while workers.room():
-            task = first.popleft() if first else next(coming, None)
+        while workers.can_accept():
+            task = following.popleft() if following else next(remaining, None)
             if task is None:
                 break
-            started(task)
-            workers.give(task)
+            on_start(task)
+            workers.submit(task)
         if not workers.busy():
             return
-        first.extend(settle(*workers.next()))
+        following.extend(on_outcome(*workers.next_outcome()))
 
 
-class Here:
+class ThisProcess:
     """One task after the other, in this process."""
 
     shares_disk = True
@@ -96,22 +96,22 @@ class Here:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing is held."""
+        """Nothing has to be ended."""
 
-    def room(self) -> bool:
-        """Whether nothing waits."""
+    def can_accept(self) -> bool:
+        """Whether no task is waiting."""
         return self._task is None
 
     def busy(self) -> bool:
-        """Whether something waits."""
+        """Whether a task is waiting."""
         return self._task is not None
 
-    def give(self, task: Task) -> None:
-        """Keep the task until it is asked for."""
+    def submit(self, task: Task) -> None:
+        """Keep the task until ``next_outcome``."""
         self._task = task
 
-    def next(self) -> tuple[Task, Outcome]:
-        """Do it."""
+    def next_outcome(self) -> tuple[Task, Outcome]:
+        """Do the waiting task."""
         task, self._task = self._task, None
         assert task is not None
         return task, perform(task)
@@ -120,15 +120,14 @@ class Here:
 class Processes:
     """Several processes on this machine.
 
-    When one dies, every task it and the others held is done again, one at a time; a task whose process dies then too is
-    given back as failed.
+    When one dies, all unfinished tasks are done again, one at a time; a task whose process dies then too has failed.
 
     Parameters
     ----------
     count : int
-        How many.
+        Number of processes.
     do : callable
-        What they do with a task; importable by its name.
+        Does a task; importable by its name.
     """
 
     shares_disk = True
@@ -138,7 +137,7 @@ class Processes:
         self._pool: ProcessPoolExecutor | None = None
         self._running: dict[Future[Outcome], Task] = {}
         self._ready: deque[tuple[Task, Outcome]] = deque()
-        self._suspects: deque[Task] = deque()
+        self._interrupted: deque[Task] = deque()
 
     def __enter__(self) -> Self:
         return self
@@ -147,34 +146,34 @@ class Processes:
         """Wait for the processes; on an error, end them."""
         self._end(at_once=kind is not None)
 
-    def room(self) -> bool:
-        """Whether fewer tasks are held than keep every process at work."""
-        return not self._suspects and len(self._running) + len(self._ready) < 2 * self._count
+    def can_accept(self) -> bool:
+        """Whether more tasks are needed to keep every process busy."""
+        return not self._interrupted and len(self._running) + len(self._ready) < 2 * self._count
 
     def busy(self) -> bool:
-        """Whether anything is held."""
-        return bool(self._running or self._ready or self._suspects)
+        """Whether a task is not finished, or its outcome not returned."""
+        return bool(self._running or self._ready or self._interrupted)
 
-    def give(self, task: Task) -> None:
-        """Hand a task to the pool, started with the first."""
+    def submit(self, task: Task) -> None:
+        """Submit a task to the pool, which is started with the first."""
         self._pool = self._pool or start_processes(self._count)
         try:
             self._running[self._pool.submit(self._do, task)] = task
         except BrokenProcessPool:
-            self._suspects.append(task)
+            self._interrupted.append(task)
             if not self._running:
                 self._end(at_once=True)
 
-    def next(self) -> tuple[Task, Outcome]:
-        """Wait for an outcome, or do one of the suspects again."""
+    def next_outcome(self) -> tuple[Task, Outcome]:
+        """Wait for an outcome, or do one of the tasks of a broken pool again."""
         while not self._ready:
             if self._running:
                 self._collect()
-                if self._suspects and not self._running:
-                    self._end(at_once=True)  # the broken pool: the suspects get one process
+                if self._interrupted and not self._running:
+                    self._end(at_once=True)  # the broken pool; the interrupted tasks get one process
             else:
-                self._ready.append(self._alone(self._suspects.popleft()))
-                if not self._suspects:
+                self._ready.append(self._do_alone(self._interrupted.popleft()))
+                if not self._interrupted:
                     self._end(at_once=False)
         return self._ready.popleft()
 
@@ -185,12 +184,12 @@ class Processes:
             try:
                 self._ready.append((task, future.result()))
             except BrokenProcessPool:
-                self._suspects.append(task)
+                self._interrupted.append(task)
             except Exception as error:
-                self._ready.append((task, _unsent(error)))
+                self._ready.append((task, _not_sent(error)))
 
-    def _alone(self, task: Task) -> tuple[Task, Outcome]:
-        """Do a task with no other beside it, so that it is known whose the death is."""
+    def _do_alone(self, task: Task) -> tuple[Task, Outcome]:
+        """Do a task with no other at the same time, so that it is known which task a process died of."""
         self._pool = self._pool or start_processes(1)
         try:
             return task, self._pool.submit(self._do, task).result()
@@ -198,7 +197,7 @@ class Processes:
             self._end(at_once=True)
             return task, Outcome(errors=(DIED,))
         except Exception as error:
-            return task, _unsent(error)
+            return task, _not_sent(error)
 
     def _end(self, at_once: bool) -> None:
         pool, self._pool = self._pool, None
@@ -210,6 +209,6 @@ class Processes:
             process.terminate()
 
 
-def _unsent(error: Exception) -> Outcome:
-    """Return the outcome of a task whose own could not be sent."""
+def _not_sent(error: Exception) -> Outcome:
+    """Return the outcome of a task whose own outcome could not be sent."""
     return Outcome(errors=(f"unexpected {type(error).__name__}: {error}",))

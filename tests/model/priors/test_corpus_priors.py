@@ -10,7 +10,7 @@ from bayesmeta.model.priors.defaults import default_priors
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.parse import parse_prior, parse_priors
 from bayesmeta.reviews.collection.heterogeneity_model import HeterogeneityModel
-from bayesmeta.reviews.collection.read_corpus import CorpusPrior
+from bayesmeta.reviews.collection.prior import CorpusPrior
 from bayesmeta.reviews.spec import Review, read_review
 
 MODEL = HeterogeneityModel(30, 200, -2.0, 0.2, -2.4, -1.6, 1.5, 0.2, 1.1, 1.9, -2.125, 1.625)

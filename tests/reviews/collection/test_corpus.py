@@ -1,4 +1,4 @@
-"""What many reviews say together: rows read, counted by hand, the prior made from their studies, and used."""
+"""Summary of many reviews against manual counts, and the prior fitted to their studies."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,8 @@ from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.posterior.fit import fit
 from bayesmeta.reviews.collection.counts import corpus_summary
 from bayesmeta.reviews.collection.heterogeneity_model import HeterogeneityModel, fit_heterogeneity
-from bayesmeta.reviews.collection.read_corpus import CorpusPrior, corpus_prior, read_corpus
+from bayesmeta.reviews.collection.prior import CorpusPrior, corpus_prior
+from bayesmeta.reviews.collection.read_corpus import read_corpus
 from bayesmeta.reviews.collection.tables import corpus_tables, write_corpus
 from bayesmeta.reviews.parquet import rows_bytes
 
@@ -65,7 +66,7 @@ def parquet(tmp_path: Path) -> Path:
     return file
 
 
-def test_counts_by_hand(parquet: Path) -> None:
+def test_counts_against_manual_ones(parquet: Path) -> None:
     found = corpus_summary(parquet)
     assert list(zip(found.analyses["review"], found.analyses["analysis"], strict=True)) == [
         ("a", "1"), ("a", "2"), ("b", "1"), ("b", "3"),
@@ -90,7 +91,7 @@ def test_counts_by_hand(parquet: Path) -> None:
     assert shares.loc[("all", "dl"), ["analyses", "excluding", "share"]].tolist() == [4, 2, 0.5]
 
 
-def test_concordance_by_hand(parquet: Path) -> None:
+def test_concordance_against_manual_counts(parquet: Path) -> None:
     found = corpus_summary(parquet).concordance.set_index(["measure", "first", "second"])
     cells = ["analyses", "both", "only_first", "only_second", "neither"]
     assert found.loc[("RR", "dl", "hk"), cells].tolist() == [3, 1, 1, 0, 1]
@@ -150,14 +151,14 @@ def test_tables_and_files(tmp_path: Path, parquet: Path) -> None:
         ("other.txt", b"", "neither"),
     ],
 )  # fmt: skip
-def test_what_is_no_table_of_results_is_refused(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
+def test_files_without_results_are_refused(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(BayesmetaError, match=reason):
         read_corpus(tmp_path)
 
 
 def collection(folder: Path, measure: str, n: int = 12, level: float = 0.95) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Write what a run of two reviews leaves, of simulated studies; return the effects and variances."""
+    """Write the outputs of a run of two reviews of simulated studies; return the effects and variances."""
     from scipy.special import ndtri
 
     data = simulated(n, -2.0, 1.0, 11)
@@ -193,7 +194,7 @@ def test_the_prior_is_that_of_the_effects_that_were_pooled(tmp_path: Path, measu
     np.testing.assert_allclose(list(vars(found).values()), list(vars(fit_heterogeneity(data, mu)).values()), rtol=1e-7)
 
 
-def test_measures_without_a_prior_say_why(tmp_path: Path) -> None:
+def test_measures_without_a_prior_have_a_reason(tmp_path: Path) -> None:
     collection(tmp_path, "MD")
     found = corpus_prior(tmp_path)
     assert not found.models

@@ -9,12 +9,12 @@ from reviews.collection.test_corpus import MODEL, row
 from bayesmeta.reporting.figures import save as plots
 from bayesmeta.reviews.collection.counts import CorpusSummary, corpus_summary
 from bayesmeta.reviews.collection.figures import corpus_figure
-from bayesmeta.reviews.collection.read_corpus import CorpusPrior
+from bayesmeta.reviews.collection.prior import CorpusPrior
 from bayesmeta.reviews.parquet import rows_bytes
 
 
 def summary(folder: Path, counts: dict[str, int]) -> CorpusSummary:
-    """A collection of so many analyses of each measure; tau is i/10, every other interval excludes no effect."""
+    """A collection with this number of analyses of each measure; tau is i/10, every other interval excludes no effect."""
     rows = [
         row("a", f"{measure}{i}", "DL", 1.1 if i % 2 else -0.5 if measure == "SMD" else 0.5, 2.0, 0.1 * i, measure=measure, estimate=1.2)
         for measure, n in counts.items()

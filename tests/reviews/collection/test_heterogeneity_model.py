@@ -83,7 +83,7 @@ def test_posterior_of_a_tiny_corpus_against_a_plain_sum() -> None:
 
 
 @pytest.mark.parametrize(("m", "s", "seed"), [(-2.5, 1.4, 1), (-4.0, 1.0, 1), (-1.0, 0.5, 5)])
-def test_known_truth_is_found_within_its_uncertainty(m: float, s: float, seed: int) -> None:
+def test_known_values_are_estimated_within_their_uncertainty(m: float, s: float, seed: int) -> None:
     found = fit_heterogeneity(simulated(300, m, s, seed), MU)
     assert found.analyses == 300
     assert abs(found.m - m) < 2.5 * found.m_sd
@@ -112,7 +112,7 @@ def test_order_of_the_analyses_and_studies_does_not_matter() -> None:
 
 @settings(max_examples=8)
 @given(st.floats(-3, 3))
-def test_under_a_flat_prior_of_mu_only_differences_count(shift: float) -> None:
+def test_under_a_flat_prior_for_mu_only_differences_count(shift: float) -> None:
     data = simulated(10, -3.0, 1.0, 3)
     moved = [(yi + shift, vi) for yi, vi in data]
     flat = Prior("Flat", ())

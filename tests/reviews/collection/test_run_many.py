@@ -1,4 +1,4 @@
-"""Many reviews into one folder."""
+"""Run of many reviews into one folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from bayesmeta.errors import SpecError
 from bayesmeta.reviews.collection.run_many import plan_collection, run_collection
-from bayesmeta.reviews.collection.sources import Failure, find_sources, is_one
+from bayesmeta.reviews.collection.sources import Failure, find_sources, is_single_review
 from bayesmeta.reviews.run import run_review
 from bayesmeta.reviews.running.lock import BusyError, locked
 from bayesmeta.reviews.running.plan import Choice
@@ -21,7 +21,7 @@ DATA = {
 
 
 def write(folder, name, measures, bad=False):
-    """Write a review with one analysis a measure."""
+    """Write a review with one analysis per measure."""
     folder.mkdir(parents=True, exist_ok=True)
     entries = "".join(
         f'[[analysis]]\nid = "1.{i}"\noutcome = "O{i}"\nmeasure = "{measure}"\ndata = "{measure}.csv"\n'
@@ -46,7 +46,7 @@ def many(tmp_path):
     return top
 
 
-def test_each_is_a_run_of_its_own_and_all_rows_stand_in_one_file(many, tmp_path):
+def test_each_review_is_a_run_of_its_own_and_all_rows_are_in_one_file(many, tmp_path):
     out = tmp_path / "out"
     done = run_collection([many], out)
     assert (done.reviews, done.finished, done.run_now, done.kept) == (3, 3, 4, 0)
@@ -99,16 +99,16 @@ def test_only_some_analyses(many, tmp_path):
         run_collection([many], out, only=("7",))
 
 
-def test_what_would_be_done(many, tmp_path):
+def test_plan_of_many_reviews(many, tmp_path):
     out = tmp_path / "out"
-    found = list(plan_collection([many], out, tmp_path / "room", Choice(figures=False)))
+    found = list(plan_collection([many], out, tmp_path / "imported", Choice(figures=False)))
     assert not out.exists()
     plans = {item[0].id: [step.why for step in item[1]] for item in found if not isinstance(item, Failure)}
     assert plans == {"alpha": ["new"], "beta": ["new", "new"], "gamma": ["new"]}
     assert sum(isinstance(item, Failure) for item in found) == 2
 
 
-def test_a_review_that_another_run_holds_is_left_to_it(many, tmp_path):
+def test_a_review_that_another_run_has_locked_is_skipped(many, tmp_path):
     out = tmp_path / "out"
     with locked(out / "beta"):
         done = run_collection([many], out)
@@ -133,11 +133,11 @@ def test_the_outputs_in_a_folder_are_not_searched(many):
     ]  # fmt: skip
 
 
-def test_what_is_one_review_and_what_are_many(many):
-    assert is_one([many / "first"])
-    assert is_one([many / "first" / "review.toml"])
-    assert not is_one([many])
-    assert not is_one([many / "first", many / "twin"])
+def test_one_review_or_many(many):
+    assert is_single_review([many / "first"])
+    assert is_single_review([many / "first" / "review.toml"])
+    assert not is_single_review([many])
+    assert not is_single_review([many / "first", many / "twin"])
     assert len(find_sources([many / "first", many / "first" / "review.toml"])) == 1
     with pytest.raises(SpecError, match="no such file"):
         find_sources([many / "nowhere"])

@@ -43,11 +43,11 @@ def free_port():
 
 
 def start(module, *arguments, cwd):
-    house = str(Path(bayesmeta.__file__).parent.parent)
+    checkout = str(Path(bayesmeta.__file__).parent.parent)
     options = {
         "stdout": subprocess.DEVNULL,
         "stderr": subprocess.DEVNULL,
-        "env": {**os.environ, "PYTHONPATH": house},
+        "env": {**os.environ, "PYTHONPATH": checkout},
     }
     return subprocess.Popen([sys.executable, "-m", "distributed.cli." + module, *arguments], cwd=cwd, **options)
 
@@ -72,14 +72,14 @@ def cluster(tmp_path_factory):
 
 
 class Killing(Silent):
-    """Progress that kills a worker when so many analyses are done."""
+    """Progress that kills a worker after a number of analyses."""
 
     def __init__(self, after, process):
-        self.left, self.process, self.said = after, process, []
+        self.left, self.process, self.finished_with = after, process, []
 
     def finished(self, name, problem, seconds):  # noqa: ARG002
         self.left -= 1
-        self.said.append((name, problem))
+        self.finished_with.append((name, problem))
         if self.left == 0:
             os.kill(self.process.pid, signal.SIGKILL)
 
@@ -94,7 +94,7 @@ def test_every_analysis_finishes_although_a_worker_is_killed(cluster, tmp_path):
     assert processes[1].poll() is None
     assert done.failures == ()
     assert (done.reviews, done.finished, done.run_now) == (2, 16, 16)
-    assert len(progress.said) == 16
+    assert len(progress.finished_with) == 16
     here = run_collection([tmp_path / "reviews"], tmp_path / "here")
     assert here.failures == ()
     for path in (tmp_path / "here").rglob("*"):
@@ -103,24 +103,24 @@ def test_every_analysis_finishes_although_a_worker_is_killed(cluster, tmp_path):
             assert same.read_bytes() == path.read_bytes(), path.name
 
 
-def test_bad_tables_are_told_of_as_if_they_were_here(cluster, small_source, tmp_path):
+def test_bad_tables_give_the_same_errors_as_in_this_process(cluster, small_source, tmp_path):
     far = run_review(small_source, tmp_path / "far", figures=False, scheduler=cluster[0])
     near = run_review(small_source, tmp_path / "near", figures=False)
     assert far.failed == near.failed
     assert far.results == near.results
 
 
-def test_a_scheduler_that_is_not_there():
+def test_a_missing_scheduler():
     with pytest.raises(DataError, match="no dask scheduler") as caught, Cluster(f"tcp://127.0.0.1:{free_port()}", 0.5):
         pass
     assert "dask scheduler" in caught.value.fix
 
 
-def test_workers_that_all_go_away_end_the_run_which_can_go_on(cluster, tmp_path, monkeypatch):
+def test_a_run_ends_when_all_workers_are_gone_and_can_be_continued(cluster, tmp_path, monkeypatch):
     address, processes = cluster
     write_many(tmp_path / "many", "many", 12)
-    monkeypatch.setattr("bayesmeta.reviews.running.dask.PATIENCE", 1.0)
-    monkeypatch.setattr("bayesmeta.reviews.run.chosen_workers", lambda *_: Cluster(address, 1.0))
+    monkeypatch.setattr("bayesmeta.reviews.running.dask.TIMEOUT", 1.0)
+    monkeypatch.setattr("bayesmeta.reviews.run.choose_workers", lambda *_: Cluster(address, 1.0))
     with pytest.raises(DataError, match="every worker is gone") as caught:
         run_review(
             tmp_path / "many", tmp_path / "out", figures=False, scheduler=address, progress=Killing(3, processes[1])

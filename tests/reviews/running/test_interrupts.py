@@ -1,4 +1,4 @@
-"""Ctrl-C waits for what is being written."""
+"""Ctrl-C is delayed until a file is written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from bayesmeta.reviews.running.interrupts import uninterrupted
 
 
-def test_it_is_raised_at_the_end_of_the_block():
+def test_ctrl_c_is_raised_at_the_end_of_the_block():
     done = []
 
     def write():
@@ -25,7 +25,7 @@ def test_it_is_raised_at_the_end_of_the_block():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_an_error_inside_is_what_is_raised():
+def test_an_error_inside_the_block_is_raised():
     def fail():
         with uninterrupted():
             os.kill(os.getpid(), signal.SIGINT)
@@ -36,21 +36,21 @@ def test_an_error_inside_is_what_is_raised():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_other_handlers_and_other_threads_are_left_alone():
-    heard = []
-    before = signal.signal(signal.SIGINT, lambda *_: heard.append(1))
+def test_other_handlers_and_other_threads_are_unchanged():
+    received = []
+    before = signal.signal(signal.SIGINT, lambda *_: received.append(1))
     try:
         with uninterrupted():
             os.kill(os.getpid(), signal.SIGINT)
-            assert heard == [1]
+            assert received == [1]
     finally:
         signal.signal(signal.SIGINT, before)
 
     def elsewhere():
         with uninterrupted():
-            heard.append(2)
+            received.append(2)
 
     thread = threading.Thread(target=elsewhere)
     thread.start()
     thread.join()
-    assert heard == [1, 2]
+    assert received == [1, 2]

@@ -1,4 +1,4 @@
-"""What is up to date, what is not, and why."""
+"""Which results are up to date, and why others are not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from bayesmeta.reviews.run import plan_review, run_review
 from bayesmeta.reviews.running.code_digest import code_digest
-from bayesmeta.reviews.running.fingerprints import _declared, fingerprint, table_digest
+from bayesmeta.reviews.running.fingerprints import _declared_measures, fingerprint, table_digest
 from bayesmeta.reviews.running.ledger import LEDGER_FILE, Entry, Ledger
 from bayesmeta.reviews.running.plan import Choice
 from bayesmeta.reviews.spec import read_review
@@ -28,16 +28,16 @@ def done(tmp_path_factory, small_source):
 
 @pytest.fixture
 def place(done, small_source, tmp_path):
-    """A copy of the review and of its outputs; returns both and what a plan says of each analysis."""
+    """A copy of the review and of its outputs, and a function that returns why each analysis has to be run."""
     source, out = tmp_path / "source", tmp_path / "out"
     shutil.copytree(small_source.parent, source)
     shutil.copytree(done, out)
 
-    def said(**choice):
+    def reasons(**choice):
         steps = plan_review(source, out, Choice(figures=False, **choice))[2]
         return {step.analysis.id: step.why for step in steps}
 
-    return source, out, said
+    return source, out, reasons
 
 
 def change(path, old, new):
@@ -47,10 +47,10 @@ def change(path, old, new):
 
 
 def test_nothing_changed(place):
-    _, _, said = place
-    assert said() == {"1.1": "", "1.2": "", "1.3": "failed before"}
-    assert said(only=("1.2",)) == {"1.2": ""}
-    assert set(said(fresh=True).values()) == {"asked for afresh"}
+    _, _, reasons = place
+    assert reasons() == {"1.1": "", "1.2": "", "1.3": "failed before"}
+    assert reasons(only=("1.2",)) == {"1.2": ""}
+    assert set(reasons(fresh=True).values()) == {"a fresh run was requested"}
 
 
 @pytest.mark.parametrize(
@@ -69,25 +69,25 @@ def test_nothing_changed(place):
         ("review.toml", 'title = "A small review"', 'title = "A review"', "", ""),
     ],
 )  # fmt: skip
-def test_what_a_change_touches(place, file, old, new, first, second):
-    source, _, said = place
+def test_what_a_change_affects(place, file, old, new, first, second):
+    source, _, reasons = place
     change(source / file, old, new)
-    found = said()
+    found = reasons()
     assert (found["1.1"], found["1.2"]) == (first, second)
 
 
-def test_the_engine_is_a_setting_and_brings_its_models(place):
-    _, _, said = place
-    assert said(engine="nuts")["1.1"] == "settings changed, version changed, model changed"
+def test_the_engine_is_a_setting_and_adds_its_models(place):
+    _, _, reasons = place
+    assert reasons(engine="nuts")["1.1"] == "settings changed, version changed, model changed"
 
 
 def test_another_version(place, monkeypatch):
-    _, _, said = place
+    _, _, reasons = place
     monkeypatch.setattr("bayesmeta.reviews.running.fingerprints.code_digest", lambda: "another")
-    assert said()["1.1"] == "version changed"
+    assert reasons()["1.1"] == "version changed"
 
 
-def test_an_edited_model_touches_the_measures_it_treats(place, tmp_path, monkeypatch):
+def test_an_edited_model_affects_its_measures(place, tmp_path, monkeypatch):
     from bayesmeta.engines.nuts.model_files import model_folder
 
     source, _, _ = place
@@ -106,28 +106,28 @@ def test_an_edited_model_touches_the_measures_it_treats(place, tmp_path, monkeyp
     assert before[0]["model"] != after[0]["model"]
     assert before[1] == after[1]
     assert "model" not in fingerprint(review, review.analysis[0], folder)
-    assert _declared("MEASURES = tuple(x)") == ()
+    assert _declared_measures("MEASURES = tuple(x)") == ()
 
 
-def test_damage_is_seen_and_mended(place):
-    source, out, said = place
+def test_damaged_files_are_found_and_made_again(place):
+    source, out, reasons = place
     whole = (out / "analyses" / "1.1.json").read_bytes()
     (out / "analyses" / "1.1.json").write_bytes(whole[:1000])
     (out / "analyses" / "1.2.json").unlink()
-    assert said()["1.1"] == "damaged file analyses/1.1.json"
-    assert said()["1.2"] == "missing file analyses/1.2.json"
-    # what is damaged and not asked for is said and left out
+    assert reasons()["1.1"] == "damaged file analyses/1.1.json"
+    assert reasons()["1.2"] == "missing file analyses/1.2.json"
+    # a damaged result that is not selected is reported and left out
     run = run_review(source, out, figures=False, only=("1.2",))
-    assert "not whole" in run.failed["1.1"]
+    assert "not intact" in run.failed["1.1"]
     assert "\n1.1," not in (out / "results.csv").read_text()
     run_review(source, out, figures=False, only=TWO)
     assert (out / "analyses" / "1.1.json").read_bytes() == whole
 
 
 def test_a_result_without_a_record_is_made_again_but_shown_until_then(place):
-    source, out, said = place
+    source, out, reasons = place
     (out / LEDGER_FILE).unlink()
-    assert said()["1.1"] == "no record of what its result was made from"
+    assert reasons()["1.1"] == "no record of what its result was made from"
     table = (out / "results.csv").read_bytes()
     run = run_review(source, out, figures=False, only=("1.2",))
     assert run.kept == ()
@@ -135,7 +135,7 @@ def test_a_result_without_a_record_is_made_again_but_shown_until_then(place):
     assert json.loads((out / "manifest.json").read_text())["not_asked_for"] == ["1.1"]
 
 
-def test_an_analysis_that_left_the_review_leaves_its_outputs(place):
+def test_an_analysis_removed_from_the_review_is_removed_from_the_outputs(place):
     source, out, _ = place
     text = (source / "review.toml").read_text()
     start, end = text.index('[[analysis]]\nid = "1.2"'), text.index('[[analysis]]\nid = "1.3"')
@@ -145,7 +145,7 @@ def test_an_analysis_that_left_the_review_leaves_its_outputs(place):
     assert "1.2" not in (out / LEDGER_FILE).read_text()
 
 
-def test_a_table_shared_by_many_touches_only_those_whose_rows_changed(tmp_path):
+def test_a_changed_row_of_a_shared_table_affects_only_its_analysis(tmp_path):
     rows = "analysis,study,events_e,n_e,events_c,n_c\na,A,1,9,2,9\na,B,2,9,3,9\nb,A,4,9,5,9\nb,B,1,8,2,8\n"
     entry = (
         '[[analysis]]\nid = "{0}"\noutcome = "O"\nmeasure = "RR"\ndata = "all.csv"\nwhere = {{ analysis = "{0}" }}\n'
@@ -195,14 +195,14 @@ def test_figures_are_drawn_again_only_if_missing_or_changed(small_source, tmp_pa
     assert again() == ["1.2"]
     change(source / "review.toml", 'title = "A small review"', 'title = "Another"')
     assert again() == ["1.1", "1.2"]
-    # a figure of numbers that no longer hold does not stay when none is drawn
+    # a figure of outdated numbers is removed also when none is drawn
     change(source / "death.csv", "Adams,5,", "Adams,6,")
     assert again(figures=False) == []
     assert [path.name for path in (out / "figures").iterdir()] == ["forest_1.2.svg"]
     assert again() == ["1.1"]
 
 
-def test_a_ledger_cut_anywhere_is_read_as_far_as_it_is_whole(tmp_path):
+def test_a_ledger_cut_anywhere_is_read_up_to_there(tmp_path):
     ledger = Ledger(tmp_path)
     assert ledger.entries == {}
     entries = [Entry(f"analysis {i}", {"data": "é" * 3}, {f"{i}.json": "0"}) for i in range(3)]
@@ -213,15 +213,15 @@ def test_a_ledger_cut_anywhere_is_read_as_far_as_it_is_whole(tmp_path):
         found = list(Ledger(tmp_path).entries.values())
         assert found == entries[: len(found)]
         assert len(found) >= whole[:end].count(b"\n")
-    # what is added after a torn line, once it is tidied, is not lost with it
+    # entries added after a cut line are not lost, once the ledger is rewritten
     (tmp_path / LEDGER_FILE).write_bytes(whole[:-5])
-    torn = Ledger(tmp_path)
-    torn.tidy()
-    torn.add(entries[2])
+    cut = Ledger(tmp_path)
+    cut.rewrite()
+    cut.add(entries[2])
     assert list(Ledger(tmp_path).entries.values()) == entries
     append_text(tmp_path / LEDGER_FILE, '[1]\n{"colour": "red"}\n')
     assert list(Ledger(tmp_path).entries.values()) == entries
 
 
-def test_the_code_that_shows_is_not_the_code_that_finds():
+def test_code_that_shows_results_has_its_own_digest():
     assert code_digest() != code_digest(shown=True)

@@ -1,4 +1,4 @@
-"""Runs stopped at any moment, by a kill, a full disk or Ctrl-C, go on where they were and end as if nothing had happened."""
+"""Runs stopped at any moment, by a kill, a full disk or Ctrl-C, continue and end with the same outputs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HEAD = (
 
 
 def write_many(folder, count, name="many"):
-    """Write a review of so many small analyses."""
+    """Write a review of ``count`` small analyses."""
     folder.mkdir(parents=True)
     for i in range(count):
         (folder / f"{i}.csv").write_text(DATA.format(i + 1))
@@ -34,7 +34,7 @@ def write_many(folder, count, name="many"):
 
 
 def tree(folder):
-    """Every file with its bytes; the manifests tell what was run now, so they are left out."""
+    """Every file with its bytes, except manifests, which list what was run now."""
     found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     return {name: content for name, content in found.items() if not name.endswith("manifest.json")}
 
@@ -136,7 +136,7 @@ def _wait_for(folder, count, process):
         time.sleep(0.02)
 
 
-def test_ctrl_c_says_how_to_go_on(tmp_path):
+def test_after_ctrl_c_a_message_explains_how_to_continue(tmp_path):
     source = write_many(tmp_path / "source", 40)
     arguments = (source, "--out", tmp_path / "out", "--quiet", "--jobs", "1", "--no-figures")
     with command(*arguments) as process:
@@ -180,7 +180,7 @@ def test_a_disk_that_is_full_at_any_moment(source, whole, tmp_path, monkeypatch)
 
 
 def _refused(source, out):
-    """Run, and return what is said of a full disk: of the outputs, which ends the run, or of the tables' scratch folder."""
+    """Run, and return the error of a full disk: of the outputs, which ends the run, or of the temporary folder of the tables."""
     try:
         return run_review(source, out, figures=False).failed.get("tables", "")
     except DataError as error:

@@ -1,4 +1,4 @@
-"""What is said while a run lasts."""
+"""Progress while a run lasts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from bayesmeta.reviews.running.progress import Bar, Lines, Silent, chosen_progress
+from bayesmeta.reviews.running.progress import Bar, Lines, Silent, choose_progress
 
 
 def play(progress):
@@ -31,7 +31,7 @@ def test_lines():
     ]  # fmt: skip
 
 
-def test_lines_tell_of_the_whole_run_once_a_minute():
+def test_a_line_about_the_whole_run_once_a_minute():
     stream, now = io.StringIO(), [0.0]
     progress = Lines(stream, lambda: now[0])
     with progress.over(10, "Many"):
@@ -47,7 +47,7 @@ def test_lines_tell_of_the_whole_run_once_a_minute():
     ]
 
 
-def test_lines_of_analyses_that_run_at_once():
+def test_lines_of_simultaneous_analyses():
     stream = io.StringIO()
     progress = Lines(stream)
     with progress.over(2, "Two"):
@@ -58,7 +58,7 @@ def test_lines_of_analyses_that_run_at_once():
     assert stream.getvalue().splitlines()[1:] == ["[1/2] a Death (0.0 s) ok", "[2/2] b Pain (0.0 s) ok"]
 
 
-def test_a_bar_counts_what_is_left_and_not_what_is_kept(capfd):
+def test_a_bar_does_not_count_kept_analyses(capfd):
     progress = Bar()
     with progress.over(5, "Title"):
         progress.kept(3)
@@ -69,7 +69,7 @@ def test_a_bar_counts_what_is_left_and_not_what_is_kept(capfd):
     assert "1 left" in err
 
 
-def test_a_bar_goes_to_standard_error_and_takes_brackets_as_they_are(capfd):
+def test_a_bar_is_printed_to_standard_error_with_brackets_unchanged(capfd):
     play(Bar())
     out, err = capfd.readouterr()
     assert out == ""
@@ -77,7 +77,7 @@ def test_a_bar_goes_to_standard_error_and_takes_brackets_as_they_are(capfd):
         assert part in err
 
 
-def test_a_bar_is_cleared_away_when_the_run_stops_early(capfd):
+def test_a_bar_ends_when_the_run_stops_early(capfd):
     progress = Bar()
 
     def interrupted():
@@ -90,15 +90,15 @@ def test_a_bar_is_cleared_away_when_the_run_stops_early(capfd):
     assert capfd.readouterr().out == ""
 
 
-def test_which_is_chosen(monkeypatch):
-    assert isinstance(chosen_progress(quiet=True), Silent)
+def test_choice_of_progress(monkeypatch):
+    assert isinstance(choose_progress(quiet=True), Silent)
     monkeypatch.setattr(sys, "stderr", io.StringIO())
-    assert isinstance(chosen_progress(), Lines)
+    assert isinstance(choose_progress(), Lines)
 
     class Terminal(io.StringIO):
         def isatty(self):
             return True
 
     monkeypatch.setattr(sys, "stderr", Terminal())
-    assert isinstance(chosen_progress(), Bar)
-    assert isinstance(chosen_progress(quiet=True), Silent)
+    assert isinstance(choose_progress(), Bar)
+    assert isinstance(choose_progress(quiet=True), Silent)

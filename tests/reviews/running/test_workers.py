@@ -1,4 +1,4 @@
-"""Tasks spread over processes; a process that dies takes no task with it but its own."""
+"""Tasks in several processes; when a process dies, only its own task fails."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import time
 import pytest
 
 from bayesmeta.errors import SpecError
-from bayesmeta.reviews.run import chosen_workers
-from bayesmeta.reviews.running.plan import alone_in
+from bayesmeta.reviews.run import choose_workers
+from bayesmeta.reviews.running.plan import single_analysis
 from bayesmeta.reviews.running.tasks import Outcome, Task, perform
-from bayesmeta.reviews.running.workers import DIED, Here, Processes, do_all, good_jobs
+from bayesmeta.reviews.running.workers import DIED, Processes, ThisProcess, default_jobs, run_tasks
 from bayesmeta.reviews.spec import read_review
 from bayesmeta.support.processes import ONE_THREAD
 
-#: tasks that die, once or always, as ones out of memory do
-DEEDS = """
+#: tasks that kill their process, once or always, as when memory runs out
+DO = """
 import os, signal, time
 from pathlib import Path
 from bayesmeta.reviews.running.tasks import Outcome
@@ -39,13 +39,13 @@ def do(task):
 
 
 @pytest.fixture
-def deeds(tmp_path, monkeypatch):
-    (tmp_path / "some_deeds.py").write_text(DEEDS)
+def do(tmp_path, monkeypatch):
+    (tmp_path / "some_tasks.py").write_text(DO)
     monkeypatch.syspath_prepend(tmp_path)
-    import some_deeds
+    import some_tasks
 
-    yield some_deeds.do
-    del sys.modules["some_deeds"]
+    yield some_tasks.do
+    del sys.modules["some_tasks"]
 
 
 @pytest.fixture
@@ -53,19 +53,19 @@ def small(small_source):
     return read_review(small_source)
 
 
-def test_every_task_but_the_fatal_one_comes_back(deeds, small, tmp_path):
+def test_every_task_but_the_fatal_one_succeeds(do, small, tmp_path):
     names = [f"task {i}" for i in range(12)]
     names[3], names[5], names[8] = "once", "fatal", "odd"
-    tasks = (Task("fit", str(tmp_path), alone_in(small[0], small[0].analysis[0]), name) for name in names)
-    found, begun = {}, []
+    tasks = (Task("fit", str(tmp_path), single_analysis(small[0], small[0].analysis[0]), name) for name in names)
+    found, started = {}, []
 
-    def settle(task, outcome):
+    def on_outcome(task, outcome):
         found[task.folder] = outcome
         return ()
 
-    with Processes(2, deeds) as workers:
-        do_all(workers, tasks, lambda task: begun.append(task.folder), settle)
-    assert sorted(begun) == sorted(names) == sorted(found)
+    with Processes(2, do) as workers:
+        run_tasks(workers, tasks, lambda task: started.append(task.folder), on_outcome)
+    assert sorted(started) == sorted(names) == sorted(found)
     assert found["fatal"].errors == (DIED,)
     assert found["odd"].errors == ("unexpected RuntimeError: cannot be sent",)
     fine = set(names) - {"fatal", "odd"}
@@ -75,56 +75,56 @@ def test_every_task_but_the_fatal_one_comes_back(deeds, small, tmp_path):
     }
 
 
-def test_few_tasks_are_held_and_what_follows_comes_first(small):
+def test_few_tasks_are_submitted_at_once_and_following_ones_come_first(small):
     made, done = [], []
-    alone = alone_in(small[0], small[0].analysis[0])
+    single = single_analysis(small[0], small[0].analysis[0])
 
     def tasks():
         for i in range(4):
             made.append(i)
-            yield Task("fit", str(i), alone)
+            yield Task("fit", str(i), single)
 
-    class Fast(Here):
-        def next(self):
+    class Fast(ThisProcess):
+        def next_outcome(self):
             task, self._task = self._task, None
             return task, Outcome()
 
-    def settle(task, _):
+    def on_outcome(task, _):
         assert len(made) <= len(done) + 1
         done.append(task.run)
-        return [Task("tables", f"after {task.run}", alone)] if task.kind == "fit" and task.run == "1" else []
+        return [Task("tables", f"after {task.run}", single)] if task.kind == "fit" and task.run == "1" else []
 
-    do_all(Fast(), tasks(), lambda _: None, settle)
+    run_tasks(Fast(), tasks(), lambda _: None, on_outcome)
     assert done == ["0", "1", "after 1", "2", "3"]
 
 
 def test_a_task_with_its_data_needs_no_folder(small):
     review, folder = small
     with_data = [
-        Task("fit", "", alone_in(review, analysis), "elsewhere", data={analysis.data: (folder / analysis.data).read_bytes()})
+        Task("fit", "", single_analysis(review, analysis), "elsewhere", data={analysis.data: (folder / analysis.data).read_bytes()})
         for analysis in review.analysis
     ]  # fmt: skip
     found = [perform(task) for task in with_data]
-    here = [perform(Task("fit", "", alone_in(review, analysis), str(folder))) for analysis in review.analysis]
+    here = [perform(Task("fit", "", single_analysis(review, analysis), str(folder))) for analysis in review.analysis]
     assert [outcome.result for outcome in found] == [outcome.result for outcome in here]
-    # the place where the worker put the table is nobody's business
+    # the worker's temporary folder is not named
     assert found[2].errors[0] == here[2].errors[0].replace(str(folder), "elsewhere")
     assert "elsewhere" in found[2].errors[0]
 
 
 def test_a_worker_of_another_version_does_nothing(small):
-    outcome = perform(Task("fit", "", alone_in(small[0], small[0].analysis[0]), str(small[1]), code="another"))
+    outcome = perform(Task("fit", "", single_analysis(small[0], small[0].analysis[0]), str(small[1]), code="another"))
     assert outcome.result == b""
     assert "another version" in outcome.errors[0]
 
 
-def test_workers_are_chosen():
-    assert isinstance(chosen_workers(1, None), Here)
-    assert isinstance(chosen_workers(3, None), Processes)
+def test_choice_of_workers():
+    assert isinstance(choose_workers(1, None), ThisProcess)
+    assert isinstance(choose_workers(3, None), Processes)
     with pytest.raises(SpecError, match="1 or more but got 0"):
-        chosen_workers(0, None)
-    assert good_jobs(["quadrature", "both"]) == 1
-    assert good_jobs(["quadrature"]) >= 1
+        choose_workers(0, None)
+    assert default_jobs(["quadrature", "both"]) == 1
+    assert default_jobs(["quadrature"]) >= 1
 
 
 def test_processes_end_when_their_parent_is_killed(tmp_path):

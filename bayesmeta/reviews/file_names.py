@@ -1,0 +1,49 @@
+"""Names of the files and folders of a review and of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+#: what to fit, in the folder of a review
+REVIEW_TOML = "review.toml"
+
+#: the review as it was run
+REVIEW_FILE = "review.json"
+#: tidy rows, as CSV and as Parquet, and the study rows
+RESULTS_FILE, ROWS_FILE, STUDIES_FILE = "results.csv", "results.parquet", "studies.csv"
+#: what made the outputs, and what each of them was made from
+MANIFEST_FILE, LEDGER_FILE = "manifest.json", "ledger.jsonl"
+#: present only while a run writes
+LOCK_FILE = ".run.lock"
+#: folders of the publication tables, the figures and the saved NUTS fits
+TABLES, FIGURES, FITS = "tables", "figures", "fits"
+
+
+def result_file(out: Path, analysis_id: str) -> Path:
+    """Return the file of an analysis' result in a run's folder."""
+    return out / "analyses" / f"{analysis_id}.json"
+
+
+def forest_file(out: Path, analysis_id: str) -> Path:
+    """Return the file of an analysis' forest plot, without its suffix."""
+    return out / FIGURES / f"forest_{analysis_id}"
+
+
+def tau_file(out: Path, analysis_id: str) -> Path:
+    """Return the file of an analysis' figure of tau, without its suffix."""
+    return out / FIGURES / f"tau_{analysis_id}"
+
+
+def figure_files(out: Path, analysis_id: str) -> tuple[Path, Path]:
+    """Return the files of an analysis' figures, without their suffixes."""
+    return forest_file(out, analysis_id), tau_file(out, analysis_id)
+
+
+def fit_file(out: Path, analysis_id: str, method: str) -> Path:
+    """Return the file of a saved NUTS fit; colons of its method cannot be part of a file name on Windows."""
+    return out / FITS / f"{analysis_id}_{method.replace(':', '-')}.nc"
+
+
+def toml_file(path: Path) -> Path:
+    """Return the review.toml that a path means: the file itself, or the one in a folder."""
+    return path / REVIEW_TOML if path.is_dir() else path

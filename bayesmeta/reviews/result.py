@@ -1,0 +1,68 @@
+"""Result of one analysis, as plain values and as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from bayesmeta.support.files import json_text
+
+
+@dataclasses.dataclass(frozen=True)
+class AnalysisResult:
+    """Result of one analysis as plain values, in JSON files with None for NaN.
+
+    Parameters
+    ----------
+    id : str
+        Id of the analysis.
+    rows : list of dict
+        Tidy rows, natural scale, one per method and term: the columns ``TIDY`` and, where they apply, ``hdi_low``, ``prob_benefit``,
+        ``note`` and others; ``comparison``, ``outcome`` and ``time`` of the analysis.
+    studies : list of dict
+        One per row of the study table, natural scale: ``study``, the arm data, ``estimate``, ``ci_low``, ``ci_high``, ``weight``
+        (DerSimonian-Laird, percent), ``theta``, ``theta_low``, ``theta_high`` (shrunken effect), ``reason`` (why it is left out, or "")
+        and ``note``.
+    primary : str
+        The Bayesian method shown in the main table and the figure; "" if none succeeded.
+    priors : dict
+        Likelihood to its priors, as used.
+    tau : dict
+        ``grid``, and ``posterior`` and ``prior`` density of tau on it under the primary method; ``median``, ``ci_low``, ``ci_high``,
+        ``prior_text``; model scale. Empty without a primary method.
+    agreement : list of dict
+        One per likelihood fitted by both engines: ``likelihood``, ``worst_mcse`` (the largest difference, in Monte Carlo standard
+        errors), ``agree``, ``terms``.
+    diagnostics : list of dict
+        One per NUTS fit: ``method`` and its convergence diagnostics.
+    errors : list of str
+        What failed, and why.
+    """
+
+    id: str
+    rows: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    studies: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    primary: str = ""
+    priors: dict[str, str] = dataclasses.field(default_factory=dict)
+    tau: dict[str, Any] = dataclasses.field(default_factory=dict)
+    agreement: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    diagnostics: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    errors: list[str] = dataclasses.field(default_factory=list)
+
+
+def result_text(result: AnalysisResult) -> str:
+    """Return a result as JSON: its fields in their order, numbers with all their digits, NaN as null."""
+    fields = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
+    return json_text(fields, sort_keys=False)
+
+
+def read_result(text: str | bytes) -> AnalysisResult:
+    """Read a result from its JSON.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the text is not the JSON of a result.
+    """
+    return AnalysisResult(**json.loads(text))

@@ -1,0 +1,170 @@
+"""Outputs in the folder of a run, written and removed together with their entries in the ledger."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from bayesmeta.reviews.file_names import (
+    RESULTS_FILE,
+    ROWS_FILE,
+    STUDIES_FILE,
+    TABLES,
+    figure_files,
+    result_file,
+)
+from bayesmeta.reviews.result import read_result
+from bayesmeta.reviews.running.ledger import (
+    TABLES_ENTRY,
+    Entry,
+    Ledger,
+    analysis_entry,
+    entry_analysis,
+    figures_entry,
+)
+from bayesmeta.reviews.running.plan import figures_made_from, tables_made_from
+from bayesmeta.reviews.running.tasks import Outcome
+from bayesmeta.reviews.spec import Analysis, Review
+from bayesmeta.support.files import remove, sha256, write_bytes
+
+
+class RunFolder:
+    """The folder of a run of one review, with its ledger.
+
+    Parameters
+    ----------
+    out : pathlib.Path
+        The folder.
+    review : Review
+        The review, with the engine to use.
+    """
+
+    def __init__(self, out: Path, review: Review) -> None:
+        self.out, self.review = out, review
+        self.ledger = Ledger(out)
+        self.ids = [analysis.id for analysis in review.analysis]
+
+    def result(self, analysis_id: str) -> bytes:
+        """Read the result of an analysis, as JSON."""
+        return result_file(self.out, analysis_id).read_bytes()
+
+    def finished(self) -> list[str]:
+        """Return the analyses with an intact result, in the order of the review."""
+        return [name for name in self.ids if self.ledger.get(analysis_entry(name)).files and not self.damage(name)]
+
+    def damage(self, analysis_id: str) -> str:
+        """Return which file of an analysis' result is missing or damaged; "" if none is, or there is no result."""
+        return self.ledger.damage(self.ledger.get(analysis_entry(analysis_id)))
+
+    def problem(self, analysis_id: str, figures: bool) -> str:
+        """Return what failed in an analysis and, with ``figures``, in drawing it; "" if nothing did."""
+        names = (analysis_entry(analysis_id), *([figures_entry(analysis_id)] if figures else []))
+        return "; ".join(filter(None, (self.ledger.get(name).problem for name in names)))
+
+    def write_result(self, analysis_id: str, made_from: Mapping[str, str], outcome: Outcome) -> None:
+        """Write the result and the fits of an analysis; remove those of an earlier run if it failed."""
+        name = analysis_entry(analysis_id)
+        problem = "; ".join(outcome.errors)
+        if not outcome.result:
+            self.remove_analysis(analysis_id)
+            self.ledger.add(Entry(name, made_from, {}, problem))
+            return
+        old = self.ledger.get(name)
+        path = result_file(self.out, analysis_id).relative_to(self.out).as_posix()
+        files = self._write({path: outcome.result, **outcome.files}, old)
+        if dict(old.files) != files:
+            self._remove_figures(analysis_id)
+        self.ledger.add(Entry(name, made_from, files, problem))
+
+    def write_figures(self, analysis: Analysis, outcome: Outcome) -> None:
+        """Write the figures of an analysis."""
+        name = figures_entry(analysis.id)
+        files = self._write(outcome.figures, self.ledger.get(name))
+        made_from = figures_made_from(self.review, analysis, self.ledger)
+        self.ledger.add(Entry(name, made_from, files, outcome.figure_error))
+
+    def write_tables(self, outcome: Outcome) -> None:
+        """Write the tables and frames of the review."""
+        files = self._write(outcome.files, self.ledger.get(TABLES_ENTRY))
+        problem = "; ".join(outcome.errors)
+        made_from = {} if problem else tables_made_from(self.review, self.ledger, self.finished())
+        self.ledger.add(Entry(TABLES_ENTRY, made_from, files, problem))
+
+    def tables_outdated(self, finished: list[str]) -> bool:
+        """Whether the tables of the finished analyses have to be written."""
+        return bool(self.ledger.why_outdated(TABLES_ENTRY, tables_made_from(self.review, self.ledger, finished)))
+
+    def remove_tables(self) -> None:
+        """Remove the tables and frames, since there is no result to show."""
+        frames = [self.out / name for name in (RESULTS_FILE, STUDIES_FILE, ROWS_FILE)]
+        for path in [*frames, *(self.out / TABLES).glob("*.*")]:
+            remove(path)
+        self.ledger.entries.pop(TABLES_ENTRY, None)
+
+    def remove_analysis(self, analysis_id: str) -> None:
+        """Remove the result, fits and figures of an analysis, in the ledger or not."""
+        for name in self.ledger.get(analysis_entry(analysis_id)).files:
+            remove(self.out / name)
+        remove(result_file(self.out, analysis_id))
+        self._remove_figures(analysis_id)
+
+    def reconcile(self, fresh: Iterable[str] | None = None) -> None:
+        """Bring the ledger in line with the files and the review.
+
+        Results without an entry, of an earlier version, get one that is out of date, so that they are shown until they are made
+        again. Results of analyses that the review no longer has are removed.
+
+        Parameters
+        ----------
+        fresh : iterable of str, optional
+            Analyses to make again, and the tables with them: their entries lose what they were made from, so that a fresh run that
+            is stopped and started again continues.
+        """
+        entries = self.ledger.entries
+        for analysis_id in filter(None, map(entry_analysis, list(entries))):
+            if analysis_id not in self.ids:
+                self.remove_analysis(analysis_id)
+                entries.pop(analysis_entry(analysis_id), None)
+                entries.pop(figures_entry(analysis_id), None)
+        for analysis_id in self.ids:
+            name, path = analysis_entry(analysis_id), result_file(self.out, analysis_id)
+            if name not in entries and path.is_file() and _is_result(path):
+                entries[name] = Entry(name, {}, {path.relative_to(self.out).as_posix(): sha256(path)})
+        if fresh is not None:
+            for name in (TABLES_ENTRY, *(entry(one) for one in fresh for entry in (analysis_entry, figures_entry))):
+                if name in entries:
+                    entries[name] = Entry(name, {}, entries[name].files)
+        self.ledger.rewrite()
+
+    def rewrite_ledger(self) -> None:
+        """Write the ledger in the order of the review, which does not depend on the order in which analyses finished."""
+        self.ledger.rewrite(
+            [TABLES_ENTRY, *(entry(name) for name in self.ids for entry in (analysis_entry, figures_entry))]
+        )
+
+    def _write(self, files: Mapping[str, bytes], old: Entry) -> dict[str, str]:
+        """Write files, remove those of the old entry that are not among them, and return path to hash."""
+        for name, content in files.items():
+            write_bytes(self.out / name, content)
+        for name in old.files:
+            if name not in files:
+                remove(self.out / name)
+        return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+
+    def _remove_figures(self, analysis_id: str) -> None:
+        for file in figure_files(self.out, analysis_id):
+            # an id may contain dots: "forest_1.1.svg" is not a figure of analysis 1
+            for path in file.parent.glob(f"{file.name}.*"):
+                if path.stem == file.name:
+                    remove(path)
+        if figures_entry(analysis_id) in self.ledger.entries:
+            self.ledger.add(Entry(figures_entry(analysis_id)))
+
+
+def _is_result(path: Path) -> bool:
+    try:
+        read_result(path.read_bytes())
+    except (ValueError, TypeError, OSError):
+        return False
+    return True
