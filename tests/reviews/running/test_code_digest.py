@@ -124,6 +124,9 @@ def test_what_results_import_makes_results():
     while waiting:
         file = waiting.pop()
         for imported in modules_imported(file) - reached.keys():
+            # the settings read the names of file formats, which fingerprints of results leave out
+            if file.name == "settings.py" and "reporting" in imported.relative_to(PACKAGE).parts:
+                continue
             reached[imported] = file
             waiting.append(imported)
     assert len(reached) > 60
