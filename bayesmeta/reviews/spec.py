@@ -7,7 +7,16 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import BayesmetaError, SpecError, unknown_name
@@ -48,6 +57,11 @@ class PriorTexts(_Strict):
     mu: str | None = None
     tau: str | None = None
     tau2: str | None = None
+    baseline: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_unused_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _leave_out_if_none(handler(self), "baseline")
 
     @model_validator(mode="after")
     def _readable(self) -> PriorTexts:
@@ -62,7 +76,7 @@ class PriorTexts(_Strict):
 
     def given(self) -> dict[str, str]:
         """Return the priors that are stated."""
-        stated = {"mu": self.mu, "tau": self.tau, "tau2": self.tau2}
+        stated = {"mu": self.mu, "tau": self.tau, "tau2": self.tau2, "baseline": self.baseline}
         return {name: text for name, text in stated.items() if text is not None}
 
 
@@ -72,6 +86,14 @@ class AlternativePriors(PriorTexts):
     name: str
     measure: str
     comparison: str | None = None
+
+    @model_validator(mode="after")
+    def _no_baseline(self) -> AlternativePriors:
+        if self.baseline is not None:
+            raise ValueError(
+                "alternative priors are for the normal likelihood, which has no baseline; remove 'baseline', or give it under [priors]"
+            )
+        return self
 
 
 class Options(_Strict):
@@ -124,9 +146,14 @@ class Analysis(_Strict):
     columns: dict[str, str] = {}
     groups: tuple[str, str] = ("Experimental", "Control")
     level: Annotated[float, Field(gt=0, lt=1)] | None = None
+    estimates: Literal["log", "natural"] | None = None
     mid: float | None = None
     note: str = ""
     published: Published | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_unused_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _leave_out_if_none(handler(self), "estimates")
 
     @field_validator("measure")
     @classmethod
@@ -143,6 +170,8 @@ class Analysis(_Strict):
             raise ValueError(
                 f"the published interval of a ratio must be above 0, on the natural scale, but ci_low is {self.published.ci_low:g}"
             )
+        if self.estimates == "natural" and not MEASURES[self.measure].log:
+            raise ValueError(f"estimates = 'natural' is for ratios, but {self.measure} is not one; remove it")
         if self.mid is not None:
             try:
                 mid_on_model_scale(self.measure, self.better, self.mid)
@@ -178,7 +207,34 @@ class Review(_Strict):
         for measure in named:
             if measure not in MEASURES:
                 raise ValueError(str(unknown_name("measure", measure, MEASURES)))
+        for measure, texts in self.priors.items():
+            if texts.baseline is not None:
+                _check_baseline(measure, texts.baseline)
         return self
+
+    def level_of(self, analysis: Analysis) -> float:
+        """Return the level of an analysis' intervals: its own, else the review's."""
+        return analysis.level or self.settings.level
+
+
+def _check_baseline(measure: str, text: str) -> None:
+    """Refuse a prior for the baseline that no likelihood of the measure takes."""
+    from bayesmeta.model.likelihoods.registry import arm_level_likelihood, likelihood_for
+    from bayesmeta.model.priors.baseline import check_baseline
+    from bayesmeta.model.priors.parse import parse_prior
+
+    arm_level = arm_level_likelihood(measure)
+    try:
+        check_baseline(parse_prior(text), likelihood_for(arm_level.name, measure).baseline if arm_level else "")
+    except BayesmetaError as error:
+        raise ValueError(f"[priors.{measure}] {error}") from None
+
+
+def _leave_out_if_none(written: dict[str, Any], key: str) -> dict[str, Any]:
+    """Leave a key without a value out, so that files of reviews without it stay as they were."""
+    if written.get(key) is None:
+        written.pop(key, None)
+    return written
 
 
 def read_review(path: str | os.PathLike[str]) -> tuple[Review, Path]:
