@@ -42,8 +42,8 @@ def arm_data(rows: Iterable[Record], measure: str = "") -> str:
     rows = list(rows)
     wanted = MEASURES[measure].kinds if measure in MEASURES else ()
     for kind in (*(kind for kind in wanted if kind in _ARM_COLUMNS), *_ARM_COLUMNS):
-        names = [f"{name}_{arm}" for name in _ARM_COLUMNS[kind] for arm in "ec"]
-        if any(not any(is_missing(row.get(name)) for name in names) for row in rows):
+        arms = [[f"{name}_{arm}" for name in _ARM_COLUMNS[kind]] for arm in "ec"]
+        if any(not any(is_missing(row.get(name)) for name in names) for row in rows for names in arms):
             return kind
     return ""
 

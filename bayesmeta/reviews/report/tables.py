@@ -160,8 +160,8 @@ def _studies(review: Review, results: list[AnalysisResult]) -> Table | None:
     names = [name for name in frame.columns if name != "Note"] + (["Note"] if "Note" in frame else [])
     rates = any(arm_data(result.studies, measures[result.id]) == "rates" for result in results)
     notes = (
-        f"Arms: events/participants, {'events/person-time, ' if rates else ''}or mean (SD), participants. Weight: DerSimonian-Laird, percent. "
-        "Shrunken estimate: the study's effect in the Bayesian model shown in the main table.",
+        f"Arms: events/participants, {'events/person-time, ' if rates else ''}or mean (SD), participants. Weight: DerSimonian-Laird, "
+        "percent. Shrunken estimate: the study's effect in the Bayesian model shown in the main table.",
     )
     return Table(_front(frame[names], "Analysis"), f"{review.title}: the studies", notes, "Analysis", review.notice)
 
