@@ -83,7 +83,10 @@ def test_every_method_has_finite_rows(every_measure, analysis):
     explained = pooled["note"].fillna("").astype(str).str.startswith("not estimable")
     numbers = pooled.loc[~explained, ["estimate", "ci_low", "ci_high"]].astype(float)
     assert np.isfinite(numbers.to_numpy()).all()
-    assert (numbers["ci_low"] <= numbers["estimate"]).all() and (numbers["estimate"] <= numbers["ci_high"]).all()
+    # the mean of a model average, part of which is exactly no effect, can be outside its equal-tailed interval
+    numbers = numbers[~pooled.loc[~explained, "method"].str.endswith(":averaged")]
+    assert (numbers["ci_low"] <= numbers["estimate"]).all()
+    assert (numbers["estimate"] <= numbers["ci_high"]).all()
 
 
 @EACH
@@ -191,9 +194,9 @@ def test_estimates_on_the_natural_scale_are_ratios_that_are_ready_made():
 
 def test_keys_that_are_not_given_are_not_written():
     written = REVIEW.model_dump(mode="json")
-    assert "baseline" in written["priors"]["RR"] and "baseline" not in written["alternative"][0]
+    assert "baseline" in written["priors"]["RR"]
+    assert "baseline" not in written["alternative"][0]
     assert {"estimates" in one for one in written["analysis"]} == {True, False}
-    assert "estimates" in {field for field in type(REVIEW.analysis[0]).model_fields}
 
 
 def test_a_new_measure_or_likelihood_has_to_be_added_here(monkeypatch, every_measure):
