@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from bayesmeta.checks.engine_agreement import AGREE_WITHIN, engine_agreement, worst_disagreement
-from bayesmeta.effects.compute import MEASURES, Effects, effect_sizes
+from bayesmeta.effects.compute import MEASURES, Effects, data_kind, effect_sizes
 from bayesmeta.engines.choose import ENGINES
 from bayesmeta.engines.terms import study_term
 from bayesmeta.errors import BayesmetaError
 from bayesmeta.frequentist.random_effects import random_effects
-from bayesmeta.model.likelihoods.registry import LIKELIHOODS, default_likelihood, model_data
+from bayesmeta.model.likelihoods.registry import LIKELIHOODS, default_likelihood, likelihood_for, model_data
 from bayesmeta.model.priors.defaults import default_priors
 from bayesmeta.model.priors.parse import parse_priors
 from bayesmeta.model.priors.priors import Priors
@@ -29,6 +29,7 @@ from bayesmeta.results.rows import averaged_rows, frequentist_rows, tidy_frame, 
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Analysis, Review
 from bayesmeta.studies.read import read_studies
+from bayesmeta.studies.table import StudyTable
 
 #: points of the grid of tau on which densities are returned
 TAU_GRID = 201
@@ -65,9 +66,9 @@ def run_analysis(
         exclude=analysis.exclude or None,
         columns=analysis.columns or None,
     )
-    effects = effect_sizes(table, analysis.measure, **review.options.model_dump())
+    effects = effect_sizes(table, analysis.measure, **_effect_options(review, analysis, table))
     result = AnalysisResult(analysis.id)
-    level = analysis.level or review.settings.level
+    level = review.level_of(analysis)
     rows = _published(analysis)
     if effects.k:
         rows += frequentist_rows(effects, analysis=analysis.id, level=level)
@@ -99,6 +100,17 @@ def run_analysis(
         primary=primary,
         tau=_tau(posteriors[primary], level) if primary else {},
     )
+
+
+def _effect_options(review: Review, analysis: Analysis, table: StudyTable) -> dict[str, Any]:
+    """Return the options of ``effect_sizes``; the review's scale concerns only analyses of ready-made ratios."""
+    options = review.options.model_dump()
+    measure = MEASURES[analysis.measure]
+    if analysis.estimates is not None:
+        options["scale"] = analysis.estimates
+    elif not measure.log or data_kind(table, measure) != "estimate":
+        options["scale"] = "log"
+    return options
 
 
 def _published(analysis: Analysis) -> list[dict[str, Any]]:
@@ -134,7 +146,12 @@ def _mid(review: Review, analysis: Analysis) -> float | None:
 def _priors(review: Review, analysis: Analysis, effects: Effects, likelihood: str) -> Priors:
     default = default_priors(effects.measure, model_data(effects, likelihood))
     stated = review.priors.get(analysis.measure)
-    return parse_priors(stated.given(), default) if stated else default
+    if stated is None:
+        return default
+    given = stated.given()
+    if not likelihood_for(likelihood, effects.measure).baseline:
+        given.pop("baseline", None)
+    return parse_priors(given, default)
 
 
 def _fit_all(review: Review, analysis: Analysis, effects: Effects, result: AnalysisResult) -> dict[str, Posterior]:

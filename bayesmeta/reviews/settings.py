@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import unknown_name
@@ -96,3 +102,10 @@ class Settings(Strict):
     @classmethod
     def _known_table_formats(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         return _known("table format", names, TABLE_FORMATS)
+
+
+def leave_out_if_none(written: dict[str, Any], key: str) -> dict[str, Any]:
+    """Leave a key without a value out, so that files of reviews without it stay as they were."""
+    if written.get(key) is None:
+        written.pop(key, None)
+    return written

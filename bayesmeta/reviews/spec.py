@@ -7,14 +7,21 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import BayesmetaError, SpecError, unknown_name
-from bayesmeta.model.priors.empirical import CORPUS, corpus_text
-from bayesmeta.model.priors.parse import parse_priors
 from bayesmeta.reviews.file_names import toml_file
-from bayesmeta.reviews.settings import Options, Settings, Strict
+from bayesmeta.reviews.settings import Options, Settings, Strict, leave_out_if_none
+from bayesmeta.reviews.stated_priors import AlternativePriors, PriorTexts, check_stated_baseline, read_corpus_prior
 
 
 class Published(Strict):
@@ -40,46 +47,6 @@ class Published(Strict):
                 f"published estimate {self.estimate:g} is outside its interval [{self.ci_low:g}, {self.ci_high:g}]"
             )
         return self
-
-
-class PriorTexts(Strict):
-    """Priors of one measure, as text."""
-
-    mu: str | None = Field(default=None, description='Prior for the mean effect mu, such as `"Normal(0, 2.82)"`.')
-    tau: str | None = Field(
-        default=None,
-        description="Prior for the heterogeneity standard deviation tau, such as "
-        '`"HalfNormal(0.5)"`, `\'turner2015("outcome", "comparison")\'` or `"corpus:FILE"`. Give `tau` or `tau2`, not both.',
-    )
-    tau2: str | None = Field(
-        default=None, description="Prior for the heterogeneity variance tau2, in place of one for tau."
-    )
-
-    @model_validator(mode="after")
-    def _readable(self) -> PriorTexts:
-        from bayesmeta.model.priors.defaults import default_priors
-
-        try:
-            parse_priors(self.given(), default_priors("RR"))
-        except BayesmetaError as error:
-            # pydantic adds the place to a ValueError, and collects the other errors
-            raise ValueError(str(error)) from None
-        return self
-
-    def given(self) -> dict[str, str]:
-        """Return the priors that are stated."""
-        stated = {"mu": self.mu, "tau": self.tau, "tau2": self.tau2}
-        return {name: text for name, text in stated.items() if text is not None}
-
-
-class AlternativePriors(PriorTexts):
-    """Priors for a sensitivity row: for one measure and, optionally, one comparison."""
-
-    name: str = Field(description="Label of the sensitivity analysis in the table `priors`.")
-    measure: str = Field(description="Measure to which it applies, as written in the analyses.")
-    comparison: str | None = Field(
-        default=None, description="Comparison to which it is limited; by default it applies to every comparison."
-    )
 
 
 class Analysis(Strict):
@@ -114,6 +81,11 @@ class Analysis(Strict):
     level: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         default=None, description="Level of the intervals of this analysis; by default that of `[settings]`."
     )
+    estimates: Literal["log", "natural"] | None = Field(
+        default=None,
+        description="How ready-made ratios are written in the data of this analysis: their logarithms or natural; "
+        "by default as `scale` in `[options]` says.",
+    )
     mid: float | None = Field(
         default=None,
         description="Minimal important difference of this analysis, natural scale, taken as it is written; "
@@ -123,6 +95,10 @@ class Analysis(Strict):
     published: Published | None = Field(
         default=None, description="The review's own pooled result, shown beside the ones computed here."
     )
+
+    @model_serializer(mode="wrap")
+    def _without_unused_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return leave_out_if_none(handler(self), "estimates")
 
     @field_validator("measure")
     @classmethod
@@ -139,6 +115,8 @@ class Analysis(Strict):
             raise ValueError(
                 f"the published interval of a ratio must be above 0, on the natural scale, but ci_low is {self.published.ci_low:g}"
             )
+        if self.estimates == "natural" and not MEASURES[self.measure].log:
+            raise ValueError(f"estimates = 'natural' is for ratios, but {self.measure} is not one; remove it")
         if self.mid is not None:
             try:
                 mid_on_model_scale(self.measure, self.better, self.mid)
@@ -184,7 +162,14 @@ class Review(Strict):
         for measure in named:
             if measure not in MEASURES:
                 raise ValueError(str(unknown_name("measure", measure, MEASURES)))
+        for measure, texts in self.priors.items():
+            if texts.baseline is not None:
+                check_stated_baseline(measure, texts.baseline)
         return self
+
+    def level_of(self, analysis: Analysis) -> float:
+        """Return the level of an analysis' intervals: its own, else the review's."""
+        return analysis.level or self.settings.level
 
 
 def read_review(path: str | os.PathLike[str]) -> tuple[Review, Path]:
@@ -239,27 +224,6 @@ def _read_corpora(given: dict[str, Any], folder: Path) -> None:
             text = table.get(key) if isinstance(table, dict) and measure in MEASURES else None
             if isinstance(text, str):
                 table[key] = read_corpus_prior(text, measure, folder)
-
-
-def read_corpus_prior(text: str, measure: str, folder: Path) -> str:
-    """Return the text of a prior; that of ``corpus:FILE`` with the numbers in the file.
-
-    Parameters
-    ----------
-    text : str
-        Text of a prior.
-    measure : str
-        Effect measure that the prior is for.
-    folder : pathlib.Path
-        Folder to which the name of the file is relative.
-
-    Raises
-    ------
-    SpecError
-        If the file cannot be read, or contains no prior for the measure.
-    """
-    name = text.strip()
-    return corpus_text(name[len(CORPUS) :].strip(), measure, folder) if name.lower().startswith(CORPUS) else text
 
 
 def _explain(item: Any, given: dict[str, Any]) -> str:

@@ -215,15 +215,15 @@ def main_notes(results: pandas.DataFrame, *, bayes: str | None = None, level: fl
     return tuple(notes)
 
 
-def comparison_table(results: pandas.DataFrame, *, level: float = 0.95) -> pandas.DataFrame:
+def comparison_table(results: pandas.DataFrame, *, level: float | None = 0.95) -> pandas.DataFrame:
     """Tabulate one analysis: one row per method, in the order given.
 
     Parameters
     ----------
     results : pandas.DataFrame
         Tidy results of one analysis, as in `main_table`.
-    level : float
-        Level of the intervals, for the header.
+    level : float or None
+        Level of the intervals, for the header; None leaves it out.
 
     Returns
     -------
@@ -238,7 +238,7 @@ def comparison_table(results: pandas.DataFrame, *, level: float = 0.95) -> panda
     DataError
         As in `main_table`.
     """
-    header = f"Estimate [{100 * level:g}% interval]"
+    header = "Estimate [interval]" if level is None else f"Estimate [{100 * level:g}% interval]"
     analyses = _analyses(results)
     if len(analyses) > 1:
         some = ", ".join(analysis.name for analysis in analyses[:5])

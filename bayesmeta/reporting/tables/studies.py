@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import DataError
 from bayesmeta.reporting.numbers import count, estimate, is_missing, number, percent
 from bayesmeta.reporting.tables.layout import NOTE
@@ -13,25 +15,88 @@ if TYPE_CHECKING:
     import pandas
 
 
-def _arm(row: Record, arm: str) -> str:
-    """Write an arm's data: ``12/57`` events of participants, or ``10.20 (5.10), 57`` mean, SD and participants."""
-    events, mean, n = (row.get(f"{name}_{arm}") for name in ("events", "mean", "n"))
-    if not is_missing(events):
-        return f"{count(events)}/{count(n)}"
-    return "" if is_missing(mean) else f"{number(mean)} ({number(row.get(f'sd_{arm}'))}), {count(n)}"
+#: columns of one arm, by kind of data
+_ARM_COLUMNS = {"dichotomous": ("events", "n"), "continuous": ("mean", "sd", "n"), "rates": ("events", "time")}
+_NOT_REPORTED = "NR"
 
 
-def study_table(studies: pandas.DataFrame, *, level: float = 0.95) -> pandas.DataFrame:
-    """Tabulate the studies of one analysis, including those left out, with the reason.
+def arm_data(rows: Iterable[Record], measure: str = "") -> str:
+    """Return the kind of arm-level data to show: the first that the measure is made from and that some study has.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        One per study, with the columns of the study table.
+    measure : str
+        A name in ``MEASURES``; without it, or where no study has the data of the measure, any kind is shown.
+
+    Returns
+    -------
+    str
+        "dichotomous", "continuous" or "rates"; "" where no study has arm-level data.
+    """
+    rows = list(rows)
+    wanted = MEASURES[measure].kinds if measure in MEASURES else ()
+    for kind in (*(kind for kind in wanted if kind in _ARM_COLUMNS), *_ARM_COLUMNS):
+        arms = [[f"{name}_{arm}" for name in _ARM_COLUMNS[kind]] for arm in "ec"]
+        if any(not any(is_missing(row.get(name)) for name in names) for row in rows for names in arms):
+            return kind
+    return ""
+
+
+def arm_cells(row: Record, arm: str, kind: str, digits: int = 2) -> tuple[str, ...]:
+    """Write one arm's data of one study: ``12/57``; ``10.20 (5.10)`` and ``57``; or ``12`` and ``1043.5`` person-time.
+
+    Parameters
+    ----------
+    row : mapping
+        The study.
+    arm : {"e", "c"}
+        Experimental or control.
+    kind : str
+        As from `arm_data`.
+    digits : int
+        Decimals of means and standard deviations.
+
+    Returns
+    -------
+    tuple of str
+        Blank where the study has none of the numbers; "NR" for one that is missing beside others.
+    """
+    values = [row.get(f"{name}_{arm}") for name in _ARM_COLUMNS.get(kind, ())]
+    absent = all(is_missing(value) for value in values)
+    missing = "" if absent else _NOT_REPORTED
+    if kind == "dichotomous":
+        return ("" if absent else "/".join(count(value, missing=missing) for value in values),)
+    if kind == "continuous":
+        mean, sd, n = values
+        spread = "" if absent else f"{number(mean, digits, missing=missing)} ({number(sd, digits, missing=missing)})"
+        return spread, count(n, missing=missing)
+    if kind == "rates":
+        events, time = values
+        return count(events, missing=missing), number(time, 1, missing=missing).removesuffix(".0")
+    return ()
+
+
+def _arm(row: Record, arm: str, kind: str) -> str:
+    """Write an arm's data in one cell."""
+    return ("/" if kind == "rates" else ", ").join(filter(None, arm_cells(row, arm, kind)))
+
+
+def study_table(studies: pandas.DataFrame, *, level: float | None = 0.95, measure: str = "") -> pandas.DataFrame:
+    """Tabulate the studies of one analysis, those left out included with the reason.
 
     Parameters
     ----------
     studies : pandas.DataFrame
-        One row per study: `study`, arm data (`events_e n_e events_c n_c`, or `mean_e sd_e n_e mean_c sd_c n_c`, or
-        `oe v`), `estimate ci_low ci_high` and the shrunken `theta theta_low theta_high` (both on the natural scale),
-        `weight` in percent, `reason` (blank for a study that is pooled) and `note`. All but `study` may be absent.
-    level : float
-        Level of the intervals, for the headers.
+        One row per study: `study`, arm data (`events_e n_e events_c n_c`, or `events_e time_e events_c time_c`, or
+        `mean_e sd_e n_e mean_c sd_c n_c`, or `oe v`), `estimate ci_low ci_high` and the shrunken
+        `theta theta_low theta_high` (both on the natural scale), `weight` in percent, `reason` (blank when the study is
+        in) and `note`. All but `study` may be absent.
+    level : float or None
+        Level of the intervals, for the headers; None leaves it out of them.
+    measure : str
+        The effect measure, which chooses the arm data to show where the studies have several kinds.
 
     Returns
     -------
@@ -50,16 +115,18 @@ def study_table(studies: pandas.DataFrame, *, level: float = 0.95) -> pandas.Dat
             source="studies",
             fix=f"Name the studies in a column 'study'; the columns are: {', '.join(map(str, studies.columns))}.",
         )
-    estimated, shrunken = f"Estimate [{100 * level:g}% CI]", f"Shrunken estimate [{100 * level:g}% CrI]"
+    percentage = "" if level is None else f"{100 * level:g}% "
+    estimated, shrunken = f"Estimate [{percentage}CI]", f"Shrunken estimate [{percentage}CrI]"
     rows = []
-    for record in studies.to_dict("records"):
-        row = {str(key): value for key, value in record.items()}
+    records = [{str(key): value for key, value in record.items()} for record in studies.to_dict("records")]
+    kind = arm_data(records, measure)
+    for row in records:
         reason, note = ("" if is_missing(row.get(name)) else str(row[name]).strip() for name in ("reason", "note"))
         rows.append(
             {
                 "Study": str(row["study"]),
-                "Experimental": _arm(row, "e"),
-                "Control": _arm(row, "c"),
+                "Experimental": _arm(row, "e", kind),
+                "Control": _arm(row, "c", kind),
                 "O-E": number(row.get("oe")),
                 "V": number(row.get("v")),
                 estimated: written_estimate(row),

@@ -9,12 +9,16 @@ from bayesmeta.reporting.figures.forest import forest
 from bayesmeta.reporting.figures.rows import ForestStudy, ForestSummary
 from bayesmeta.reporting.figures.tau import tau_plot
 from bayesmeta.reporting.numbers import count, estimate, number, percent, pvalue
+from bayesmeta.reporting.tables.studies import arm_cells, arm_data
 from bayesmeta.results.methods import METHOD_LABELS, likelihood_label, main_bayesian
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Analysis, Review
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+#: headers of an arm's columns by kind of data
+ARM_HEADERS = {"dichotomous": ("events/n",), "continuous": ("mean (SD)", "n"), "rates": ("events", "person-time")}
 
 
 def _value(row: dict[str, Any], name: str) -> float:
@@ -40,32 +44,11 @@ def _footnote(review: Review, analysis: Analysis, result: AnalysisResult) -> str
     return " ".join(part.strip() for part in parts if part.strip())
 
 
-def _arms(row: dict[str, Any]) -> tuple[str, ...]:
-    if row.get("events_e") is not None:
-        return (f"{count(row['events_e'])}/{count(row['n_e'])}", f"{count(row['events_c'])}/{count(row['n_c'])}")
-    if row.get("mean_e") is not None:
-        return tuple(
-            cell
-            for arm in "ec"
-            for cell in (f"{number(row[f'mean_{arm}'], 1)} ({number(row[f'sd_{arm}'], 1)})", count(row[f"n_{arm}"]))
-        )
-    return ()
-
-
-def _arm_headers(cells: int, groups: tuple[str, str]) -> tuple[tuple[str, ...], tuple[tuple[str, int], ...]]:
-    if cells == 2:
-        return ("events/n", "events/n"), ((groups[0], 1), (groups[1], 1))
-    if cells == 4:
-        return ("mean (SD)", "n", "mean (SD)", "n"), ((groups[0], 2), (groups[1], 2))
-    return (), ()
-
-
-def _study(row: dict[str, Any], cells: int) -> ForestStudy:
+def _study(row: dict[str, Any], kind: str) -> ForestStudy:
     note = str(row.get("reason") or "")
-    arms = _arms(row)
     return ForestStudy(
         label=str(row["study"]),
-        arms=arms if len(arms) == cells else ("",) * cells,
+        arms=arm_cells(row, "e", kind, 1) + arm_cells(row, "c", kind, 1),
         estimate=_value(row, "estimate"),
         ci_low=_value(row, "ci_low"),
         ci_high=_value(row, "ci_high"),
@@ -79,7 +62,7 @@ def _study(row: dict[str, Any], cells: int) -> ForestStudy:
 
 def _summaries(review: Review, analysis: Analysis, result: AnalysisResult) -> list[ForestSummary]:
     pooled = {row["method"]: row for row in result.rows if row["term"] == "mu"}
-    percent_level = f"{100 * review.settings.level:g}%"
+    percent_level = f"{100 * review.level_of(analysis):g}%"
     names = []
     primary = main_bayesian(result.primary)
     if primary:
@@ -129,23 +112,24 @@ def forest_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Fig
     matplotlib.figure.Figure
         `bayesmeta.reporting.figures.save.save` writes it.
     """
-    cells = max((len(_arms(row)) for row in result.studies), default=0)
-    headers, groups = _arm_headers(cells, analysis.groups)
+    kind = arm_data(result.studies, analysis.measure)
+    headers = ARM_HEADERS.get(kind, ())
+    groups = tuple((group, len(headers)) for group in analysis.groups) if headers else ()
     favours = tuple(f"Favours {group}" for group in analysis.groups)
     if analysis.better is None:
         favours = ("", "")
     return forest(
-        [_study(row, cells) for row in result.studies],
+        [_study(row, kind) for row in result.studies],
         _summaries(review, analysis, result),
         measure=analysis.measure,
         log=MEASURES[analysis.measure].log,
         title=_title(analysis),
-        arm_headers=headers,
+        arm_headers=headers * 2,
         arm_groups=groups,
         favours=(favours[0], favours[1]) if analysis.better != "higher" else (favours[1], favours[0]),
         heterogeneity=_heterogeneity(result),
         footnote=_footnote(review, analysis, result),
-        level=review.settings.level,
+        level=review.level_of(analysis),
     )
 
 
@@ -162,5 +146,5 @@ def tau_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Figure
         measure=analysis.measure,
         footnote=f"Prior: {tau['prior_text']}. {review.notice}".strip(),
         log=MEASURES[analysis.measure].log,
-        level=review.settings.level,
+        level=review.level_of(analysis),
     )

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from bayesmeta.posterior.method import AVERAGED, BayesianMethod, parse_method
 from bayesmeta.reporting.numbers import estimate, interval, number, probability, significant
-from bayesmeta.reporting.tables.layout import Table
+from bayesmeta.reporting.tables.layout import NOTE, Table
 from bayesmeta.reporting.tables.results import comparison_table, main_notes, main_table
-from bayesmeta.reporting.tables.studies import study_table
+from bayesmeta.reporting.tables.studies import arm_data, study_table
 from bayesmeta.results.methods import bayesian_parts, method_label
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
@@ -44,13 +44,27 @@ def review_tables(review: Review, results: list[AnalysisResult]) -> dict[str, Ta
 
 
 def _headings(review: Review) -> dict[str, str]:
-    """Return the headings of the analyses in the row groups of the longer tables, by id."""
-    return {
-        analysis.id: f"{analysis.id} {analysis.outcome}"
-        + (f", {analysis.time}" if analysis.time else "")
-        + (f" ({analysis.comparison}; {analysis.measure})" if analysis.comparison else f" ({analysis.measure})")
-        for analysis in review.analysis
-    }
+    """Return what an analysis is called in the row groups of the longer tables, with its level where levels differ."""
+    shared = _shared_level(review)
+    found = {}
+    for analysis in review.analysis:
+        time = f", {analysis.time}" if analysis.time else ""
+        level = f"{100 * review.level_of(analysis):g}% CI" if shared is None else ""
+        details = "; ".join(filter(None, [analysis.comparison, analysis.measure, level]))
+        found[analysis.id] = f"{analysis.id} {analysis.outcome}{time} ({details})"
+    return found
+
+
+def _shared_level(review: Review) -> float | None:
+    """Return the level of the intervals of every analysis; None where levels differ."""
+    levels = {review.level_of(analysis) for analysis in review.analysis}
+    return levels.pop() if len(levels) == 1 else None
+
+
+def _at_level(review: Review, intervals: str) -> str:
+    """Write intervals with their level: "95% intervals", or where to find it where levels differ."""
+    level = _shared_level(review)
+    return f"{intervals} at the level beside each analysis" if level is None else f"{100 * level:g}% {intervals}"
 
 
 Row = dict[str, Any]
@@ -82,13 +96,25 @@ def _main(review: Review, results: list[AnalysisResult]) -> Table | None:
         return None
     frame = pd.DataFrame(rows)
     shown = main_table(frame)
+    own_levels = {
+        analysis.id: f"{100 * analysis.level:g}% CI"
+        for analysis in review.analysis
+        if analysis.level not in (None, review.settings.level)
+    }
+    level = _shared_level(review)
+    note: tuple[str, ...] = ()
+    if level is None:
+        own = [own_levels.get(name, "") for name in shown["Analysis"]]
+        notes = shown[NOTE] if NOTE in shown else [""] * len(shown)
+        shown[NOTE] = [". ".join(filter(None, parts)) for parts in zip(own, notes, strict=True)]
+        note = ("A level in the column of notes, such as 99% CI, is that of all intervals of its row.",)
     grouped = shown["Comparison"].ne("").any()
     if not grouped:
         shown = shown.drop(columns="Comparison")
     return Table(
         shown,
         review.title,
-        (*main_notes(frame, level=review.settings.level), *_mid_note(review)),
+        (*main_notes(frame, level=level or review.settings.level), *note, *_mid_note(review)),
         "Comparison" if grouped else None,
         review.notice,
     )
@@ -110,13 +136,13 @@ def _methods(review: Review, results: list[AnalysisResult]) -> Table | None:
         main, _ = _rows(result)
         if main:
             frames.append(
-                comparison_table(pd.DataFrame(main), level=review.settings.level).assign(Analysis=heading[result.id])
+                comparison_table(pd.DataFrame(main), level=_shared_level(review)).assign(Analysis=heading[result.id])
             )
     if not frames:
         return None
     frame = pd.concat(frames, ignore_index=True).fillna("")
     notes = (
-        f"Natural scale, {100 * review.settings.level:g}% intervals. Bayesian rows: posterior median, equal-tailed interval, "
+        f"Natural scale, {_at_level(review, 'intervals')}. Bayesian rows: posterior median, equal-tailed interval, "
         "effect in a new study. Averaged over models: posterior mean; the models are those of the evidence table.",
         "Frequentist prediction intervals: Higgins-Thompson-Spiegelhalter, t with k - 2 degrees of freedom; after Hartung-Knapp, k - 1.",
     )
@@ -133,8 +159,11 @@ def _studies(review: Review, results: list[AnalysisResult]) -> Table | None:
     import pandas as pd
 
     heading = _headings(review)
+    measures = {analysis.id: analysis.measure for analysis in review.analysis}
     frames = [
-        study_table(pd.DataFrame(result.studies), level=review.settings.level).assign(Analysis=heading[result.id])
+        study_table(pd.DataFrame(result.studies), level=_shared_level(review), measure=measures[result.id]).assign(
+            Analysis=heading[result.id]
+        )
         for result in results
         if result.studies
     ]
@@ -142,9 +171,10 @@ def _studies(review: Review, results: list[AnalysisResult]) -> Table | None:
         return None
     frame = pd.concat(frames, ignore_index=True).fillna("")
     names = [name for name in frame.columns if name != "Note"] + (["Note"] if "Note" in frame else [])
+    rates = any(arm_data(result.studies, measures[result.id]) == "rates" for result in results)
     notes = (
-        "Arms: events/participants, or mean (SD), participants. Weight: DerSimonian-Laird, percent. Shrunken estimate: the study's "
-        "effect in the Bayesian model shown in the main table.",
+        f"Arms: events/participants, {'events/person-time, ' if rates else ''}or mean (SD), participants. Weight: DerSimonian-Laird, "
+        "percent. Shrunken estimate: the study's effect in the Bayesian model shown in the main table.",
     )
     return Table(_front(frame[names], "Analysis"), f"{review.title}: the studies", notes, "Analysis", review.notice)
 
@@ -179,7 +209,7 @@ def _evidence(review: Review, results: list[AnalysisResult]) -> Table | None:
         "Four models, with prior probability 1/4 each: no effect or an effect with the prior of mu, and no heterogeneity or tau "
         "with its prior. BF: inclusion Bayes factors, above 1 in favour; exact, from marginal likelihoods by quadrature. They depend on "
         "the priors: the wider that of mu, the more evidence an effect needs.",
-        f"Averaged over the models: posterior mean and equal-tailed {100 * review.settings.level:g}% interval, natural scale.",
+        f"Averaged over the models: posterior mean and equal-tailed {_at_level(review, 'interval')}, natural scale.",
     )
     return Table(
         pd.DataFrame(lines),
@@ -229,7 +259,7 @@ def _priors(review: Review, results: list[AnalysisResult]) -> Table | None:
 
     notes = (
         "Normal likelihood, exact posterior by quadrature: median and "
-        f"{100 * review.settings.level:g}% credible interval, natural scale; tau on the model scale.",
+        f"{_at_level(review, 'credible interval')}, natural scale; tau on the model scale.",
     )
     return Table(
         pd.DataFrame(lines), f"{review.title}: sensitivity to the heterogeneity prior", notes, "Analysis", review.notice

@@ -19,6 +19,7 @@ PACKAGE = Path(__file__).resolve().parents[2]
 MAKES_RESULTS = (
     "errors.py", "modeling.py", "data", "support", "studies", "effects", "frequentist", "model", "engines", "cochrane", "posterior",
     "results", "checks", "certainty", "networks", "reviews/file_names.py", "reviews/spec.py", "reviews/settings.py",
+    "reviews/stated_priors.py",
     "reviews/analysis.py",
     "reviews/result.py", "reviews/import_cochrane.py", "reviews/cochrane_toml.py",
 )  # fmt: skip

@@ -12,7 +12,8 @@ from bayesmeta.reviews.file_names import result_file
 from bayesmeta.reviews.running.code_digest import code_digest, digest
 from bayesmeta.reviews.running.fingerprints import fingerprint
 from bayesmeta.reviews.running.ledger import Ledger, analysis_entry, figures_entry
-from bayesmeta.reviews.spec import Analysis, PriorTexts, Review, read_corpus_prior
+from bayesmeta.reviews.spec import Analysis, Review
+from bayesmeta.reviews.stated_priors import PriorTexts, read_corpus_prior
 from bayesmeta.support.versions import versions
 
 ENGINES = ("both", "quadrature", "nuts")
