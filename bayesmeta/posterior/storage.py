@@ -13,7 +13,8 @@ import numpy as np
 from bayesmeta.engines.choose import ENGINES, solve_exactly
 from bayesmeta.errors import DataError
 from bayesmeta.frequentist.i_squared import typical_variance
-from bayesmeta.model.likelihoods.registry import LIKELIHOODS, ModelData
+from bayesmeta.model.likelihoods.data import ModelData
+from bayesmeta.model.likelihoods.registry import LIKELIHOODS
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.posterior.netcdf import read_tree

@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from paths import REFERENCE_FOLDER
 
-from bayesmeta.effects.compute import MEASURES, Effects, effect_sizes, effects_from_arrays
+from bayesmeta.effects.compute import effect_sizes
+from bayesmeta.effects.effects import Effects, effects_from_arrays
 from bayesmeta.effects.formulas import hedges_correction
+from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.studies.read import read_studies
 from bayesmeta.studies.table import StudyTable
@@ -157,7 +159,7 @@ def test_impossible_counts_name_the_study_and_the_column():
         (lambda: effect_sizes(counts(ZEROS[4]), "RR", smd="cohen"), "unknown smd formula"),
         (lambda: effect_sizes(counts(ZEROS[4]), "RR", scale="natural"), "is for ready-made estimates"),
         (lambda: effect_sizes(counts(ZEROS[4]), "RD", scale="natural"), "suits ratios only"),
-        (lambda: effect_sizes(counts(ZEROS[4]), "RR", level=95), "level should lie between 0 and 1"),
+        (lambda: effect_sizes(counts(ZEROS[4]), "RR", level=95), "level must be between 0 and 1"),
         (lambda: effects_from_arrays([1.0], [1.0], [1.0]), "exactly one of vi"),
     ],
 )

@@ -17,10 +17,11 @@ from bayesmeta.engines.marginals.point_masses import PointMasses
 from bayesmeta.engines.marginals.tabulated import Tabulated
 from bayesmeta.engines.marginals.tau import TauFunctions
 from bayesmeta.engines.numerics.inversion import invert_panels
-from bayesmeta.engines.solution import Computed
+from bayesmeta.engines.solution import ComputedSolution
 from bayesmeta.engines.terms import Terms, terms_of
 from bayesmeta.errors import SpecError
-from bayesmeta.model.likelihoods.registry import ModelData, likelihood_for
+from bayesmeta.model.likelihoods.data import ModelData
+from bayesmeta.model.likelihoods.registry import likelihood_for
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
 
@@ -29,7 +30,7 @@ DRAWN_AT_ONCE = 2000
 
 
 @dataclass(frozen=True)
-class ArmSolution(Computed):
+class ArmSolution(ComputedSolution):
     """The posterior of mu, tau, theta_new and every theta_i, by quadrature over mu and tau.
 
     Parameters

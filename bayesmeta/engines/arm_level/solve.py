@@ -26,7 +26,7 @@ from bayesmeta.engines.numerics.panels import Map, PanelDensity, integrate
 from bayesmeta.engines.terms import HETEROGENEITY, MEAN, NEW_STUDY
 from bayesmeta.errors import ConvergenceError, DataError, SpecError
 from bayesmeta.frequentist.i_squared import i_squared, typical_variance
-from bayesmeta.model.likelihoods.registry import ModelData
+from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array

@@ -13,7 +13,7 @@ from bayesmeta.engines.normal.formulas import conditional_mu, log_likelihood_tau
 from bayesmeta.engines.normal.model import LOG_2PI
 from bayesmeta.engines.numerics.legendre import legendre_rule
 from bayesmeta.engines.numerics.panels import PanelDensity, integrate
-from bayesmeta.engines.solution import Computed
+from bayesmeta.engines.solution import ComputedSolution
 from bayesmeta.engines.terms import HETEROGENEITY, Terms, terms_of
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.frequentist.i_squared import i_squared, typical_variance
@@ -25,7 +25,7 @@ HALVINGS, FEW_NODES = 32, 12
 
 
 @dataclass(frozen=True)
-class PointSolution(Computed):
+class PointSolution(ComputedSolution):
     """The posterior under a point prior of mu, of tau, or of both.
 
     Parameters

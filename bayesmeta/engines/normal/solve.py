@@ -27,7 +27,7 @@ from bayesmeta.engines.normal.formulas import (
 )
 from bayesmeta.engines.normal.model import NormalModel, mean_prior, normal_model
 from bayesmeta.engines.numerics.panels import integrate
-from bayesmeta.engines.solution import Computed
+from bayesmeta.engines.solution import ComputedSolution
 from bayesmeta.engines.terms import Terms, terms_of
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.frequentist.i_squared import typical_variance
@@ -36,7 +36,7 @@ from bayesmeta.support.arrays import Array
 
 
 @dataclass(frozen=True, eq=False)
-class QuadratureSolution(Computed):
+class QuadratureSolution(ComputedSolution):
     """The posterior of the coefficients, tau and the effect in each study, by quadrature over tau.
 
     Parameters

@@ -15,7 +15,7 @@ from bayesmeta.engines.nuts.programs import build_model, program_for
 from bayesmeta.engines.terms import Terms, terms_of
 from bayesmeta.errors import ConvergenceError, SpecError
 from bayesmeta.frequentist.i_squared import i_squared
-from bayesmeta.model.likelihoods.registry import ModelData
+from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
 
