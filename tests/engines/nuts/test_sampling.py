@@ -298,7 +298,7 @@ def test_a_model_that_declares_padding_and_builds_its_data_in_is_refused(tmp_pat
 
 @pytest.mark.sampling
 @pytest.mark.usefixtures("depression_nuts")
-def test_a_gate_that_stays_shut_is_an_error_that_says_why(monkeypatch, fit):
+def test_chains_that_never_converge_are_an_error_with_the_reason(monkeypatch, fit):
     monkeypatch.setattr(nuts, "ATTEMPTS", ((15, 15, 0.6), (20, 15, 0.7)))
     with pytest.raises(ConvergenceError) as caught:
         fit(pip_table("1.1"), measure="RR", likelihood="normal", engine="nuts")
@@ -362,7 +362,7 @@ def fit_three(fit, **options):
     )
 
 
-def test_the_gate_is_tried_with_more_care_until_it_opens(stub, fit):
+def test_sampling_is_repeated_more_carefully_until_it_converges(stub, fit):
     calls = stub(fake_tree(shift=1.0), fake_tree(diverging=1), fake_tree())
     posterior = fit_three(fit, seed=9)
     assert calls == [("generic_normal", 4, settings, 9) for settings in nuts.ATTEMPTS]
@@ -386,25 +386,25 @@ def test_padding_does_not_decide_convergence(stub, fit):
     assert fit_three(fit).solution.diagnostics["attempts"] == 1
 
 
-def test_the_gate_looks_at_every_variable():
+def test_convergence_diagnostics_cover_every_variable():
     good = fake_tree()["posterior"].to_dataset()
-    found = nuts.gate(good, np.zeros((4, 1000)))
+    found = nuts.convergence_diagnostics(good, np.zeros((4, 1000)))
     assert nuts.converged(found)
     bad = good.copy(deep=True)
     bad["theta"].values[0, :, 2] += 1.0
-    assert nuts.gate(bad, np.zeros((4, 1000)))["r_hat"] > 1.05
+    assert nuts.convergence_diagnostics(bad, np.zeros((4, 1000)))["r_hat"] > 1.05
 
 
 @pytest.mark.parametrize(
-    ("change", "opens"),
+    ("change", "expected"),
     [
         ({}, True), ({"r_hat": 1.01}, False), ({"r_hat": 1.0099}, True), ({"r_hat": float("nan")}, False),
         ({"ess_bulk": 400.0}, False), ({"ess_tail": 399.0}, False), ({"ess_tail": float("nan")}, False), ({"divergences": 1}, False),
     ],
 )  # fmt: skip
-def test_what_opens_the_gate(change, opens):
+def test_what_counts_as_converged(change, expected):
     good = {"r_hat": 1.001, "ess_bulk": 900.0, "ess_tail": 800.0, "divergences": 0}
-    assert nuts.converged({**good, **change}) is opens
+    assert nuts.converged({**good, **change}) is expected
 
 
 def test_padded_sizes():
