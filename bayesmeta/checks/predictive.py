@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesmeta.checks.leave_one_out import tail_probability
-from bayesmeta.model.likelihoods.registry import ModelData, likelihood_for
+from bayesmeta.model.likelihoods.data import ModelData
+from bayesmeta.model.likelihoods.registry import likelihood_for
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.refit import as_posterior, exact_fit, leave_each_out
 from bayesmeta.support.arrays import Array

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesmeta.checks.influence import pooled_numbers
-from bayesmeta.effects.compute import MEASURES
+from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import BayesmetaError, SpecError
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.empirical import rhodes2015, turner2015

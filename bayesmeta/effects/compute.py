@@ -1,7 +1,7 @@
 """Effect sizes: study tables turned into effects on the model scale.
 
 The model scale is the log scale for ratios (RR, OR, Peto OR, IRR, HR, ROM, OE) and the measure's own scale for
-differences. Every row of the table stays: one that cannot be pooled has NaN and the reason, so labels never shift.
+differences. Every row of the table is kept: one that cannot be pooled has NaN and the reason, so labels never shift.
 """
 
 from __future__ import annotations
@@ -38,16 +38,17 @@ def effect_sizes(
     scale: str = "log",
     level: float = 0.95,
 ) -> Effects:
-    """Compute the effect of every study on the model scale.
+    """Compute the effect of every study and its sampling variance, on the model scale.
 
     Parameters
     ----------
     studies : StudyTable
-        The study table.
+        The study table, with k rows.
     measure : str
-        A name in ``MEASURES``, upper or lower case.
+        Abbreviation of an effect measure, upper or lower case: SMD, MD, ROM, RR, OR, PETO, RD, IRR, GEN, HR or OE.
     zero_cells : {"revman", "metafor", "metafor_drop00", "all", "none"}
-        What to do about zero cells of dichotomous data and rates: see ``ZERO_CELL_RULES``.
+        What to do about zero cells of dichotomous data and rates: see
+        ``bayesmeta.effects.zero_cells.ZERO_CELL_RULES``.
     smd : {"exact", "revman"}
         Hedges' g with the exact correction and metafor's variance, or RevMan's approximations of both.
     rom : {"classical", "corrected"}
@@ -56,37 +57,33 @@ def effect_sizes(
         Scale of ready-made ratios and their confidence limits. "natural" takes their logs; the standard error then
         comes from the limits, and an interval that is not symmetric on the log scale is refused.
     level : float
-        Confidence level of ``ci_low`` and ``ci_high`` of ready-made estimates.
+        Confidence level of ``ci_low`` and ``ci_high`` of ready-made estimates, in (0, 1).
 
     Returns
     -------
     Effects
-        One row per row of ``studies``; excluded and not estimable rows have NaN and a reason.
+        One estimate per row of ``studies`` (``yi``, ``vi`` of shape (k,)); excluded and not estimable rows have NaN and a
+        reason.
 
     Raises
     ------
     DataError
-        If the table lacks the columns the measure needs, or a row holds impossible numbers.
+        If the table lacks the columns the measure needs, or a row has impossible numbers.
     SpecError
-        If a name is unknown.
+        If the name of a measure, rule, formula or scale is unknown, ``level`` is outside (0, 1), or scale="natural" is given for a
+        difference or for arm-level data.
+
+    Notes
+    -----
+    The formulas and their sources are in ``bayesmeta.effects.formulas``.
     """
     found = find_measure(measure)
     variants = {"smd": smd, "rom": rom}
-    for kind, name, known in (
-        ("zero-cell rule", zero_cells, tuple(ZERO_CELL_RULES)),
-        *((f"{one} formula", name, tuple(_option_values(one))) for one, name in variants.items()),
-        ("scale", scale, ("log", "natural")),
-    ):
-        if name not in known:
-            raise unknown_name(kind, name, known)
-    if scale == "natural" and not found.log:
-        raise SpecError(f"scale='natural' takes logs, which suits ratios only; {found.name} is not one. Leave it out.")
+    _check_options(found, zero_cells, variants, scale)
     check_level(level)
     source = data_kind(studies, found)
     if scale == "natural" and source != "estimate":
-        raise SpecError(
-            f"scale='natural' is for ready-made estimates, but the table holds {source} data. Leave it out."
-        )
+        raise SpecError(f"scale='natural' is for ready-made estimates, but the table has {source} data. Leave it out.")
     columns = studies.columns
     if source == "estimate":
         computed = ready_made_effects(studies, natural=scale == "natural", level=level)
@@ -94,7 +91,7 @@ def effect_sizes(
         given = [columns[name] for name in KINDS[source].required]
         refuse_impossible(studies, source)
         with np.errstate(all="ignore"):
-            computed = _computed(found, source, given, zero_cells, variants.get(found.option, ""))
+            computed = _from_columns(found, source, given, zero_cells, variants.get(found.option, ""))
     reasons = []
     for i, excluded in enumerate(studies.exclusions):
         missing = [name for name in KINDS[source].required if not np.isfinite(columns[name][i])]
@@ -111,14 +108,15 @@ def effect_sizes(
 
 
 def data_kind(studies: StudyTable, measure: Measure) -> str:
-    """Say which kind of data a measure is made from in this table.
+    """Return the kind of data from which a measure is computed in this table.
 
-    It is the kind the table holds, if that will do, else the first of the measure's kinds that is there.
+    It is the table's own kind if the measure can be computed from it, else the first of the measure's kinds whose columns the
+    table has.
 
     Raises
     ------
     DataError
-        If the table holds none of the kinds the measure can be made from.
+        If the table has the columns of none of the measure's kinds.
     """
     for kind in (studies.kind, *measure.kinds):
         if kind in measure.kinds and studies.has(*KINDS[kind].required):
@@ -128,12 +126,27 @@ def data_kind(studies: StudyTable, measure: Measure) -> str:
     raise DataError(what, source=studies.source, fix=f"It needs {wanted}.")
 
 
+def _check_options(measure: Measure, zero_cells: str, variants: dict[str, str], scale: str) -> None:
+    for kind, name, known in (
+        ("zero-cell rule", zero_cells, tuple(ZERO_CELL_RULES)),
+        *((f"{one} formula", name, tuple(_option_values(one))) for one, name in variants.items()),
+        ("scale", scale, ("log", "natural")),
+    ):
+        if name not in known:
+            raise unknown_name(kind, name, known)
+    if scale == "natural" and not measure.log:
+        raise SpecError(
+            f"scale='natural' takes logs, which suits ratios only; {measure.name} is not one. Leave it out."
+        )
+
+
 def _option_values(option: str) -> list[str]:
-    """Return the values of an option of ``effect_sizes`` that chooses a formula."""
+    """Return the values of the option of ``effect_sizes`` that chooses a formula."""
     return [variant for measure in MEASURES.values() if measure.option == option for variant in measure.formulas]
 
 
-def _computed(measure: Measure, source: str, given: list[Array], zero_cells: str, variant: str) -> Computed:
+def _from_columns(measure: Measure, source: str, given: list[Array], zero_cells: str, variant: str) -> Computed:
+    """Apply the measure's formula to the columns of a kind of data, ``_NEEDS[source]``."""
     blank = [""] * len(given[0])
     if source == "oe":
         return Computed(*formulas.from_o_minus_e(*given), blank, blank)

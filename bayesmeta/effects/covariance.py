@@ -21,13 +21,13 @@ class Covariance:
     variances : numpy.ndarray, shape (n,)
         Diagonal of S, on the model scale squared; NaN for estimates that are not pooled.
     blocks : tuple of (indices, matrix)
-        Blocks with covariances: places of their estimates, shape (m,), and the matrix, shape (m, m). Estimates in no block are
+        Blocks with covariances: indices of their estimates, shape (m,), and the matrix, shape (m, m). Estimates in no block are
         independent of all others.
 
     Raises
     ------
     DataError
-        If a block is not symmetric, does not fit its places, or two blocks share an estimate.
+        If a block is not symmetric, does not fit its indices, or two blocks share an estimate.
     """
 
     variances: Array
@@ -79,7 +79,7 @@ class Covariance:
 
 
 def covariance_from_matrix(matrix: Array) -> Covariance:
-    """Return the block-diagonal form of a whole covariance matrix, shape (n, n): its connected estimates become blocks.
+    """Return the block-diagonal form of a full covariance matrix, shape (n, n): connected estimates become blocks.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Effects of studies as a value."""
+"""Effects of studies with their variances, design, covariance and nesting: ``Effects``."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Effects:
-    """Estimates of effects on the model scale, one per row of the table they came from.
+    """Estimates of effects on the model scale, one per row of the table from which they were computed.
 
-    With nothing more than ``yi`` and ``vi`` it is a pairwise meta-analysis: one coefficient mu, independent estimates, one estimate per
-    study. The last three fields say otherwise.
+    Without ``design``, ``covariance`` and ``nesting`` it is a pairwise meta-analysis: one coefficient mu, independent estimates, one
+    estimate per study.
 
     Parameters
     ----------
@@ -37,13 +37,13 @@ class Effects:
     labels : tuple of str
         Label of each row.
     measure : str
-        A key of ``MEASURES``.
+        Abbreviation of the effect measure, such as "RR".
     reasons : tuple of str
         "" for a pooled row, else why it is not pooled.
     studies : StudyTable or None
-        The table, or None for effects given as arrays.
+        The study table, or None for effects given as arrays.
     notes : tuple of str
-        What was done to a row ("0.5 added to all four cells"), or "".
+        What was changed in a row before its effect was computed ("0.5 added to all four cells"), or "".
     design : Design, optional
         Design matrix X, shape (n, p), with the names of the coefficients; default: a column of ones named "mu".
     covariance : Covariance, optional
@@ -101,12 +101,12 @@ class Effects:
 
     @cached_property
     def sei(self) -> Array:
-        """Standard errors, shape (k,), NaN where a row is not pooled."""
+        """Standard errors on the model scale, shape (n,); NaN where a row is not pooled."""
         return np.sqrt(self.vi)
 
     @cached_property
     def used(self) -> np.ndarray:
-        """Boolean array, shape (k,): which rows are pooled."""
+        """Whether each row is pooled, shape (n,)."""
         return np.array([not reason for reason in self.reasons], dtype=bool)
 
     @property
@@ -121,14 +121,14 @@ class Effects:
 
     @property
     def n(self) -> float:
-        """Participants in the pooled rows; NaN if the table does not say."""
+        """Number of participants in the pooled rows; NaN if the table does not give it."""
         if self.studies is None or not self.studies.has("n_e", "n_c"):
             return float("nan")
         columns = self.studies.columns
         return float((columns["n_e"] + columns["n_c"])[self.used].sum())
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row per study: study, yi, vi, sei (model scale), used, reason, note."""
+        """Return a frame with one row per estimate: study, yi, vi, sei (model scale), used, reason, note."""
         import pandas as pd
 
         values = {"study": list(self.labels), "yi": self.yi, "vi": self.vi, "sei": self.sei, "used": self.used}
@@ -149,16 +149,18 @@ def effects_from_arrays(
     yi : array_like, shape (k,)
         Effects on the model scale (log scale for ratios).
     vi, sei : array_like, shape (k,)
-        Variances, or standard errors: exactly one of the two.
+        Variances, or standard errors, on the model scale: exactly one of the two.
     labels : sequence of str, optional
         Study labels; "1", "2", ... by default.
     measure : str
-        What the effects are; "GEN" by default.
+        Abbreviation of the effect measure; "GEN" (an estimate of any kind) by default.
 
     Raises
     ------
     DataError
         If lengths differ, or a value is missing, infinite, or (for a variance or standard error) not positive.
+    SpecError
+        If both or neither of ``vi`` and ``sei`` are given, or the measure is unknown.
     """
     found = find_measure(measure)
     if (vi is None) == (sei is None):
@@ -169,7 +171,7 @@ def effects_from_arrays(
     if effects.ndim != 1 or effects.shape != spread.shape:
         raise DataError(
             f"yi has shape {effects.shape} and {name} has shape {spread.shape}",
-            fix="Give two flat arrays of one length.",
+            fix="Give two one-dimensional arrays of the same length.",
         )
     for what, values, good in (
         ("yi", effects, np.isfinite(effects)),

@@ -1,10 +1,10 @@
-"""The effect-size formulas as array functions: counts, means or estimates in, model-scale effects and variances out.
+"""Effect-size formulas as array functions: from counts, means or estimates to effects and variances on the model scale.
 
 Arms: ``e`` experimental, ``c`` control. Cells: ``a``, ``b`` are events and non-events in the experimental arm, ``c``, ``d``
 those in the control arm; ``x``, ``t`` are events and person-time; ``m``, ``sd``, ``n`` are means, standard deviations and
 participants. Every function takes one value per study and returns ``(yi, vi)`` on the model scale, which is the log scale
-for ratios. A study for which a formula is not defined comes back as NaN or with a variance of 0; ``bayesmeta.effects.compute`` turns
-that into a reason a reader can see.
+for ratios. For a study for which a formula is undefined it returns NaN or a variance of 0; ``bayesmeta.effects.compute`` gives the
+reason in words.
 """
 
 from __future__ import annotations
@@ -127,21 +127,21 @@ def standard_error_from_interval(low: Array, high: Array, level: float) -> Array
 
 
 def off_centre(yi: Array, low: Array, high: Array, *, log: bool) -> NDArray[np.bool_]:
-    """Tell for each study whether its estimate lies off the middle of its interval, beyond what rounding allows.
+    """Return for each study whether its estimate is off the middle of its interval by more than rounding explains.
 
     Parameters
     ----------
     yi, low, high : ndarray, shape (k,)
         Estimates and limits as printed; on the natural scale when ``log`` is true.
     log : bool
-        Whether the interval is meant to be symmetric on the log scale.
+        Whether the interval should be symmetric on the log scale.
 
     Notes
     -----
-    Each printed number is taken to be rounded at the last decimal any of the three shows, half a unit either way. One
-    per cent of the half-width is forgiven on top, for limits computed with 1.96 or 2 in place of the exact quantile.
+    Each printed number is assumed to be rounded at the last decimal that any of the three shows, half a unit either way. One
+    per cent of the half-width is allowed in addition, for limits computed with 1.96 or 2 in place of the exact quantile.
     """
-    verdict = np.zeros(len(yi), dtype=bool)
+    off = np.zeros(len(yi), dtype=bool)
     for i, (estimate, lower, upper) in enumerate(zip(yi.tolist(), low.tolist(), high.tolist(), strict=True)):
         half_unit = 0.5 * 10.0 ** -max(_decimals(value) for value in (estimate, lower, upper))
         if log:
@@ -149,8 +149,8 @@ def off_centre(yi: Array, low: Array, high: Array, *, log: bool) -> NDArray[np.b
             estimate, lower, upper = np.log(estimate), np.log(lower), np.log(upper)
         else:
             slack = 2 * half_unit
-        verdict[i] = abs(estimate - (lower + upper) / 2) > slack + 0.01 * (upper - lower) / 2
-    return verdict
+        off[i] = abs(estimate - (lower + upper) / 2) > slack + 0.01 * (upper - lower) / 2
+    return off
 
 
 def _decimals(value: float) -> int:

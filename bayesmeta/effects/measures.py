@@ -1,4 +1,4 @@
-"""Effect measures: one record per measure, which everything else reads.
+"""Effect measures: one record per measure, from which all other modules take its properties.
 
 A new measure is one record in ``MEASURES`` and, where it is computed from arm-level data, one formula in ``bayesmeta.effects.formulas``.
 Nothing heavy is imported, so that help texts can be made from these records.
@@ -26,14 +26,14 @@ class Measure:
     Parameters
     ----------
     name : str
-        Its abbreviation, in capitals: the name that users give and tables print.
+        Abbreviation, in capitals: the name that users give and tables print.
     label : str
-        Its name as a heading, such as "Risk ratio".
+        Name as a heading, such as "Risk ratio".
     phrase : str
-        Its name inside a sentence, such as "risk ratio".
+        Name inside a sentence, such as "risk ratio".
     kinds : tuple of str
-        Kinds of data it can be made from (``bayesmeta.studies.kinds``), in order of preference. "estimate" is a ready-made effect with
-        its standard error, "oe" O - E with its variance.
+        Kinds of data from which it can be computed (``bayesmeta.studies.kinds``), in order of preference. "estimate" is a ready-made
+        effect with its standard error, "oe" O - E with its variance.
     log : bool
         Whether its model scale is the log scale (ratios).
     formulas : mapping of str to callable or str
@@ -41,12 +41,12 @@ class Measure:
         ``bayesmeta.effects.formulas``; the first variant is the default, and "" is the name where there is only one. A formula takes
         the columns of its kind (for dichotomous data the four cells a, b, c, d) and returns effects and variances on the model scale.
     option : str
-        The keyword of ``effect_sizes`` that chooses among variants; "" where there is only one.
+        Keyword of ``effect_sizes`` that chooses among variants; "" where there is only one.
     prior_sds : (float, float) or None
         Standard deviations of the default priors, Normal(0, sd) for mu and HalfNormal(sd) for tau, on the model scale; None for a
         measure without a natural scale, whose default priors are scaled to the data.
     undefined : str
-        Why a study has no effect where the formula is undefined.
+        Reason to give for a study for which the formula is undefined.
     zero_cells : {"cells", "variance", "nothing"}
         Where the zero-cell rule "revman" adds 0.5: to all four cells, for the variance only, or nowhere.
     needs_events : bool
@@ -54,7 +54,7 @@ class Measure:
     mantel_haenszel, peto : bool
         Whether the Mantel-Haenszel and Peto methods pool it.
     null : float
-        No effect, on the model scale.
+        Value of no effect, on the model scale.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Measure:
         return getattr(import_module("bayesmeta.effects.formulas"), found) if isinstance(found, str) else found
 
 
-#: default priors of every log ratio
+#: standard deviations of the default priors for mu and tau of every log ratio
 LOG_RATIO = (2.82, 0.5)
 
 #: effect measures by name
@@ -182,12 +182,12 @@ MEASURES: dict[str, Measure] = {
 
 
 def find_measure(name: str) -> Measure:
-    """Return the measure of that name, upper or lower case.
+    """Return the measure with an abbreviation, upper or lower case.
 
     Raises
     ------
     SpecError
-        If there is none, with the nearest name.
+        If there is no such measure; the message suggests the nearest name.
     """
     try:
         return MEASURES[str(name).upper()]

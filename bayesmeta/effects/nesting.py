@@ -58,7 +58,7 @@ def nested(levels: Sequence[str], labels: Sequence[Sequence[object]]) -> Nesting
     levels : sequence of str
         Names of the levels, outer to inner.
     labels : sequence of sequences
-        For each level the label of each estimate's group. Inner labels need to be unique within their outer group only.
+        Label of each estimate's group, for each level. Inner labels need to be unique within their outer group only.
     """
     codes: list[Array] = []
     keys: list[tuple[object, ...]] = [() for _ in labels[0]]

@@ -1,4 +1,4 @@
-"""Ready-made estimates: an effect with its standard error, or with a confidence interval of a stated level."""
+"""Effects from ready-made estimates: an effect with its standard error, or with a confidence interval of a stated level."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 
 def ready_made_effects(studies: StudyTable, *, natural: bool, level: float) -> Computed:
-    """Effects and variances on the model scale from ready-made estimates.
+    """Return effects and variances on the model scale from ready-made estimates.
 
     Parameters
     ----------
     studies : StudyTable
         A table with ``yi`` and ``sei``, or ``yi``, ``ci_low`` and ``ci_high``.
     natural : bool
-        Whether ``yi`` and the limits are ratios on the natural scale, to be logged here. The standard error then
-        comes from the limits: one on the natural scale says little about the log scale.
+        Whether ``yi`` and the limits are ratios on the natural scale, of which logs are taken. The standard error is then
+        computed from the limits, because one on the natural scale cannot be carried to the log scale.
     level : float
         Confidence level of the limits.
 
     Raises
     ------
     DataError
-        If a row has limits in the wrong order, a ratio that is not positive, or an estimate off the middle of its
-        interval.
+        If ratios come without limits, or a row has a negative standard error, limits in the wrong order, a ratio that is not
+        positive, or an estimate off the middle of its interval.
     """
     columns, k = studies.columns, len(studies.labels)
     blank = np.full(k, np.nan)
@@ -44,7 +44,7 @@ def ready_made_effects(studies: StudyTable, *, natural: bool, level: float) -> C
         raise DataError(
             "ratios on the natural scale need ci_low and ci_high",
             source=studies.source,
-            fix="Give the confidence limits, or log the ratios and give the standard errors of the logs.",
+            fix="Give the confidence limits, or take logs of the ratios and give the standard errors of the logs.",
         )
     from_limits = np.asarray(studies.included, dtype=bool) & np.isfinite(yi) & ~np.isfinite(sei)
     from_limits &= np.isfinite(low) & np.isfinite(high)
@@ -63,6 +63,7 @@ def ready_made_effects(studies: StudyTable, *, natural: bool, level: float) -> C
 
 
 def _check_limits(studies: StudyTable, yi: Array, low: Array, high: Array, rows: np.ndarray, *, natural: bool) -> None:
+    """Refuse the first of ``rows`` with impossible limits."""
     for i in np.flatnonzero(rows):
         if natural and min(yi[i], low[i], high[i]) <= 0:
             smallest = min(yi[i], low[i], high[i])

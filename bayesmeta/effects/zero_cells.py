@@ -1,4 +1,4 @@
-"""Effects from events when a cell is zero: the rules by name, and what each did to which study."""
+"""Effects from numbers of events where a cell is zero: the zero-cell rules by name, and what they changed in each study."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ ZERO_CELL_RULES: Mapping[str, str] = {
 
 
 class Computed(NamedTuple):
-    """Effects of every row: effects and variances, shape (k,); per row why it is not estimable and what was done to it, else ""."""
+    """Effects and variances of every row on the model scale, shape (k,), with two texts per row.
+
+    ``reasons``: why the row is not estimable, else ""; ``notes``: what was changed in it before its effect was computed, else "".
+    """
 
     yi: Array
     vi: Array
@@ -38,21 +41,21 @@ def half_added(a: Array, b: Array, c: Array, d: Array) -> tuple[Array, Array, Ar
 
 
 def one_outcome_only(a: Array, b: Array, c: Array, d: Array) -> tuple[np.ndarray, np.ndarray]:
-    """Return which studies have no events in either arm, and which have nothing but events in both; each of shape (k,)."""
+    """Return which studies have no events in either arm, and which have only events in both; boolean, shape (k,)."""
     return (a == 0) & (c == 0), (b == 0) & (d == 0)
 
 
 def dichotomous_effects(
     measure: Measure, formula: Formula, a: Array, b: Array, c: Array, d: Array, rule: str
 ) -> Computed:
-    """Compute effects from the four cells under a zero-cell rule, on the model scale.
+    """Compute effects on the model scale from the four cells under a zero-cell rule.
 
     Parameters
     ----------
     measure : Measure
         A measure of dichotomous data.
     formula : callable
-        One of the measure's formulas.
+        One of the measure's formulas, for the four cells.
     a, b, c, d : ndarray, shape (k,)
         Events and non-events in the experimental arm, then in the control arm.
     rule : str
@@ -66,10 +69,10 @@ def dichotomous_effects(
     """
     zero = (a == 0) | (b == 0) | (c == 0) | (d == 0)
     no_events, all_events = one_outcome_only(a, b, c, d)
-    touched = zero & (rule != "none" and not (rule == "revman" and measure.zero_cells == "nothing"))
+    corrected = zero & (rule != "none" and not (rule == "revman" and measure.zero_cells == "nothing"))
     if rule == "all":
-        touched = np.ones_like(zero)
-    add = np.where(touched, 0.5, 0.0)
+        corrected = np.ones_like(zero)
+    add = np.where(corrected, 0.5, 0.0)
     yi, vi = formula(a + add, b + add, c + add, d + add)
     where = "all four cells"
     if rule == "revman" and measure.zero_cells == "variance":
@@ -79,29 +82,29 @@ def dichotomous_effects(
     reasons, notes = [], []
     for i in range(len(a)):
         reason = ""
-        if (drop_both or not touched[i]) and measure.needs_events and (no_events[i] or all_events[i]):
+        if (drop_both or not corrected[i]) and measure.needs_events and (no_events[i] or all_events[i]):
             both = "no events in either arm" if no_events[i] else "every participant in both arms had the event"
             reason = f"{both}: {measure.name} not estimable"
         elif drop_both and (no_events[i] or all_events[i]):
             reason = "no events, or only events, in both arms: left out by the rule metafor_drop00"
-        elif not touched[i] and zero[i] and not (np.isfinite(yi[i]) and np.isfinite(vi[i])):
+        elif not corrected[i] and zero[i] and not (np.isfinite(yi[i]) and np.isfinite(vi[i])):
             reason = f"a cell is zero and nothing is added: {measure.name} not estimable"
         reasons.append(reason)
-        notes.append(f"0.5 added to {where}" if touched[i] and not reason else "")
+        notes.append(f"0.5 added to {where}" if corrected[i] and not reason else "")
     return Computed(yi, vi, reasons, notes)
 
 
 def rate_effects(
     measure: Measure, formula: Formula, x_e: Array, t_e: Array, x_c: Array, t_c: Array, rule: str
 ) -> Computed:
-    """Compute effects from events and person-time under a zero-cell rule, on the model scale.
+    """Compute effects on the model scale from events and person-time under a zero-cell rule.
 
     Parameters
     ----------
     measure : Measure
         A measure of rates.
     formula : callable
-        One of the measure's formulas.
+        One of the measure's formulas, for events and person-time.
     x_e, t_e, x_c, t_c : ndarray, shape (k,)
         Events and person-time in the experimental arm, then in the control arm.
     rule : str
@@ -109,8 +112,8 @@ def rate_effects(
         to the person-time (metafor's escalc, measure "IRR").
     """
     zero, neither = (x_e == 0) | (x_c == 0), (x_e == 0) & (x_c == 0)
-    touched = np.ones_like(zero) if rule == "all" else zero & (rule != "none")
-    add = np.where(touched, 0.5, 0.0)
+    corrected = np.ones_like(zero) if rule == "all" else zero & (rule != "none")
+    add = np.where(corrected, 0.5, 0.0)
     yi, vi = formula(x_e + add, t_e, x_c + add, t_c)
     reasons, notes = [], []
     for i in range(len(x_e)):
@@ -119,8 +122,8 @@ def rate_effects(
             reason = "no events in either arm: left out by the rule metafor_drop00"
         elif neither[i] and rule in ("revman", "none"):
             reason = f"no events in either arm: {measure.name} not estimable"
-        elif zero[i] and not touched[i]:
+        elif zero[i] and not corrected[i]:
             reason = f"an arm has no events and nothing is added: {measure.name} not estimable"
         reasons.append(reason)
-        notes.append("0.5 added to the events of both arms" if touched[i] and not reason else "")
+        notes.append("0.5 added to the events of both arms" if corrected[i] and not reason else "")
     return Computed(yi, vi, reasons, notes)

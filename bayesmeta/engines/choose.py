@@ -1,4 +1,4 @@
-"""The engines by name, and the choice of the quadrature solver for a likelihood and its priors."""
+"""Engines by name, and the choice of the quadrature solver for a likelihood and its priors."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.likelihoods.registry import likelihood_for
 from bayesmeta.model.priors.priors import Priors
 
-#: a model file, by name or path; None for the one of the likelihood and the effect measure
+#: a model file, by name or path; None for the default one of the likelihood and the effect measure
 ModelChoice = str | os.PathLike[str] | None
 
 
 @dataclass(frozen=True)
 class Engine:
-    """A way to compute a posterior.
+    """An engine: a way to compute a posterior.
 
     Parameters
     ----------
     name : str
-        The name that users give.
+        Name that users give.
     label : str
-        Its name in tables.
+        Name in tables.
     exact : bool
-        Whether it computes marginal distributions, rather than sampling them.
+        Whether it computes marginal distributions rather than sampling them.
     solve : callable
         ``solve(data, priors, seed, model)`` returns the name of the model file and the ``Solution``.
     """
@@ -45,7 +45,7 @@ class Engine:
 
 
 def solve_exactly(data: ModelData, priors: Priors) -> Solution:
-    """Compute a posterior by quadrature, by the quickest way that treats it.
+    """Compute a posterior by quadrature, by the fastest solver for its likelihood and priors.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What an engine returns: the interface between the engines and everything above them."""
+"""The protocol of a solution, which every engine returns, and what solutions by quadrature have in common."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from bayesmeta.support.arrays import Array
 
 
 class Solution(Protocol):
-    """A posterior as an engine found it, on the model scale.
+    """A posterior from an engine, on the model scale.
 
-    Everything above the engines reads posteriors through these names: coefficients and variance components are those of ``terms``.
+    All modules above the engines read posteriors through these attributes only; ``terms`` has the names of the coefficients and the
+    variance components.
     """
 
     @property
@@ -26,7 +27,7 @@ class Solution(Protocol):
 
     @property
     def pooled(self) -> tuple[Marginals, ...]:
-        """Marginal distributions of all terms but the effects in the studies, which may take longer than all else."""
+        """Marginal distributions of all terms but the effects in the studies, which can take longer than all others."""
 
     @property
     def families(self) -> tuple[Marginals, ...]:
@@ -46,16 +47,16 @@ class Solution(Protocol):
 
     @property
     def diagnostics(self) -> Mapping[str, Any]:
-        """Convergence of the sampler; empty where nothing was sampled."""
+        """Convergence diagnostics of the sampler; empty where nothing was sampled."""
 
     def sample(self, size: int, rng: np.random.Generator) -> dict[str, Array]:
         """Draw from the joint posterior: coefficients, scales and effects in a new study of shape (size,), ``theta`` of shape (size, k)."""
 
     def chains(self, chains: int, draws: int, rng: np.random.Generator) -> dict[str, Array]:
-        """Return draws of shape (chain, draw, ...): those that were sampled, or independent ones in the numbers asked for."""
+        """Return draws of shape (chain, draw, ...): all that were sampled, or ``chains`` times ``draws`` independent ones."""
 
     def joint_pdf(self, mu: Array, tau: Array) -> Array:
-        """Joint posterior density of mu and tau, at arrays that broadcast; SpecError where there is none."""
+        """Joint posterior density of mu and tau, at arrays that broadcast; raises SpecError where there is none."""
 
 
 def marginal_of(solution: Solution, term: str) -> Marginals:
@@ -64,7 +65,7 @@ def marginal_of(solution: Solution, term: str) -> Marginals:
     Raises
     ------
     SpecError
-        If there is no such term, with the nearest name.
+        If there is no such term; the message suggests the nearest name.
     """
     families = solution.pooled if term in solution.terms.pooled else solution.families
     for family in families:
@@ -73,8 +74,8 @@ def marginal_of(solution: Solution, term: str) -> Marginals:
     raise unknown_name("term", term, solution.terms.all)
 
 
-class Computed(ABC):
-    """What solutions by quadrature share: nothing is sampled, and draws are independent."""
+class ComputedSolution(ABC):
+    """Base of solutions by quadrature: there are no statistics of a sampler, and draws are independent."""
 
     sample_stats: Mapping[str, Array] = {}
     diagnostics: Mapping[str, Any] = {}
@@ -89,10 +90,11 @@ class Computed(ABC):
         return {name: value.reshape(chains, draws, *value.shape[1:]) for name, value in flat.items()}
 
     def joint_pdf(self, mu: Array, tau: Array) -> Array:  # noqa: ARG002
-        """Refuse: there is no joint density.
+        """Raise an error: there is no joint density of mu and tau.
 
         Raises
         ------
         SpecError
+            Always.
         """
         raise SpecError("only a quadrature fit without point priors has a joint density of mu and tau")

@@ -1,4 +1,4 @@
-"""The log-likelihood of each study given mu and tau, its own effect integrated out."""
+"""Log-likelihood of each study given mu and tau, with the study's own effect integrated out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from bayesmeta.engines.arm_level.smoothing import smoothed
 from bayesmeta.engines.arm_level.study_table import tabulate
-from bayesmeta.model.likelihoods.registry import ModelData
+from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
 
@@ -14,14 +14,14 @@ LOG_2PI = float(np.log(2 * np.pi))
 
 
 def pointwise_log_likelihood(data: ModelData, priors: Priors, mu: Array, tau: Array) -> Array:
-    """Natural log of g_i(mu, tau) = p(D_i | mu, tau), the study's effect theta_i ~ Normal(mu, tau2) integrated out.
+    """Return the natural log of g_i(mu, tau) = p(D_i | mu, tau), with the study's effect theta_i ~ Normal(mu, tau2) integrated out.
 
     Parameters
     ----------
     data : ModelData
-        k studies.
+        Data of k studies.
     priors : Priors
-        For the baseline's prior, of arm-level likelihoods.
+        Only the prior for the baseline is used, by arm-level likelihoods.
     mu, tau : numpy.ndarray, shape (S,)
         Draws, on the model scale; tau above 0 for arm-level likelihoods.
 

@@ -1,4 +1,4 @@
-"""Terms of a posterior: their names and what each of them is."""
+"""Names of the terms of a posterior, by kind: coefficients, measures of heterogeneity, effects in a new study and in each study."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def is_effect(term: str) -> bool:
 
 @dataclass(frozen=True)
 class Terms:
-    """Names of the terms of a posterior, by what they are.
+    """Names of the terms of a posterior, by kind.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class Terms:
     scales : tuple of str
         Between-study standard deviations, the variance components that have a prior.
     heterogeneity : tuple of str
-        The scales and what is computed from them.
+        The scales and the measures computed from them.
     new : tuple of str
         Effects in a new study.
     studies : tuple of str
@@ -66,7 +66,7 @@ class Terms:
 
     @cached_property
     def parameters(self) -> tuple[str, ...]:
-        """What engines are compared on: coefficients, scales and effects in a new study."""
+        """Terms on which engines are compared: coefficients, scales and effects in a new study."""
         return (*self.coefficients, *self.scales, *self.new)
 
 

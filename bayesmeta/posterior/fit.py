@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from bayesmeta.effects.compute import Effects, effect_sizes, effects_from_arrays
+from bayesmeta.effects.compute import effect_sizes
+from bayesmeta.effects.effects import Effects, effects_from_arrays
 from bayesmeta.engines.choose import ENGINES
 from bayesmeta.errors import SpecError, unknown_name
-from bayesmeta.model.likelihoods.registry import ModelData, default_likelihood, likelihood_for, model_data
+from bayesmeta.model.likelihoods.data import ModelData
+from bayesmeta.model.likelihoods.registry import default_likelihood, likelihood_for, model_data
 from bayesmeta.model.priors.baseline import check_baseline
 from bayesmeta.model.priors.defaults import default_priors
 from bayesmeta.model.priors.distribution import Prior

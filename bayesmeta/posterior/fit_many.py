@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayesmeta.effects.compute import MEASURES, Effects
+from bayesmeta.effects.effects import Effects
+from bayesmeta.effects.measures import MEASURES
 from bayesmeta.engines.normal.batch import solve_batch
 from bayesmeta.engines.normal.formulas import check_supported
 from bayesmeta.errors import BayesmetaError, ConvergenceError, SpecError
-from bayesmeta.model.likelihoods.registry import ModelData, model_data
+from bayesmeta.model.likelihoods.data import ModelData
+from bayesmeta.model.likelihoods.registry import model_data
 from bayesmeta.model.priors.defaults import default_priors
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.parse import parse_priors

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from bayesmeta.engines.marginals.averaged import Averaged
-from bayesmeta.engines.solution import Computed
+from bayesmeta.engines.solution import ComputedSolution
 from bayesmeta.engines.terms import Terms
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.model.priors.distribution import Prior
@@ -44,7 +44,7 @@ COMPARISONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 @dataclass(frozen=True)
-class AveragedSolution(Computed):
+class AveragedSolution(ComputedSolution):
     """The posterior averaged over models, behind the interface of an engine's solution.
 
     Parameters

@@ -14,7 +14,7 @@ import numpy as np
 from bayesmeta.engines.marginals.protocol import Marginals
 from bayesmeta.engines.solution import Solution, marginal_of
 from bayesmeta.errors import SpecError
-from bayesmeta.model.likelihoods.registry import ModelData
+from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.posterior.method import AVERAGED, BayesianMethod
 from bayesmeta.support.arrays import Array

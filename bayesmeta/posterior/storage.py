@@ -14,7 +14,8 @@ from bayesmeta.effects.covariance import covariance_from_matrix
 from bayesmeta.engines.choose import ENGINES, solve_exactly
 from bayesmeta.errors import DataError
 from bayesmeta.frequentist.i_squared import typical_variance
-from bayesmeta.model.likelihoods.registry import LIKELIHOODS, ModelData
+from bayesmeta.model.likelihoods.data import ModelData
+from bayesmeta.model.likelihoods.registry import LIKELIHOODS
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.posterior.draws import COVARIANCE

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayesmeta.effects.compute import MEASURES
+from bayesmeta.effects.measures import MEASURES
 from bayesmeta.engines.marginals.protocol import Marginals
 from bayesmeta.engines.terms import is_effect
 from bayesmeta.errors import SpecError, unknown_name

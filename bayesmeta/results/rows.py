@@ -21,7 +21,7 @@ from bayesmeta.results.methods import FREQUENTIST
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bayesmeta.effects.compute import Effects
+    from bayesmeta.effects.effects import Effects
     from bayesmeta.posterior.model_average import ModelAverage
     from bayesmeta.posterior.posterior import Posterior
 

@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from paths import REFERENCE_FOLDER
 
-from bayesmeta.effects.compute import MEASURES, Effects, effect_sizes, effects_from_arrays
+from bayesmeta.effects.compute import effect_sizes
+from bayesmeta.effects.effects import Effects, effects_from_arrays
 from bayesmeta.effects.formulas import hedges_correction
+from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.studies.read import read_studies
 from bayesmeta.studies.table import StudyTable

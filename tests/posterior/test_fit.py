@@ -196,7 +196,7 @@ def test_the_engine_and_likelihood_are_named() -> None:
         ({"likelihood": "poisson"}, "likelihood 'poisson' is for IRR, not for RR"),
         ({"likelihood": "nct"}, "likelihood 'nct' is for SMD, not for RR"),
         ({"engine": "quadrature", "model": "generic_normal"}, "has no model files; use engine='nuts' with model="),
-        ({"engine": "quadrature", "priors": {"mu": "Uniform(-1, 1)"}}, "needs a prior of mu on the whole line"),
+        ({"engine": "quadrature", "priors": {"mu": "Uniform(-1, 1)"}}, "needs a prior for mu on the whole line"),
         ({"engine": "quadrature", "priors": {"tau": "Normal(0, 1)"}}, r"must be a distribution on \[0, infinity\)"),
         ({"engine": "quadrature", "priors": {"tau": "Flat()"}}, r"prior for tau must"),
         ({"engine": "quadrature", "priors": {"sigma": "HalfNormal(1)"}}, "unknown parameter with a prior 'sigma'"),

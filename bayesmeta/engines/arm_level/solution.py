@@ -1,4 +1,4 @@
-"""The posterior that quadrature over mu and tau gives: its marginal distributions, joint density and independent draws."""
+"""The posterior from quadrature over mu and tau: marginal distributions, joint density and independent draws."""
 
 from __future__ import annotations
 
@@ -17,33 +17,36 @@ from bayesmeta.engines.marginals.point_masses import PointMasses
 from bayesmeta.engines.marginals.tabulated import Tabulated
 from bayesmeta.engines.marginals.tau import TauFunctions
 from bayesmeta.engines.numerics.inversion import invert_panels
-from bayesmeta.engines.solution import Computed
+from bayesmeta.engines.solution import ComputedSolution
 from bayesmeta.engines.terms import Terms, terms_of
 from bayesmeta.errors import SpecError
-from bayesmeta.model.likelihoods.registry import ModelData, likelihood_for
+from bayesmeta.model.likelihoods.data import ModelData
+from bayesmeta.model.likelihoods.registry import likelihood_for
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
 
-#: draws of a study's effect and baseline made in one array
+#: draws of a study's effect and baseline that are made in one array
 DRAWN_AT_ONCE = 2000
 
 
 @dataclass(frozen=True)
-class ArmSolution(Computed):
+class ArmSolution(ComputedSolution):
     """The posterior of mu, tau, theta_new and every theta_i, by quadrature over mu and tau.
 
     Parameters
     ----------
     data : ModelData
+        Data of k studies.
     priors : Priors
+        Priors for mu, tau and the baseline.
     studies : tuple
-        Each study, ready to be smoothed.
+        Likelihood of each study, tabulated (``Smoothed``) or normal (``NormalStudy``).
     scale : TauFunctions or PointMasses
-        tau, tau2 and I2.
+        Marginal distributions of tau, tau2 and I2.
     effects : tuple of families
-        mu and theta_new.
+        Marginal distributions of mu and theta_new.
     slices : Slices or None
-        The posterior of mu at the nodes of tau; None where mu is fixed.
+        Posterior of mu at the nodes of tau; None where mu is fixed.
     tau, weights : numpy.ndarray, shape (T,)
         Nodes of tau and their posterior probabilities.
     log_marginal_likelihood : float
@@ -51,9 +54,9 @@ class ArmSolution(Computed):
     error : float
         Estimated relative error of the integrals.
     mixture : SliceMixture or None
-        The same as a mixture over tau.
+        The posterior of mu as a mixture over tau.
     conditional : (Conditional, Slices) or None
-        mu given any tau, and all slices that were evaluated, for draws.
+        Conditional posterior of mu at any tau, and all slices that were evaluated, for draws; None where mu or tau is fixed.
     """
 
     data: ModelData
@@ -75,8 +78,8 @@ class ArmSolution(Computed):
         return terms_of(self.data.labels)
 
     @cached_property
-    def shrunken(self) -> tuple[Any, ...]:
-        """Each study's own effect, as families of terms ``theta[name]``."""
+    def study_effects(self) -> tuple[Any, ...]:
+        """Marginal distributions of each study's own effect, ``theta[label]``, by family."""
         terms = self.terms.studies
         if self.slices is None:
             assert self.priors.mu.point is not None
@@ -93,21 +96,21 @@ class ArmSolution(Computed):
 
     @property
     def families(self) -> tuple[Any, ...]:
-        """The marginal distributions, by kind."""
-        return self.scale, *self.effects, *self.shrunken
+        """Marginal distributions of all terms, by family."""
+        return self.scale, *self.effects, *self.study_effects
 
     @property
     def pooled(self) -> tuple[Any, ...]:
-        """The marginal distributions of all terms but each study's own effect."""
+        """Marginal distributions of all terms but each study's own effect, by family."""
         return self.scale, *self.effects
 
     def joint_pdf(self, mu: Array, tau: Array) -> Array:
-        """Joint posterior density of mu and tau, at arrays that broadcast.
+        """Return the joint posterior density of mu and tau, at arrays that broadcast.
 
         Raises
         ------
         SpecError
-            If a point prior fixes either.
+            If a point prior fixes mu or tau.
         """
         if self.conditional is None:
             raise SpecError("mu and tau have no joint density where a point prior fixes one of them")
@@ -121,7 +124,8 @@ class ArmSolution(Computed):
         Returns
         -------
         dict
-            mu, tau, theta_new of shape (size,), theta of shape (size, k), and the studies' baselines where the likelihood has them.
+            mu, tau, theta_new of shape (size,), theta of shape (size, k), and the nuisance parameter of the studies (their
+            baselines), where the likelihood has one, of shape (size, k).
         """
         tau = self._draw_tau(size, rng)
         mu = self._draw_mu(tau, rng)
@@ -151,7 +155,7 @@ class ArmSolution(Computed):
         return self.scale.density.quantile(rng.uniform(size=size))
 
     def _draw_mu(self, tau: Array, rng: np.random.Generator) -> Array:
-        """Draw mu given each tau, from the slice interpolated between the nodes of tau."""
+        """Draw mu given each tau, from its conditional posterior interpolated between the nodes of tau."""
         if self.slices is None:
             assert self.priors.mu.point is not None
             return np.full(len(tau), self.priors.mu.point)

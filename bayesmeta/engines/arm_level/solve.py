@@ -1,7 +1,7 @@
-"""The deterministic engine for arm-level likelihoods, and for priors of mu that are not normal: quadrature over mu and tau.
+"""Posteriors by quadrature over mu and tau, for arm-level likelihoods and for priors for mu that are not normal.
 
-p(data | mu, tau) is the product over studies of g_i(mu, tau), each study's own likelihood smoothed by the normal distribution of effects.
-Given tau, mu is integrated on two panels of Gauss-Legendre nodes; tau is integrated on adaptive panels. Nothing is sampled.
+p(data | mu, tau) is the product over studies of g_i(mu, tau), each study's likelihood integrated over the normal distribution of effects.
+Given tau, mu is integrated on two panels of Gauss-Legendre nodes; tau is integrated on adaptive panels.
 """
 
 from __future__ import annotations
@@ -26,51 +26,51 @@ from bayesmeta.engines.numerics.panels import Map, PanelDensity, integrate
 from bayesmeta.engines.terms import HETEROGENEITY, MEAN, NEW_STUDY
 from bayesmeta.errors import ConvergenceError, DataError, SpecError
 from bayesmeta.frequentist.i_squared import i_squared, typical_variance
-from bayesmeta.model.likelihoods.registry import ModelData
+from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
 
 #: nodes on each of the two panels of mu: the first that resolves the posterior is used
 MU_NODES = (28, 40, 64, 96, 140)
-#: error allowed in the density of tau, and in the distribution functions of mu given tau
+#: errors aimed at in the density of tau, and in the distribution functions of mu given tau
 TOLERANCE, RESOLVED = 1e-7, 2.5e-7
-#: beyond this the answer is refused
+#: largest error of a result; above it an error is raised
 ACCEPTABLE = 1e-5
-#: posterior quantiles of tau, were all studies normal, at which its panels are cut to begin with, and factors that widen the bulk
+#: first edges of the panels of tau: probabilities of its quantiles were all studies normal, and factors that widen their range
 CUTS, STRETCHED = (1e-5, 0.8, 0.99999), (0.9, 1.0, 1.2)
-#: panels narrower than this share of the whole are not worth their nodes
+#: least width of the first panels, as a share of the whole
 NARROWEST = 0.06
 
 
 def solve_arm(
     data: ModelData, priors: Priors, *, nodes_per_panel: int = 24, mu_nodes: tuple[int, ...] = MU_NODES
 ) -> ArmSolution:
-    """Compute the posterior under an arm-level likelihood (or the normal one, with any prior of mu).
+    """Compute the posterior under an arm-level likelihood, or under the normal one with any prior for mu on the whole line.
 
     Parameters
     ----------
     data : ModelData
-        Of any likelihood.
+        Data of any likelihood.
     priors : Priors
-        Point priors of mu or tau are treated too, and a flat prior of mu where the posterior is proper.
+        Priors for mu, tau and the baseline. Point priors for mu or tau are allowed, and a flat prior for mu if the posterior is proper.
     nodes_per_panel : int
-        Of the panels of tau.
+        Number of nodes on each panel of tau.
     mu_nodes : tuple of int
         Numbers of nodes to try on each of the two panels of mu.
 
     Raises
     ------
     SpecError
-        For a prior of mu that ends somewhere.
+        If the support of the prior for mu is bounded.
     DataError
         If the posterior is improper.
     ConvergenceError
-        If an integral does not reach its accuracy.
+        If an integral does not reach its accuracy, or a study contradicts the others too much for the prior for tau.
     """
     if priors.mu.point is None and np.isfinite(priors.mu.support).any():
         raise SpecError(
-            f"engine 'quadrature' needs a prior of mu on the whole line (Normal, StudentT, Cauchy, Logistic, Flat or Point) but got "
+            f"engine 'quadrature' needs a prior for mu on the whole line (Normal, StudentT, Cauchy, Logistic, Flat or Point) but got "
             f"{priors.mu}; use engine='nuts' for this one"
         )
     studies, corner = _studies(data, priors)
@@ -81,7 +81,7 @@ def solve_arm(
         return _solve_fixed_mu(data, priors, studies, size, nodes_per_panel)
     centre = np.where(data.guide_variance < 1e7, data.guide_effect, 0.0)
     conditional = Conditional(studies, priors.mu, centre, np.minimum(data.guide_variance, 1e4), size, corner)
-    # a corner leaves a thin layer at 0 when tau is small, which the least number of nodes seldom resolves
+    # where a likelihood has a corner and tau is small, the smallest number of nodes is seldom enough near 0
     for nodes in mu_nodes[1:] if conditional.cut_at_zero and len(mu_nodes) > 1 else mu_nodes:
         solution = _solve(data, priors, studies, conditional, size, nodes_per_panel, nodes)
         if solution.error < RESOLVED:
@@ -94,6 +94,7 @@ def solve_arm(
 
 
 def _studies(data: ModelData, priors: Priors) -> tuple[tuple[Smoothed | NormalStudy, ...], bool]:
+    """Return the likelihood of each study, and whether any has a corner."""
     if data.likelihood == "normal":
         pairs = zip(data.columns["effect"], data.columns["se"], strict=True)
         return tuple(NormalStudy(float(effect), float(se) ** 2) for effect, se in pairs), False
@@ -147,7 +148,7 @@ def _solve(
 def _refuse_contradiction(
     data: ModelData, studies: tuple[Any, ...], slices: Slices, weights: Array, value: Array
 ) -> None:
-    """Refuse posteriors that lie where the likelihood of a study is no longer tabulated."""
+    """Raise an error for a posterior with mass where the likelihood of a study is not tabulated."""
     peaks = np.array([np.inf if isinstance(study, NormalStudy) else study.table.peak for study in studies])
     beyond = peaks - slices.log_g > 0.9 * FALL
     beyond[..., np.isinf(peaks)] = False
@@ -157,7 +158,7 @@ def _refuse_contradiction(
     share = np.einsum("t,tpn,tpnk->k", weights, mass, beyond)
     if (share > ACCEPTABLE).any():
         raise ConvergenceError(
-            f"study '{data.labels[int(share.argmax())]}' contradicts the others too much for this prior of tau; "
+            f"study '{data.labels[int(share.argmax())]}' contradicts the others too much for this prior for tau; "
             "give tau a wider prior, or check the study's data"
         )
 
@@ -184,7 +185,7 @@ def _integrate(
 
 
 def _normal_guess(data: ModelData, priors: Priors) -> PanelDensity:
-    """The posterior of tau were every study normal, which is quick to have and near enough to lay panels by."""
+    """Return the posterior of tau were every study normal: quick to compute, and close enough for the edges of the first panels."""
     mu = priors.mu
     if mu.family not in ("Normal", "Flat"):
         low, middle, high = mu.quantile(np.array([0.16, 0.5, 0.84]))

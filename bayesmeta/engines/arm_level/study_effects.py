@@ -1,4 +1,4 @@
-"""Each study's own effect given the data of all: its density by quadrature, and independent draws."""
+"""Posterior of each study's own effect: its density by quadrature, and independent draws."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ GIVEN = 40
 
 
 def log_likelihood(study: Smoothed | NormalStudy, theta: Array) -> Array:
-    """Logarithm of m_i at ``theta`` (any shape), natural log."""
+    """Return the natural log of the study's likelihood m_i at ``theta`` (any shape)."""
     if isinstance(study, NormalStudy):
         return -0.5 * (np.log(2 * np.pi * study.variance) + (study.effect - theta) ** 2 / study.variance)
     return study.table.log_value(theta)
 
 
 def bulk(study: Smoothed | NormalStudy) -> tuple[float, float, float]:
-    """Ends of where m_i is not negligible (or log-linear), and its corner or centre."""
+    """Return the ends of the range in which m_i is neither negligible nor log-linear, and its corner or centre."""
     if isinstance(study, NormalStudy):
         reach = np.sqrt(2 * NEGLIGIBLE * study.variance)
         return study.effect - reach, study.effect + reach, study.effect
     low, high = study.edges
-    # a side on which m_i does not vanish has no end of its own
+    # on a side on which m_i does not go to zero the range has no end
     low = -np.inf if study.edge_values[0] > -NEGLIGIBLE + 1 else low
     high = np.inf if study.edge_values[1] > -NEGLIGIBLE + 1 else high
     return low, high, study.table.split
@@ -42,13 +42,13 @@ def bulk(study: Smoothed | NormalStudy) -> tuple[float, float, float]:
 def study_densities(
     studies: Sequence[Smoothed | NormalStudy], slices: Slices, weights: Array, mixture: SliceMixture
 ) -> tuple[Density, ...]:
-    """Densities of every theta_i.
+    """Return the posterior density of every theta_i.
 
     p(theta_i | data) is m_i(theta_i) times the average of N(theta_i; mu, tau^2) / g_i(mu, tau) over the posterior of mu and tau.
     """
-    felt = weights > 1e-13
-    reach = SIGMAS * slices.tau[felt]
-    low, high = float((slices.edges[felt, 0] - reach).min()), float((slices.edges[felt, 2] + reach).max())
+    relevant = weights > 1e-13
+    reach = SIGMAS * slices.tau[relevant]
+    low, high = float((slices.edges[relevant, 0] - reach).min()), float((slices.edges[relevant, 2] + reach).max())
     out = []
     for i, study in enumerate(studies):
         rest = SliceMixture(
@@ -75,10 +75,18 @@ def _log_density(study: Smoothed | NormalStudy, rest: SliceMixture, offset: Arra
 
 
 def _panels(study: Smoothed | NormalStudy, mu: Array, tau: Array) -> tuple[Array, Array, Array]:
-    """Two panels that hold theta_i given each mu and tau: edges (m, 3), nodes (m, 2, N), and log m_i N(theta_i; mu, tau^2) there."""
+    """Return two panels with the mass of theta_i given each mu and tau, as edges, nodes and values.
+
+    Returns
+    -------
+    edges : numpy.ndarray, shape (m, 3)
+    nodes : numpy.ndarray, shape (m, 2, N)
+    values : numpy.ndarray, shape (m, 2, N)
+        Natural log of m_i N(theta_i; mu, tau^2) at the nodes, up to a constant given tau.
+    """
     least, most, split = bulk(study)
     low, high = np.maximum(mu - SIGMAS * tau, least), np.minimum(mu + SIGMAS * tau, most)
-    # where the two factors hardly meet, what there is lies between their centres
+    # where the two factors hardly overlap, the mass is between their centres
     apart = ~(low < high)
     low, high = (
         np.where(apart, np.minimum(mu, split) - SIGMAS * tau, low),
@@ -94,7 +102,7 @@ def _panels(study: Smoothed | NormalStudy, mu: Array, tau: Array) -> tuple[Array
 
 
 def study_mixture(study: Smoothed | NormalStudy, mu: float, tau: Array, weights: Array) -> SliceMixture:
-    """theta_i when mu is fixed: a mixture over tau of m_i N(theta_i; mu, tau^2)."""
+    """Return the posterior of theta_i for a fixed mu: a mixture over tau of m_i N(theta_i; mu, tau^2)."""
     edges, _, value = _panels(study, np.full(len(tau), mu), tau)
     value = np.exp(value - value.max(axis=(1, 2))[:, None, None])
     half = 0.5 * np.diff(edges, axis=1)
@@ -103,7 +111,7 @@ def study_mixture(study: Smoothed | NormalStudy, mu: float, tau: Array, weights:
 
 
 def study_draws(study: Smoothed | NormalStudy, mu: Array, tau: Array, rng: np.random.Generator) -> Array:
-    """Draw theta_i given each mu and tau (one axis), by inverting its distribution function."""
+    """Draw theta_i given each mu and tau, shape (S,), by inverting its distribution function."""
     if isinstance(study, NormalStudy):
         share = tau**2 / (tau**2 + study.variance)
         return mu + share * (study.effect - mu) + np.sqrt(share * study.variance) * rng.standard_normal(len(mu))

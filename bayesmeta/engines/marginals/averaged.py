@@ -1,4 +1,4 @@
-"""Distributions with point masses: a parameter that is fixed, and posteriors averaged over models some of which fix it."""
+"""Marginal distributions averaged over models, some of which may fix a term at one value."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from bayesmeta.support.arrays import Array
 
 @dataclass(frozen=True)
 class Averaged(Exact):
-    """Distributions averaged over models, one mixture a term; a model may put all its mass at one value.
+    """Distributions averaged over models, one mixture per term; under some models a term may be known.
 
     Parameters
     ----------
     terms : tuple of str
-        Names, length T.
+        Names of the terms, length T.
     weights : numpy.ndarray, shape (M,)
         Probabilities of the models, which sum to one.
     parts : tuple of tuple
-        For each term the M marginal distributions under the models, each a family of that one term.
+        Marginal distributions under the M models for each term, each a family of that one term.
     """
 
     terms: tuple[str, ...]
@@ -38,27 +38,32 @@ class Averaged(Exact):
         return Averaged((term,), self.weights, self.parts[i : i + 1])
 
     def masses(self, term: str) -> dict[float, float]:
-        """Values of a term that have a probability of their own, each with that probability, in increasing order."""
+        """Return the values at which a term has a point mass, in increasing order, each with its probability."""
         found: dict[float, float] = {}
-        for part, weight in self._held(self.terms.index(term)):
+        for part, weight in self._weighted_parts(self.terms.index(term)):
             if isinstance(part, PointMasses):
                 value = float(part.values[0])
                 found[value] = found.get(value, 0.0) + weight
         return dict(sorted(found.items()))
 
-    def _held(self, i: int) -> list[tuple[Any, float]]:
-        """The models that have weight, with their part of term ``i``: a moment that is infinite there counts, elsewhere not."""
+    def _weighted_parts(self, i: int) -> list[tuple[Any, float]]:
+        """Return the distribution of term ``i`` under each model with positive weight, and that weight.
+
+        The other models are left out because zero times an infinite moment is not a number.
+        """
         return [(part, float(weight)) for part, weight in zip(self.parts[i], self.weights, strict=True) if weight > 0]
 
     def mean(self) -> Array:
         """Means, shape (T,)."""
-        return np.array([sum(w * part.mean()[0] for part, w in self._held(i)) for i in range(len(self.terms))])
+        return np.array(
+            [sum(w * part.mean()[0] for part, w in self._weighted_parts(i)) for i in range(len(self.terms))]
+        )
 
     def sd(self) -> Array:
         """Standard deviations, shape (T,), by the law of total variance."""
         out = []
         for i, centre in enumerate(self.mean()):
-            moments = [(w, part.sd()[0], part.mean()[0]) for part, w in self._held(i)]
+            moments = [(w, part.sd()[0], part.mean()[0]) for part, w in self._weighted_parts(i)]
             if any(np.isinf(sd) for _, sd, _ in moments):
                 out.append(np.inf)
                 continue
@@ -66,7 +71,7 @@ class Averaged(Exact):
         return np.array(out)
 
     def _columns(self, x: float | Array) -> Array:
-        """``x`` broadcast against (T,)."""
+        """Return ``x`` broadcast against (T,)."""
         x = np.asarray(x, dtype=float)
         return np.broadcast_to(x, np.broadcast_shapes(x.shape, (len(self.terms),)))
 
@@ -76,16 +81,16 @@ class Averaged(Exact):
         return np.stack([self._cdf(i, x[..., i].ravel()).reshape(x.shape[:-1]) for i in range(len(self.terms))], -1)
 
     def _cdf(self, i: int, x: Array) -> Array:
-        total = sum(w * part.cdf(x[:, None])[:, 0] for part, w in self._held(i))
+        total = sum(w * part.cdf(x[:, None])[:, 0] for part, w in self._weighted_parts(i))
         return np.clip(total, 0.0, 1.0)
 
     def pdf(self, x: Array) -> Array:
-        """Densities at ``x`` of what is not in point masses, broadcast against (T,): they integrate to one less ``masses``."""
+        """Densities of the continuous part at ``x``, broadcast against (T,): they integrate to one less ``masses``."""
         x = self._columns(x)
         return np.stack([self._pdf(i, x[..., i].ravel()).reshape(x.shape[:-1]) for i in range(len(self.terms))], -1)
 
     def _pdf(self, i: int, x: Array) -> Array:
-        smooth = [(part, w) for part, w in self._held(i) if not isinstance(part, PointMasses)]
+        smooth = [(part, w) for part, w in self._weighted_parts(i) if not isinstance(part, PointMasses)]
         return np.zeros(len(x)) + sum(w * part.pdf(x[:, None])[:, 0] for part, w in smooth)
 
     def quantile(self, p: float | Array) -> Array:
@@ -96,8 +101,8 @@ class Averaged(Exact):
 
     def _quantile(self, i: int, p: Array) -> Array:
         """Quantiles of term ``i`` at a vector ``p``: the point masses first, then Newton steps between them."""
-        ends = np.stack([part.quantile(p[:, None])[:, 0] for part, _ in self._held(i)])
-        # at the smallest of the models' quantiles no model has passed p, and at the largest every one has
+        ends = np.stack([part.quantile(p[:, None])[:, 0] for part, _ in self._weighted_parts(i)])
+        # the quantile of the mixture is between the smallest and the largest of the models' quantiles
         low, high = ends.min(axis=0), ends.max(axis=0)
         for value, mass in self.masses(self.terms[i]).items():
             at = float(self._cdf(i, np.array([value]))[0])
@@ -111,7 +116,7 @@ class Averaged(Exact):
         return x
 
     def _between(self, i: int, p: Array, low: Array, high: Array) -> Array:
-        """Solve F(x) = p inside brackets where F does not jump, by safeguarded Newton steps."""
+        """Solve F(x) = p inside brackets in which F does not jump, by safeguarded Newton steps."""
         spread = high - low
         x = 0.5 * (low + high)
         active = np.arange(len(p))
@@ -125,7 +130,7 @@ class Averaged(Exact):
             inside = (step > low[active]) & (step < high[active])
             following = np.where(inside, step, 0.5 * (low[active] + high[active]))
             x[active] = np.where(gap == 0, at, following)
-            # Newton squares the error: after a step this short what is left is below rounding
+            # Newton's method squares the error: after a step this short it is below rounding
             tiny = 1e-9 * spread[active]
             done = (gap == 0) | (np.abs(following - at) <= np.where(inside, tiny, 1e-13 * spread[active]))
             active = active[~done]
@@ -134,12 +139,12 @@ class Averaged(Exact):
         return x
 
     def hdi(self, mass: float, start: Array | None = None) -> tuple[Array, Array]:  # noqa: ARG002
-        """Shortest intervals holding at least ``mass``: lower and upper ends, each of shape (T,)."""
+        """Shortest intervals that contain at least ``mass``: lower and upper ends, each of shape (T,)."""
         ends = np.array([self._shortest(i, mass) for i in range(len(self.terms))])
         return ends[:, 0], ends[:, 1]
 
     def _shortest(self, i: int, mass: float) -> tuple[float, float]:
-        """Compare the intervals that end at a point mass or at the support's end with the best one that ends at neither."""
+        """Return the shortest of the intervals that end at a point mass or an end of the support and the best other one."""
         quantile = partial(column_quantile, self.take(self.terms[i]))
         ends = quantile(np.array([0.0, mass, 1.0 - mass, 1.0]))
         found = [pair for pair in ((ends[0], ends[1]), (ends[2], ends[3])) if np.isfinite(pair).all()]
@@ -162,7 +167,7 @@ class Averaged(Exact):
         return float(best[0]), float(best[1])
 
     def _rough_shortest(self, i: int, mass: float) -> tuple[float, float]:
-        """The shortest interval to about a percent, from a table of the distribution function."""
+        """Return the shortest interval to about one percent, from a table of the distribution function."""
         tail = 1e-3 * (1 - mass)
         low, first, middle, last, high = self._quantile(i, np.array([tail, 0.1, 0.5, 0.9, 1 - tail]))
         spread = max(last - first, 1e-3 * (high - low)) / 4
@@ -179,7 +184,7 @@ class Averaged(Exact):
         return float(ends[0, best]), float(ends[1, best])
 
     def _equalized(self, i: int, low: float, high: float, mass: float) -> tuple[float, float] | None:
-        """Newton steps to the interval that ends where no mass is and the density is equal; None if they find none."""
+        """Return the interval without point masses at its ends and with equal density there, by Newton steps; None if they fail."""
         nudge = 1e-5 * (high - low)
 
         def evaluate(x: Array) -> tuple[Array, Array, Array, Array]:

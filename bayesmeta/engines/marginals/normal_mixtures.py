@@ -1,7 +1,4 @@
-"""Normal mixtures: the marginal distributions of mu, theta_new and every theta_i, several terms at once.
-
-A summary asks every term the same question, and one array operation answers it.
-"""
+"""Normal mixtures: the marginal distributions of mu, theta_new and every theta_i, with all terms in the same arrays."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ SQRT_2PI = float(np.sqrt(2 * np.pi))
 
 @dataclass(frozen=True)
 class NormalMixtures(Exact):
-    """Finite mixtures of normals that share their weights, one mixture a term.
+    """Finite mixtures of normals that share their weights, one mixture per term.
 
     Parameters
     ----------
@@ -29,9 +26,9 @@ class NormalMixtures(Exact):
     weights : numpy.ndarray, shape (J,)
         Probabilities of the components.
     means, sds : numpy.ndarray, shape (T, J)
-        Of the components, on the model scale.
+        Means and standard deviations of the components, on the model scale.
     finite_moments : tuple of int
-        How many moments the exact mixture (over all tau) of each term has; empty where none is missing.
+        Number of finite moments of each term's exact mixture over all tau; empty where all are finite.
     """
 
     terms: tuple[str, ...]
@@ -57,6 +54,7 @@ class NormalMixtures(Exact):
         return np.where(self._exists(2), np.sqrt((self.sds**2 + (self.means - centre) ** 2) @ self.weights), np.inf)
 
     def _exists(self, order: int) -> Array:
+        """Whether the moment of this order is finite, shape (T,)."""
         return np.array(self.finite_moments or (order,) * len(self.terms)) >= order
 
     def _standardized(self, x: Array) -> Array:
@@ -80,10 +78,10 @@ class NormalMixtures(Exact):
         bound = (np.abs(z) + 1e-3)[..., None] * self.sds
         low, high = (self.means - bound).min(axis=-1), (self.means + bound).max(axis=-1)
         centre = self.means @ self.weights
-        # a typical scale, which heavy tails do not inflate as they do the standard deviation
+        # a typical scale that heavy tails inflate less than the standard deviation
         spread = np.exp(0.5 * np.log(self.sds**2 + (self.means - centre[:, None]) ** 2) @ self.weights)
         x = np.clip(centre + z * spread, low, high)
-        # on the upper side work with the upper tail, which keeps its digits
+        # above the median work with the upper tail, whose digits are not lost to cancellation
         side = np.where(p > 0.5, -1.0, 1.0)
         tail = np.minimum(p, 1 - p)
         signed = side[..., None] / self.sds
@@ -97,17 +95,17 @@ class NormalMixtures(Exact):
             density = (np.exp(standardized, out=standardized) * density_weights).sum(axis=-1)
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
                 step = x - gap / density
-            # a Newton step within rounding of the root may leave the bracket by as much: let it
+            # a Newton step within rounding of the root may leave the bracket by as much, which is harmless
             outside = ~((step > low) & (step < high)) & ~(np.abs(step - x) <= 1e-8 * spread)
             moved = np.where(outside, high - low, np.abs(step - x))
             x = np.where(gap == 0, x, np.where(outside, 0.5 * (low + high), step))
-            # Newton squares the error: after a step this short what is left is below rounding
+            # Newton's method squares the error: after a step this short it is below rounding
             if ((moved <= 1e-8 * spread) | certain | (gap == 0)).all():
                 break
         return np.where(certain, np.where(p > 0.5, np.inf, -np.inf), x)
 
     def _evaluate(self, x: Array) -> tuple[Array, Array, Array, Array]:
-        """What ``equalize_density`` asks for, at ``x`` of shape (..., T)."""
+        """Return the four functions that ``equalize_density`` needs, at ``x`` of shape (..., T)."""
         inverse = 1 / self.sds
         z = (x[..., None] - self.means) * inverse
         kernel = np.exp(-0.5 * z * z) * inverse
@@ -115,7 +113,10 @@ class NormalMixtures(Exact):
         return ndtr(z) @ self.weights, density, density, -(kernel * z * inverse) @ self.weights / SQRT_2PI
 
     def hdi(self, mass: float, start: Array | None = None) -> tuple[Array, Array]:
-        """Shortest intervals holding ``mass``: lower and upper ends, each of shape (T,); ``start``: the equal-tailed ones, if known."""
+        """Shortest intervals that contain ``mass``: lower and upper ends, each of shape (T,).
+
+        ``start`` are the equal-tailed intervals, if known, of shape (2, T).
+        """
         if start is None:
             start = self.quantile(np.array([[0.5 - 0.5 * mass], [0.5 + 0.5 * mass]]))
         low, high = equalize_density(self._evaluate, start[0], start[1], mass)
@@ -126,14 +127,14 @@ class NormalMixtures(Exact):
         return low, high
 
     def _is_highest_density(self, low: Array, high: Array, mass: float) -> Array:
-        """Check that the ends have equal density, below every point between them and above every point beyond, and hold ``mass``."""
+        """Whether the density is equal at both ends, higher between them and lower beyond, and the interval contains ``mass``."""
         density = self.pdf(low + (high - low) * np.linspace(0.0, 1.0, 9)[:, None])
         level = np.maximum(density[0], density[-1])
-        held = np.abs(self.cdf(high) - self.cdf(low) - mass) < 1e-9
+        contains = np.abs(self.cdf(high) - self.cdf(low) - mass) < 1e-9
         equal = np.abs(density[0] - density[-1]) <= 1e-7 * level
         inside = density[1:-1].min(axis=0) >= level * (1 - 1e-9)
-        # components centered inside only fall beyond the ends; those centered outside, as for a study's effect that fits
-        # badly, could make a mode out there, and another interval shorter, if they are high enough
+        # components centred inside fall beyond the ends; those centred outside, as for the effect of an outlying study, could
+        # add a mode there and make another interval shorter, if they are high enough
         out = (self.means < low[:, None]) | (self.means > high[:, None])
         beyond = (out * (self.weights / (self.sds * SQRT_2PI))).sum(axis=1) <= 1e-7 * level
         bottom, top = self.means.min(axis=1), self.means.max(axis=1)
@@ -143,7 +144,7 @@ class NormalMixtures(Exact):
                 [low[i] - max(low[i] - bottom[i], 0.0) * steps, high[i] + max(top[i] - high[i], 0.0) * steps]
             )
             beyond[i] = self.take(self.terms[i]).pdf(outside[:, None]).max() <= level[i] * (1 + 1e-7)
-        return held & equal & inside & beyond & (high > low)
+        return contains & equal & inside & beyond & (high > low)
 
     def sample(self, rng: np.random.Generator, size: int) -> Array:
         """Draw independently from each term, shape (T, size)."""

@@ -12,14 +12,14 @@ from bayesmeta.support.arrays import Array
 
 @dataclass(frozen=True)
 class PointMasses(Exact):
-    """Terms that are known: all probability at one value each.
+    """Marginal distributions of known terms, each with all probability at one value.
 
     Parameters
     ----------
     terms : tuple of str
         Names, length T.
     values : numpy.ndarray, shape (T,)
-        On the model scale.
+        Values of the terms, on the model scale.
     """
 
     terms: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What every family of marginal distributions can do."""
+"""The protocol of a family of marginal distributions: the methods that all of them have."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 
 from bayesmeta.support.arrays import Array
 
-#: the columns that describe sampling error, in the order of a summary
+#: columns of a summary about sampling error: convergence diagnostics, and Monte Carlo standard errors
 DIAGNOSTICS = ("r_hat", "ess_bulk", "ess_tail")
 ERRORS = ("mcse_mean", "mcse_sd", "mcse_ci_low", "mcse_median", "mcse_ci_high")
 
 
 class Marginals(Protocol):
-    """Marginal distributions of T terms, on the model scale: one array operation answers for all of them."""
+    """Marginal distributions of T terms on the model scale, with all terms in the same arrays."""
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -46,11 +46,11 @@ class Marginals(Protocol):
 
 
 class Exact:
-    """Sampling error of distributions that are computed, not sampled: none."""
+    """Base of marginal distributions that are computed rather than sampled: they have no sampling error."""
 
     terms: tuple[str, ...]
 
     def sampling_error(self) -> dict[str, Array]:
-        """R-hat and effective sample sizes, which are NaN, and Monte Carlo standard errors, which are 0; each of shape (T,)."""
+        """Return R-hat and effective sample sizes, which are NaN, and Monte Carlo standard errors, which are 0; each of shape (T,)."""
         size = len(self.terms)
         return dict.fromkeys(DIAGNOSTICS, np.full(size, np.nan)) | dict.fromkeys(ERRORS, np.zeros(size))

@@ -1,4 +1,4 @@
-"""Marginal distributions known by their draws, behind the same verbs as the exact ones."""
+"""Marginal distributions estimated from draws, with the methods of the exact ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Samples:
     terms : tuple of str
         Names, length T.
     values : numpy.ndarray, shape (T, chain, draw)
-        On the model scale.
+        Draws on the model scale.
     """
 
     terms: tuple[str, ...]
@@ -47,7 +47,7 @@ class Samples:
         return (self._flat <= np.asarray(x, dtype=float)[..., None]).mean(axis=-1)
 
     def quantile(self, p: float | Array) -> Array:
-        """Quantiles at ``p`` (a number, or shape (..., 1) with one p a row)."""
+        """Quantiles at ``p`` (a number, or shape (..., 1) with one p per row)."""
         p = np.asarray(p, dtype=float)
         if p.ndim == 0:
             return np.quantile(self._flat, p, axis=1)
@@ -61,7 +61,7 @@ class Samples:
         columns = []
         for term, row in zip(self.terms, self._flat, strict=True):
             grid, density, _ = array_stats.kde(row)
-            # arviz ends its grid at the least draw; down to the bound the density is that of the bound
+            # the grid of arviz ends at the smallest draw; between it and the bound 0 the density is taken to be constant
             left = np.where(x >= 0, density[0], 0.0) if term in HETEROGENEITY else 0.0
             columns.append(np.where(x < grid[0], left, np.interp(x, grid, density, right=0.0)))
         return np.stack(columns, axis=-1)

@@ -10,28 +10,31 @@ import numpy as np
 from bayesmeta.support.arrays import Array
 
 
-class _Quantiles(Protocol):
-    def quantile(self, p: Array) -> Array: ...
+class Quantiles(Protocol):
+    """A family with quantiles."""
+
+    def quantile(self, p: Array) -> Array:
+        """Quantiles at ``p``, shape (..., 1)."""
 
 
 def equalize_density(
     evaluate: Callable[[Array], tuple[Array, Array, Array, Array]], low: Array, high: Array, mass: float
 ) -> tuple[Array, Array]:
-    """Newton steps to the interval that holds ``mass`` with equal height at both ends.
+    """Find the interval that contains ``mass`` with equal height at both ends, by Newton steps.
 
     Parameters
     ----------
     evaluate : callable
-        At points of shape (2, T): the distribution function, its derivative, the height, and the height's derivative.
+        Returns the distribution function, its derivative, the height, and the height's derivative, at points of shape (2, T).
     low, high : numpy.ndarray, shape (T,)
-        Where to start.
+        Ends to start from.
     mass : float
-        Probability to hold.
+        Probability of the interval.
 
     Returns
     -------
     low, high : numpy.ndarray, shape (T,)
-        Not proven to be the shortest: the caller checks.
+        Ends of the interval, which callers must check: it need not be the shortest, or contain ``mass``.
     """
     for _ in range(30):
         cdf, density, height, slope = evaluate(np.stack([low, high]))
@@ -44,26 +47,30 @@ def equalize_density(
         step_low = np.where(np.isnan(step_low), 0.0, np.minimum(np.maximum(step_low, -limit), limit))
         step_high = np.where(np.isnan(step_high), 0.0, np.minimum(np.maximum(step_high, -limit), limit))
         low, high = low + step_low, high + step_high
-        # Newton squares the error: what is left after a step this short is below what the caller asks
+        # Newton's method squares the error: after a step this short it is below the callers' tolerance
         if (np.maximum(np.abs(step_low), np.abs(step_high)) < 1e-5 * limit).all():
             break
     return low, high
 
 
-def column_quantile(one: _Quantiles, p: Array) -> Array:
-    """Quantiles of a family of one term at a vector of probabilities."""
+def column_quantile(one: Quantiles, p: Array) -> Array:
+    """Return quantiles of a family of one term at a vector of probabilities."""
     return one.quantile(p[:, None])[:, 0]
 
 
 def shortest_interval(quantile: Callable[[Array], Array], mass: float) -> tuple[float, float]:
-    """Find the shortest interval holding ``mass`` from a quantile function, searching all tails.
+    """Find the shortest interval that contains ``mass`` from a quantile function, by a search over all lower tails.
 
     Parameters
     ----------
     quantile : callable
-        From a vector of probabilities to a vector of quantiles.
+        Takes a vector of probabilities and returns a vector of quantiles.
     mass : float
-        Probability to hold.
+        Probability of the interval.
+
+    Returns
+    -------
+    low, high : float
     """
     grid = np.linspace(0.0, 1.0 - mass, 129)
     width = quantile(grid + mass) - quantile(grid)

@@ -1,4 +1,4 @@
-"""Marginal distributions whose densities can be computed anywhere, tabulated on adaptive panels when they are asked for."""
+"""Marginal distributions whose densities can be computed at any point, tabulated on adaptive panels when they are first used."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from bayesmeta.engines.marginals.shortest import equalize_density, shortest_inte
 from bayesmeta.engines.numerics.panels import Map, PanelDensity, integrate
 from bayesmeta.support.arrays import Array
 
+#: relative tolerance of the tabulated density
 TOLERANCE = 1e-8
 #: first edges of panels, in standard deviations from the mean
 AROUND = np.array([-9.0, -4.0, -1.5, 1.5, 4.0, 9.0])
@@ -25,13 +26,13 @@ class Density:
     Parameters
     ----------
     log_density : callable
-        Natural log of the density (any constant factor), at a vector of points.
+        Natural log of the density, up to a constant, at a vector of points.
     low, high : float
-        Outside which there is nothing.
+        Ends of the support.
     cut : float
-        Where it may have a corner.
+        Point at which the density may have a corner.
     bulk : (float, float), optional
-        About where its mass is, and how wide, to lay the first panels by.
+        Approximate mean and standard deviation, for the edges of the first panels.
     """
 
     log_density: Callable[[Array], Array]
@@ -41,7 +42,7 @@ class Density:
     bulk: tuple[float, float] | None = None
 
     def panel(self) -> PanelDensity:
-        """Tabulate it."""
+        """Tabulate the density on adaptive panels."""
         width = self.high - self.low
         cut = (self.cut - self.low) / width
         sides = (0.0, cut, 1.0) if 1e-3 < cut < 1 - 1e-3 else (0.0, 1.0)
@@ -56,35 +57,35 @@ class Density:
 
 @dataclass(frozen=True)
 class Tabulated(Exact):
-    """Several terms with computable densities, behind the same verbs as the other families.
+    """Marginal distributions of several terms whose densities can be computed at any point.
 
     Parameters
     ----------
     terms : tuple of str
         Names, length T.
     densities : tuple of Density
-        One a term.
+        Density of each term.
     moments : tuple of (float, float), optional
-        Mean and standard deviation of each term, where they are known better than from the table.
+        Mean and standard deviation of each term, where they are known more accurately than from the table.
     """
 
     terms: tuple[str, ...]
     densities: tuple[Density, ...]
     moments: tuple[tuple[float, float], ...] = ()
-    _known: dict[str, PanelDensity] = field(default_factory=dict, repr=False, compare=False)
+    _tables: dict[str, PanelDensity] = field(default_factory=dict, repr=False, compare=False)
 
     def take(self, term: str) -> Tabulated:
         """Return the distribution of one term."""
         i = self.terms.index(term)
-        return Tabulated((term,), (self.densities[i],), self.moments[i : i + 1], self._known)
+        return Tabulated((term,), (self.densities[i],), self.moments[i : i + 1], self._tables)
 
     @property
     def panels(self) -> list[PanelDensity]:
-        """The tabulated densities, one a term."""
+        """Tabulated density of each term."""
         for term, density in zip(self.terms, self.densities, strict=True):
-            if term not in self._known:
-                self._known[term] = density.panel()
-        return [self._known[term] for term in self.terms]
+            if term not in self._tables:
+                self._tables[term] = density.panel()
+        return [self._tables[term] for term in self.terms]
 
     def mean(self) -> Array:
         """Means, shape (T,)."""
@@ -98,9 +99,10 @@ class Tabulated(Exact):
             return np.array([sd for _, sd in self.moments])
         return np.array([np.sqrt((p.nodes - p.nodes @ p.weights) ** 2 @ p.weights) for p in self.panels])
 
-    def _each(self, verb: str, x: Array | float) -> Array:
+    def _each(self, method: str, x: Array | float) -> Array:
+        """Apply a method of ``PanelDensity`` to the density of each term, at ``x`` broadcast against (T,)."""
         x = np.broadcast_to(np.asarray(x, dtype=float), np.broadcast_shapes(np.shape(x), (len(self.terms),)))
-        return np.stack([getattr(panel, verb)(x[..., i]) for i, panel in enumerate(self.panels)], axis=-1)
+        return np.stack([getattr(panel, method)(x[..., i]) for i, panel in enumerate(self.panels)], axis=-1)
 
     def cdf(self, x: Array | float) -> Array:
         """Distribution functions at ``x``, broadcast against (T,)."""
@@ -115,12 +117,13 @@ class Tabulated(Exact):
         return self._each("quantile", p)
 
     def hdi(self, mass: float, start: Array | None = None) -> tuple[Array, Array]:  # noqa: ARG002
-        """Shortest intervals holding ``mass``: lower and upper ends, each of shape (T,)."""
+        """Shortest intervals that contain ``mass``: lower and upper ends, each of shape (T,)."""
         ends = [_hdi(panel, mass) for panel in self.panels]
         return np.array([low for low, _ in ends]), np.array([high for _, high in ends])
 
 
 def _hdi(panel: PanelDensity, mass: float) -> tuple[float, float]:
+    """Return the shortest interval of one density: by Newton steps if the mode is inside, else by search."""
     grid = np.linspace(0.0, 1.0 - mass, 33)
     ends = panel.quantile(np.stack([grid, grid + mass]))
     best = int((ends[1] - ends[0]).argmin())

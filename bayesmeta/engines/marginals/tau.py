@@ -1,4 +1,4 @@
-"""tau, tau2 and I2 as increasing functions of one scale whose density is known."""
+"""Marginal distributions of tau, tau2 and I2 from the density of tau."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ from bayesmeta.support.arrays import Array
 
 @dataclass(frozen=True)
 class TauFunctions(Exact):
-    """tau, tau2 and I2: increasing functions of one scale whose density is known.
+    """Marginal distributions of tau, tau2 and I2, which are increasing functions of tau.
 
     Parameters
     ----------
     density : PanelDensity
-        Of tau.
+        Posterior density of tau.
     typical_variance : float
-        The typical within-study variance s2 of Higgins and Thompson (2002), in I2 = 100 tau2 / (tau2 + s2).
+        Typical within-study variance s2 of Higgins and Thompson (2002), in I2 = 100 tau2 / (tau2 + s2).
     finite_moments : int
-        How many moments of tau exist.
+        Number of moments of tau that are finite.
+    terms : tuple of str
+        Names of the terms: tau, tau2 and i2, or some of them.
     """
 
     density: PanelDensity
@@ -48,7 +50,7 @@ class TauFunctions(Exact):
             return i_squared(variance, self.typical_variance)
 
     def _to_tau(self, term: str, value: Array) -> tuple[Array, Array]:
-        """Return tau of a value and dtau/dvalue."""
+        """Return tau at a value of the term, and its derivative with respect to that value."""
         value = np.maximum(value, 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
             if term == "tau":
@@ -105,7 +107,10 @@ class TauFunctions(Exact):
         return np.stack([self._of_tau(term, tau[..., i]) for i, term in enumerate(self.terms)], axis=-1)
 
     def _evaluate(self, tau: Array) -> tuple[Array, Array, Array, Array]:
-        """What ``equalize_density`` asks for, at ``tau`` of shape (..., T): heights are densities of each term's value."""
+        """Return the four functions that ``equalize_density`` needs, at ``tau`` of shape (..., T).
+
+        The heights are densities of the term, not of tau.
+        """
         cdf, pdf, slope = self.density.evaluate(tau)
         rate, bend = np.ones_like(tau), np.zeros_like(tau)
         s2 = self.typical_variance
@@ -121,7 +126,7 @@ class TauFunctions(Exact):
             return cdf, pdf, pdf / rate, slope / rate - pdf * bend / rate**2
 
     def hdi(self, mass: float, start: Array | None = None) -> tuple[Array, Array]:  # noqa: ARG002
-        """Shortest intervals holding ``mass``: lower and upper ends, each of shape (T,)."""
+        """Shortest intervals that contain ``mass``: lower and upper ends, each of shape (T,)."""
         low, high, inner = self._about_shortest(mass)
         if inner.any():
             terms = tuple(term for term, keep in zip(self.terms, inner, strict=True) if keep)
@@ -129,7 +134,7 @@ class TauFunctions(Exact):
             low[inner], high[inner] = equalize_density(one._evaluate, low[inner], high[inner], mass)
         cdf, _, height, _ = self._evaluate(np.stack([low, high]))
         equal = np.abs(height[1] - height[0]) <= 1e-7 * height[1]
-        # at an end of the support the density falls away from it
+        # an interval at an end of the support is the shortest if the density is highest at that end
         bounded = np.where(low <= self.density.map.low, height[0] >= height[1], height[1] >= height[0])
         proven = np.where(inner, equal, bounded) & (np.abs(cdf[1] - cdf[0] - mass) < 1e-9)
         out = np.array([self._of_tau(t, np.array([a, b])) for t, a, b in zip(self.terms, low, high, strict=True)])
@@ -139,7 +144,7 @@ class TauFunctions(Exact):
         return out[:, 0], out[:, 1]
 
     def _about_shortest(self, mass: float) -> tuple[Array, Array, Array]:
-        """Ends in tau of each term's shortest interval: exact at an end of the support, elsewhere where Newton steps can start.
+        """Return the ends in tau of each term's shortest interval: exact at an end of the support, else a start for Newton steps.
 
         Returns
         -------
@@ -160,7 +165,7 @@ class TauFunctions(Exact):
         (bottom, late), (early, top) = self.density.quantile(np.array([[0.0, 1.0 - mass], [mass, 1.0]]))
         low = np.where(inner, low, np.where(best == 0, bottom, late))
         high = np.where(inner, high, np.where(best == 0, early, top))
-        # a density that vanishes at 0, as after a log-normal prior, has its mode a little way in
+        # a density that is 0 at tau = 0, as under a log-normal prior, may have its mode close to 0
         height = self._evaluate(np.stack([low, high]))[2]
         hidden = (best == 0) & ~(height[0] >= height[1])
         if hidden.any():

@@ -1,67 +1,21 @@
-"""The deterministic engine for thousands of normal analyses at once: the numbers of a summary, without the posteriors.
-
-The same integrals as in ``quadrature``, to the same tolerance, with the panels of many analyses in the same arrays: what costs
-numpy a call for one analysis costs it a call for hundreds.
-"""
+"""Summaries of thousands of normal analyses at once by quadrature over tau, without their posteriors."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
 from bayesmeta.engines.marginals.normal_mixtures import SQRT_2PI
-from bayesmeta.engines.normal.formulas import (
-    check_supported,
-    conditional_mu,
-    finite_moments,
-    log_likelihood_tau,
-    tau_map,
-    typical_tau,
-)
-from bayesmeta.engines.numerics.legendre import invert_series, legendre_rule
-from bayesmeta.engines.numerics.panels import MAX_PANELS, TOLERANCE, Map
-from bayesmeta.errors import ConvergenceError
+from bayesmeta.engines.normal.batch_panels import Batch, integrate_batch
+from bayesmeta.engines.normal.formulas import check_supported, conditional_mu, finite_moments, typical_tau
+from bayesmeta.engines.numerics.legendre import invert_series
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
 
-FIRST_PANELS = 4
-#: numbers in the largest array of a step, so that it stays in the processor's cache
+#: numbers in the largest array of a step, so that it fits into the processor's cache
 ARRAY_SIZE = 200_000
-#: of the nodes of one analysis, those that carry less than this are not felt
+#: nodes of tau that carry less probability than this are left out
 LEAST_WEIGHT = 1e-15
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Panels of A analyses: those of analysis a stand in row a, padded with panels that hold nothing.
-
-    Parameters
-    ----------
-    map : Map
-        With ``scale`` and ``centre`` of shape (A, 1).
-    low, half_width, mass, before : numpy.ndarray, shape (A, P)
-        Of each panel: lower edge and half width in x, its probability, and the distribution function at its lower edge.
-    tau, weights : numpy.ndarray, shape (A, P, n)
-        Nodes and the probability each carries.
-    series, integral : numpy.ndarray, shape (A, P, n) and (A, P, n + 1)
-        Legendre coefficients of the density in x and of its integral.
-    log_total, error : numpy.ndarray, shape (A,)
-        Log marginal likelihoods, and the estimated relative error of the integrals.
-    """
-
-    map: Map
-    low: Array
-    half_width: Array
-    mass: Array
-    before: Array
-    tau: Array
-    weights: Array
-    series: Array
-    integral: Array
-    log_total: Array
-    error: Array
 
 
 def solve_batch(yi: Array, vi: Array, priors: Priors, tails: Array) -> dict[str, Array]:
@@ -70,22 +24,22 @@ def solve_batch(yi: Array, vi: Array, priors: Priors, tails: Array) -> dict[str,
     Parameters
     ----------
     yi, vi : numpy.ndarray, shape (A, k)
-        Effects and their variances on the model scale, an analysis a row.
+        Effects and their variances on the model scale, one row per analysis.
     priors : Priors
-        As for ``solve_normal``; not a point prior of tau.
+        Priors for mu (Normal or Flat) and for tau (not Point).
     tails : numpy.ndarray, shape (Q,)
         Probabilities of the quantiles.
 
     Returns
     -------
     dict
-        ``mean`` and ``sd``, shape (A, 3), of mu, theta_new and tau; ``quantile``, shape (A, 3, Q); ``log_marginal_likelihood``
-        and ``error``, shape (A,).
+        ``mean`` and ``sd`` of mu, theta_new and tau, shape (A, 3); ``quantile``, shape (A, 3, Q); ``log_marginal_likelihood``
+        (natural log) and ``error`` (estimated relative error of the integrals), shape (A,).
 
     Raises
     ------
     SpecError
-        For a prior of mu the engine cannot treat.
+        If the prior for mu is neither Normal nor Flat.
     ConvergenceError
         If an integral does not reach its tolerance.
     """
@@ -101,7 +55,7 @@ def _solve(yi: Array, vi: Array, priors: Priors, tails: Array) -> dict[str, Arra
     size = typical_tau(yi, vi, priors)
     batch = integrate_batch(yi, vi, priors, size, min(moments, 2))
     tau_quantile = _tau_quantile(batch, tails)
-    weights, tau = _felt(batch, size, min(moments, 2))
+    weights, tau = _relevant_nodes(batch, size, min(moments, 2))
     mean, variance = conditional_mu(tau, yi[:, None], vi[:, None], priors)
     sds = np.sqrt(np.stack([variance, variance + tau**2], axis=1))
     mu_moments = moments if priors.mu.family == "Flat" else 4
@@ -123,124 +77,14 @@ def _solve(yi: Array, vi: Array, priors: Priors, tails: Array) -> dict[str, Arra
     }
 
 
-def integrate_batch(yi: Array, vi: Array, priors: Priors, size: Array, moment: int) -> Batch:
-    """Normalize the posterior of tau of each analysis by adaptive bisection of panels, as ``panels.integrate`` does for one.
-
-    Parameters
-    ----------
-    yi, vi : numpy.ndarray, shape (A, k)
-        Effects and variances.
-    priors : Priors
-        Of mu and tau.
-    size : numpy.ndarray, shape (A,)
-        A typical tau of each.
-    moment : int
-        The highest power of tau whose integral must be accurate too.
-
-    Raises
-    ------
-    ConvergenceError
-        If a tolerance is not reached.
-    """
-    nodes, unit_weights, to_series, to_integral, _ = legendre_rule(20)
-    count = len(yi)
-    maps = _stacked_map(priors, size)
-    edges = np.linspace(0.0, 1.0, FIRST_PANELS + 1)
-    owner = np.repeat(np.arange(count), FIRST_PANELS)
-    low, high = np.tile(edges[:-1], count), np.tile(edges[1:], count)
-    kept: list[tuple[Array, ...]] = []
-    # what is measured against it never shrinks, so a panel found good stays good
-    peak, settled = np.full(count, -1e300), np.zeros(count)
-    panels = np.zeros(count, dtype=int)
-    while len(low):
-        width = 0.5 * (high - low)
-        x = low[:, None] + width[:, None] * (nodes + 1)
-        tau, log_slope = _maps_of(maps, owner).forward(x)
-        log_value = log_likelihood_tau(tau, yi[owner][:, None], vi[owner][:, None], priors)
-        log_value += priors.log_tau_density(tau) + log_slope
-        log_value[np.isnan(log_value)] = -np.inf
-        own = np.maximum(log_value.max(axis=1), -1e300)
-        higher = peak.copy()
-        np.maximum.at(higher, owner, own)
-        if not ((higher > -1e300) & (higher < np.inf)).all():
-            raise ConvergenceError(
-                "the posterior of tau is zero or not finite everywhere; check the data and the priors for extreme values"
-            )
-        settled *= np.exp(peak - higher)
-        peak = higher
-        value = np.exp(log_value - own[:, None])
-        share = np.exp(own - peak[owner])
-        mass = value @ unit_weights * width
-        weighted = value * (1.0 + np.where(value > 0, tau / size[owner][:, None], 0.0) ** moment) if moment else value
-        tail = np.abs((weighted @ to_series)[:, -3:]).sum(axis=1) * width
-        whole = settled + np.bincount(owner, mass * share, count)
-        total = np.maximum(whole, np.bincount(owner, (weighted @ unit_weights) * width * share, count))
-        good = (tail * share <= TOLERANCE * total[owner]) | (width < 1e-14)
-        settled += np.bincount(owner[good], (mass * share)[good], count)
-        kept.append((owner[good], low[good], width[good], tau[good], log_value[good]))
-        owner, low, high = owner[~good], low[~good], high[~good]
-        panels += np.bincount(kept[-1][0], minlength=count)
-        if (panels + 2 * np.bincount(owner, minlength=count) > MAX_PANELS).any():
-            raise ConvergenceError(
-                f"quadrature over tau did not reach its tolerance of {TOLERANCE:g} with {MAX_PANELS} panels"
-            )
-        middle = 0.5 * (low + high)
-        owner, low, high = np.tile(owner, 2), np.concatenate([low, middle]), np.concatenate([middle, high])
-    owner, low, half, tau, log_value = (np.concatenate(part) for part in zip(*kept, strict=True))
-    order = np.lexsort((low, owner))
-    owner = owner[order]
-    place = owner, np.arange(len(owner)) - np.searchsorted(owner, owner)
-    shape = (count, int(panels.max()))
-
-    def rows(values: Array, fill: float) -> Array:
-        out = np.full((*shape, *values.shape[1:]), fill)
-        out[place] = values[order]
-        return out
-
-    low, half, tau = rows(low, 2.0), rows(half, 0.0), rows(tau, 0.0)
-    value = np.exp(rows(log_value, -np.inf) - peak[:, None, None])
-    total = (value @ unit_weights * half).sum(axis=1)
-    value /= total[:, None, None]
-    weights = value * unit_weights * half[..., None]
-    weights[weights <= 1e-40] = 0.0
-    # far out in the tails tau overflows where its weight is nothing
-    tau = np.where(weights > 0, tau, 0.0)
-    mass = value @ unit_weights * half
-    series = value @ to_series
-    return Batch(
-        map=maps,
-        low=low,
-        half_width=half,
-        mass=mass,
-        before=np.cumsum(mass, axis=1) - mass,
-        tau=tau,
-        weights=weights,
-        series=series,
-        integral=(value * half[..., None]) @ to_integral,
-        log_total=np.log(total) + peak,
-        error=np.vecdot(np.abs(series[..., -3:]).sum(axis=-1), half),
-    )
-
-
-def _stacked_map(priors: Priors, size: Array) -> Map:
-    maps = [tau_map(priors, float(one)) for one in size]
-    scale, centre = (np.array([[getattr(one, name)] for one in maps]) for name in ("scale", "centre"))
-    return Map(maps[0].kind, maps[0].low, scale, centre)  # type: ignore[arg-type]
-
-
-def _maps_of(maps: Map, owner: Array) -> Map:
-    scale, centre = (np.asarray(values)[owner] for values in (maps.scale, maps.centre))
-    return Map(maps.kind, maps.low, scale, centre)  # type: ignore[arg-type]
-
-
-def _felt(batch: Batch, size: Array, moment: int) -> tuple[Array, Array]:
-    """Weights (rows sum to one) and tau of the nodes that are felt, padded with weights of 0; shape (A, J)."""
+def _relevant_nodes(batch: Batch, size: Array, moment: int) -> tuple[Array, Array]:
+    """Weights (rows sum to one) and tau of the nodes that are not negligible, padded with weights of 0; each of shape (A, J)."""
     count = len(size)
     weights, tau = batch.weights.reshape(count, -1), batch.tau.reshape(count, -1)
-    # a node is felt by its weight, and by its weight times tau2 in the variance of theta_new
-    felt = weights * (1.0 + (tau / size[:, None]) ** moment) > LEAST_WEIGHT
-    first = np.argsort(~felt, axis=1, kind="stable")[:, : int(felt.sum(axis=1).max())]
-    weights, tau = (np.take_along_axis(np.where(felt, one, 0.0), first, axis=1) for one in (weights, tau))
+    # a node matters by its weight, and by its weight times tau2 in the variance of theta_new
+    relevant = weights * (1.0 + (tau / size[:, None]) ** moment) > LEAST_WEIGHT
+    first = np.argsort(~relevant, axis=1, kind="stable")[:, : int(relevant.sum(axis=1).max())]
+    weights, tau = (np.take_along_axis(np.where(relevant, one, 0.0), first, axis=1) for one in (weights, tau))
     return weights / weights.sum(axis=1, keepdims=True), tau
 
 
@@ -252,7 +96,7 @@ def _tau_quantile(batch: Batch, tails: Array) -> Array:
     panel = np.maximum(((batch.before[owner] <= p[:, None]) & (batch.half_width[owner] > 0)).sum(axis=1) - 1, 0)
     at = owner, panel
     half, target = batch.half_width[at], p - batch.before[at]
-    # within the panel, begin where the mass would be if it lay evenly
+    # start where the quantile would be if the density were constant on the panel
     start = 2 * target / np.maximum(batch.mass[at], 1e-300) - 1
     t = invert_series(batch.integral[at], batch.series[at] * half[:, None], target, start, np.ones(len(p), dtype=bool))
     x = np.clip(batch.low[at] + half * (t + 1), 1e-300, 1 - 1e-16).reshape(count, size)
@@ -260,14 +104,14 @@ def _tau_quantile(batch: Batch, tails: Array) -> Array:
 
 
 def _mixture_quantile(means: Array, sds: Array, weights: Array, tails: Array) -> Array:
-    """Quantiles of normal mixtures by safeguarded Newton steps, as in ``mixtures.NormalMixtures.quantile``.
+    """Quantiles of normal mixtures by safeguarded Newton steps, as in ``NormalMixtures.quantile``.
 
     Parameters
     ----------
     means, weights : numpy.ndarray, shape (A, J)
-        Shared by the T terms of an analysis.
+        Means and probabilities of the J components, shared by the T terms of an analysis.
     sds : numpy.ndarray, shape (A, T, J)
-        Of the components.
+        Standard deviations of the components.
     tails : numpy.ndarray, shape (Q,)
         Probabilities.
 
@@ -286,7 +130,7 @@ def _mixture_quantile(means: Array, sds: Array, weights: Array, tails: Array) ->
     high = (means[:, None, None] + bound).max(axis=-1).ravel()
     spread = spread[analysis, term]
     x = np.clip(np.vecdot(means, weights)[analysis] + z * spread, low, high)
-    # on the upper side work with the upper tail, which keeps its digits
+    # above the median work with the upper tail, whose digits are not lost to cancellation
     side, small = np.where(p > 0.5, -1.0, 1.0), np.minimum(p, 1 - p)
     rows = np.arange(len(x))
     for _ in range(1200):

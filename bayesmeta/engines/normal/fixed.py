@@ -9,11 +9,11 @@ import numpy as np
 from bayesmeta.engines.marginals.normal_mixtures import NormalMixtures
 from bayesmeta.engines.marginals.point_masses import PointMasses
 from bayesmeta.engines.marginals.tau import TauFunctions
-from bayesmeta.engines.normal.formulas import conditional_mu, log_likelihood_tau, tau_map
+from bayesmeta.engines.normal.formulas import conditional_mu, finite_moments, log_likelihood_tau, tau_map
 from bayesmeta.engines.normal.model import LOG_2PI
 from bayesmeta.engines.numerics.legendre import legendre_rule
 from bayesmeta.engines.numerics.panels import PanelDensity, integrate
-from bayesmeta.engines.solution import Computed
+from bayesmeta.engines.solution import ComputedSolution
 from bayesmeta.engines.terms import HETEROGENEITY, Terms, terms_of
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.frequentist.i_squared import i_squared, typical_variance
@@ -25,23 +25,23 @@ HALVINGS, FEW_NODES = 32, 12
 
 
 @dataclass(frozen=True)
-class PointSolution(Computed):
-    """The posterior under a point prior of mu, of tau, or of both.
+class PointSolution(ComputedSolution):
+    """The posterior under a point prior for mu, for tau, or for both.
 
     Parameters
     ----------
     yi, vi : numpy.ndarray, shape (k,)
         Effects and variances on the model scale.
     priors : Priors
-        With at least one point.
+        Priors, at least one of them Point.
     terms : Terms
         Names of the terms.
     families : tuple
-        The marginal distributions: ``PointMasses`` of what is known, ``TauFunctions`` and ``NormalMixtures`` of the rest.
+        Marginal distributions: ``PointMasses`` of terms that are known, ``TauFunctions`` and ``NormalMixtures`` of the others.
     density : PanelDensity or None
-        Of tau, where tau is not fixed.
+        Posterior density of tau; None where tau is fixed.
     log_marginal_likelihood : float
-        Natural log of p(y), in the units of y; under a flat prior of mu only defined up to a constant.
+        Natural log of p(y), in the units of y; under a flat prior for mu it is defined up to a constant only.
     error : float
         Estimated relative error of the integral over tau; 0 for closed forms.
     """
@@ -57,7 +57,7 @@ class PointSolution(Computed):
 
     @property
     def pooled(self) -> tuple[PointMasses | TauFunctions | NormalMixtures, ...]:
-        """The marginal distributions: the effects in the studies cost nothing more."""
+        """Marginal distributions of all terms: those of the effects in the studies take no extra time."""
         return self.families
 
     def sample(self, size: int, rng: np.random.Generator) -> dict[str, Array]:
@@ -89,7 +89,7 @@ def has_point(priors: Priors) -> bool:
 
 
 def log_likelihood_fixed_mu(tau: Array, yi: Array, vi: Array, mu: float) -> Array:
-    """Log likelihood of tau at a known mu, at each of ``tau`` (one axis); natural log."""
+    """Return the natural log of the likelihood of each ``tau``, shape (T,), at a known mu."""
     total = vi + tau[:, None] ** 2
     return -0.5 * (LOG_2PI + np.log(total) + (yi - mu) ** 2 / total).sum(axis=1)
 
@@ -102,16 +102,16 @@ def solve_point(yi: Array, vi: Array, priors: Priors, labels: tuple[str, ...]) -
     yi, vi : numpy.ndarray, shape (k,)
         Effects and their variances on the model scale.
     priors : Priors
-        Point for mu, for tau (or tau2), or for both; the other Normal or Flat (mu), any proper prior (tau).
+        Point prior for mu, for tau (or tau2), or for both; otherwise Normal or Flat for mu, any proper prior for tau.
     labels : tuple of str
         Labels of the studies, for the terms ``theta[label]``.
 
     Raises
     ------
     SpecError
-        For priors that fix nothing, or a prior of mu the engine cannot treat.
+        If no prior is Point, or the prior for mu is none of Normal, Flat and Point.
     DataError
-        Without studies.
+        If there are no studies.
     ConvergenceError
         If the integral over tau does not reach its tolerance.
     """
@@ -148,8 +148,7 @@ def _fixed_tau(yi: Array, vi: Array, priors: Priors, terms: Terms, tau: float) -
 
 def _fixed_mu(yi: Array, vi: Array, priors: Priors, terms: Terms, mu: float) -> PointSolution:
     k = len(yi)
-    exponent = priors.tau_tail_exponent + k
-    moments = max(0, int(min(4, np.ceil(exponent - 1) - 1))) if np.isfinite(exponent) else 4
+    moments = finite_moments(k, priors)
     spread = float(np.sqrt(np.median(vi)) + np.sqrt(np.mean((yi - mu) ** 2)))
     prior_median = float(priors.scale.quantile(0.5)) ** (0.5 if priors.on_variance else 1.0)
     size = float(np.sqrt(spread * min(prior_median, 1e3 * spread)))
@@ -173,9 +172,9 @@ def _fixed_mu(yi: Array, vi: Array, priors: Priors, terms: Terms, mu: float) -> 
 
 
 def _graded(density: PanelDensity) -> tuple[Array, Array]:
-    """Nodes in x and their weights dx, on panels halved once and halved again and again towards tau = 0.
+    """Nodes in x and their weights dx, on panels halved once, and halved repeatedly towards tau = 0.
 
-    With mu known the effects are scale mixtures, whose components shrink to nothing as tau goes to 0, each over its own order of magnitude.
+    With mu known the effects are scale mixtures, whose components become infinitely narrow as tau approaches 0.
     """
     edges = np.sort(np.concatenate([density.edges, 0.5 * (density.edges[1:] + density.edges[:-1])]))
     rules = [_rule(edges, 20)]
@@ -195,7 +194,7 @@ def _rule(edges: Array, nodes: int) -> tuple[Array, Array]:
 def _effects(
     names: tuple[str, ...], weights: Array, means: Array, sds: Array, moments: tuple[int, ...]
 ) -> list[PointMasses | NormalMixtures]:
-    """Sort the effects into those that are known and those that are mixtures of normals."""
+    """Separate the effects into those that are known and those that are mixtures of normals."""
     known = (sds == 0).all(axis=1)
     families: list[PointMasses | NormalMixtures] = []
     if known.any():

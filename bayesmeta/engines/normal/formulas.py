@@ -1,4 +1,4 @@
-"""Closed forms of the model with normal likelihood given tau, and where the posterior of tau has mass."""
+"""Closed forms of the model with normal likelihood given tau, and the range of tau where its posterior has mass."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bayesmeta.support.arrays import Array
 
 
 def conditional_mu(tau: Array, yi: Array, vi: Array, priors: Priors) -> tuple[Array, Array]:
-    """Mean and variance of mu given tau and the data of a pairwise meta-analysis, each of the shape of ``tau``.
+    """Return mean and variance of mu given tau and the data of a pairwise meta-analysis, each of the shape of ``tau``.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def conditional_mu(tau: Array, yi: Array, vi: Array, priors: Priors) -> tuple[Ar
     yi, vi : numpy.ndarray, shape (k,) or (..., k)
         Effects and variances of one analysis, or of one per value of ``tau`` (broadcast).
     priors : Priors
-        With a Normal or Flat prior for mu.
+        Priors, with a Normal or Flat prior for mu.
     """
     weights = 1.0 / (vi + tau[..., None] ** 2)
     precision, weighted = weights.sum(axis=-1), np.vecdot(weights, yi)
@@ -32,7 +32,7 @@ def conditional_mu(tau: Array, yi: Array, vi: Array, priors: Priors) -> tuple[Ar
 
 
 def log_likelihood_tau(tau: Array, yi: Array, vi: Array, priors: Priors) -> Array:
-    """Log likelihood of tau with mu integrated out, at each ``tau`` (arguments as ``conditional_mu``); natural log."""
+    """Return the natural log of the likelihood of each ``tau`` with mu integrated out (arguments as in ``conditional_mu``)."""
     total = vi + tau[..., None] ** 2
     mean, variance = conditional_mu(tau, yi, vi, priors)
     value = -0.5 * (LOG_2PI + np.log(total) + (yi - mean[..., None]) ** 2 / total).sum(axis=-1)
@@ -43,14 +43,14 @@ def log_likelihood_tau(tau: Array, yi: Array, vi: Array, priors: Priors) -> Arra
 
 
 def conditional_coefficients(tau: Array, model: NormalModel) -> tuple[Array, Array]:
-    """Mean and covariance of the coefficients given tau and the data.
+    """Return mean and covariance of the coefficients given tau and the data.
 
     Parameters
     ----------
     tau : numpy.ndarray, shape (T,)
         Between-study standard deviations.
     model : NormalModel
-        n estimates, p coefficients.
+        Model with n estimates and p coefficients.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def conditional_coefficients(tau: Array, model: NormalModel) -> tuple[Array, Arr
 
 
 def log_likelihood_of_scale(tau: Array, model: NormalModel) -> Array:
-    """Log likelihood of tau with the coefficients integrated out, at each ``tau``, shape (T,); natural log."""
+    """Return the natural log of the likelihood of each ``tau``, shape (T,), with the coefficients integrated out."""
     total = model.s + tau[:, None] ** 2 * model.r
     mean, covariance = conditional_coefficients(tau, model)
     residual = model.y - mean @ model.x.T
@@ -79,12 +79,12 @@ def log_likelihood_of_scale(tau: Array, model: NormalModel) -> Array:
 
 
 def check_supported(priors: Priors) -> None:
-    """Refuse a prior for mu for which the conditional posterior is not normal.
+    """Raise an error for a prior for mu under which the posterior of mu given tau is not normal.
 
     Raises
     ------
     SpecError
-        Unless mu is Normal or Flat.
+        If the prior for mu is neither Normal nor Flat.
     """
     if priors.mu.family not in ("Normal", "Flat"):
         raise SpecError(
@@ -93,7 +93,7 @@ def check_supported(priors: Priors) -> None:
 
 
 def finite_moments(k: int, priors: Priors, flat: int | None = None) -> int:
-    """Number of moments of tau (4 at most) that its posterior has after k estimates.
+    """Return how many moments of tau, 4 at most, are finite under its posterior after k estimates.
 
     The likelihood of tau falls as tau^-k, one power less per coefficient with a flat prior, times the tail of the prior.
 
@@ -111,14 +111,14 @@ def finite_moments(k: int, priors: Priors, flat: int | None = None) -> int:
 
 
 def typical_tau(yi: Array, vi: Array, priors: Priors) -> Array:
-    """A tau that is where the posterior of tau is, give or take some orders of magnitude.
+    """Return a typical tau: within some orders of magnitude of the posterior of tau.
 
     Parameters
     ----------
     yi, vi : numpy.ndarray, shape (..., k)
         Effects (or residuals of them) and variances of one or many analyses.
     priors : Priors
-        With the prior for tau.
+        Priors, of which that for tau is used.
 
     Returns
     -------
@@ -130,14 +130,14 @@ def typical_tau(yi: Array, vi: Array, priors: Priors) -> Array:
 
 
 def tau_map(priors: Priors, scale: float) -> Map:
-    """Choose how x in (0, 1) covers the support of tau.
+    """Return the map of x in (0, 1) to the support of tau.
 
     Parameters
     ----------
     priors : Priors
-        With the prior for tau.
+        Priors, of which that for tau is used.
     scale : float
-        A typical tau, which goes to the middle.
+        Typical tau, near which x = 1/2 is mapped.
     """
     low, high = priors.tau_support
     if np.isfinite(high):

@@ -47,7 +47,7 @@ class CoefficientPrior:
 
     @cached_property
     def log_normalization(self) -> float:
-        """Log of the factor by which the prior and the integral over the coefficients are normalized, natural log.
+        """Natural log of the factor that normalizes the prior and the integral over the coefficients.
 
         Half the log of the pseudo-determinant of P, and log(2 pi)/2 per flat direction.
         """
@@ -75,9 +75,9 @@ class NormalModel:
     x : numpy.ndarray, shape (n, p)
         Rotated design matrix B^-1 X.
     s, r : numpy.ndarray, shape (n,)
-        Their variances are s + tau^2 r.
+        Parts of the variances of the rotated estimates, s + tau^2 r.
     back : numpy.ndarray or None, shape (n, n)
-        B, which takes rotated values back to those of the estimates; None for the identity.
+        B, which transforms rotated values back to those of the estimates; None for the identity.
     log_jacobian : float
         -log |B|: the density of y is that of B^-1 y times exp(log_jacobian).
     design : Design
@@ -106,7 +106,7 @@ class NormalModel:
         return self.back is None and self.design.is_mean and bool((self.r == 1.0).all())
 
     def to_estimates(self, rotated: Array) -> Array:
-        """Take values of the rotated estimates, shape (n, ...), back to those of the estimates as given."""
+        """Transform values of the rotated estimates, shape (n, ...), back to those of the estimates as given."""
         return rotated if self.back is None else np.tensordot(self.back, rotated, 1)
 
 
@@ -155,7 +155,7 @@ def normal_model(
 
 
 def _joint_blocks(covariance: Covariance, correlation: Covariance | None) -> list[Array]:
-    """Return the places of each group of estimates that S or R connects."""
+    """Return the indices of each group of estimates that S or R connects."""
     groups: list[set[int]] = []
     for matrix in (covariance, correlation):
         for indices, _ in matrix.blocks if matrix is not None else ():
@@ -168,6 +168,7 @@ def _joint_blocks(covariance: Covariance, correlation: Covariance | None) -> lis
 
 
 def _refuse_not_positive(s: Array, blocks: list[Array]) -> None:
+    """Raise an error for a variance that is not above 0, of an estimate in no block."""
     bad = np.flatnonzero(~(s > 0))
     bad = np.setdiff1d(bad, np.concatenate(blocks)) if blocks else bad
     if len(bad):
@@ -178,7 +179,7 @@ def _refuse_not_positive(s: Array, blocks: list[Array]) -> None:
 
 
 def _diagonalized(s: Array, r: Array) -> tuple[Array, Array, Array, float]:
-    """Return B, s, r with S = B diag(s) B' and R = B diag(r) B', and log |B|; one block.
+    """Return B, s, r with S = B diag(s) B' and R = B diag(r) B', and log |B|, of one block.
 
     Raises
     ------

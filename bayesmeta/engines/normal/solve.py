@@ -27,7 +27,7 @@ from bayesmeta.engines.normal.formulas import (
 )
 from bayesmeta.engines.normal.model import NormalModel, mean_prior, normal_model
 from bayesmeta.engines.numerics.panels import integrate
-from bayesmeta.engines.solution import Computed
+from bayesmeta.engines.solution import ComputedSolution
 from bayesmeta.engines.terms import Terms, terms_of
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.frequentist.i_squared import typical_variance
@@ -36,7 +36,7 @@ from bayesmeta.support.arrays import Array
 
 
 @dataclass(frozen=True, eq=False)
-class QuadratureSolution(Computed):
+class QuadratureSolution(ComputedSolution):
     """The posterior of the coefficients, tau and the effect in each study, by quadrature over tau.
 
     Parameters
@@ -44,7 +44,7 @@ class QuadratureSolution(Computed):
     model : NormalModel
         Data, design and prior for the coefficients.
     priors : Priors
-        With the prior for tau.
+        Priors, of which that for tau is used.
     terms : Terms
         Names of the terms.
     scale : TauFunctions
@@ -52,7 +52,7 @@ class QuadratureSolution(Computed):
     effects : NormalMixtures
         Marginal distributions of the coefficients, theta_new and the effect in each study, as mixtures over the nodes of tau.
     tau : numpy.ndarray, shape (J,)
-        Those nodes; ``effects.weights`` are their probabilities.
+        Nodes of tau; ``effects.weights`` are their probabilities.
     log_marginal_likelihood : float
         Natural log of p(y), in the units of y; under a flat prior for a coefficient it is defined up to a constant only.
     error : float
@@ -75,11 +75,11 @@ class QuadratureSolution(Computed):
 
     @property
     def pooled(self) -> tuple[TauFunctions, NormalMixtures]:
-        """The same: the effects in the studies cost nothing more."""
+        """Marginal distributions of all terms: those of the effects in the studies take no extra time."""
         return self.families
 
     def combinations(self, weights: Array, names: tuple[str, ...], *, new_study: bool = False) -> NormalMixtures:
-        """Marginal distributions of linear combinations of the coefficients, L b.
+        """Return the marginal distributions of linear combinations of the coefficients, L b.
 
         Parameters
         ----------
@@ -101,12 +101,12 @@ class QuadratureSolution(Computed):
         )
 
     def joint_pdf(self, mu: Array, tau: Array) -> Array:
-        """Joint posterior density of the single coefficient and tau, at arrays that broadcast.
+        """Return the joint posterior density of the single coefficient and tau, at arrays that broadcast.
 
         Raises
         ------
         SpecError
-            With several coefficients.
+            If there are several coefficients.
         """
         if len(self.terms.coefficients) > 1:
             raise SpecError("the joint density of mu and tau is for models with one coefficient")
@@ -115,13 +115,6 @@ class QuadratureSolution(Computed):
         mean, variance = mean.reshape(tau.shape), variance.reshape(tau.shape)
         given = np.exp(-0.5 * (mu - mean) ** 2 / variance) / np.sqrt(2 * np.pi * variance)
         return given * self.scale.density.pdf(tau)
-
-    def _conditional(self, tau: Array) -> tuple[Array, Array]:
-        """Mean and variance of the single coefficient given each tau, of the shape of ``tau``."""
-        if self.model.pairwise:
-            return conditional_mu(tau, self.model.y, self.model.s, self.priors)
-        mean, covariance = conditional_coefficients(tau, self.model)
-        return mean[:, 0], covariance[:, 0, 0]
 
     def sample(self, size: int, rng: np.random.Generator) -> dict[str, Array]:
         """Draw independently from the joint posterior.
@@ -149,6 +142,13 @@ class QuadratureSolution(Computed):
             drawn["theta_new"] = coefficients[:, 0] + tau * rng.standard_normal(size)
         return {**drawn, "theta": model.to_estimates(theta.T).T}
 
+    def _conditional(self, tau: Array) -> tuple[Array, Array]:
+        """Mean and variance of the single coefficient given each tau, of the shape of ``tau``."""
+        if self.model.pairwise:
+            return conditional_mu(tau, self.model.y, self.model.s, self.priors)
+        mean, covariance = conditional_coefficients(tau, self.model)
+        return mean[:, 0], covariance[:, 0, 0]
+
 
 def solve_normal(
     yi: Array, vi: Array, priors: Priors, labels: tuple[str, ...], *, nodes_per_panel: int = 20
@@ -160,18 +160,18 @@ def solve_normal(
     yi, vi : numpy.ndarray, shape (k,)
         Effects and their variances on the model scale.
     priors : Priors
-        mu Normal or Flat; any proper prior for tau or tau2.
+        Normal or Flat prior for mu; any proper prior for tau or tau2.
     labels : tuple of str
         Labels of the studies, for the terms ``theta[label]``.
     nodes_per_panel : int
-        Nodes on each panel of tau; doubling it must move nothing by more than 1e-8.
+        Nodes on each panel of tau; doubling their number must change no result by more than 1e-8.
 
     Raises
     ------
     SpecError
-        For a prior for mu the engine cannot treat.
+        If the prior for mu is neither Normal nor Flat.
     DataError
-        With a flat prior for mu and too few studies for a proper posterior.
+        If there are no studies, or too few for a proper posterior under a flat prior for mu.
     ConvergenceError
         If the integral does not reach its tolerance.
     """
@@ -186,9 +186,9 @@ def solve_linear(model: NormalModel, priors: Priors, terms: Terms, *, nodes_per_
     Parameters
     ----------
     model : NormalModel
-        n estimates, p coefficients, with the prior for the coefficients.
+        Model with n estimates and p coefficients, and the prior for the coefficients.
     priors : Priors
-        With the prior for tau or tau2; the prior for mu is not read where the model has several coefficients.
+        Priors, of which that for tau or tau2 is used; that for mu only where the model has one coefficient.
     terms : Terms
         Names of the p coefficients and of the n effects.
     nodes_per_panel : int
@@ -197,7 +197,7 @@ def solve_linear(model: NormalModel, priors: Priors, terms: Terms, *, nodes_per_
     Raises
     ------
     DataError
-        Without estimates, or with flat priors and too few estimates for a proper posterior.
+        If there are no estimates, or too few for a proper posterior under flat priors.
     ConvergenceError
         If the integral does not reach its tolerance.
     """

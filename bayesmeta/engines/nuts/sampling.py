@@ -1,4 +1,4 @@
-"""The sampling engine: compile a PyMC model once per shape, sample it with NUTS, and let nothing through that has not converged."""
+"""Sampling with NUTS: a PyMC model is compiled once per shape, and draws are returned only if they have converged."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from bayesmeta.engines.nuts.programs import build_model, program_for
 from bayesmeta.engines.terms import Terms, terms_of
 from bayesmeta.errors import ConvergenceError, SpecError
 from bayesmeta.frequentist.i_squared import i_squared
-from bayesmeta.model.likelihoods.registry import ModelData
+from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
 
-R_HAT_BELOW = 1.01
-ESS_ABOVE = 400.0
+#: criteria of convergence, with no divergences (Vehtari et al. 2021, Bayesian Analysis 16:667)
+R_HAT_BELOW, ESS_ABOVE = 1.01, 400.0
 CHAINS = 4
-#: what is tried in turn until the gate opens: draws, tuning steps, target acceptance
+#: settings of the attempts, in turn until the chains have converged: draws and tuning steps per chain, target acceptance
 ATTEMPTS = ((1000, 1000, 0.95), (2500, 2500, 0.99), (8000, 4000, 0.995))
 
 
 @dataclass(frozen=True)
 class NutsSolution:
-    """Converged draws.
+    """A posterior as draws that have converged.
 
     Parameters
     ----------
     draws : mapping of str to numpy.ndarray
-        mu, tau of shape (chain, draw); theta and the nuisance variables of shape (chain, draw, k).
+        Draws of mu, tau and theta_new, of shape (chain, draw); of theta and the nuisance parameters, of shape (chain, draw, k).
     sample_stats : mapping of str to numpy.ndarray
-        Of the sampler, shape (chain, draw).
+        Statistics of the sampler, each of shape (chain, draw).
     diagnostics : mapping
-        Worst r_hat, least bulk and tail ESS over all model variables, divergences, attempts made, settings of the last.
+        Largest r_hat and smallest bulk and tail ESS over all model variables, divergences, number of attempts, settings of the last.
     typical_variance : float
-        For I2.
+        Typical within-study variance, for I2.
     labels : tuple of str
-        Study names.
+        Labels of the studies.
     """
 
     draws: Mapping[str, Array]
@@ -73,77 +73,60 @@ class NutsSolution:
 
     @property
     def pooled(self) -> tuple[Samples]:
-        """The same: the effects in the studies cost nothing more."""
+        """Marginal distributions of all terms: those of the effects in the studies take no extra time."""
         return self.families
 
     def sample(self, size: int, rng: np.random.Generator) -> dict[str, Array]:
-        """Take draws at random from the chains, with replacement: arrays of shape (size, ...)."""
+        """Return draws taken at random from the chains, with replacement: arrays of shape (size, ...)."""
         chains, draws = self.draws["mu"].shape
         place = rng.integers(chains * draws, size=size)
         return {name: value.reshape(chains * draws, *value.shape[2:])[place] for name, value in self.draws.items()}
 
     def chains(self, chains: int, draws: int, rng: np.random.Generator) -> dict[str, Array]:  # noqa: ARG002
-        """Return the chains as they were sampled, whatever numbers are asked for."""
+        """Return the chains as they were sampled; the arguments are not used."""
         return dict(self.draws)
 
     def joint_pdf(self, mu: Array, tau: Array) -> Array:  # noqa: ARG002
-        """Refuse: draws have no joint density.
+        """Raise an error: draws have no joint density.
 
         Raises
         ------
         SpecError
+            Always.
         """
         raise SpecError("only a quadrature fit without point priors has a joint density of mu and tau")
 
 
-def _run(file: ModelFile, data: ModelData, priors: Priors, settings: tuple[int, int, float], seed: int) -> Any:
-    """Sample once; a DataTree with posterior and sample_stats."""
-    draws, tune, target_accept = settings
-    try:
-        import nutpie
-    except ImportError:
-        import pymc as pm
-
-        return pm.sample(
-            draws, tune=tune, chains=CHAINS, target_accept=target_accept, random_seed=seed, progressbar=False,
-            model=build_model(file, data, priors),
-        )  # fmt: skip
-    return nutpie.sample(
-        program_for(file, data, priors), draws=draws, tune=tune, chains=CHAINS, cores=2, target_accept=target_accept,
-        seed=seed, progress_bar=False, save_warmup=False,
-    )  # fmt: skip
-
-
-def gate(posterior: Any, diverging: Array) -> dict[str, float]:
-    """Compute what decides convergence, over every variable of a posterior.
+def convergence_diagnostics(posterior: Any, diverging: Array) -> dict[str, float]:
+    """Compute the diagnostics that decide convergence, over every variable of a posterior.
 
     Parameters
     ----------
     posterior : xarray.Dataset
-        Variables of dims (chain, draw, ...).
-    diverging : numpy.ndarray
+        Variables with the dimensions (chain, draw, ...).
+    diverging : numpy.ndarray, shape (chain, draw)
         Whether each transition diverged.
 
     Returns
     -------
     dict
-        r_hat (worst, rank-normalized), ess_bulk and ess_tail (least), divergences.
+        r_hat (largest, rank-normalized), ess_bulk and ess_tail (smallest), divergences (number).
     """
     import arviz as az
 
-    def every(dataset: Any) -> Array:
+    def values(dataset: Any) -> Array:
         return np.concatenate([np.ravel(dataset[name].values) for name in dataset.data_vars])
 
     return {
-        "r_hat": float(np.max(every(az.rhat(posterior)))),
-        "ess_bulk": float(np.min(every(az.ess(posterior, method="bulk")))),
-        "ess_tail": float(np.min(every(az.ess(posterior, method="tail")))),
+        "r_hat": float(np.max(values(az.rhat(posterior)))),
+        "ess_bulk": float(np.min(values(az.ess(posterior, method="bulk")))),
+        "ess_tail": float(np.min(values(az.ess(posterior, method="tail")))),
         "divergences": int(np.sum(diverging)),
     }
 
 
 def converged(found: Mapping[str, float]) -> bool:
-    """Whether the gate opens: r_hat < 1.01, bulk and tail ESS > 400, no divergences."""
+    """Whether chains have converged: r_hat < 1.01, bulk and tail ESS > 400, no divergences."""
     enough = found["ess_bulk"] > ESS_ABOVE and found["ess_tail"] > ESS_ABOVE
     return bool(found["r_hat"] < R_HAT_BELOW and enough and found["divergences"] == 0)
 
@@ -154,20 +137,20 @@ def sample(file: ModelFile, data: ModelData, priors: Priors, typical_variance: f
     Parameters
     ----------
     file : ModelFile
-        The model to build.
+        Model file.
     data : ModelData
-        One analysis.
+        Data of one analysis.
     priors : Priors
-        Of mu and tau, and of the baseline.
+        Priors for mu, tau and the baseline.
     typical_variance : float
-        For I2.
+        Typical within-study variance, for I2.
     seed : int
-        Of the sampler.
+        Seed of the sampler.
 
     Raises
     ------
     ConvergenceError
-        If the gate stays shut after the last, most careful attempt.
+        If NUTS cannot sample the model, or the chains have not converged after the last, most careful attempt.
     SpecError
         If the model lacks mu, tau or theta.
     """
@@ -185,7 +168,7 @@ def sample(file: ModelFile, data: ModelData, priors: Priors, typical_variance: f
         posterior = tree["posterior"].to_dataset()
         kept = _drop_padding(posterior, k)
         stats = tree["sample_stats"].to_dataset()
-        found = gate(kept, stats["diverging"].values)
+        found = convergence_diagnostics(kept, stats["diverging"].values)
         if converged(found):
             settings = {
                 "attempts": attempt,
@@ -199,23 +182,42 @@ def sample(file: ModelFile, data: ModelData, priors: Priors, typical_variance: f
         f"NUTS did not converge for the model {file.name} after {len(ATTEMPTS)} attempts (the last with {ATTEMPTS[-1][0]} draws and "
         f"target_accept {ATTEMPTS[-1][2]}): worst r_hat {found['r_hat']:.3f} (must be below {R_HAT_BELOW}), least ESS "
         f"{min(found['ess_bulk'], found['ess_tail']):.0f} (above {ESS_ABOVE:.0f}), {found['divergences']} divergences (0).\n"
-        "  A more informative prior for tau usually mends it; with likelihood='normal', engine='quadrature' needs no sampling."
+        "  A more informative prior for tau usually helps; with likelihood='normal', engine='quadrature' needs no sampling."
     )
 
 
 def padded_size(k: int) -> int:
-    """Return the size analyses of k studies are padded to: the next of 4, 8, 16, 32 ..."""
+    """Return the number of studies to which k are padded: the next of 4, 8, 16, 32 ..."""
     return max(4, 1 << (k - 1).bit_length())
 
 
+def _run(file: ModelFile, data: ModelData, priors: Priors, settings: tuple[int, int, float], seed: int) -> Any:
+    """Sample once and return a DataTree with the groups posterior and sample_stats."""
+    draws, tune, target_accept = settings
+    try:
+        import nutpie
+    except ImportError:
+        import pymc as pm
+
+        return pm.sample(
+            draws, tune=tune, chains=CHAINS, target_accept=target_accept, random_seed=seed, progressbar=False,
+            model=build_model(file, data, priors),
+        )  # fmt: skip
+    return nutpie.sample(
+        program_for(file, data, priors), draws=draws, tune=tune, chains=CHAINS, cores=2, target_accept=target_accept,
+        seed=seed, progress_bar=False, save_warmup=False,
+    )  # fmt: skip
+
+
 def _drop_padding(posterior: Any, k: int) -> Any:
+    """Leave out the studies added as padding, and the auxiliary variables of the model."""
     for name in ("mu", "tau", "theta"):
         if name not in posterior:
             raise SpecError(
-                f"the model has no variable '{name}'; a model file must name mu, tau and theta (one a study)"
+                f"the model has no variable '{name}'; a model file must name mu, tau and theta (one per study)"
             )
-    helpers = [name for name in ("z", "log_tau", "log_mu", "baseline_w") if name in posterior]
-    return posterior.drop_vars(helpers).isel(study=slice(0, k)) if "study" in posterior.dims else posterior
+    auxiliary = [name for name in ("z", "log_tau", "log_mu", "baseline_w") if name in posterior]
+    return posterior.drop_vars(auxiliary).isel(study=slice(0, k)) if "study" in posterior.dims else posterior
 
 
 def _solution(

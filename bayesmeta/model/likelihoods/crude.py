@@ -18,7 +18,7 @@ def estimate_effect(data: Columns, new: Columns) -> Pair:
     Parameters
     ----------
     data : mapping of str to numpy.ndarray, shape (k,)
-        The columns of the likelihood, for what is not replicated.
+        Columns of the likelihood, for values that are not replicated.
     new : mapping of str to numpy.ndarray, shape (..., k)
         Observed or replicated values.
 
@@ -32,7 +32,7 @@ def estimate_effect(data: Columns, new: Columns) -> Pair:
 
 
 def smd_of_t(data: Columns, new: Columns) -> Pair:
-    """Return Cohen's d = t / sqrt(n~) and its variance without an effect, 1 / n~ (arguments as ``estimate_effect``)."""
+    """Return Cohen's d = t / sqrt(n~) and its variance under no effect, 1 / n~ (arguments as ``estimate_effect``)."""
     root_n = data["root_n"]
     return new["t"] / root_n, np.broadcast_to(1 / root_n**2, new["t"].shape)
 
@@ -47,20 +47,21 @@ def log_odds_ratio_of_events(data: Columns, new: Columns) -> Pair:
     return _log_ratio(data, new, lambda total, events: total - events, 1.0)
 
 
-def _log_ratio(data: Columns, new: Columns, others_of: Callable[[Array, Array], Array], sign_of_others: float) -> Pair:
-    effect, variance = np.zeros(new["events_e"].shape), np.zeros(new["events_e"].shape)
-    for arm, sign in (("e", 1.0), ("c", -1.0)):
-        events = new[f"events_{arm}"] + 0.5
-        others = others_of(data[f"n_{arm}"] + 1.0, events)
-        effect = effect + sign * np.log(events / others)
-        variance = variance + 1 / events + sign_of_others / others
-    return effect, variance
-
-
 def log_rate_ratio_of_events(data: Columns, new: Columns) -> Pair:
     """Return log rate ratios and variances with 1/2 added to the events of each arm (arguments as ``estimate_effect``)."""
     effect, variance = np.zeros(new["events_e"].shape), np.zeros(new["events_e"].shape)
     for arm, sign in (("e", 1.0), ("c", -1.0)):
         events = new[f"events_{arm}"] + 0.5
         effect, variance = effect + sign * np.log(events / data[f"time_{arm}"]), variance + 1 / events
+    return effect, variance
+
+
+def _log_ratio(data: Columns, new: Columns, others_of: Callable[[Array, Array], Array], sign_of_others: float) -> Pair:
+    """Difference between the arms of log(events / others), where ``others`` are participants or non-events, and its variance."""
+    effect, variance = np.zeros(new["events_e"].shape), np.zeros(new["events_e"].shape)
+    for arm, sign in (("e", 1.0), ("c", -1.0)):
+        events = new[f"events_{arm}"] + 0.5
+        others = others_of(data[f"n_{arm}"] + 1.0, events)
+        effect = effect + sign * np.log(events / others)
+        variance = variance + 1 / events + sign_of_others / others
     return effect, variance

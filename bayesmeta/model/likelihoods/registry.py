@@ -1,7 +1,7 @@
-"""What the data say about each study's own effect: the registry of likelihoods, and the data each of them reads.
+"""Likelihoods: one record per likelihood, and the model of one study that each has for an effect measure.
 
-A likelihood has one name for users, such as ``binomial``; what its nuisance parameter is depends on the effect measure,
-so that ``likelihood_for`` returns the model of one study for a likelihood and a measure.
+Users name a likelihood, such as ``binomial``; its nuisance parameter depends on the effect measure, so that ``likelihood_for``
+returns the model of one study for a likelihood and a measure.
 """
 
 from __future__ import annotations
@@ -44,19 +44,20 @@ class StudyModel:
     Parameters
     ----------
     model : str
-        Name of the model file in ``models/`` that states it.
+        Name of the file in ``models/`` with the PyMC model.
     nuisance : str
-        Name of the model variable, one per study, that it needs beside theta; "" for none.
+        Name of the nuisance parameter, a model variable with one value per study; "" for none.
     baseline : {"logit", "log", ""}
-        Scale of the nuisance parameter that takes the prior for the baseline: logit of a risk, log of a rate; "" for none.
+        Scale on which the nuisance parameter has the prior for the baseline: logit of a risk, log of a rate; "" for none.
     log_density : callable
-        ``log_density(columns, theta, nuisance)`` with theta of shape (..., k): natural log of p(data_i | theta_i, nuisance_i).
+        ``log_density(columns, theta, nuisance)`` with theta of shape (..., k): natural log of p(data_i | theta_i, nuisance_i), of
+        the same shape.
     replicate : callable
-        ``replicate(columns, theta, nuisance, rng)``: new data, a mapping of column to array of shape (..., k).
+        ``replicate(columns, theta, nuisance, rng)``: replicated data, a mapping of column to array of shape (..., k).
     crude : callable
         ``crude(columns, new)``: effects and variances of observed or replicated data (``bayesmeta.model.likelihoods.crude``).
     observed : tuple of str
-        Names of the columns that ``replicate`` makes.
+        Names of the columns that ``replicate`` returns.
     """
 
     model: str
@@ -70,22 +71,22 @@ class StudyModel:
 
 @dataclass(frozen=True)
 class Likelihood:
-    """A way of linking the effects of studies to their data.
+    """A likelihood: how the effects of studies are linked to their data.
 
     Parameters
     ----------
     name : str
-        The name that users give.
+        Name that users give.
     label : str
-        Its name in tables, without the word "likelihood".
+        Name in tables, without the word "likelihood".
     kind : str
         Kind of data it needs (``bayesmeta.studies.kinds``); "" for effects with their standard errors.
     remedy : str
-        What to give where that kind of data is missing.
+        Columns to give where that kind of data is missing, as an instruction to the user.
     studies : mapping of str to StudyModel
         Model of one study by effect measure; the key "" serves every measure.
     collect : callable
-        ``collect(effects)`` returns the ``ModelData`` it reads.
+        ``collect(effects)`` returns its ``ModelData``.
     """
 
     name: str
@@ -97,7 +98,7 @@ class Likelihood:
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """The effect measures it treats; empty for all."""
+        """Effect measures for which it is defined; empty for all."""
         return tuple(measure for measure in self.studies if measure)
 
 
@@ -177,12 +178,12 @@ LIKELIHOODS: dict[str, Likelihood] = {
 
 
 def arm_level_likelihood(measure: str) -> Likelihood | None:
-    """Return the likelihood for the arm-level data of a measure; None where there is none."""
+    """Return the likelihood for the arm-level data of a measure; None if there is none."""
     return next((one for one in LIKELIHOODS.values() if one.kind and measure in one.studies), None)
 
 
 def likelihood_for(likelihood: str, measure: str) -> StudyModel:
-    """Return how a likelihood links a measure's effect to a study's data.
+    """Return the model of one study for a likelihood and an effect measure.
 
     Parameters
     ----------
@@ -194,7 +195,7 @@ def likelihood_for(likelihood: str, measure: str) -> StudyModel:
     Raises
     ------
     SpecError
-        If the likelihood is unknown or does not treat this measure.
+        If the likelihood is unknown or not defined for this measure.
     """
     if likelihood not in LIKELIHOODS:
         raise unknown_name("likelihood", likelihood, LIKELIHOODS)
@@ -206,32 +207,27 @@ def likelihood_for(likelihood: str, measure: str) -> StudyModel:
 
 
 def default_likelihood(effects: Effects) -> str:
-    """Return the name of the default likelihood: the arm-level one where arm-level data and a model for them exist, else "normal"."""
+    """Return the name of the default likelihood: the arm-level one for effects from arm-level data that have one, else "normal"."""
     arm_level = arm_level_likelihood(effects.measure)
     return arm_level.name if arm_level is not None and _has(effects, arm_level.kind) else "normal"
 
 
-def _has(effects: Effects, kind: str) -> bool:
-    """Whether the effects were made from a table's data of this kind."""
-    return effects.studies is not None and data_kind(effects.studies, MEASURES[effects.measure]) == kind
-
-
 def model_data(effects: Effects, likelihood: str) -> ModelData:
-    """Collect what a likelihood reads from a table of effects.
+    """Collect the data of a likelihood for the pooled studies.
 
     Parameters
     ----------
     effects : Effects
-        With their study table, for the arm-level likelihoods.
+        Effects, with their study table for the arm-level likelihoods.
     likelihood : str
         A name of ``LIKELIHOODS``.
 
     Raises
     ------
     SpecError
-        If the likelihood is unknown or does not treat this measure, or a study has several estimates.
+        If the likelihood is unknown or not defined for this measure, or a study has several estimates.
     DataError
-        If the data it needs are not there, or no study is left.
+        If the table lacks the data it needs, or no study is left.
     """
     likelihood_for(likelihood, effects.measure)
     if not effects.nesting.one_estimate_per_study:
@@ -242,3 +238,8 @@ def model_data(effects: Effects, likelihood: str) -> ModelData:
     if found.kind and not _has(effects, found.kind):
         raise DataError(f"likelihood '{likelihood}' needs arm-level data", fix=found.remedy)
     return found.collect(effects)
+
+
+def _has(effects: Effects, kind: str) -> bool:
+    """Whether the effects were computed from a table's data of this kind."""
+    return effects.studies is not None and data_kind(effects.studies, MEASURES[effects.measure]) == kind

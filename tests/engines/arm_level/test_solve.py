@@ -169,8 +169,8 @@ def test_point_priors_are_limits() -> None:
     )
     for i in range(data.k):
         np.testing.assert_allclose(
-            one.shrunken[i].quantile(POINTS[:, None])[:, 0],
-            other.shrunken[0].quantile(POINTS[:, None])[:, i],
+            one.study_effects[i].quantile(POINTS[:, None])[:, 0],
+            other.study_effects[0].quantile(POINTS[:, None])[:, i],
             atol=1e-5,
         )
 

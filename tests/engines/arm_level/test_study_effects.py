@@ -30,7 +30,7 @@ ARM_STUDIES = [
 def test_every_density_integrates_to_one(measure: str, case: str) -> None:
     data, priors = data_of(measure, case)
     solution = solve_arm(data, priors)
-    for i, density in enumerate(solution.shrunken[0].densities):
+    for i, density in enumerate(solution.study_effects[0].densities):
         panel = density.panel()
         # m_i N(theta_i; mu, tau^2) / g_i averaged over the posterior, up to the constant that keeps 1 / g_i in range
         assert panel.log_total == pytest.approx(solution.slices.log_g[..., i].max(), abs=1e-6), i
@@ -42,7 +42,7 @@ def test_a_density_against_direct_integration(measure: str, case: str) -> None:
     # m_i(theta) times the average of N(theta; mu, tau^2) over the posterior of mu and tau given the other studies
     data, priors = data_of(measure, case)
     term = f"theta[{data.labels[0]}]"
-    family = solve_arm(data, priors).shrunken[0].take(term)
+    family = solve_arm(data, priors).study_effects[0].take(term)
     others = solve_arm(data.subset(np.arange(1, data.k)), priors)
     theta = np.linspace(-14.0, 12.0, 2601)
     kernel = kernel_of(data.likelihood, data.measure)
@@ -70,7 +70,7 @@ def test_a_fixed_mean(tau: str) -> None:
     data, _ = data_of("RR", "two_studies")
     priors = parse_priors({"mu": "Point(-0.4)", "tau": tau}, PRIORS)
     solution = solve_arm(data, priors)
-    family = solution.shrunken[0]
+    family = solution.study_effects[0]
     theta = np.linspace(-5.0, 4.0, 1801)
     columns = {name: np.full(len(theta), value[0]) for name, value in data.columns.items()}
     m = np.exp(log_marginal(kernel_of("binomial", "RR"), columns, theta))

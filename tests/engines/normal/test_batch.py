@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from bayesmeta.engines.normal.batch import integrate_batch, solve_batch
+from bayesmeta.engines.normal.batch import solve_batch
+from bayesmeta.engines.normal.batch_panels import integrate_batch
 from bayesmeta.engines.normal.solve import solve_normal
 from bayesmeta.errors import ConvergenceError, SpecError
 from bayesmeta.model.priors.parse import parse_prior

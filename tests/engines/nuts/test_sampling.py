@@ -388,11 +388,11 @@ def test_padding_does_not_decide_convergence(stub, fit):
 
 def test_convergence_is_checked_for_every_variable():
     good = fake_tree()["posterior"].to_dataset()
-    found = nuts.gate(good, np.zeros((4, 1000)))
+    found = nuts.convergence_diagnostics(good, np.zeros((4, 1000)))
     assert nuts.converged(found)
     bad = good.copy(deep=True)
     bad["theta"].values[0, :, 2] += 1.0
-    assert nuts.gate(bad, np.zeros((4, 1000)))["r_hat"] > 1.05
+    assert nuts.convergence_diagnostics(bad, np.zeros((4, 1000)))["r_hat"] > 1.05
 
 
 @pytest.mark.parametrize(
