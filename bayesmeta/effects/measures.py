@@ -28,8 +28,8 @@ class Measure:
     phrase : str
         Name inside a sentence, such as "risk ratio".
     kinds : tuple of str
-        Kinds of data from which it can be computed (``bayesmeta.studies.kinds``), in order of preference. "estimate" is a ready-made effect with
-        its standard error, "oe" O - E with its variance.
+        Kinds of data from which it can be computed (``bayesmeta.studies.kinds``), in order of preference. "estimate" is a
+        ready-made effect with its standard error, "oe" O - E with its variance.
     log : bool
         Whether its model scale is the log scale (ratios).
     formulas : mapping of str to callable

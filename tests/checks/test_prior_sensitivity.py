@@ -78,16 +78,16 @@ def test_every_row_is_a_fit() -> None:
 def test_priors_of_ones_own() -> None:
     table = prior_sensitivity(yi=Y, vi=V, tau_priors=["HalfNormal(1)", Prior("HalfCauchy", (0.3,))], mu_priors=[])
     assert list(table["prior"].iloc[1:]) == ["HalfNormal(1)", "HalfCauchy(0.3)"]
-    assert "priors of mu" not in table.attrs["verdict"]
-    assert "Under all 3 priors of tau" in table.attrs["verdict"]
+    assert "priors for mu" not in table.attrs["verdict"]
+    assert "Under all 3 priors for tau" in table.attrs["verdict"]
 
 
 def test_the_verdict_on_a_clear_effect() -> None:
     table = prior_sensitivity(**CLEAR, measure="HR")
     assert table["excludes_null"].all()
     text = table.attrs["verdict"]
-    assert text.startswith("Under all 14 priors of tau the 95% interval excludes no effect; mu moves by at most ")
-    assert "Under all 5 priors of mu" in text
+    assert text.startswith("Under all 14 priors for tau the 95% interval excludes no effect; mu moves by at most ")
+    assert "Under all 5 priors for mu" in text
     assert " on the log scale (" in text
     most = table.loc[table[table["varied"] == "tau"]["shift_sd"].abs().idxmax(), "prior"]
     assert most in text
@@ -95,14 +95,14 @@ def test_the_verdict_on_a_clear_effect() -> None:
 
 def test_the_verdict_on_no_effect_and_a_divided_one() -> None:
     none = prior_sensitivity(yi=[0.1, -0.1, 0.02], sei=[0.1] * 3)
-    assert "priors of tau the 95% interval includes no effect" in none.attrs["verdict"]
+    assert "priors for tau the 95% interval includes no effect" in none.attrs["verdict"]
     assert "log scale" not in none.attrs["verdict"]
     table = prior_sensitivity(
         yi=[0.5, 0.6], sei=[0.2, 0.2], priors={"mu": "Normal(0, 1)", "tau": "HalfNormal(0.02)"},
         tau_priors=["HalfNormal(0.01)", "HalfNormal(50)"], mu_priors=[],
     )  # fmt: skip
     assert table["excludes_null"].to_list() == [True, True, False]
-    assert table.attrs["verdict"].startswith("Under 2 of 3 priors of tau the 95% interval excludes no effect")
+    assert table.attrs["verdict"].startswith("Under 2 of 3 priors for tau the 95% interval excludes no effect")
 
 
 def test_a_prior_that_fails_keeps_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +163,7 @@ def test_baselines_are_varied_one_by_one(bcg: pd.DataFrame, exact: Posterior, mo
     assert asked == list(BASELINES["binomial"]) == list(table["prior"].iloc[1:])
     assert list(table["varied"]) == ["as fitted", *["baseline"] * len(asked)]
     assert (table["shift"].iloc[1:].diff().dropna() < 0).all()
-    assert "priors of the baseline the 95% interval excludes no effect" in table.attrs["verdict"]
+    assert "priors for the baseline the 95% interval excludes no effect" in table.attrs["verdict"]
 
 
 def test_a_prior_flat_in_the_risk_moves_rare_events() -> None:

@@ -121,7 +121,7 @@ def test_as_effects_passes_options_on() -> None:
     [
         ({}, "give either a study table or yi with sei"),
         ({"studies": BINARY, "yi": Y, "vi": V}, "give either a study table or yi with sei"),
-        ({"studies": BINARY}, "name the effect measure, e.g. measure='RR'"),
+        ({"studies": BINARY}, "give the effect measure, e.g. measure='RR'"),
         ({"studies": BINARY, "measure": "RRR"}, r"unknown measure 'RRR'; did you mean 'RR'\?"),
         ({"yi": Y}, "exactly one of vi .* and sei"),
         ({"yi": Y, "vi": V, "sei": V}, "exactly one of vi .* and sei"),

@@ -205,7 +205,7 @@ def test_a_wide_prior_favours_no_effect() -> None:
 def test_a_posterior_brings_data_and_priors() -> None:
     posterior = bm.fit(yi=Y, vi=V, priors=PRIORS)
     pd.testing.assert_frame_equal(bayes_factors(posterior), bayes_factors(yi=Y, vi=V, priors=PRIORS))
-    with pytest.raises(SpecError, match="brings its own data and priors, so priors cannot be given"):
+    with pytest.raises(SpecError, match="has its own data and priors, so priors cannot be given"):
         model_average(posterior, priors=PRIORS)
 
 

@@ -124,8 +124,8 @@ class ArmSolution(ComputedSolution):
         Returns
         -------
         dict
-            mu, tau, theta_new of shape (size,), theta of shape (size, k), and the nuisance parameter of the studies (their baselines), where
-            the likelihood has one, of shape (size, k).
+            mu, tau, theta_new of shape (size,), theta of shape (size, k) and, where the likelihood has a nuisance parameter (the
+            studies' baselines), that parameter, of shape (size, k).
         """
         tau = self._draw_tau(size, rng)
         mu = self._draw_mu(tau, rng)
