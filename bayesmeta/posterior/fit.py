@@ -63,7 +63,7 @@ def as_effects(
         raise SpecError("give either a study table or yi with sei (or vi), and not both")
     if isinstance(studies, Effects):
         if measure is not None and measure.upper() != studies.measure:
-            raise SpecError(f"these effects are {studies.measure}, but measure='{measure}' was asked for")
+            raise SpecError(f"these effects are {studies.measure}, but measure='{measure}' was given")
         return studies
     if yi is not None:
         return effects_from_arrays(yi, vi=vi, sei=sei, labels=labels, measure=measure or "GEN")
