@@ -1,4 +1,4 @@
-"""What several test files share: small studies, converged fits (each model is compiled once a session) and a small review."""
+"""Fixtures of several test files: small studies, converged fits (each model is compiled once per session) and a small review."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def symptoms_nuts(fit):
 
 
 def as_if_sampled(posterior, chains=4, draws=1000, seed=5):
-    """An exact posterior as a NUTS one would be that draws independently: no sampling, so quick."""
+    """Turn an exact posterior into one by NUTS with independent draws, without sampling."""
     from bayesmeta.engines.nuts.sampling import NutsSolution
     from bayesmeta.frequentist.i_squared import typical_variance
     from bayesmeta.posterior.posterior import Posterior
@@ -104,7 +104,7 @@ def exact(bcg, fit):
 
 @pytest.fixture(scope="session")
 def drawn(exact):
-    """The same as independent draws behind the interface of a sampled fit."""
+    """BCG as independent draws, in the form of a fit by NUTS."""
     return as_if_sampled(exact)
 
 
@@ -162,7 +162,7 @@ SMALL_DATA = {
 
 
 def write_review(folder, text=SMALL_REVIEW, data=None):
-    """Write a review and its data; return the toml's path."""
+    """Write a review and its data; return the path of the toml file."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in (SMALL_DATA if data is None else data).items():
         (folder / name).write_text(content)

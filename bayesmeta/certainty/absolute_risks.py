@@ -1,14 +1,15 @@
-"""Absolute risks, and differences of risks, at a stated baseline: what a ratio means for people who start from a known risk."""
+"""Absolute risks and risk differences at a stated baseline risk, from the posterior of a risk ratio or an odds ratio."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import expit, logit
 
+from bayesmeta.engines.marginals.protocol import Marginals
 from bayesmeta.engines.marginals.samples import Samples
 from bayesmeta.engines.marginals.shortest import column_quantile, shortest_interval
 from bayesmeta.engines.numerics.legendre import legendre_rule
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
     from bayesmeta.posterior.posterior import Posterior
 
-#: probability left out at either end when means are integrated, and how many panels of how many nodes
+#: terms of ``risk_marginal``
+TERMS = ("risk", "risk_difference", "risk_new", "risk_difference_new")
+#: probability left out at either end of integrals for moments, number of panels, and of nodes on each
 TAIL, PANELS, NODES = 1e-13, 12, 24
 
 
@@ -31,23 +34,23 @@ class RiskMarginal:
 
     Parameters
     ----------
-    effect : family of one term
-        The log risk ratio or log odds ratio.
+    effect : Marginals
+        Marginal distribution of the log risk ratio or log odds ratio, one term.
     measure : str
         ``"RR"`` or ``"OR"``.
     baseline : float
         Risk without treatment, in (0, 1).
     difference : bool
-        Whether the baseline risk is taken away.
+        Whether the baseline risk is subtracted.
     """
 
-    effect: Any
+    effect: Marginals
     measure: str
     baseline: float
     difference: bool
 
     def of_effect(self, theta: Array | float) -> Array:
-        """Return the risk (or difference) of a log ratio ``theta`` (any shape); a risk ratio takes it to 1 at most."""
+        """Return the risk (or difference) at a log ratio ``theta`` (any shape); with a risk ratio the risk is at most 1."""
         theta = np.asarray(theta, dtype=float)
         if self.measure == "RR":
             with np.errstate(over="ignore"):
@@ -57,7 +60,7 @@ class RiskMarginal:
         return risk - self.baseline if self.difference else risk
 
     def _to_effect(self, value: Array) -> tuple[Array, Array]:
-        """Return the log ratio of a value and its derivative; infinite at and beyond the ends."""
+        """Return the log ratio at a value and its derivative; infinite for risks of 0 or below and 1 or above."""
         risk = np.asarray(value, dtype=float) + (self.baseline if self.difference else 0.0)
         inside = np.clip(risk, 1e-300, 1.0)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -74,7 +77,7 @@ class RiskMarginal:
         return np.where(np.isposinf(theta), 1.0, np.where(np.isneginf(theta), 0.0, found))
 
     def pdf(self, x: Array | float) -> Array:
-        """Density at ``x`` (any shape); what a risk ratio takes to a risk of 1 is an atom there, and not in it."""
+        """Density at ``x`` (any shape), without the point mass that a risk ratio can have at a risk of 1."""
         theta, slope = self._to_effect(np.asarray(x, dtype=float))
         inside = np.isfinite(theta)
         found = self.effect.pdf(np.where(inside, theta, 0.0).reshape(-1, 1)).reshape(theta.shape)
@@ -85,7 +88,7 @@ class RiskMarginal:
         return self.of_effect(self.effect.quantile(np.asarray(p, dtype=float)[..., None])[..., 0])
 
     def hdi(self, mass: float = 0.95) -> tuple[float, float]:
-        """Shortest interval holding ``mass``."""
+        """Ends of the shortest interval that contains ``mass``."""
         low, high = shortest_interval(self.quantile, mass)
         return low, high
 
@@ -100,7 +103,7 @@ class RiskMarginal:
         unit, weights, *_ = legendre_rule(NODES)
         edges = np.linspace(low, high, PANELS + 1)
         if self.measure == "RR" and low < -np.log(self.baseline) < high:
-            # where the risk reaches 1 there is a corner
+            # the risk as a function of the log risk ratio has a corner where it reaches 1
             edges = np.sort(np.append(edges, -np.log(self.baseline)))
         half = 0.5 * np.diff(edges)
         theta = edges[:-1, None] + half[:, None] * (unit + 1)
@@ -111,7 +114,7 @@ class RiskMarginal:
 
 
 def check_baseline_risk(measure: str, baseline: float) -> None:
-    """Refuse what has no absolute risk.
+    """Raise an error for a measure or a baseline risk without absolute risks.
 
     Raises
     ------
@@ -130,11 +133,18 @@ def risk_marginal(posterior: Posterior, term: str = "risk_difference", *, baseli
     Parameters
     ----------
     posterior : Posterior
-        Of a risk ratio or odds ratio.
+        Posterior of a risk ratio or an odds ratio.
     term : str
-        ``"risk"`` with treatment or ``"risk_difference"`` under the mean effect; with ``_new`` added, in a new study.
+        ``"risk"`` (with treatment) or ``"risk_difference"`` under the mean effect; ``"risk_new"`` or ``"risk_difference_new"`` in a new
+        study.
     baseline : float
         Risk without treatment, in (0, 1).
+
+    Returns
+    -------
+    RiskMarginal
+        Its distribution, as probabilities: p = b exp(theta), at most 1, for a log risk ratio theta at the baseline risk b, and
+        logit(p) = logit(b) + theta for a log odds ratio.
 
     Raises
     ------
@@ -148,26 +158,23 @@ def risk_marginal(posterior: Posterior, term: str = "risk_difference", *, baseli
     return RiskMarginal(effect, posterior.measure, baseline, "difference" in term)
 
 
-TERMS = ("risk", "risk_difference", "risk_new", "risk_difference_new")
-
-
 def absolute_risks(posterior: Posterior, baseline: float, *, level: float = 0.95) -> pd.DataFrame:
     """Summarize the risk with treatment and its difference from a stated baseline risk.
 
     Parameters
     ----------
     posterior : Posterior
-        Of a risk ratio or odds ratio, from either engine.
+        Posterior of a risk ratio or an odds ratio, from either engine.
     baseline : float
-        Risk without treatment, in (0, 1). It is taken as known: the intervals are those of the effect alone.
+        Risk without treatment, in (0, 1), which is assumed to be known: the intervals contain the uncertainty of the effect only.
     level : float
-        Probability of the intervals.
+        Probability of the intervals, in (0, 1).
 
     Returns
     -------
     pandas.DataFrame
-        Index ``term``: risk, risk_difference (mean effect), risk_new, risk_difference_new (a new study). Columns mean, sd, median,
-        ci_low, ci_high, hdi_low, hdi_high, as probabilities.
+        One row per term, index term: risk, risk_difference (mean effect), risk_new, risk_difference_new (in a new study). Columns mean,
+        sd, median, ci_low, ci_high (equal-tailed), hdi_low, hdi_high, as probabilities.
 
     Raises
     ------
@@ -190,7 +197,25 @@ def absolute_risks(posterior: Posterior, baseline: float, *, level: float = 0.95
 
 
 def risk_draws(posterior: Posterior, term: str = "risk_difference", *, baseline: float, size: int = 4000) -> Array:
-    """Draw independently from a risk or a difference of risks (arguments as in ``risk_marginal``); shape (size,)."""
+    """Draw independently from a risk or a difference of risks at a stated baseline risk.
+
+    Parameters
+    ----------
+    posterior, term, baseline
+        As in ``risk_marginal``.
+    size : int
+        Number of draws.
+
+    Returns
+    -------
+    numpy.ndarray, shape (size,)
+        Draws, as probabilities; the same for the same seed of the posterior.
+
+    Raises
+    ------
+    SpecError
+        For another measure or term, or a baseline outside (0, 1).
+    """
     marginal = risk_marginal(posterior, term, baseline=baseline)
     rng = np.random.default_rng([posterior.seed, 3])
     invert = partial(column_quantile, marginal.effect)

@@ -1,4 +1,4 @@
-"""Checks of a fit: how far the two engines agree, in Monte Carlo standard errors."""
+"""Agreement of the two engines, in Monte Carlo standard errors."""
 
 from __future__ import annotations
 
@@ -15,34 +15,35 @@ if TYPE_CHECKING:
 
     from bayesmeta.posterior.posterior import Posterior
 
+#: statistics of each term that are compared
 STATISTICS = ("mean", "sd", "ci_low", "ci_high")
-#: a difference of more Monte Carlo standard errors than this means that the engines disagree
+#: largest difference, in Monte Carlo standard errors, of engines that agree
 AGREE_WITHIN = 4.0
 
 
 def engine_agreement(
     nuts: Posterior, exact: Posterior, summaries: tuple[pd.DataFrame, pd.DataFrame] | None = None
 ) -> pd.DataFrame:
-    """Measure how far draws are from the exact posterior of the same model, in Monte Carlo standard errors.
+    """Compare draws with the exact posterior of the same model, in Monte Carlo standard errors.
 
     Parameters
     ----------
     nuts, exact : Posterior
-        Of the same data, likelihood and priors, from engines ``"nuts"`` and ``"quadrature"``.
+        Fits of the same data, likelihood and priors by the engines ``"nuts"`` and ``"quadrature"``.
     summaries : pair of pandas.DataFrame, optional
-        Their summaries (model scale, 95% intervals), if they have been made already.
+        Their summaries (model scale, 95% intervals); computed by default.
 
     Returns
     -------
     pandas.DataFrame
-        One row a term (mu, tau, theta_new, theta[...]) and statistic (mean, sd, and the ends of the 95% interval): columns term, statistic,
-        nuts, quadrature, mcse (model scale) and difference (in MCSE). Where the engines agree the differences are roughly
-        standard normal.
+        One row per term (mu, tau, theta_new, theta[...]) and statistic (mean, sd, and the ends of the 95% interval), with columns term,
+        statistic, nuts, quadrature, mcse (model scale) and difference (in MCSE). If the engines agree the differences are
+        approximately standard normal.
 
     Raises
     ------
     SpecError
-        If the two are not fits of the same model.
+        If the two are not fits of the same model by these engines.
     """
     import pandas as pd
 
@@ -74,6 +75,6 @@ def engine_agreement(
 
 
 def worst_disagreement(agreement: pd.DataFrame) -> float:
-    """Largest absolute difference of all terms but the effects in the studies, in Monte Carlo standard errors."""
+    """Return the largest absolute difference in Monte Carlo standard errors, of all terms but the effects in the studies."""
     pooled = [not is_study_term(term) for term in agreement["term"]]
     return float(np.abs(agreement.loc[pooled, "difference"]).max())

@@ -1,4 +1,4 @@
-"""What each study does to the answer: the pooled result without it."""
+"""Influence of each study: the pooled result without it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayesmeta.effects.measures import MEASURES
 from bayesmeta.posterior.model_average import model_average
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.refit import as_posterior, exact_fit, leave_each_out
@@ -16,27 +17,27 @@ from bayesmeta.support.arguments import check_level
 if TYPE_CHECKING:
     import pandas as pd
 
-#: the row of all studies
+#: index of the row of all studies
 ALL = "(none)"
 
 
 def pooled_numbers(
     posterior: Posterior, *, level: float = 0.95, better: str | None = None, mid: float | None = None
 ) -> dict[str, float]:
-    """Return the pooled result of an exact fit as one row, on the model scale.
+    """Return the pooled result of a fit by quadrature as one row, on the model scale.
 
     Parameters
     ----------
     posterior : Posterior
-        By quadrature.
+        Fit by quadrature.
     level, better, mid
         As in ``summarize``.
 
     Returns
     -------
     dict
-        estimate (median of mu), se (its standard deviation), ci_low, ci_high, pi_low, pi_high (of the effect in a new study), tau (median),
-        tau_high (its upper end), prob_benefit, prob_beyond_mid.
+        estimate (median of mu), se (its standard deviation), ci_low, ci_high, pi_low, pi_high (interval of the effect in a new study),
+        tau (median), tau_high (upper end of its interval), prob_benefit, prob_beyond_mid.
     """
     tails = np.array([0.5, 0.5 - 0.5 * level, 0.5 + 0.5 * level])
     estimate, low, high = posterior.quantile("mu", tails)
@@ -61,34 +62,35 @@ def influence(
     without: list[Posterior] | None = None,
     **given: Any,
 ) -> pd.DataFrame:
-    """Pool the studies again without each of them in turn.
+    """Pool the studies without each of them in turn, by quadrature.
 
     Parameters
     ----------
     studies : Posterior, StudyTable, Effects, pandas.DataFrame or path, optional
-        A fit, or what ``fit`` takes.
+        A fit, or data as in ``fit``.
     level, scale, better, mid
         As in ``summarize``.
     bayes_factors : bool
         Whether to add ``bf_effect``, the inclusion Bayes factor for an effect (``model_average``).
     without : list of Posterior, optional
-        The refits, if they have been made already.
+        Fits without each study in turn; computed by default.
     **given
-        The keywords of ``fit``.
+        Keywords of ``fit``.
 
     Returns
     -------
     pandas.DataFrame
-        Index left_out: "(none)", then each study. Columns estimate, se, ci_low, ci_high, pi_low, pi_high, tau, tau_high, prob_benefit,
-        prob_beyond_mid, bf_effect if asked for, shift (change of the posterior mean of mu, model scale), shift_sd (the same in posterior
-        standard deviations of all studies) and most_influential (the study with the largest).
+        One row per study left out, index left_out: "(none)", then each study. Columns estimate (posterior median), se, ci_low, ci_high,
+        pi_low, pi_high, tau, tau_high, prob_benefit, prob_beyond_mid, bf_effect if ``bayes_factors``, shift (change of the posterior
+        mean of mu, model scale), shift_sd (shift in posterior standard deviations of all studies) and most_influential (whether its
+        shift_sd is the largest).
 
     Raises
     ------
     DataError
-        With fewer than two studies.
+        If there are fewer than two studies.
     SpecError
-        If the deterministic engine does not treat the model, or for an unknown scale or side.
+        If the quadrature engine does not support the priors, or for an unknown scale or side.
     """
     import pandas as pd
 
@@ -107,4 +109,4 @@ def influence(
     frame["shift_sd"] = frame["shift"] / sd if sd > 0 else 0.0
     size = np.abs(frame["shift_sd"].to_numpy())
     frame["most_influential"] = (np.arange(len(size)) == size.argmax()) & (size > 0)
-    return on_scale(frame, posterior.measure, scale)
+    return on_scale(frame, scale, MEASURES[posterior.measure].log)

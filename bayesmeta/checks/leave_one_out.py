@@ -1,4 +1,4 @@
-"""Leave-one-study-out cross-validation: exact, by fitting again without each study, with the approximation from draws beside it."""
+"""Leave-one-study-out cross-validation: exact, by refits without each study, and approximate, from draws."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from scipy.special import gammaincinv, ndtr
 
 from bayesmeta.engines.marginals.normal_mixtures import NormalMixtures
 from bayesmeta.engines.marginals.point_masses import PointMasses
+from bayesmeta.engines.marginals.protocol import Marginals
 from bayesmeta.engines.numerics.legendre import legendre_rule
 from bayesmeta.engines.study_log_likelihood import pointwise_log_likelihood
 from bayesmeta.posterior.posterior import Posterior
@@ -20,46 +21,46 @@ from bayesmeta.support.arrays import Array
 if TYPE_CHECKING:
     import pandas as pd
 
-#: draws for the approximation, and quantiles of the chi-squared factor of a t statistic
+#: number of draws for the approximation, and of quantiles of the chi-squared factor of a t statistic
 DRAWS, QUANTILES = 4000, 400
-#: where panels are cut to integrate over a study's predicted effect, as probabilities, and nodes on each
+#: edges of the panels for integrals over a study's predicted effect, as probabilities, and number of nodes on each panel
 CUTS, NODES = (1e-7, 1e-3, 0.05, 0.25, 0.5, 0.75, 0.95, 1 - 1e-3, 1 - 1e-7), 10
 
 
 def leave_one_out(
     studies: Any = None, *, psis: bool = True, without: list[Posterior] | None = None, **given: Any
 ) -> pd.DataFrame:
-    """Predict each study from the others: exact log predictive densities, by as many refits as there are studies.
+    """Predict each study from the others: exact log predictive densities, by one refit per study.
 
-    ``log p(D_i | D_-i)`` is the log marginal likelihood of all studies less that of the others. Beside it stands Pareto-smoothed
-    importance sampling (Vehtari, Gelman and Gabry 2017, Stat Comput 27:1413-1432) from the posterior's own draws of mu and tau, each
-    study's effect integrated out: where it differs or ``pareto_k`` is above 0.7, the approximation fails and the refit does not.
+    ``log p(D_i | D_-i)`` is the log marginal likelihood of all studies minus that of the others. The approximation is Pareto-smoothed
+    importance sampling (Vehtari, Gelman and Gabry 2017, Stat Comput 27:1413-1432) from the posterior's own draws of mu and tau, with
+    each study's effect integrated out; it is unreliable where ``pareto_k`` is above 0.7.
 
     Parameters
     ----------
     studies : Posterior, StudyTable, Effects, pandas.DataFrame or path, optional
-        A fit by either engine, or what ``fit`` takes.
+        A fit by either engine, or data as in ``fit``.
     psis : bool
         Whether to add the approximation.
     without : list of Posterior, optional
-        The refits, if they have been made already.
+        Fits without each study in turn; computed by default.
     **given
-        The keywords of ``fit``.
+        Keywords of ``fit``.
 
     Returns
     -------
     pandas.DataFrame
-        Index study. Columns log_predictive; tail, the probability that a new result of the study would be at or below the one seen,
-        predicted from the others (uniform if the model holds; NaN for counts); and with ``psis`` log_predictive_psis, pareto_k and
-        psis_error (approximation less exact). ``attrs`` holds elpd_loo, their sum, and elpd_loo_se, sqrt(k) times their standard
-        deviation.
+        One row per study, index study. Columns log_predictive (natural log); tail, the probability that a new result of the study is at
+        or below the observed one, predicted from the others (uniform if the model is right; NaN for counts); and with ``psis``
+        log_predictive_psis, pareto_k and psis_error (approximation minus exact). ``attrs`` has elpd_loo, the sum of log_predictive,
+        and elpd_loo_se, sqrt(k) times its standard deviation.
 
     Raises
     ------
     DataError
-        With fewer than two studies.
+        If there are fewer than two studies.
     SpecError
-        If the deterministic engine does not treat the model.
+        If the quadrature engine does not support the priors.
     """
     import pandas as pd
 
@@ -77,16 +78,16 @@ def leave_one_out(
 
 
 def tail_probability(posterior: Posterior, i: int, predictor: Posterior) -> float:
-    """Probability that a new result of study ``i`` is at or below the one seen, its effect drawn anew.
+    """Return the probability that a new result of study ``i``, with a new effect, is at or below the observed one.
 
     Parameters
     ----------
     posterior : Posterior
-        With the study's data.
+        Fit with the study's data.
     i : int
-        Its place.
+        Index of the study.
     predictor : Posterior
-        Whose ``theta_new`` predicts the study's effect: fitted without the study, or with it.
+        Fit, with or without the study, whose ``theta_new`` predicts the study's effect.
 
     Returns
     -------
@@ -108,15 +109,15 @@ def tail_probability(posterior: Posterior, i: int, predictor: Posterior) -> floa
     return float("nan")
 
 
-def expectation(effect: Any, g: Callable[[Array], Array]) -> float:
-    """Mean of a smooth function of a quantity whose distribution is known, by Gauss-Legendre panels between its quantiles.
+def expectation(effect: Marginals, g: Callable[[Array], Array]) -> float:
+    """Return the mean of a smooth function of one term, by Gauss-Legendre panels between quantiles of the term.
 
     Parameters
     ----------
-    effect : NormalMixtures, PointMasses or the like
-        Of one term.
+    effect : Marginals
+        Marginal distribution of one term.
     g : callable
-        From a vector of values.
+        The function, of a vector of values.
     """
     if isinstance(effect, PointMasses):
         return float(g(effect.values)[0])
@@ -155,7 +156,7 @@ def psis_log_predictive(posterior: Posterior) -> tuple[Array, Array]:
         }
     )
     with warnings.catch_warnings():
-        # a high Pareto k is in the table, with the exact value beside it
+        # arviz warns about high Pareto k, which the table has
         warnings.simplefilter("ignore")
         loo = az.loo(tree, pointwise=True, reff=None if posterior.engine == "nuts" else 1.0)
     return np.asarray(loo.elpd_i, dtype=float).ravel(), np.asarray(loo.pareto_k, dtype=float).ravel()

@@ -1,4 +1,4 @@
-"""Posterior-predictive checks: whether the model would make data like these, study by study and all together."""
+"""Posterior-predictive checks: comparison of the data with replicated data, per study and for all studies together."""
 
 from __future__ import annotations
 
@@ -16,48 +16,49 @@ from bayesmeta.support.arrays import Array
 if TYPE_CHECKING:
     import pandas as pd
 
+#: number of replications, and the factor by which a fit without a study draws fewer effects
 DRAWS, FEWER = 4000, 4
 
 
 def predictive_checks(
     studies: Any = None, *, draws: int = DRAWS, without: list[Posterior] | None = None, **given: Any
 ) -> pd.DataFrame:
-    """Compare the data with replicated data, whose study effects are drawn anew from Normal(mu, tau2).
+    """Compare the data with replicated data, for which new study effects are drawn from Normal(mu, tau2).
 
-    Mixed replication (Marshall and Spiegelhalter 2007, Bayesian Anal 2:409-444): a study is surprising if its result is far from what the
-    pooled distribution of effects predicts. Given all studies it has taken part in its own prediction, so that p-values tend to the
-    middle; given the others they are uniform if the model holds.
+    Mixed replication (Marshall and Spiegelhalter 2007, Bayesian Anal 2:409-444): a study is surprising if its result is far from the
+    prediction of the pooled distribution of effects. Given all studies, its own data contribute to its prediction, so that its p-values
+    are conservative; given the others they are uniform if the model is right.
 
     Parameters
     ----------
     studies : Posterior, StudyTable, Effects, pandas.DataFrame or path, optional
-        A fit, or what ``fit`` takes.
+        A fit, or data as in ``fit``.
     draws : int
-        Replications, for what has no closed form.
+        Number of replications, for checks without a closed form.
     without : list of Posterior, optional
-        The refits of ``leave_each_out``, if they have been made already.
+        Fits without each study in turn; computed by default.
     **given
-        The keywords of ``fit``.
+        Keywords of ``fit``.
 
     Returns
     -------
     pandas.DataFrame
-        One row a check and study, with columns
+        One row per check and study, with columns
 
         - check: "given all" and "given the others" (a study's own result: the estimate of the normal likelihood, the SMD of a t
           statistic, or the log ratio of counts with 1/2 added to each); "Q" (Cochran's, about the common effect); "largest
-          residual" (of (y - mu) / sqrt(v + tau2), in absolute size: a realized discrepancy, Gelman, Meng and Stern 1996,
+          residual" (largest absolute (y - mu) / sqrt(v + tau2): a realized discrepancy, Gelman, Meng and Stern 1996,
           Stat Sin 6:733-807);
-        - study: its name, "" for a check of all together;
-        - observed: the value seen, for the largest residual its posterior mean;
-        - tail: the probability that the replicated value is below it, plus half of that of a tie;
+        - study: label of the study, "" for a check of all together;
+        - observed: the observed value on the model scale, for the largest residual its posterior mean;
+        - tail: the probability that the replicated value is below it, plus half the probability of a tie;
         - pvalue: two-sided, twice the smaller tail;
         - mcse: the Monte Carlo standard error of pvalue, 0 where it is exact.
 
     Raises
     ------
     SpecError
-        If the deterministic engine does not treat the model.
+        If the quadrature engine does not support the priors.
     """
     import pandas as pd
 
@@ -74,7 +75,7 @@ def predictive_checks(
         for i, predictor in enumerate(predictors):
             tail, size = tail_probability(posterior, i, predictor), 0
             if np.isnan(tail):
-                # the others' fit draws fewer effects, each of which serves several times
+                # a fit without the study draws fewer effects, each of which is used several times
                 size = draws if predictor is posterior else max(draws // FEWER, 1)
                 theta = (
                     flat["theta_new"] if predictor is posterior else predictor.solution.sample(size, rng)["theta_new"]
@@ -98,20 +99,20 @@ def crude_effects(data: ModelData, columns: Any) -> tuple[Array, Array]:
     Parameters
     ----------
     data : ModelData
-        For the measure and the sizes of the studies.
+        Data of the likelihood, for the measure and the sizes of the studies.
     columns : mapping of str to numpy.ndarray, shape (..., k)
         Observed or replicated values.
 
     Returns
     -------
     effect, variance : numpy.ndarray, shape (..., k)
-        On the model scale; counts with 1/2 added to each, so that every study has both.
+        On the model scale; with 1/2 added to all counts, so that every study has both.
     """
     return likelihood_for(data.likelihood, data.measure).crude(data.columns, columns)
 
 
 def cochran_q(effect: Array, variance: Array) -> Array:
-    """Cochran's Q over the last axis."""
+    """Return Cochran's Q over the last axis."""
     weights = 1 / variance
     centre = (weights * effect).sum(axis=-1, keepdims=True) / weights.sum(axis=-1, keepdims=True)
     return (weights * (effect - centre) ** 2).sum(axis=-1)
@@ -122,18 +123,19 @@ def _largest_residual(effect: Array, variance: Array, mu: Array, tau: Array) -> 
 
 
 def _tail(new: Array, old: Array | float) -> float:
+    """Return the share of replicated values below the observed one, plus half the share of ties."""
     return float((new < old).mean() + 0.5 * (new == old).mean())
 
 
 def _row(check: str, study: str, observed: Any, tail: float, draws: int) -> dict[str, Any]:
     pvalue = 2 * min(tail, 1 - tail)
-    # the share of a tail that is never seen is still uncertain by about one draw
+    # the probability of a tail without draws is uncertain by about one draw
     error = 2 * np.sqrt(max(tail * (1 - tail), 1 / draws) / draws) if draws else 0.0
     return {"check": check, "study": study, "observed": float(observed), "tail": tail, "pvalue": pvalue, "mcse": error}
 
 
 def _replicated(data: ModelData, theta: Array, baseline: Array | None, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Crude effects and variances of replicated data, shape (S, k), for effects ``theta`` of shape (S, k) or (S, 1)."""
+    """Return crude effects and variances of replicated data, shape (S, k), for effects ``theta`` of shape (S, k) or (S, 1)."""
     theta = np.broadcast_to(theta, (len(theta), len(data.labels)))
     model = likelihood_for(data.likelihood, data.measure)
     return crude_effects(data, model.replicate(data.columns, theta, baseline, rng))

@@ -1,4 +1,4 @@
-"""How far the answer depends on the priors: the same data under a list of other ones, with a verdict in a sentence."""
+"""Sensitivity to the priors: the same data fitted under a list of other priors, with a verdict in one sentence."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ from bayesmeta.support.arguments import check_level
 if TYPE_CHECKING:
     import pandas as pd
 
+#: value of the column varied in the row of the fit itself
 AS_FITTED = "as fitted"
-#: priors of a study's baseline that a user might think of as vague; Beta(1, 1) on a risk is Logistic(0, 1) on its logit
+#: default priors for a study's baseline, all of them often called vague; Beta(1, 1) on a risk is Logistic(0, 1) on its logit
 BASELINES: dict[str, tuple[str, ...]] = {
     "binomial": ("Normal(0, 10)", "Normal(0, 5)", "Normal(0, 2.5)", "Beta(0.5, 0.5)", "Beta(1, 1)"),
     "poisson": ("Normal(0, 10)", "Normal(0, 5)", "Normal(0, 2.5)"),
@@ -32,14 +33,14 @@ BASELINES: dict[str, tuple[str, ...]] = {
 
 
 def default_tau_priors(measure: str, unit: float = 1.0) -> list[Prior]:
-    """Return the grid of priors of tau: scales and families from tight to vague, and the empirical prior where the measure has one.
+    """Return the grid of priors for tau: families and scales from narrow to vague, and the empirical prior where the measure has one.
 
     Parameters
     ----------
     measure : str
         Effect measure.
     unit : float
-        What 1 is for log ratios and SMDs (a large tau), in the units of the measure.
+        A large tau in the units of the measure: 1 for log ratios and SMDs.
 
     Returns
     -------
@@ -64,7 +65,7 @@ def default_tau_priors(measure: str, unit: float = 1.0) -> list[Prior]:
 
 
 def default_mu_priors(prior: Prior) -> list[Prior]:
-    """Return other priors of mu: half, twice and ten times as wide, and flat; none but flat where the prior fitted is not normal."""
+    """Return other priors for mu: half, twice and ten times as wide, and flat; flat only if the fitted prior is not normal."""
     if prior.family != "Normal":
         return [Prior("Flat", ())]
     mean, sd = prior.args
@@ -82,32 +83,34 @@ def prior_sensitivity(
     mid: float | None = None,
     **given: Any,
 ) -> pd.DataFrame:
-    """Fit the same data under other priors of tau, then of mu.
+    """Fit the same data under other priors for tau, then for mu, by quadrature.
 
     Parameters
     ----------
     studies : Posterior, StudyTable, Effects, pandas.DataFrame or path, optional
-        A fit, or what ``fit`` takes.
+        A fit, or data as in ``fit``.
     tau_priors, mu_priors : iterable of str or Prior, optional
-        Default: ``default_tau_priors``, scaled to the measure, and ``default_mu_priors``. An empty list leaves them out.
+        Other priors. Default for tau: HalfNormal, HalfCauchy, HalfT, Exponential, Uniform and LogNormal from narrow to vague, scaled
+        to the measure, and the empirical prior of the measure; for mu: half, twice and ten times as wide, and flat. An empty list
+        leaves the parameter out.
     level, scale, better, mid
         As in ``summarize``.
     **given
-        The keywords of ``fit``.
+        Keywords of ``fit``.
 
     Returns
     -------
     pandas.DataFrame
-        One row a prior, the fit as it is first. Columns varied ("as fitted", "tau" or "mu"), prior, estimate, se, ci_low, ci_high,
-        pi_low, pi_high, tau, tau_high, prob_benefit, prob_beyond_mid, shift (change of the posterior mean of mu, model scale),
-        shift_sd (in posterior standard deviations of the fit as it is), log_marginal_likelihood, excludes_null (whether the
-        interval of mu excludes no effect) and note (why a row is empty). ``attrs["verdict"]`` says in a sentence or two what it
-        comes to.
+        One row per prior, the fit itself first. Columns varied ("as fitted", "tau" or "mu"), prior, estimate (posterior median), se,
+        ci_low, ci_high, pi_low, pi_high, tau, tau_high, prob_benefit, prob_beyond_mid, shift (change of the posterior mean of mu,
+        model scale), shift_sd (shift in posterior standard deviations of the fit itself), log_marginal_likelihood (natural log),
+        excludes_null (whether the interval of mu excludes no effect) and note (why a row has no numbers). ``attrs["verdict"]``
+        summarizes the table in a sentence or two.
 
     Raises
     ------
     SpecError
-        For a prior that does not parse, a model the deterministic engine does not treat, an unknown scale or side.
+        For a prior that cannot be read, a fitted prior that the quadrature engine does not support, an unknown scale or side.
     """
     check_level(level)
     whole = exact_fit(as_posterior(studies, **given))
@@ -117,7 +120,7 @@ def prior_sensitivity(
         else [parse_prior(text, whole.measure) for text in tau_priors]
     )
     mus = default_mu_priors(whole.priors.mu) if mu_priors is None else list(map(parse_prior, mu_priors))
-    variants = [(AS_FITTED, _written(whole.priors), whole.priors)]
+    variants = [(AS_FITTED, _priors_text(whole.priors), whole.priors)]
     variants += [("tau", str(prior), replace(whole.priors, scale=prior, on_variance=False)) for prior in taus]
     variants += [("mu", str(prior), replace(whole.priors, mu=prior)) for prior in mus]
     return _grid(whole, variants, level, scale, better, mid)
@@ -133,31 +136,31 @@ def baseline_sensitivity(
     mid: float | None = None,
     **given: Any,
 ) -> pd.DataFrame:
-    """Fit the same counts under other priors of the studies' baseline risks or rates.
+    """Fit the same counts under other priors for the studies' baseline risks or rates, by quadrature.
 
-    With rare events a baseline prior that is flat in the risk, such as Beta(1, 1), tilts every study's likelihood, and the
-    pooled effect moves.
+    With rare events a prior for the baseline that is flat in the risk, such as Beta(1, 1), changes every study's likelihood and thereby
+    the pooled effect.
 
     Parameters
     ----------
     studies : Posterior, StudyTable, Effects, pandas.DataFrame or path, optional
-        A fit with an arm-level likelihood of counts, or what ``fit`` takes.
+        A fit with an arm-level likelihood of counts, or data as in ``fit``.
     baselines : iterable of str or Prior, optional
-        Default: ``BASELINES``.
+        Other priors. Default: Normal(0, 10), Normal(0, 5) and Normal(0, 2.5), for risks also Beta(0.5, 0.5) and Beta(1, 1).
     level, scale, better, mid
         As in ``summarize``.
     **given
-        The keywords of ``fit``.
+        Keywords of ``fit``.
 
     Returns
     -------
     pandas.DataFrame
-        As ``prior_sensitivity``, with varied "as fitted" or "baseline".
+        As in ``prior_sensitivity``, with varied "as fitted" or "baseline".
 
     Raises
     ------
     SpecError
-        If the likelihood has no baseline, or as ``prior_sensitivity``.
+        If the likelihood has no baseline, and as in ``prior_sensitivity``.
     """
     check_level(level)
     whole = exact_fit(as_posterior(studies, **given))
@@ -172,15 +175,52 @@ def baseline_sensitivity(
     return _grid(whole, variants, level, scale, better, mid)
 
 
+def verdict(frame: pd.DataFrame, measure: str, level: float = 0.95) -> str:
+    """Summarize a table of ``prior_sensitivity`` or ``baseline_sensitivity`` in words.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The table.
+    measure : str
+        Effect measure, which determines whether shifts are on a log scale.
+    level : float
+        Probability of the intervals.
+
+    Returns
+    -------
+    str
+        One sentence per parameter whose prior was varied; the fitted prior is counted in each.
+    """
+    fitted = frame[frame["varied"] == AS_FITTED]
+    sentences = []
+    for varied in dict.fromkeys(frame["varied"]):
+        if varied == AS_FITTED:
+            continue
+        rows = frame[frame["varied"] == varied]
+        empty = int(rows["estimate"].isna().sum())
+        excluded = [*fitted["excludes_null"], *rows.loc[rows["estimate"].notna(), "excludes_null"]]
+        most = rows.loc[rows["shift_sd"].abs().idxmax()] if empty < len(rows) else None
+        moved = ""
+        if most is not None:
+            where = " on the log scale" if MEASURES[measure].log else ""
+            moved = f"; mu moves by at most {abs(most['shift']):.2g}{where} ({abs(most['shift_sd']):.2f} posterior sd, {most['prior']})"
+        failed = f"; {empty} could not be fitted" if empty else ""
+        sentences.append(
+            f"{_how_many(excluded, varied)} the {100 * level:g}% interval {_finding(excluded)} no effect{moved}{failed}."
+        )
+    return " ".join(sentences)
+
+
 def _unit(whole: Posterior) -> float:
-    """What 1 is for log ratios, in the units of the measure: twice the default scale of tau (``default_priors``)."""
+    """Return a large tau in the units of the measure: twice the scale of its default prior, which is 1 for log ratios."""
     from bayesmeta.model.priors.defaults import default_priors
 
     known = MEASURES[whole.measure].prior_sds is not None
     return 1.0 if known else 2.0 * float(default_priors(whole.measure, whole.data).scale.args[0])
 
 
-def _written(priors: Priors) -> str:
+def _priors_text(priors: Priors) -> str:
     return ", ".join(f"{name} ~ {text}" for name, text in priors.to_dict().items())
 
 
@@ -208,53 +248,16 @@ def _grid(
         row |= {"shift": shift, "shift_sd": shift / sd if sd > 0 else 0.0}
         row |= {"log_marginal_likelihood": one.log_marginal_likelihood if priors.mu.proper else float("nan")}
         rows.append({**row, "excludes_null": bool(row["ci_low"] > 0 or row["ci_high"] < 0), "note": ""})
-    frame = on_scale(pd.DataFrame(rows), whole.measure, scale)
+    frame = on_scale(pd.DataFrame(rows), scale, MEASURES[whole.measure].log)
     frame.attrs["verdict"] = verdict(frame, whole.measure, level)
     return frame
-
-
-def verdict(frame: pd.DataFrame, measure: str, level: float = 0.95) -> str:
-    """Say what a table of ``prior_sensitivity`` or ``baseline_sensitivity`` comes to.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        The table.
-    measure : str
-        Effect measure, which says whether shifts are on a log scale.
-    level : float
-        Of the intervals.
-
-    Returns
-    -------
-    str
-        One sentence for each parameter whose prior was varied, the prior as fitted counted with each.
-    """
-    fitted = frame[frame["varied"] == AS_FITTED]
-    sentences = []
-    for varied in dict.fromkeys(frame["varied"]):
-        if varied == AS_FITTED:
-            continue
-        rows = frame[frame["varied"] == varied]
-        empty = int(rows["estimate"].isna().sum())
-        excluded = [*fitted["excludes_null"], *rows.loc[rows["estimate"].notna(), "excludes_null"]]
-        most = rows.loc[rows["shift_sd"].abs().idxmax()] if empty < len(rows) else None
-        moved = ""
-        if most is not None:
-            where = " on the log scale" if MEASURES[measure].log else ""
-            moved = f"; mu moves by at most {abs(most['shift']):.2g}{where} ({abs(most['shift_sd']):.2f} posterior sd, {most['prior']})"
-        failed = f"; {empty} could not be fitted" if empty else ""
-        sentences.append(
-            f"{_how_many(excluded, varied)} the {100 * level:g}% interval {_finding(excluded)} no effect{moved}{failed}."
-        )
-    return " ".join(sentences)
 
 
 def _how_many(excluded: list[bool], varied: str) -> str:
     count, total = sum(excluded), len(excluded)
     if count in (0, total):
-        return f"Under all {total} priors of {_named(varied)}"
-    return f"Under {count} of {total} priors of {_named(varied)}"
+        return f"Under all {total} priors for {_named(varied)}"
+    return f"Under {count} of {total} priors for {_named(varied)}"
 
 
 def _named(varied: str) -> str:

@@ -55,7 +55,7 @@ def effect_sizes(
         The log ratio of means as it is, or with its first-order bias removed (the default of metafor 5).
     scale : {"log", "natural"}
         Scale of ready-made ratios and their confidence limits. "natural" takes their logs; the standard error then
-        comes from the limits, and an interval that is not symmetric on the log scale is refused.
+        comes from the limits, and an interval that is not symmetric on the log scale is an error.
     level : float
         Confidence level of ``ci_low`` and ``ci_high`` of ready-made estimates, in (0, 1).
 

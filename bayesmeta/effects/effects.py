@@ -164,7 +164,7 @@ def effects_from_arrays(
     """
     found = find_measure(measure)
     if (vi is None) == (sei is None):
-        raise SpecError("give exactly one of vi (variances) and sei (standard errors) beside yi")
+        raise SpecError("give exactly one of vi (variances) and sei (standard errors) with yi")
     name = "vi" if vi is not None else "sei"
     effects = np.asarray(yi, dtype=float)
     spread = np.asarray(vi if vi is not None else sei, dtype=float)

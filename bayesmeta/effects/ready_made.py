@@ -63,7 +63,7 @@ def ready_made_effects(studies: StudyTable, *, natural: bool, level: float) -> C
 
 
 def _check_limits(studies: StudyTable, yi: Array, low: Array, high: Array, rows: np.ndarray, *, natural: bool) -> None:
-    """Refuse the first of ``rows`` with impossible limits."""
+    """Raise an error for the first of ``rows`` with impossible limits."""
     for i in np.flatnonzero(rows):
         if natural and min(yi[i], low[i], high[i]) <= 0:
             smallest = min(yi[i], low[i], high[i])

@@ -16,20 +16,21 @@ if TYPE_CHECKING:
 
     from bayesmeta.posterior.posterior import Posterior
 
+#: number of chains, and of draws per chain, of independent draws
 CHAINS, DRAWS = 4, 1000
 #: name of the sampling covariance matrix among the constant data, where estimates are correlated
 COVARIANCE = "sampling_covariance"
-#: of the attributes that let a posterior be loaded again
+#: version of the stored attributes from which a posterior is loaded
 FORMAT = 1
 
 
 def build_tree(posterior: Posterior) -> xr.DataTree:
-    """Assemble all groups from an engine's draws.
+    """Return the draws of a posterior with all groups of arviz' schema.
 
     Returns
     -------
     xarray.DataTree
-        See ``Posterior.draws``.
+        Groups as in ``Posterior.draws``.
     """
     import xarray as xr
 
@@ -67,6 +68,22 @@ def build_tree(posterior: Posterior) -> xr.DataTree:
     return root
 
 
+def specification(posterior: Posterior) -> dict[str, Any]:
+    """Return the model, priors and settings of a fit as values that JSON can store."""
+    return {
+        "format": FORMAT,
+        "measure": posterior.measure,
+        "likelihood": posterior.likelihood,
+        "engine": posterior.engine,
+        "model": posterior.model,
+        "priors": posterior.priors.to_dict(),
+        "priors_as_values": dataclasses.asdict(posterior.priors),
+        "seed": posterior.seed,
+        "n": None if np.isnan(posterior.data.n) else posterior.data.n,
+        "provenance": dict(posterior.provenance),
+    }
+
+
 def _prior_draws(posterior: Posterior, rng: np.random.Generator) -> dict[str, Array]:
     priors = posterior.priors
     tau = priors.sample_tau((1, CHAINS * DRAWS), rng)
@@ -78,7 +95,7 @@ def _prior_draws(posterior: Posterior, rng: np.random.Generator) -> dict[str, Ar
 
 
 def _dataset(values: Any, labels: list[str], leading: tuple[str, ...]) -> xr.Dataset:
-    """Make a dataset whose variables have the leading dims and, where there is one more axis, ``study``."""
+    """Return a dataset whose variables have the leading dimensions and, where there is one more axis, ``study``."""
     import xarray as xr
 
     variables = {}
@@ -92,19 +109,3 @@ def _dataset(values: Any, labels: list[str], leading: tuple[str, ...]) -> xr.Dat
         first = next(iter(variables.values()))[1]
         coords |= {dim: np.arange(first.shape[axis]) for axis, dim in enumerate(leading)}
     return xr.Dataset(variables, coords=coords)
-
-
-def specification(posterior: Posterior) -> dict[str, Any]:
-    """Return what was asked for, as plain values that survive JSON."""
-    return {
-        "format": FORMAT,
-        "measure": posterior.measure,
-        "likelihood": posterior.likelihood,
-        "engine": posterior.engine,
-        "model": posterior.model,
-        "priors": posterior.priors.to_dict(),
-        "priors_as_values": dataclasses.asdict(posterior.priors),
-        "seed": posterior.seed,
-        "n": None if np.isnan(posterior.data.n) else posterior.data.n,
-        "provenance": dict(posterior.provenance),
-    }

@@ -1,4 +1,4 @@
-"""Fit the two-level model: choose likelihood, priors and engine, and hand over."""
+"""Fitting of the Bayesian random-effects model: data, likelihood, priors and engine."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from bayesmeta.studies.table import StudyTable
 from bayesmeta.support.arrays import Array
 from bayesmeta.support.versions import versions
 
+#: engine chosen by ``fit``: quadrature, unless a model file is given
 AUTO = "auto"
 
 
@@ -38,36 +39,36 @@ def as_effects(
     labels: Sequence[str] | None = None,
     **options: Any,
 ) -> Effects:
-    """Bring whatever was given into a table of effects.
+    """Return the effects of a study table, of arrays, or as they are given.
 
     Parameters
     ----------
     studies : StudyTable, Effects, pandas.DataFrame or path, optional
         Arm-level data or estimates. Either this or ``yi`` with ``vi`` or ``sei``.
     measure : str, optional
-        Needed unless ``studies`` is an Effects; ``"GEN"`` for bare ``yi``.
+        Effect measure. Required for a study table; ``"GEN"`` by default for ``yi``.
     yi, vi, sei : array_like, optional
-        Effects, variances, standard errors on the model scale (log for ratios).
+        Effects, variances, standard errors on the model scale (log for ratios), shape (k,).
     labels : sequence of str, optional
-        For ``yi``.
+        Labels of the studies of ``yi``.
     **options
-        Of ``effect_sizes``: zero_cells, smd, scale.
+        Options of ``effect_sizes``: zero_cells, smd, rom, scale, level.
 
     Raises
     ------
     SpecError
-        If both or neither are given, or no measure.
+        If both or neither of ``studies`` and ``yi`` are given, or the measure is missing or differs from that of the effects.
     """
     if (studies is None) == (yi is None):
         raise SpecError("give either a study table or yi with sei (or vi), and not both")
     if isinstance(studies, Effects):
         if measure is not None and measure.upper() != studies.measure:
-            raise SpecError(f"these effects are {studies.measure}, but measure='{measure}' was asked for")
+            raise SpecError(f"these effects are {studies.measure}, but measure='{measure}' was given")
         return studies
     if yi is not None:
         return effects_from_arrays(yi, vi=vi, sei=sei, labels=labels, measure=measure or "GEN")
     if measure is None:
-        raise SpecError("name the effect measure, e.g. measure='RR'")
+        raise SpecError("give the effect measure, e.g. measure='RR'")
     table = studies if isinstance(studies, StudyTable) else read_studies(studies)
     return effect_sizes(table, measure, **options)
 
@@ -88,34 +89,43 @@ def fit(
     Parameters
     ----------
     studies : StudyTable, Effects, pandas.DataFrame or path, optional
-        The data; or ``yi=`` with ``sei=`` or ``vi=`` (see ``as_effects``).
+        Arm-level data or estimates; or give ``yi=`` with ``sei=`` or ``vi=``.
     measure : str, optional
-        SMD, MD, ROM, RR, OR, PETO, RD, IRR, GEN, HR, OE.
+        Effect measure: SMD, MD, ROM, RR, OR, PETO, RD, IRR, GEN, HR or OE. Required for a study table.
     likelihood : str, optional
         ``"normal"`` (effect and standard error), ``"binomial"`` (RR, OR), ``"poisson"`` (IRR), ``"nct"`` (SMD). Default: the arm-level
-        one where arm-level data are there, else normal.
+        one for arm-level data of such a measure, else normal.
     priors : mapping, optional
-        Keys mu and tau (or tau2), on the model scale: ``{"mu": "Normal(0, 2.82)", "tau": "HalfNormal(0.5)"}``, and baseline (on
-        the logit, or Beta on the risk) for arm-level likelihoods of events. ``Point(0)`` fixes a parameter. Default: ``default_priors``.
+        Priors by parameter: mu and tau (or tau2), on the model scale, such as ``{"mu": "Normal(0, 2.82)", "tau": "HalfNormal(0.5)"}``,
+        and baseline (on the logit of a risk or the log of a rate, or Beta on the risk) for arm-level likelihoods of events.
+        ``Point(0)`` fixes a parameter. Default: ``default_priors``.
     engine : str
         ``"quadrature"`` (exact, milliseconds), ``"nuts"`` (PyMC) or ``"auto"``: quadrature, unless a model file is given.
     seed : int
-        Of the sampler and of all draws.
+        Seed of the sampler and of all draws, 0 or above.
     model : str or path, optional
-        A model file for engine ``"nuts"``; default: the one made for this measure and likelihood.
+        Name or path of a model file for engine ``"nuts"``; default: the one for this measure and likelihood.
     **data
-        ``yi``, ``vi``, ``sei``, ``labels``, and the options of ``effect_sizes``.
+        ``yi``, ``vi``, ``sei``, ``labels`` (arrays of shape (k,), on the model scale), and the options of ``effect_sizes``.
 
     Returns
     -------
     Posterior
+        Posterior of mu, tau and the effect in each study, on the model scale.
 
     Raises
     ------
-    DataError, SpecError
-        For data or requests that cannot be used, saying what to do.
+    DataError
+        If the data cannot be used: no study is left, columns are missing, or the posterior would be improper.
+    SpecError
+        If an option, a name or a prior is unknown or does not fit the likelihood or the engine.
     ConvergenceError
         If the engine does not reach its stated accuracy.
+
+    Notes
+    -----
+    The model is D_i ~ p(D_i | theta_i), theta_i ~ Normal(mu, tau^2) (Higgins, Thompson and Spiegelhalter 2009, J R Stat Soc A
+    172:137-159).
     """
     if engine not in (AUTO, *ENGINES):
         raise unknown_name("engine", engine, (AUTO, *ENGINES))
@@ -136,7 +146,26 @@ def fit(
 def solve(
     data: ModelData, priors: Priors, engine: str, seed: int, model: str | os.PathLike[str] | None = None
 ) -> Posterior:
-    """Run one engine on data and priors that are settled; arguments as in ``fit``."""
+    """Compute the posterior with one engine.
+
+    Parameters
+    ----------
+    data : ModelData
+        Data of the likelihood.
+    priors : Priors
+        Priors for mu, tau and the baseline.
+    engine : str
+        ``"quadrature"`` or ``"nuts"``.
+    seed, model
+        As in ``fit``.
+
+    Raises
+    ------
+    SpecError
+        If the priors do not fit the likelihood or the engine.
+    ConvergenceError
+        If the engine does not reach its stated accuracy.
+    """
     check_baseline(priors.baseline, likelihood_for(data.likelihood, data.measure).baseline)
     name, solution = ENGINES[engine].solve(data, priors, seed, model)
     return Posterior(data, priors, engine, name, solution, seed, versions())

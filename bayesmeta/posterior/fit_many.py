@@ -1,4 +1,4 @@
-"""Many analyses at once: the pooled numbers of each as one row of a frame."""
+"""Fitting of many analyses at once, with the pooled results of each as one row of a frame."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from bayesmeta.support.processes import start_processes
 if TYPE_CHECKING:
     import pandas as pd
 
-#: the columns of numbers of ``fit_many``
+#: columns of pooled results of ``fit_many``
 POOLED = (
     "mu_mean", "mu_sd", "mu_median", "mu_low", "mu_high", "pi_low", "pi_high",
     "tau_mean", "tau_sd", "tau_median", "tau_low", "tau_high", "log_marginal_likelihood",
@@ -45,36 +45,36 @@ def fit_many(
     jobs: int = 1,
     **options: Any,
 ) -> pd.DataFrame:
-    """Fit many reviews by quadrature and keep the pooled numbers of each; thousands a second with the normal likelihood.
+    """Fit many analyses by quadrature, thousands per second with the normal likelihood, and return the pooled results of each.
 
     Parameters
     ----------
     analyses : sequence
-        Each a StudyTable, Effects, DataFrame or path, as in ``fit``; or a pair (yi, vi) of arrays on the model scale.
+        Each a StudyTable, Effects, DataFrame or path, as in ``fit``; or a pair (yi, vi) of arrays, shape (k,), on the model scale.
     measure : str, optional
-        As in ``fit``; of pairs too (``"GEN"`` if not given).
+        Effect measure, as in ``fit``; ``"GEN"`` by default for pairs.
     likelihood : str
-        A likelihood the quadrature engine treats.
+        Likelihood: ``"normal"``, ``"binomial"``, ``"poisson"`` or ``"nct"``.
     priors : mapping, optional
-        As in ``fit``; shared by all. The defaults of differences are scaled to each analysis.
+        Priors, as in ``fit``, for all analyses. The default priors of differences are scaled to each analysis.
     level : float
-        Of the equal-tailed intervals.
+        Probability of the equal-tailed intervals, in (0, 1).
     jobs : int
-        Processes that share the work, for the arm-level likelihoods. With more than one, a script needs the usual
-        ``if __name__ == "__main__":``.
+        Number of processes, for arm-level likelihoods. With more than one, a script needs ``if __name__ == "__main__":``.
     **options
-        Of ``effect_sizes``.
+        Options of ``effect_sizes``.
 
     Returns
     -------
     pandas.DataFrame
-        A row an analysis, on the model scale: k (studies in the likelihood), the columns ``POOLED`` (pi: the interval of the
-        effect in a new study) and ``problem``: "" or why this analysis has no numbers.
+        One row per analysis, on the model scale: k (number of studies), mu_mean, mu_sd, mu_median, mu_low, mu_high, pi_low, pi_high
+        (interval of the effect in a new study), tau_mean, tau_sd, tau_median, tau_low, tau_high, log_marginal_likelihood (natural
+        log) and problem: "", or why this analysis has no results.
 
     Raises
     ------
     SpecError
-        For a request that no analysis could fulfil: an unknown measure, prior or option.
+        For an unknown measure, likelihood, prior or option, which concern every analysis, or a level outside (0, 1).
     """
     import pandas as pd
 
@@ -82,16 +82,16 @@ def fit_many(
     tails = np.array([0.5 - 0.5 * level, 0.5, 0.5 + 0.5 * level])
     numbers = np.full((len(analyses), len(POOLED)), np.nan)
     studies, problems = np.zeros(len(analyses), dtype=int), [""] * len(analyses)
-    settled: dict[str, Priors] = {}
+    priors_by_measure: dict[str, Priors] = {}
     groups: dict[tuple[int, Priors], list[tuple[int, Array, Array]]] = {}
-    waiting: list[tuple[int, ModelData, Priors]] = []
-    for i, one in enumerate(analyses):
+    one_by_one: list[tuple[int, ModelData, Priors]] = []
+    for i, analysis in enumerate(analyses):
         try:
-            effects = _effects(one, measure, options)
+            effects = _effects(analysis, measure, options)
             if likelihood == "normal":
-                chosen = settled.get(effects.measure) or _priors(effects, priors)
+                chosen = priors_by_measure.get(effects.measure) or _priors(effects, priors)
                 if not _scaled(effects, priors):
-                    settled[effects.measure] = chosen
+                    priors_by_measure[effects.measure] = chosen
                 effects.require_pairwise("fit_many")
                 yi, vi = effects.yi[effects.used], effects.vi[effects.used]
                 if len(yi) and chosen.mu.point is None and chosen.scale.point is None:
@@ -102,12 +102,12 @@ def fit_many(
             data = model_data(effects, likelihood)
             chosen = parse_priors(priors, default_priors(effects.measure, data), effects.measure)
             studies[i] = data.k
-            waiting.append((i, data, chosen))
+            one_by_one.append((i, data, chosen))
         except SpecError:
             raise
         except BayesmetaError as error:
             problems[i] = str(error)
-    for i, pooled, problem in _solved(waiting, tails, jobs):
+    for i, pooled, problem in _solved(one_by_one, tails, jobs):
         numbers[i], problems[i] = pooled, problem
     for (_, chosen), members in groups.items():
         try:
@@ -116,7 +116,7 @@ def fit_many(
             )
             numbers[[i for i, _, _ in members]] = _rows(found)
         except ConvergenceError:
-            # one analysis without an answer must not take the others with it
+            # one analysis that does not converge must not leave the others without results
             for i, yi, vi in members:
                 try:
                     numbers[i] = _rows(solve_batch(yi[None], vi[None], chosen, tails))[0]
@@ -126,26 +126,6 @@ def fit_many(
     frame.insert(0, "k", studies)
     frame["problem"] = problems
     return frame
-
-
-def _solved(waiting: list[tuple[int, ModelData, Priors]], tails: Array, jobs: int) -> Iterator[tuple[int, Array, str]]:
-    """Yield the number of each analysis with its pooled numbers and "", or NaN and why there are none."""
-    one = partial(_solve_one, tails=tails)
-    if jobs < 2 or len(waiting) < 2 * jobs:
-        yield from map(one, waiting)
-        return
-    with start_processes(jobs) as pool:
-        yield from pool.map(one, waiting, chunksize=max(1, min(25, len(waiting) // (4 * jobs))))
-
-
-def _solve_one(item: tuple[int, ModelData, Priors], tails: Array) -> tuple[int, Array, str]:
-    i, data, priors = item
-    try:
-        return i, pooled_numbers(solve(data, priors, "quadrature", 1), tails), ""
-    except SpecError:
-        raise
-    except BayesmetaError as error:
-        return i, np.full(len(POOLED), np.nan), str(error)
 
 
 def pooled_numbers(posterior: Posterior, tails: Array) -> Array:
@@ -162,7 +142,28 @@ def pooled_numbers(posterior: Posterior, tails: Array) -> Array:
     )  # fmt: skip
 
 
+def _solved(items: list[tuple[int, ModelData, Priors]], tails: Array, jobs: int) -> Iterator[tuple[int, Array, str]]:
+    """Yield the index of each analysis with its pooled numbers and "", or with NaN and the reason."""
+    solve_one = partial(_solve_one, tails=tails)
+    if jobs < 2 or len(items) < 2 * jobs:
+        yield from map(solve_one, items)
+        return
+    with start_processes(jobs) as pool:
+        yield from pool.map(solve_one, items, chunksize=max(1, min(25, len(items) // (4 * jobs))))
+
+
+def _solve_one(item: tuple[int, ModelData, Priors], tails: Array) -> tuple[int, Array, str]:
+    i, data, priors = item
+    try:
+        return i, pooled_numbers(solve(data, priors, "quadrature", 1), tails), ""
+    except SpecError:
+        raise
+    except BayesmetaError as error:
+        return i, np.full(len(POOLED), np.nan), str(error)
+
+
 def _rows(found: Mapping[str, Array]) -> Array:
+    """Return the numbers of ``POOLED`` of many posteriors from ``solve_batch``, one row per analysis."""
     mean, sd, quantile = found["mean"], found["sd"], found["quantile"]
     pooled, new, tau = quantile[:, 0], quantile[:, 1], quantile[:, 2]
     return np.column_stack(
@@ -173,23 +174,23 @@ def _rows(found: Mapping[str, Array]) -> Array:
     )  # fmt: skip
 
 
-def _effects(one: Any, measure: str | None, options: Mapping[str, Any]) -> Effects:
-    if isinstance(one, tuple) and len(one) == 2:
-        return as_effects(yi=one[0], vi=one[1], measure=measure)
-    return as_effects(one, measure=measure, **options)
+def _effects(analysis: Any, measure: str | None, options: Mapping[str, Any]) -> Effects:
+    if isinstance(analysis, tuple) and len(analysis) == 2:
+        return as_effects(yi=analysis[0], vi=analysis[1], measure=measure)
+    return as_effects(analysis, measure=measure, **options)
 
 
 def _scaled(effects: Effects, given: Mapping[str, str | Prior] | None) -> bool:
-    """Whether these data set the scale of a default prior."""
+    """Whether a default prior is scaled to these data."""
     if MEASURES[effects.measure].prior_sds is not None:
         return False
     return not (given and "mu" in given and ("tau" in given or "tau2" in given))
 
 
 def _priors(effects: Effects, given: Mapping[str, str | Prior] | None) -> Priors:
-    """Settle the priors, collecting the data only where a default is scaled to them."""
+    """Return the priors for one analysis; the data of the likelihood are collected only if a default prior is scaled to them."""
     if _scaled(effects, given):
         return parse_priors(given, default_priors(effects.measure, model_data(effects, "normal")), effects.measure)
-    # where the user gives both priors, any default will do
+    # where the user gives both priors, the default is not used
     measure = effects.measure if MEASURES[effects.measure].prior_sds is not None else "SMD"
     return parse_priors(given, default_priors(measure), effects.measure)

@@ -1,10 +1,10 @@
-"""Name of a Bayesian method in result rows: its likelihood, its engine and, where they are not the main ones, its priors."""
+"""Ids of Bayesian methods in result rows: likelihood, engine and, where they are not the main ones, priors."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: stands in the place of an engine where a posterior is averaged over models
+#: in place of the name of an engine, for a posterior averaged over models
 AVERAGED = "averaged"
 _PREFIX = "bayes"
 
@@ -16,9 +16,9 @@ class BayesianMethod:
     Parameters
     ----------
     likelihood : str
-        A name of ``LIKELIHOODS``.
+        Name of the likelihood.
     engine : str
-        A name of ``ENGINES``, or "averaged".
+        Name of the engine, or "averaged".
     priors : str
         Name of a set of alternative priors; "" for the main ones.
     """
@@ -29,12 +29,12 @@ class BayesianMethod:
 
     @property
     def id(self) -> str:
-        """The method as result rows and files write it, such as "bayes:normal:quadrature"."""
+        """Id in result rows and files, such as "bayes:normal:quadrature"."""
         return ":".join((_PREFIX, self.likelihood, self.engine, *([self.priors] if self.priors else [])))
 
 
 def parse_method(text: str) -> BayesianMethod | None:
-    """Read the method of a result row; None for a method that is not Bayesian.
+    """Return the Bayesian method with an id; None if the id is of another method.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Evidence: Bayes factors for an effect and for heterogeneity, and the posterior averaged over the models they compare."""
+"""Bayesian model averaging: Bayes factors for an effect and for heterogeneity, and the posterior averaged over the models."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import logsumexp
 
-from bayesmeta.engines.marginals.averaged import Averaged
-from bayesmeta.engines.solution import ComputedSolution
-from bayesmeta.engines.terms import Terms
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
+from bayesmeta.posterior.averaged_solution import AveragedSolution
 from bayesmeta.posterior.method import AVERAGED
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.refit import as_posterior, refit
@@ -24,15 +22,16 @@ from bayesmeta.support.arrays import Array
 if TYPE_CHECKING:
     import pandas as pd
 
-#: the models: whether there is an effect, whether there is heterogeneity
+#: models by name: whether there is an effect, whether there is heterogeneity
 MODELS: dict[str, tuple[bool, bool]] = {
     "common null": (False, False),
     "common effect": (True, False),
     "random null": (False, True),
     "random effect": (True, True),
 }
+#: prior of a parameter that is 0
 ZERO = Prior("Point", (0.0,))
-#: what a Bayes factor compares: its name, the models for and the models against
+#: Bayes factors by name: the models in the numerator and those in the denominator
 COMPARISONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "effect": (("common effect", "random effect"), ("common null", "random null")),
     "heterogeneity": (("random null", "random effect"), ("common null", "common effect")),
@@ -44,72 +43,17 @@ COMPARISONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 @dataclass(frozen=True)
-class AveragedSolution(ComputedSolution):
-    """The posterior averaged over models, behind the interface of an engine's solution.
-
-    Parameters
-    ----------
-    fits : tuple of Posterior
-        The posterior under each model.
-    probabilities : numpy.ndarray, shape (M,)
-        Posterior probabilities of the models.
-    log_marginal_likelihood : float
-        Natural log of the marginal likelihood averaged over the models' prior probabilities.
-    """
-
-    fits: tuple[Posterior, ...]
-    probabilities: Array
-    log_marginal_likelihood: float
-
-    @property
-    def terms(self) -> Terms:
-        """Names of the terms, which are those of every model."""
-        return self.fits[0].solution.terms
-
-    @property
-    def families(self) -> tuple[Averaged, Averaged]:
-        """Marginal distributions as mixtures over the models: of the pooled terms and of the effects in the studies."""
-        return *self.pooled, self._average(self.terms.studies)
-
-    @property
-    def pooled(self) -> tuple[Averaged]:
-        """Marginal distributions of all terms but the effects in the studies."""
-        return (self._average(self.terms.pooled),)
-
-    def _average(self, terms: tuple[str, ...]) -> Averaged:
-        return Averaged(terms, self.probabilities, tuple(tuple(fit.marginal(t) for fit in self.fits) for t in terms))
-
-    @property
-    def error(self) -> float:
-        """The largest estimated relative error of a model's integral."""
-        return max(fit.solution.error for fit in self.fits)
-
-    def sample(self, size: int, rng: np.random.Generator) -> dict[str, Array]:
-        """Draw independently: first a model, then from its posterior.
-
-        Returns
-        -------
-        dict
-            mu, tau, theta_new of shape (size,), theta of shape (size, k), and the baselines of counts, likewise.
-        """
-        counts = rng.multinomial(size, self.probabilities / self.probabilities.sum())
-        order = rng.permutation(size)
-        drawn = [fit.solution.sample(int(n), rng) for fit, n in zip(self.fits, counts, strict=True) if n]
-        return {name: np.concatenate([part[name] for part in drawn])[order] for name in drawn[0]}
-
-
-@dataclass(frozen=True)
 class ModelAverage:
-    """The models {no effect, effect} x {common, random}, what the data say of each, and their average.
+    """The models {no effect, effect} x {common, random}, the evidence for each, and their average.
 
     Parameters
     ----------
     names : tuple of str
-        Of ``MODELS``: those with prior probability.
+        Names of the M models with prior probability: some of "common null", "common effect", "random null", "random effect".
     prior_probabilities, log_marginal_likelihoods : numpy.ndarray, shape (M,)
         Prior probabilities (they sum to one) and natural logs of p(D | model).
     fits : tuple of Posterior
-        The posterior under each model.
+        Posterior under each model.
     """
 
     names: tuple[str, ...]
@@ -139,35 +83,45 @@ class ModelAverage:
 
     @property
     def bf_effect(self) -> float:
-        """Inclusion Bayes factor for an effect, BF10; NaN where only one side has prior probability."""
+        """Inclusion Bayes factor for an effect, BF10; NaN unless models with and without an effect have prior probability."""
         return bayes_factor(self.log_bf("effect"))
 
     @property
     def bf_heterogeneity(self) -> float:
-        """The same for heterogeneity."""
+        """Inclusion Bayes factor for heterogeneity, BF10; NaN unless models with and without it have prior probability."""
         return bayes_factor(self.log_bf("heterogeneity"))
 
     def _probability(self, names: tuple[str, ...]) -> float:
-        held = np.isin(self.names, names)
-        return float(self.posterior_probabilities[held].sum())
+        chosen = np.isin(self.names, names)
+        return float(self.posterior_probabilities[chosen].sum())
 
     def log_bf(self, comparison: str) -> float:
-        """Natural log of a Bayes factor of ``COMPARISONS``: the ratio of the marginal likelihoods averaged on each side.
+        """Return the natural log of a Bayes factor: the ratio of the marginal likelihoods averaged on each side.
 
         With several models on a side this is the inclusion Bayes factor, posterior odds over prior odds (Gronau et al. 2021,
-        Adv Methods Pract Psychol Sci 4(3)). NaN where a side has no prior probability.
+        Adv Methods Pract Psychol Sci 4(3)).
+
+        Parameters
+        ----------
+        comparison : str
+            "effect", "heterogeneity", "effect, common", "effect, random", "heterogeneity, no effect" or "heterogeneity, effect".
+
+        Returns
+        -------
+        float
+            NaN if a side has no prior probability.
         """
         sides = []
         for names in COMPARISONS[comparison]:
-            held = np.isin(self.names, names)
-            if not held.any():
+            chosen = np.isin(self.names, names)
+            if not chosen.any():
                 return float("nan")
-            prior = self.prior_probabilities[held]
-            sides.append(logsumexp(self.log_marginal_likelihoods[held], b=prior / prior.sum()))
+            prior = self.prior_probabilities[chosen]
+            sides.append(logsumexp(self.log_marginal_likelihoods[chosen], b=prior / prior.sum()))
         return float(sides[0] - sides[1])
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a model: index model; columns log_marginal_likelihood, prior_prob, posterior_prob."""
+        """Return a frame with one row per model: index model; columns log_marginal_likelihood, prior_prob, posterior_prob."""
         import pandas as pd
 
         columns = {
@@ -179,43 +133,15 @@ class ModelAverage:
 
     @cached_property
     def posterior(self) -> Posterior:
-        """The averaged posterior, for ``summarize`` and all else that reads a posterior; mu and tau have a point mass at 0."""
+        """The averaged posterior, for ``summarize`` and all other functions of a posterior; mu and tau have a point mass at 0."""
         solution = AveragedSolution(self.fits, self.posterior_probabilities, self.log_marginal_likelihood)
         return replace(self.fits[-1], engine=AVERAGED, solution=solution)
 
 
 def bayes_factor(log_bf: float) -> float:
-    """Return a Bayes factor from its natural log; infinite beyond what a number holds."""
+    """Return a Bayes factor from its natural log; infinite if it is too large for a float."""
     with np.errstate(over="ignore"):
         return float(np.exp(log_bf))
-
-
-def _prior_probabilities(given: Mapping[str, float] | None) -> dict[str, float]:
-    """Read prior model probabilities; models left out have none."""
-    if given is None:
-        return dict.fromkeys(MODELS, 0.25)
-    for name, value in given.items():
-        if name not in MODELS:
-            raise unknown_name("model", name, MODELS)
-        if not (np.isfinite(value) and value >= 0):
-            raise SpecError(f"the prior probability of '{name}' must be 0 or above but got {value}")
-    total = float(sum(given.values()))
-    if abs(total - 1) > 1e-9:
-        raise SpecError(f"prior probabilities of the models must sum to 1 but sum to {total:g}")
-    return {name: float(given[name]) for name in MODELS if given.get(name, 0) > 0}
-
-
-def _check_priors(priors: Priors, names: tuple[str, ...]) -> None:
-    if priors.mu.point is not None or priors.scale.point is not None:
-        fixed = f"mu ~ {priors.mu}" if priors.mu.point is not None else f"tau fixed by {priors.scale}"
-        raise SpecError(f"with {fixed} there is nothing to compare; give priors that spread, and the models fix 0")
-    with_effect = {MODELS[name][0] for name in names}
-    if not priors.mu.proper and len(with_effect) == 2:
-        raise SpecError(
-            f"the Bayes factor for an effect is undefined under the improper prior {priors.mu} of mu: its constant is arbitrary; "
-            "give a proper one, e.g. Normal(0, 2.82), or leave the models without an effect out with "
-            "prior_probabilities={'common effect': 0.5, 'random effect': 0.5}"
-        )
 
 
 def model_average(
@@ -224,29 +150,31 @@ def model_average(
     """Compare and average the models {mu = 0, mu ~ prior} x {tau = 0, tau ~ prior}, with exact marginal likelihoods.
 
     Gronau et al. (2017, Compr Results Soc Psychol 2:123-138; 2021, Adv Methods Pract Psychol Sci 4(3)). The averaged posterior
-    holds a point mass at mu = 0 of one less ``prob_effect``, so that its median can be 0 exactly. For estimates
+    has a point mass at mu = 0 of one less ``prob_effect``, so that its median can be 0 exactly. For estimates
     given that there is an effect, leave the null models out:
     ``prior_probabilities={"common effect": 0.5, "random effect": 0.5}``.
 
     Parameters
     ----------
     studies : Posterior, StudyTable, Effects, pandas.DataFrame or path, optional
-        A fit, whose data and priors are taken, or what ``fit`` takes.
+        A fit, whose data and priors are used, or data as in ``fit``.
     prior_probabilities : mapping of str to float, optional
-        Of "common null", "common effect", "random null", "random effect"; those left out are not considered. Default: 1/4 each.
+        Prior probabilities of "common null", "common effect", "random null" and "random effect", which sum to one; models left
+        out have none. Default: 1/4 each.
     **given
-        The keywords of ``fit``: measure, likelihood, priors, yi, sei and so on. ``priors`` are those under the alternatives,
-        and a Bayes factor depends on them: a wide prior of mu favours no effect.
+        Keywords of ``fit``: measure, likelihood, priors, yi, sei and so on. ``priors`` are those under the alternatives,
+        and a Bayes factor depends on them: a wide prior for mu favours no effect.
 
     Returns
     -------
     ModelAverage
-        ``.to_frame()`` the models, ``.posterior`` the averaged posterior, ``.bf_effect``, ``.prob_effect`` and the like.
+        The models with ``to_frame()``, ``posterior`` (the averaged posterior), ``bf_effect``, ``bf_heterogeneity``, ``prob_effect``,
+        ``prob_heterogeneity``.
 
     Raises
     ------
     SpecError
-        For an unknown model, probabilities that do not sum to one, point priors, or an improper prior of mu.
+        For an unknown model, probabilities that do not sum to one, point priors, or an improper prior for mu.
     """
     prior = _prior_probabilities(prior_probabilities)
     base = as_posterior(studies, **given)
@@ -266,7 +194,7 @@ def model_average(
 def bayes_factors(
     studies: Any = None, *, prior_probabilities: Mapping[str, float] | None = None, **given: Any
 ) -> pd.DataFrame:
-    """Return Bayes factors for an effect and for heterogeneity, exact.
+    """Return Bayes factors for an effect and for heterogeneity, from exact marginal likelihoods.
 
     Parameters
     ----------
@@ -276,14 +204,14 @@ def bayes_factors(
     Returns
     -------
     pandas.DataFrame
-        Index comparison: effect and heterogeneity (averaged over the other question), then each with the other question settled
-        ("effect, random": mu ~ prior against mu = 0 under tau ~ prior). Columns log_bf10, bf10, bf01, and prior_prob and
-        posterior_prob of the first side among the models compared.
+        Index comparison: effect and heterogeneity (each averaged over models with and without the other), then each given the other
+        ("effect, random": mu ~ prior against mu = 0 under tau ~ prior). Columns log_bf10 (natural log), bf10, bf01, and prior_prob
+        and posterior_prob of the first side among the models compared.
 
     Raises
     ------
     SpecError
-        As ``model_average``.
+        As in ``model_average``.
     """
     import pandas as pd
 
@@ -303,3 +231,32 @@ def bayes_factors(
             }
         )  # fmt: skip
     return pd.DataFrame(rows).set_index("comparison")
+
+
+def _prior_probabilities(given: Mapping[str, float] | None) -> dict[str, float]:
+    """Return the positive prior probabilities of the models, in the order of ``MODELS``."""
+    if given is None:
+        return dict.fromkeys(MODELS, 0.25)
+    for name, value in given.items():
+        if name not in MODELS:
+            raise unknown_name("model", name, MODELS)
+        if not (np.isfinite(value) and value >= 0):
+            raise SpecError(f"the prior probability of '{name}' must be 0 or above but got {value}")
+    total = float(sum(given.values()))
+    if abs(total - 1) > 1e-9:
+        raise SpecError(f"prior probabilities of the models must sum to 1 but sum to {total:g}")
+    return {name: float(given[name]) for name in MODELS if given.get(name, 0) > 0}
+
+
+def _check_priors(priors: Priors, names: tuple[str, ...]) -> None:
+    """Raise an error for priors under which the models cannot be compared."""
+    if priors.mu.point is not None or priors.scale.point is not None:
+        fixed = f"mu ~ {priors.mu}" if priors.mu.point is not None else f"tau fixed by {priors.scale}"
+        raise SpecError(f"with {fixed} there is nothing to compare; give priors that spread, and the models fix 0")
+    with_effect = {MODELS[name][0] for name in names}
+    if not priors.mu.proper and len(with_effect) == 2:
+        raise SpecError(
+            f"the Bayes factor for an effect is undefined under the improper prior {priors.mu} of mu: its constant is arbitrary; "
+            "give a proper one, e.g. Normal(0, 2.82), or leave the models without an effect out with "
+            "prior_probabilities={'common effect': 0.5, 'random effect': 0.5}"
+        )

@@ -1,4 +1,4 @@
-"""Posterior draws as netCDF files."""
+"""Reading and writing of draws as netCDF files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def write_tree(tree: xr.DataTree, path: Path) -> Path:
-    """Write a tree as netCDF, whole or not at all."""
+    """Write a tree as netCDF, completely or not at all."""
     with tempfile.TemporaryDirectory() as folder:
         temporary = Path(folder) / "posterior.nc"
         tree.to_netcdf(temporary, engine="netcdf4")
@@ -27,7 +27,7 @@ def read_tree(path: Path) -> xr.DataTree:
     Raises
     ------
     DataError
-        If the file is not there or is not netCDF.
+        If the file does not exist or is not netCDF.
     """
     import xarray as xr
 

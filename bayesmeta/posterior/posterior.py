@@ -1,4 +1,4 @@
-"""A fitted model as a value: its marginal distributions, its draws as an arviz DataTree, and the same on disk."""
+"""``Posterior``: a fitted model with its marginal distributions and its draws, which can be saved to a file."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ class Posterior:
     Parameters
     ----------
     data : ModelData
-        What was fitted.
+        Data of the likelihood, k studies.
     priors : Priors
-        Of mu and tau, on the model scale.
+        Priors for mu, tau and the baseline, on the model scale.
     engine : str
-        ``"quadrature"`` or ``"nuts"``.
+        ``"quadrature"`` or ``"nuts"``; ``"averaged"`` for an average over models.
     model : str
-        The model file's name.
+        Name of the model file.
     solution : Solution
-        What the engine returned.
+        Result of the engine.
     seed : int
-        Of the sampler, and of every draw made from this posterior.
-    provenance : mapping
-        Versions of the packages that made it.
+        Seed of the sampler, and of all draws from this posterior.
+    provenance : mapping of str to str
+        Versions of the packages that computed it.
     """
 
     data: ModelData
@@ -55,26 +55,26 @@ class Posterior:
 
     @property
     def measure(self) -> str:
-        """The effect measure."""
+        """Abbreviation of the effect measure."""
         return self.data.measure
 
     @property
     def likelihood(self) -> str:
-        """The likelihood's name."""
+        """Name of the likelihood."""
         return self.data.likelihood
 
     @property
     def method(self) -> str:
-        """The name of this fit in tidy tables."""
+        """Id of this method in result rows, such as "bayes:normal:quadrature"."""
         return BayesianMethod(self.likelihood, self.engine).id
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """Names of its terms: mu, tau, tau2, i2, theta_new and theta[label] for each study."""
+        """Names of the terms: mu, tau, tau2, i2 (percent), theta_new and theta[label] for each study."""
         return self.solution.terms.all
 
     def marginal(self, term: str) -> Marginals:
-        """Return the marginal distribution of one term.
+        """Return the marginal distribution of one term, on the model scale.
 
         Raises
         ------
@@ -84,7 +84,25 @@ class Posterior:
         return marginal_of(self.solution, term)
 
     def quantile(self, term: str, p: float | Array) -> Any:
-        """Quantile of a term at probability ``p`` (a number or an array), on the model scale."""
+        """Return the quantile of a term at probability ``p``, on the model scale.
+
+        Parameters
+        ----------
+        term : str
+            Name of the term.
+        p : float or numpy.ndarray
+            Probabilities in [0, 1], of any shape.
+
+        Returns
+        -------
+        float or numpy.ndarray
+            Of the shape of ``p``.
+
+        Raises
+        ------
+        SpecError
+            If there is no such term, or a probability is outside [0, 1].
+        """
         points = np.asarray(p, dtype=float)
         if not ((points >= 0) & (points <= 1)).all():
             raise SpecError(f"a probability must be in [0, 1] but got {p}")
@@ -92,29 +110,47 @@ class Posterior:
         return float(found) if points.ndim == 0 else found
 
     def cdf(self, term: str, x: float | Array) -> Any:
-        """Posterior probability that a term is at or below ``x`` (a number or an array), on the model scale."""
+        """Return the posterior probability that a term is at or below ``x`` (a number or an array), on the model scale.
+
+        Raises
+        ------
+        SpecError
+            If there is no such term.
+        """
         points = np.asarray(x, dtype=float)
         found = self.marginal(term).cdf(points[..., None])[..., 0]
         return float(found) if points.ndim == 0 else found
 
     def pdf(self, term: str, x: float | Array) -> Any:
-        """Posterior density of a term at ``x`` (a number or an array), on the model scale."""
+        """Return the posterior density of a term at ``x`` (a number or an array), on the model scale.
+
+        Raises
+        ------
+        SpecError
+            If there is no such term.
+        """
         points = np.asarray(x, dtype=float)
         found = self.marginal(term).pdf(points.reshape(-1, 1)).reshape(points.shape)
         return float(found) if points.ndim == 0 else found
 
     def joint_pdf(self, mu: Array | float, tau: Array | float) -> Array:
-        """Joint posterior density of mu and tau, at arrays that broadcast, on the model scale.
+        """Return the joint posterior density of mu and tau, at arrays that broadcast, on the model scale.
 
         Raises
         ------
         SpecError
-            For draws, or where a point prior fixes mu or tau.
+            For a posterior by NUTS or averaged over models, or if a point prior fixes mu or tau.
         """
         return self.solution.joint_pdf(np.asarray(mu, dtype=float), np.asarray(tau, dtype=float))
 
     def hdi(self, term: str, mass: float = 0.95) -> tuple[float, float]:
-        """Shortest interval holding ``mass``, on the model scale."""
+        """Return the ends of the shortest interval of a term that contains ``mass``, on the model scale.
+
+        Raises
+        ------
+        SpecError
+            If there is no such term.
+        """
         low, high = self.marginal(term).hdi(mass)
         return float(low[0]), float(high[0])
 
@@ -125,7 +161,7 @@ class Posterior:
         Raises
         ------
         SpecError
-            For draws, which do not give it.
+            For a posterior by NUTS, from whose draws it cannot be computed.
         """
         value = self.solution.log_marginal_likelihood
         if value is None:
@@ -134,30 +170,35 @@ class Posterior:
 
     @cached_property
     def draws(self) -> xr.DataTree:
-        """The draws in arviz' schema, with coordinates named by study.
+        """Draws in arviz' schema, of shape (chain, draw, ...), with the labels of the studies as coordinates.
 
         Groups: posterior, prior, posterior_predictive, log_likelihood, observed_data, constant_data and, from NUTS, sample_stats.
-        Quadrature gives independent draws (four chains of 1000, for arviz' sake).
+        Quadrature returns independent draws in four chains of 1000, the form that arviz expects.
         """
         from bayesmeta.posterior.draws import build_tree
 
         return build_tree(self)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the draws with everything needed to load this posterior again, as netCDF; atomic.
+        """Write the draws and all that ``load_posterior`` needs to a netCDF file, completely or not at all.
+
+        Parameters
+        ----------
+        path : str or path
+            File to write.
 
         Returns
         -------
         pathlib.Path
+            The file.
 
         Raises
         ------
         SpecError
-            For a posterior averaged over models.
+            For a posterior averaged over models, which cannot be saved.
         """
         from bayesmeta.posterior.netcdf import write_tree
 
         if self.engine == AVERAGED:
-            raise SpecError("an averaged posterior is not stored; save one of its fits and average again")
-
+            raise SpecError("an averaged posterior cannot be saved; save one of its fits and average again")
         return write_tree(self.draws, Path(path))

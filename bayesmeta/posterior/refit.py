@@ -1,4 +1,4 @@
-"""The same data fitted again under other priors or without a study: what evidence and checks share."""
+"""Refits of a posterior: under other priors, by quadrature, or without a study."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from bayesmeta.posterior.posterior import Posterior
 
 
 def as_posterior(source: Any = None, **given: Any) -> Posterior:
-    """Return a posterior as it is, or fit what was given by quadrature.
+    """Return a posterior as it is, or fit data by quadrature.
 
     Parameters
     ----------
     source : Posterior, StudyTable, Effects, pandas.DataFrame or path, optional
-        A fit, or what ``fit`` takes.
+        A fit, or data as in ``fit``.
     **given
-        The keywords of ``fit``: measure, likelihood, priors, seed, yi, sei and so on; none with a posterior.
+        Keywords of ``fit``: measure, likelihood, priors, seed, yi, sei and so on; none with a posterior.
 
     Raises
     ------
     SpecError
-        For keywords beside a posterior, which has its data and priors already.
+        If keywords are given with a posterior, which has its own data and priors.
     """
-    asked = {name: value for name, value in given.items() if value is not None}
+    keywords = {name: value for name, value in given.items() if value is not None}
     if not isinstance(source, Posterior):
-        return fit(source, **{"engine": "quadrature", **asked})
-    if asked:
-        raise SpecError(f"a posterior brings its own data and priors, so {', '.join(asked)} cannot be given with it")
+        return fit(source, **{"engine": "quadrature", **keywords})
+    if keywords:
+        raise SpecError(f"a posterior has its own data and priors, so {', '.join(keywords)} cannot be given with it")
     return source
 
 
@@ -42,23 +42,23 @@ def refit(posterior: Posterior, priors: Priors | None = None) -> Posterior:
     Raises
     ------
     SpecError
-        If the deterministic engine does not treat the likelihood or the priors.
+        If the quadrature engine does not support the priors.
     """
     return solve(posterior.data, posterior.priors if priors is None else priors, "quadrature", posterior.seed)
 
 
 def exact_fit(posterior: Posterior) -> Posterior:
-    """Return the posterior if quadrature made it, else the same model by quadrature."""
+    """Return the posterior if it is by quadrature, else the same model fitted by quadrature."""
     return posterior if posterior.engine == "quadrature" else refit(posterior)
 
 
 def leave_each_out(posterior: Posterior) -> list[Posterior]:
-    """Fit the data without each of the studies in turn, by quadrature.
+    """Fit the data by quadrature without each of the studies in turn.
 
     Raises
     ------
     DataError
-        With fewer than two studies.
+        If there are fewer than two studies.
     """
     data = posterior.data
     if data.k < 2:

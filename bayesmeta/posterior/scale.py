@@ -1,4 +1,4 @@
-"""Model scale and natural scale: which terms are exponentiated, and where that happens."""
+"""Model scale and natural scale: effects of ratios in tables of results are exponentiated here."""
 
 from __future__ import annotations
 
@@ -9,44 +9,61 @@ import numpy as np
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.engines.terms import is_effect
 from bayesmeta.errors import unknown_name
+from bayesmeta.support.arrays import Array
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
+#: scales of results: "model" is the log scale for ratios
 SCALES = ("model", "natural")
-#: columns of pooled results that are on the scale of the effect
-EFFECTS = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
-#: columns of ``summarize`` that are values of the term itself
-VALUES = ("mean", "median", "ci_low", "ci_high", "hdi_low", "hdi_high")
+#: columns of results that are on the scale of the effect
+EFFECT_COLUMNS = ("estimate", "mean", "median", "ci_low", "ci_high", "pi_low", "pi_high", "hdi_low", "hdi_high")
 
 
-def to_natural(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a tidy frame with estimates and intervals on the natural scale: ratios exponentiated once, ``se`` and tau left as they are."""
-    out = frame.copy()
-    log = np.array(
-        [MEASURES[m].log and is_effect(t) for m, t in zip(out["measure"], out["term"], strict=True)], dtype=bool
-    )
-    for column in out.columns.intersection(
-        ["estimate", "median", "ci_low", "ci_high", "pi_low", "pi_high", "hdi_low", "hdi_high"]
-    ):
-        values = out[column].to_numpy(float)
-        out[column] = np.where(log, np.exp(np.where(log, values, 0.0)), values)
-    out["scale"] = "natural"
-    return out
+def check_scale(scale: str) -> None:
+    """Raise an error for a scale that is neither "model" nor "natural".
+
+    Raises
+    ------
+    SpecError
+    """
+    if scale not in SCALES:
+        raise unknown_name("scale", scale, SCALES)
 
 
-def on_scale(frame: pd.DataFrame, measure: str, scale: str) -> pd.DataFrame:
-    """Return a table of pooled results on the scale asked for: effects of ratios exponentiated once, ``se`` and tau left as they are.
+def on_scale(frame: pd.DataFrame, scale: str, log: bool | Array) -> pd.DataFrame:
+    """Return a table of results from the model scale on the given scale.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Table with n rows on the model scale.
+    scale : str
+        ``"model"`` returns the table as it is; ``"natural"`` exponentiates effects of ratios in ``EFFECT_COLUMNS``. ``se``, ``sd``
+        and tau remain on the model scale.
+    log : bool or numpy.ndarray of bool, shape (n,)
+        Whether the rows are log ratios.
 
     Raises
     ------
     SpecError
         For an unknown scale.
     """
-    if scale not in SCALES:
-        raise unknown_name("scale", scale, SCALES)
-    if scale == "natural" and MEASURES[measure].log:
-        columns = [name for name in EFFECTS if name in frame.columns]
-        frame[columns] = np.exp(frame[columns])
-    return frame
+    check_scale(scale)
+    if scale == "model":
+        return frame
+    rows = np.broadcast_to(log, len(frame))
+    out = frame.copy()
+    for column in out.columns.intersection(list(EFFECT_COLUMNS)):
+        values = out[column].to_numpy(float)
+        out[column] = np.where(rows, np.exp(np.where(rows, values, 0.0)), values)
+    return out
+
+
+def to_natural(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return tidy rows of results on the natural scale (``on_scale``), by their columns measure and term."""
+    log = [
+        MEASURES[measure].log and is_effect(term) for measure, term in zip(rows["measure"], rows["term"], strict=True)
+    ]
+    return on_scale(rows, "natural", np.array(log, dtype=bool)).assign(scale="natural")

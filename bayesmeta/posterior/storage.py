@@ -1,4 +1,4 @@
-"""Posteriors on disk: one netCDF file holds the draws and everything needed to have the same posterior again."""
+"""Loading of posteriors from the netCDF files that ``Posterior.save`` writes."""
 
 from __future__ import annotations
 
@@ -27,25 +27,30 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-def _arrays(tree: xr.DataTree, group: str) -> dict[str, Array]:
-    dataset = tree[group].to_dataset()
-    return {str(name): dataset[name].values for name in dataset.data_vars}
-
-
 def load_posterior(path: str | os.PathLike[str]) -> Posterior:
     """Load a posterior that ``Posterior.save`` wrote.
+
+    Parameters
+    ----------
+    path : str or path
+        netCDF file.
+
+    Returns
+    -------
+    Posterior
+        The posterior with its stored draws; one by quadrature is solved again, which gives the same numbers.
 
     Raises
     ------
     DataError
-        If the file is not there or is not one.
+        If the file does not exist, is not netCDF, or does not contain a complete posterior.
     """
     tree = read_tree(Path(path))
     try:
         return _rebuilt(tree, path)
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(
-            f"this file holds no whole bayesmeta posterior: {type(error).__name__} {error}",
+            f"this file does not contain a complete bayesmeta posterior: {type(error).__name__} {error}",
             source=str(path),
             fix="load one that Posterior.save wrote",
         ) from error
@@ -54,7 +59,9 @@ def load_posterior(path: str | os.PathLike[str]) -> Posterior:
 def _rebuilt(tree: xr.DataTree, path: str | os.PathLike[str]) -> Posterior:
     if "bayesmeta" not in tree.attrs:
         raise DataError(
-            "this file holds no bayesmeta posterior", source=str(path), fix="load one that Posterior.save wrote"
+            "this file does not contain a bayesmeta posterior",
+            source=str(path),
+            fix="load one that Posterior.save wrote",
         )
     spec = json.loads(tree.attrs["bayesmeta"])
     if spec["likelihood"] not in LIKELIHOODS:
@@ -89,7 +96,7 @@ def _rebuilt(tree: xr.DataTree, path: str | os.PathLike[str]) -> Posterior:
 
 
 def _solution(tree: Any, spec: Mapping[str, Any], data: ModelData, priors: Priors) -> Any:
-    """Solve again where that takes milliseconds; otherwise take the stored draws."""
+    """Solve again by quadrature, which takes milliseconds; return the stored draws of NUTS."""
     if ENGINES[spec["engine"]].exact:
         return solve_exactly(data, priors)
     from bayesmeta.engines.nuts.sampling import NutsSolution
@@ -101,3 +108,8 @@ def _solution(tree: Any, spec: Mapping[str, Any], data: ModelData, priors: Prior
         typical_variance=typical_variance(data.study_variance),
         labels=data.labels,
     )
+
+
+def _arrays(tree: xr.DataTree, group: str) -> dict[str, Array]:
+    dataset = tree[group].to_dataset()
+    return {str(name): dataset[name].values for name in dataset.data_vars}

@@ -1,4 +1,4 @@
-"""What a posterior says, one row a term; nothing is rounded here."""
+"""Summaries of posteriors: one row per term, unrounded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bayesmeta.effects.measures import MEASURES
 from bayesmeta.engines.marginals.protocol import Marginals
 from bayesmeta.engines.terms import is_effect
 from bayesmeta.errors import SpecError, unknown_name
-from bayesmeta.posterior.scale import SCALES, VALUES
+from bayesmeta.posterior.scale import check_scale, on_scale
 from bayesmeta.support.arguments import check_level
 from bayesmeta.support.arrays import Array
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from bayesmeta.posterior.posterior import Posterior
 
+#: sides of benefit
 SIDES = ("lower", "higher")
 
 
@@ -31,24 +32,24 @@ def summarize(
     mid: float | None = None,
     studies: bool = True,
 ) -> pd.DataFrame:
-    """Summarize a posterior, one row a term.
+    """Summarize a posterior, one row per term.
 
     Parameters
     ----------
     posterior : Posterior
-        From either engine.
+        Posterior from either engine.
     scale : str
-        ``"model"`` (log for ratios) or ``"natural"``: means, medians and interval ends of effects are exponentiated once, here; the
-        mean is then the geometric mean, the highest-density interval is that of the log, and ``sd`` stays on the log scale.
+        ``"model"`` (log for ratios) or ``"natural"``: means, medians and interval ends of effects are exponentiated once; the mean is
+        then the geometric mean, the highest-density interval is that of the log, and ``sd`` remains on the log scale.
     level : float
-        Probability of the intervals.
+        Probability of the intervals, in (0, 1).
     better : str, optional
         ``"lower"`` or ``"higher"``: the side of benefit, for ``prob_benefit``.
     mid : float, optional
-        Minimal important difference on the NATURAL scale (0.8 for a risk ratio, -0.2 or 0.2 for an SMD; only its distance from no effect
-        counts for differences), for ``prob_beyond_mid``: the probability of a benefit larger than it. Needs ``better``.
+        Minimal important difference on the NATURAL scale (0.8 for a risk ratio, -0.2 or 0.2 for an SMD; the sign of a difference is
+        ignored), for ``prob_beyond_mid``: the probability of a benefit larger than it. Needs ``better``.
     studies : bool
-        Whether to add a row for each study's shrunken effect, ``theta[name]``.
+        Whether to add a row for each study's shrunken effect, ``theta[label]``.
 
     Returns
     -------
@@ -60,16 +61,15 @@ def summarize(
     Raises
     ------
     SpecError
-        For an unknown scale or side, a level outside (0, 1), or a mid on the wrong side.
+        For an unknown scale or side, a level outside (0, 1), or a minimal important difference on the side of harm.
     """
     import pandas as pd
 
-    if scale not in SCALES:
-        raise unknown_name("scale", scale, SCALES)
+    check_scale(scale)
     check_level(level)
     tails = np.array([[0.5 - 0.5 * level], [0.5], [0.5 + 0.5 * level]])
     solution = posterior.solution
-    # the effects in the studies can take longer than all else
+    # the effects in the studies can take longer than all other terms
     rows, families = (solution.terms.all, solution.families) if studies else (solution.terms.pooled, solution.pooled)
     blocks = []
     for family in families:
@@ -89,17 +89,15 @@ def summarize(
     position = {term: i for i, term in enumerate(joined.pop("term"))}
     order = np.array([position[term] for term in rows])
     columns = {name: value[order] for name, value in joined.items()}
-    if scale == "natural" and MEASURES[posterior.measure].log:
-        effect = np.array([is_effect(term) for term in rows])
-        for name in VALUES:
-            columns[name] = np.where(effect, np.exp(np.where(effect, columns[name], 0.0)), columns[name])
-    return pd.DataFrame(
+    frame = pd.DataFrame(
         np.stack(list(columns.values()), axis=1), index=pd.Index(rows, name="term"), columns=list(columns)
     )
+    log = [MEASURES[posterior.measure].log and is_effect(term) for term in rows]
+    return on_scale(frame, scale, np.array(log, dtype=bool))
 
 
 def mid_on_model_scale(measure: str, better: str | None, mid: float) -> float:
-    """Signed minimal important difference on the model scale, on the side of benefit.
+    """Return the minimal important difference on the model scale, with the sign of a benefit.
 
     Parameters
     ----------
@@ -108,12 +106,12 @@ def mid_on_model_scale(measure: str, better: str | None, mid: float) -> float:
     better : str or None
         ``"lower"`` or ``"higher"``.
     mid : float
-        On the natural scale.
+        Minimal important difference on the natural scale.
 
     Raises
     ------
     SpecError
-        Without a side of benefit, or for a ratio that is not positive or lies on the side of harm.
+        If no side of benefit is given, or for a ratio that is not positive or is on the side of harm.
     """
     if better is None:
         raise SpecError("a minimal important difference needs the side of benefit: better='lower' or better='higher'")
@@ -128,7 +126,7 @@ def mid_on_model_scale(measure: str, better: str | None, mid: float) -> float:
 
 
 def benefit_probabilities(family: Marginals, measure: str, better: str | None, mid: float | None) -> dict[str, Array]:
-    """Posterior probabilities of a benefit, and of one larger than the minimal important difference.
+    """Return the posterior probabilities of a benefit, and of one larger than the minimal important difference.
 
     Parameters
     ----------
@@ -140,12 +138,12 @@ def benefit_probabilities(family: Marginals, measure: str, better: str | None, m
     Returns
     -------
     dict
-        prob_benefit and prob_beyond_mid, each of shape (T,); NaN for terms that are no effects.
+        prob_benefit and prob_beyond_mid, each of shape (T,); NaN for terms that are no effects, and without ``better`` or ``mid``.
 
     Raises
     ------
     SpecError
-        For an unknown side, or a mid on the wrong side.
+        For an unknown side, or a minimal important difference on the side of harm.
     """
     if better is not None and better not in SIDES:
         raise unknown_name("side of benefit", better, SIDES)
@@ -156,7 +154,7 @@ def benefit_probabilities(family: Marginals, measure: str, better: str | None, m
         if not effect.any() or np.isnan(bound):
             found[name] = np.full(len(effect), np.nan)
             continue
-        # a point mass at no effect is no benefit, on either side
+        # a point mass at no effect is not a benefit, on either side
         below = family.cdf(np.full(len(effect), np.nextafter(bound, -np.inf) if better == "lower" else bound))
         found[name] = np.where(effect, below if better == "lower" else 1 - below, np.nan)
     return found

@@ -1,13 +1,13 @@
-"""Every method side by side, in one tidy schema: one row a method and term; nothing is rounded here."""
+"""Comparison of all methods on the same studies: one row per method, unrounded."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from bayesmeta.effects.design import MEAN
-from bayesmeta.errors import unknown_name
 from bayesmeta.model.likelihoods.registry import default_likelihood
-from bayesmeta.posterior.scale import SCALES, to_natural
+from bayesmeta.posterior.fit import as_effects, fit
+from bayesmeta.posterior.scale import check_scale, to_natural
 from bayesmeta.posterior.summary import summarize
 from bayesmeta.results.rows import averaged_rows, frequentist_rows, tidy_frame, tidy_posterior
 from bayesmeta.support.arguments import check_level
@@ -27,7 +27,7 @@ def compare(
     mid: float | None = None,
     **data: Any,
 ) -> pd.DataFrame:
-    """Pool the same studies by every method, side by side; needs no PyMC.
+    """Pool the same studies by all frequentist methods and by Bayesian models fitted by quadrature.
 
     Parameters
     ----------
@@ -41,22 +41,28 @@ def compare(
     Returns
     -------
     pandas.DataFrame
-        One row a method: the frequentist ones; by quadrature the Bayesian model with the normal likelihood and, where there are arm-level
-        data, with theirs; and each averaged over the models with and without an effect and heterogeneity
-        (``model_average``). Columns ``TIDY`` and more. The estimates of the Bayesian rows are posterior medians, of the averaged ones
-        means.
-    """
-    from bayesmeta.posterior.fit import as_effects, fit
+        One row per method: the frequentist methods; the Bayesian model with the normal likelihood and, for arm-level data, with the
+        arm-level one; and each of these averaged over the models with and without an effect and heterogeneity (``model_average``).
+        Columns analysis, method, measure, term, estimate, se, ci_low, ci_high, pi_low, pi_high, tau, tau2, i2 (percent), k, n, scale
+        and others that only some methods have. The estimates of the Bayesian rows are posterior medians, of the averaged ones means;
+        ``se`` and tau are on the model scale.
 
-    if scale not in SCALES:
-        raise unknown_name("scale", scale, SCALES)
+    Raises
+    ------
+    DataError
+        If the data cannot be used.
+    SpecError
+        For an unknown measure, prior, scale or side, a level outside (0, 1), or a minimal important difference on the side of harm.
+    """
+    check_scale(scale)
     check_level(level)
     effects = as_effects(studies, measure=measure, **data)
     rows = frequentist_rows(effects, level=level)
     for likelihood in dict.fromkeys(("normal", default_likelihood(effects))):
-        given = {
-            name: text for name, text in dict(priors or {}).items() if name != "baseline" or likelihood != "normal"
-        }
+        given = dict(priors or {})
+        if likelihood == "normal":
+            # the prior for the baseline is for the arm-level likelihood only
+            given.pop("baseline", None)
         posterior = fit(effects, likelihood=likelihood, priors=given, engine="quadrature")
         summary = summarize(posterior, level=level, better=better, mid=mid, studies=False)
         rows += tidy_posterior(posterior, summary)

@@ -1,4 +1,4 @@
-"""Methods of result rows: one record per method, with its label in a paper and how it pools."""
+"""Methods of result rows: one record per method, with its label in tables and its function."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bayesmeta.frequentist.random_effects import random_effects
 from bayesmeta.model.likelihoods.registry import LIKELIHOODS
 from bayesmeta.posterior.method import AVERAGED, BayesianMethod, parse_method
 
-#: the row of the review's own result
+#: method of the review's own published result
 PUBLISHED = "published"
 
 
@@ -26,13 +26,13 @@ class FrequentistMethod:
     Parameters
     ----------
     name : str
-        The method as result rows and files write it.
+        Name in result rows and files.
     label : str
-        Its name in a paper.
+        Name in tables.
     pool : callable
         ``pool(effects, level)`` returns a ``RandomEffects`` or ``CommonEffect``.
     applies : callable
-        ``applies(effects)`` tells whether comparisons of these effects have a row for it.
+        ``applies(effects)`` returns whether the method can pool these effects and belongs into a comparison of methods.
     """
 
     name: str
@@ -41,7 +41,7 @@ class FrequentistMethod:
     applies: Callable[[Effects], bool]
 
 
-def _random_effects(
+def _random_effects_method(
     name: str, ci: str = "wald", applies: Callable[[Effects], bool] = lambda _: True
 ) -> FrequentistMethod:
     """Return the record of an inverse-variance method; other intervals than Wald's are part of its name."""
@@ -85,9 +85,9 @@ def _peto(effects: Effects, level: float) -> CommonEffect:
 FREQUENTIST: Mapping[str, FrequentistMethod] = {
     method.name: method
     for method in (
-        *(_random_effects(name) for name in ("CE", "DL", "PM", "REML", "ML", "EB", "SJ", "HE", "HS")),
-        _random_effects("REML", "hksj_guarded"),
-        _random_effects("DL-MH", applies=_mantel_haenszel_applies),
+        *(_random_effects_method(name) for name in ("CE", "DL", "PM", "REML", "ML", "EB", "SJ", "HE", "HS")),
+        _random_effects_method("REML", "hksj_guarded"),
+        _random_effects_method("DL-MH", applies=_mantel_haenszel_applies),
         FrequentistMethod("MH", COMMON_EFFECT_METHODS["MH"].label, _mantel_haenszel, _mantel_haenszel_applies),
         FrequentistMethod("Peto", COMMON_EFFECT_METHODS["Peto"].label, _peto, _peto_applies),
     )
@@ -100,30 +100,30 @@ METHOD_LABELS: Mapping[str, str] = {
 
 
 def main_bayesian(method: str) -> BayesianMethod | None:
-    """Read the method of a row as a Bayesian one under its main priors; None for other methods and for alternative priors."""
+    """Return the Bayesian method of a row; None for other methods and for alternative priors."""
     found = parse_method(method)
     return found if found is not None and not found.priors else None
 
 
 def likelihood_label(name: str) -> str:
-    """Name a likelihood as a paper would, without the word "likelihood"; an unknown one by its own name."""
+    """Return the label of a likelihood, without the word "likelihood"; an unknown name is its own label."""
     return LIKELIHOODS[name].label if name in LIKELIHOODS else name
 
 
 def engine_label(name: str) -> str:
-    """Name an engine as a paper would; an unknown one by its own name."""
+    """Return the label of an engine; an unknown name is its own label."""
     if name == AVERAGED:
         return "averaged over models"
     return ENGINES[name].label if name in ENGINES else name
 
 
 def method_label(method: str) -> str:
-    """Name a method as a paper would.
+    """Return the label of a method in tables.
 
     Parameters
     ----------
     method : str
-        A key of ``METHOD_LABELS``, or the id of a ``BayesianMethod``. Any other text is its own label.
+        Key of ``METHOD_LABELS``, or id of a ``BayesianMethod``. Any other text is its own label.
 
     Examples
     --------
@@ -137,6 +137,6 @@ def method_label(method: str) -> str:
 
 
 def bayesian_parts(method: str) -> tuple[str, str] | None:
-    """Labels of the likelihood and the engine of a Bayesian method under its main priors; None for other methods."""
+    """Return the labels of the likelihood and the engine of a Bayesian method; None for other methods and alternative priors."""
     found = main_bayesian(method)
     return None if found is None else (likelihood_label(found.likelihood), engine_label(found.engine))

@@ -1,4 +1,8 @@
-"""Tidy rows of Bayesian and frequentist results: one schema for every method."""
+"""Tidy rows of results: one dictionary per method and term, with the same keys for Bayesian and frequentist methods.
+
+Functions named ``tidy_...`` return the rows of a result; ``averaged_rows`` and ``frequentist_rows`` compute results and return their rows.
+Everything is on the model scale and unrounded.
+"""
 
 from __future__ import annotations
 
@@ -22,63 +26,54 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bayesmeta.effects.effects import Effects
+    from bayesmeta.model.likelihoods.data import ModelData
     from bayesmeta.posterior.model_average import ModelAverage
     from bayesmeta.posterior.posterior import Posterior
 
 
+#: columns that every table of results has, in this order
 TIDY = (
     "analysis", "method", "measure", "term", "estimate", "se", "ci_low", "ci_high", "pi_low", "pi_high", "tau", "tau2", "i2", "k", "n"
+)  # fmt: skip
+#: further columns of Bayesian rows, as ``summarize`` names them
+FROM_SUMMARY = (
+    "hdi_low", "hdi_high", "prob_benefit", "prob_beyond_mid", "r_hat", "ess_bulk", "ess_tail", "mcse_median"
 )  # fmt: skip
 
 
 def tidy_posterior(posterior: Posterior, summary: pd.DataFrame, analysis: str = "") -> list[dict[str, Any]]:
     """Return the pooled rows of a Bayesian fit, on the model scale: mu, tau, tau2, i2, theta_new.
 
-    Estimates are posterior medians, ``se`` posterior standard deviations, intervals equal-tailed. The row of mu carries the interval of the
-    effect in a new study as ``pi`` and the posterior medians of tau, tau2 and i2.
+    Estimates are posterior medians, ``se`` posterior standard deviations, intervals equal-tailed. The row of mu also has the interval of
+    the effect in a new study as ``pi_low`` and ``pi_high``, and the posterior medians of tau, tau2 and i2.
 
     Parameters
     ----------
     posterior : Posterior
-        The fit.
+        Posterior of one analysis.
     summary : pandas.DataFrame
-        From ``summarize`` on the model scale.
+        Its summary on the model scale (``summarize``).
     analysis : str
-        Its id.
+        Id of the analysis.
     """
-    shared = {"analysis": analysis, "method": posterior.method, "measure": posterior.measure}
-    rows = []
     terms = posterior.solution.terms
+    pooled = {name: summary.loc[name, "median"] for name in terms.heterogeneity}
+    for name in terms.new:
+        pooled |= {"pi_low": summary.loc[name, "ci_low"], "pi_high": summary.loc[name, "ci_high"]}
+    rows = []
     for term in terms.pooled:
         found = summary.loc[term]
-        kept = (
-            "hdi_low",
-            "hdi_high",
-            "prob_benefit",
-            "prob_beyond_mid",
-            "r_hat",
-            "ess_bulk",
-            "ess_tail",
-            "mcse_median",
-        )
         rows.append(
             {
-                **shared,
-                "term": term,
+                **_labels(posterior.data, posterior.method, analysis, term),
                 "estimate": found["median"],
                 "se": found["sd"],
                 "ci_low": found["ci_low"],
                 "ci_high": found["ci_high"],
-                **{name: found[name] for name in kept},
-                "k": posterior.data.k,
-                "n": posterior.data.n,
+                **(pooled if term in terms.coefficients else {}),
+                **{name: found[name] for name in FROM_SUMMARY},
             }
         )
-    shared_by_coefficients = {name: summary.loc[name, "median"] for name in terms.heterogeneity}
-    for name in terms.new:
-        shared_by_coefficients |= {"pi_low": summary.loc[name, "ci_low"], "pi_high": summary.loc[name, "ci_high"]}
-    for row in rows[: len(terms.coefficients)]:
-        row |= shared_by_coefficients
     return rows
 
 
@@ -92,38 +87,46 @@ def tidy_average(
 ) -> list[dict[str, Any]]:
     """Return the row of a model-averaged posterior, on the model scale: mu, under the method ``bayes:<likelihood>:averaged``.
 
-    The estimate is the posterior mean, which papers on model averaging report (Gronau et al. 2021): the median, beside it as
-    ``median``, can be no effect exactly. ``prob_effect``, ``prob_heterogeneity``, ``bf_effect`` and
-    ``bf_heterogeneity`` say what the data say of the models.
+    The estimate is the posterior mean, which papers on model averaging report (Gronau et al. 2021); the median, in the column
+    ``median``, can be no effect exactly. ``prob_effect`` and ``prob_heterogeneity`` are posterior probabilities, ``bf_effect`` and
+    ``bf_heterogeneity`` inclusion Bayes factors.
 
     Parameters
     ----------
     average : ModelAverage
-        From ``model_average``.
+        Result of ``model_average``.
     analysis : str
-        Its id.
+        Id of the analysis.
     level, better, mid
         As in ``summarize``.
     """
     posterior = average.posterior
     tails = np.array([0.5, 0.5 - 0.5 * level, 0.5 + 0.5 * level])
-    mu, new = posterior.marginal(MEAN), posterior.marginal(NEW_STUDY)
+    mu = posterior.marginal(MEAN)
     median, low, high = posterior.quantile(MEAN, tails)
-    pi_low, pi_high = new.quantile(tails[1:, None])[:, 0]
+    pi_low, pi_high = posterior.quantile(NEW_STUDY, tails[1:])
     tau = posterior.quantile(TAU, 0.5)
-    sides = benefit_probabilities(mu, posterior.measure, better, mid)
+    probabilities = benefit_probabilities(mu, posterior.measure, better, mid)
     return [
         {
-            "analysis": analysis, "method": posterior.method, "measure": posterior.measure, "term": MEAN,
-            "estimate": mu.mean()[0], "median": median, "se": mu.sd()[0], "ci_low": low, "ci_high": high,
-            "pi_low": pi_low, "pi_high": pi_high,
-            "tau": tau, "tau2": tau**2, "i2": i_squared(tau**2, typical_variance(posterior.data.study_variance)),
-            **{name: float(value[0]) for name, value in sides.items()},
-            "prob_effect": average.prob_effect, "prob_heterogeneity": average.prob_heterogeneity,
-            "bf_effect": average.bf_effect, "bf_heterogeneity": average.bf_heterogeneity,
-            "k": posterior.data.k, "n": posterior.data.n,
+            **_labels(posterior.data, posterior.method, analysis, MEAN),
+            "estimate": mu.mean()[0],
+            "median": median,
+            "se": mu.sd()[0],
+            "ci_low": low,
+            "ci_high": high,
+            "pi_low": pi_low,
+            "pi_high": pi_high,
+            "tau": tau,
+            "tau2": tau**2,
+            "i2": i_squared(tau**2, typical_variance(posterior.data.study_variance)),
+            **{name: float(value[0]) for name, value in probabilities.items()},
+            "prob_effect": average.prob_effect,
+            "prob_heterogeneity": average.prob_heterogeneity,
+            "bf_effect": average.bf_effect,
+            "bf_heterogeneity": average.bf_heterogeneity,
         }
-    ]  # fmt: skip
+    ]
 
 
 def averaged_rows(
@@ -134,50 +137,45 @@ def averaged_rows(
     better: str | None = None,
     mid: float | None = None,
 ) -> list[dict[str, Any]]:
-    """Return the model-averaged row beside a fit, each model with probability 1/4; where it is undefined the row says why.
+    """Return the model-averaged row of a fit's data and priors, each model with prior probability 1/4.
+
+    Where the average is undefined the row has no numbers, and the reason as its note.
 
     Parameters
     ----------
     posterior : Posterior
-        Whose data and priors are taken.
+        Fit whose data and priors are used.
     analysis, level, better, mid
         As in ``tidy_average``.
     """
     try:
         return tidy_average(model_average(posterior), analysis, level=level, better=better, mid=mid)
     except (ConvergenceError, SpecError) as error:
-        empty = {
-            "analysis": analysis,
-            "method": BayesianMethod(posterior.likelihood, AVERAGED).id,
-            "measure": posterior.measure,
-        }
-        counts = {"k": posterior.data.k, "n": posterior.data.n}
-        return [{**empty, "term": MEAN, **counts, "note": f"not estimable: {error}"}]
+        method = BayesianMethod(posterior.likelihood, AVERAGED).id
+        return [{**_labels(posterior.data, method, analysis, MEAN), "note": f"not estimable: {error}"}]
 
 
 def tidy_frequentist(
     result: RandomEffects | CommonEffect, method: str, effects: Effects, analysis: str = ""
 ) -> list[dict[str, Any]]:
-    """Return the pooled rows of a frequentist result, on the model scale: mu, and tau where it is estimated.
+    """Return the pooled rows of a frequentist result, on the model scale: mu, and tau where it has a confidence interval.
 
     Parameters
     ----------
     result : RandomEffects or CommonEffect
-        What ``random_effects``, ``mantel_haenszel`` or ``peto`` returned.
+        Result of ``random_effects``, ``mantel_haenszel`` or ``peto``.
     method : str
-        Its name in tables.
+        Name of the method in result rows.
     effects : Effects
-        What was pooled.
+        Effects that were pooled.
     analysis : str
-        Its id.
+        Id of the analysis.
     """
     left_out = [f"{label}: {reason}" for label, reason in zip(effects.labels, effects.reasons, strict=True) if reason]
-    notes = [*result.notes, *left_out]
-    shared = {"analysis": analysis, "method": method, "measure": effects.measure, "k": result.k, "n": effects.n}
     rows = [
         {
-            **shared,
-            "term": MEAN,
+            **_labels(effects, method, analysis, MEAN),
+            "k": result.k,
             "estimate": result.estimate,
             "se": result.se,
             "ci_low": result.ci_low,
@@ -191,28 +189,33 @@ def tidy_frequentist(
             "q_df": result.q_df,
             "q_pvalue": result.q_pvalue,
             "pvalue": result.pvalue,
-            "note": "; ".join(notes),
+            "note": "; ".join([*result.notes, *left_out]),
         }
     ]
     if isinstance(result, RandomEffects) and np.isfinite(result.tau2_ci_high):
-        limits = np.sqrt([result.tau2_ci_low, result.tau2_ci_high])
         rows.append(
-            {**shared, "term": TAU, "estimate": np.sqrt(result.tau2), "ci_low": limits[0], "ci_high": limits[1]}
+            {
+                **_labels(effects, method, analysis, TAU),
+                "k": result.k,
+                "estimate": np.sqrt(result.tau2),
+                "ci_low": np.sqrt(result.tau2_ci_low),
+                "ci_high": np.sqrt(result.tau2_ci_high),
+            }
         )
     return rows
 
 
 def frequentist_rows(effects: Effects, *, analysis: str = "", level: float = 0.95) -> list[dict[str, Any]]:
-    """Return every frequentist row that applies to these effects, on the model scale.
+    """Return the rows of all frequentist methods that apply to these effects, on the model scale.
 
     Parameters
     ----------
     effects : Effects
-        At least one of them estimable.
+        Effects, at least one of them estimable.
     analysis : str
-        Their id.
+        Id of the analysis.
     level : float
-        Of the intervals.
+        Probability of the intervals.
     """
     rows = []
     for method in FREQUENTIST.values():
@@ -221,16 +224,21 @@ def frequentist_rows(effects: Effects, *, analysis: str = "", level: float = 0.9
         try:
             rows += tidy_frequentist(method.pool(effects, level), method.name, effects, analysis)
         except DataError as error:
-            # a method that these data leave undefined keeps its row, with the reason
-            empty = {"analysis": analysis, "method": method.name, "measure": effects.measure, "term": MEAN}
-            rows.append({**empty, "k": effects.k, "n": effects.n, "note": f"not estimable: {error.what}"})
+            # a method that is undefined for these data keeps its row, with the reason
+            note = f"not estimable: {error.what}"
+            rows.append({**_labels(effects, method.name, analysis, MEAN), "note": note})
     return rows
 
 
 def tidy_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return tidy rows as a frame, the columns of ``TIDY`` first."""
+    """Return tidy rows as a frame, the columns of ``TIDY`` first; values that a row does not have are NaN."""
     import pandas as pd
 
     filled = [{**dict.fromkeys(TIDY, np.nan), "scale": "model", **row} for row in rows]
     frame = pd.DataFrame(filled, columns=None if filled else [*TIDY, "scale"])
     return frame[[*TIDY, *(name for name in frame.columns if name not in TIDY)]]
+
+
+def _labels(data: ModelData | Effects, method: str, analysis: str, term: str) -> dict[str, Any]:
+    """Return the keys that every row has: analysis, method, measure, term, and the numbers of studies and of participants."""
+    return {"analysis": analysis, "method": method, "measure": data.measure, "term": term, "k": data.k, "n": data.n}

@@ -28,7 +28,7 @@ def test_quantiles_are_those_of_the_effect(posterior: bm.Posterior) -> None:
 
 
 @pytest.mark.parametrize("term", TERMS)
-def test_density_distribution_function_and_moments_belong_together(posterior: bm.Posterior, term: str) -> None:
+def test_density_distribution_function_and_moments_agree(posterior: bm.Posterior, term: str) -> None:
     marginal = risk_marginal(posterior, term, baseline=0.2)
     shift = 0.2 if "difference" in term else 0.0
     a, b = marginal.quantile(np.array([0.2, 0.7]))
@@ -58,7 +58,7 @@ def test_a_risk_ratio_takes_no_risk_above_one() -> None:
     assert 0.5 < marginal.moments()[0] < 1.0
 
 
-def test_what_has_no_absolute_risk_is_refused(posterior: bm.Posterior) -> None:
+def test_measures_without_absolute_risks_are_errors(posterior: bm.Posterior) -> None:
     with pytest.raises(SpecError, match="between 0 and 1 but got 12"):
         absolute_risks(posterior, 12)
     with pytest.raises(SpecError, match="unknown term 'mu'"):

@@ -34,7 +34,7 @@ def test_independent_draws_agree_and_differences_are_standard_normal(exact, draw
     assert worst_disagreement(frame) == np.abs(pooled["difference"]).max()
 
 
-def test_draws_that_are_off_are_seen(exact, drawn):
+def test_wrong_draws_are_detected(exact, drawn):
     shifted = {
         **drawn.solution.draws,
         "mu": drawn.solution.draws["mu"] + 0.2 * exact.solution.effects.take("mu").sd()[0],
@@ -43,7 +43,7 @@ def test_draws_that_are_off_are_seen(exact, drawn):
     assert worst_disagreement(engine_agreement(wrong, exact)) > AGREE_WITHIN
 
 
-def test_summaries_made_already_are_used(exact, drawn):
+def test_given_summaries_are_used(exact, drawn):
     made = (summarize(drawn), summarize(exact))
     assert engine_agreement(drawn, exact, made).equals(engine_agreement(drawn, exact))
 

@@ -58,7 +58,7 @@ def test_the_most_influential_study_is_flagged(posterior) -> None:
     assert flagged == "D" == table["shift_sd"].abs().idxmax()
 
 
-def test_nothing_is_flagged_where_nothing_moves() -> None:
+def test_nothing_is_flagged_without_shifts() -> None:
     table = influence(yi=[0.0, 0.0], sei=[0.1, 0.1], priors={"mu": "Normal(0, 1)"})
     np.testing.assert_allclose(table["shift"], 0, atol=1e-15)
 
@@ -70,7 +70,7 @@ def test_the_natural_scale(posterior) -> None:
     np.testing.assert_array_equal(natural[["se", "tau", "shift"]], model[["se", "tau", "shift"]])
 
 
-def test_bayes_factors_of_what_is_left(posterior) -> None:
+def test_bayes_factors_without_each_study(posterior) -> None:
     table = influence(posterior, bayes_factors=True)
     rest = np.array([True, True, True, False])
     known = model_average(yi=Y[rest], vi=V[rest], measure="HR", priors={"tau": "HalfNormal(0.5)"})
@@ -78,7 +78,7 @@ def test_bayes_factors_of_what_is_left(posterior) -> None:
     assert "bf_effect" not in influence(posterior).columns
 
 
-def test_requests_that_are_refused(posterior) -> None:
+def test_unusable_requests_are_errors(posterior) -> None:
     with pytest.raises(SpecError, match="unknown scale 'log'"):
         influence(posterior, scale="log")
     with pytest.raises(SpecError, match="level must be between 0 and 1"):

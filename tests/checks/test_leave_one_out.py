@@ -1,4 +1,4 @@
-"""Leave-one-study-out: refits against predictive densities in closed form, importance sampling beside them, tails by hand."""
+"""Leave-one-study-out: refits against predictive densities in closed form, importance sampling, tails in closed form."""
 
 import numpy as np
 import pandas as pd
@@ -63,7 +63,7 @@ def test_importance_sampling_comes_close_where_pareto_k_is_low(bcg: pd.DataFrame
 
 
 def test_importance_sampling_from_sampled_draws(drawn: Posterior) -> None:
-    """From NUTS draws beside the exact refits of the same model."""
+    """From NUTS draws, compared with exact refits of the same model."""
     found = leave_one_out(drawn)
     assert found.loc[found["pareto_k"] < 0.5, "psis_error"].abs().max() < 0.05
     value, pareto_k = psis_log_predictive(drawn)
@@ -109,13 +109,13 @@ def test_counts_have_no_tail_in_closed_form(bcg: pd.DataFrame, exact: Posterior)
     assert np.isnan(tail_probability(target, 0, exact))
 
 
-def test_refits_that_were_made_are_used(posterior: Posterior) -> None:
+def test_given_refits_are_used(posterior: Posterior) -> None:
     without = leave_each_out(posterior)
     assert [one.data.k for one in without] == [3, 3, 3, 3]
     pd.testing.assert_frame_equal(leave_one_out(posterior, without=without), leave_one_out(posterior))
 
 
-def test_what_refits_share(posterior: Posterior, drawn: Posterior) -> None:
+def test_refits_have_the_same_model(posterior: Posterior, drawn: Posterior) -> None:
     assert as_posterior(posterior) is posterior
     assert exact_fit(posterior) is posterior
     assert exact_fit(drawn).engine == "quadrature"
@@ -125,7 +125,7 @@ def test_what_refits_share(posterior: Posterior, drawn: Posterior) -> None:
         as_posterior(posterior, measure="RR", seed=3)
 
 
-def test_one_study_is_refused() -> None:
+def test_one_study_is_an_error() -> None:
     with pytest.raises(DataError, match="leaving a study out needs at least two studies"):
         leave_one_out(yi=[0.1], sei=[0.2])
 

@@ -49,8 +49,8 @@ def test_priors_to_a_power_against_fits_under_them() -> None:
             assert table.loc[term, column] == pytest.approx(known, rel=0.15, abs=0.004)
 
 
-def test_the_likelihood_to_a_power_moves_tau_as_it_should() -> None:
-    """With mu fixed by a tight prior the posterior of tau is one-dimensional: the likelihood's power can be taken on a grid."""
+def test_the_likelihood_to_a_power_against_a_grid_of_tau() -> None:
+    """With mu fixed by a tight prior the posterior of tau is one-dimensional: the power of the likelihood can be computed on a grid."""
     posterior = bm.fit(yi=Y, vi=V, priors={"mu": "Normal(0.3, 1e-4)", "tau": "HalfNormal(0.5)"})
     table = power_scaling(posterior)
     grid = np.linspace(*posterior.quantile("tau", np.array([0.5, DRAWS - 0.5]) / DRAWS), 6001)
@@ -67,7 +67,7 @@ def test_the_likelihood_to_a_power_moves_tau_as_it_should() -> None:
     assert table.loc["mu", "likelihood"] < 0.02
 
 
-def test_a_prior_that_fights_the_data_is_named() -> None:
+def test_a_prior_in_conflict_with_the_data_is_diagnosed() -> None:
     table = power_scaling(
         yi=[2.0, 2.1, 1.9, 2.0], sei=[0.3] * 4, priors={"mu": "Normal(0, 0.4)", "tau": "HalfNormal(0.1)"}
     )
@@ -75,12 +75,12 @@ def test_a_prior_that_fights_the_data_is_named() -> None:
     assert table.loc["mu", "prior_mu"] > table.loc["mu", "prior_tau"]
 
 
-def test_data_that_say_nothing_of_tau_are_named() -> None:
+def test_data_without_information_on_tau_are_diagnosed() -> None:
     table = power_scaling(yi=[0.1, 0.3], sei=[1.0, 1.2], priors={"mu": "Normal(0, 1)", "tau": "HalfNormal(0.1)"})
     assert table.loc["tau", "diagnosis"] == "strong prior / weak likelihood"
 
 
-def test_much_data_leave_no_doubt_of_mu() -> None:
+def test_many_data_determine_mu() -> None:
     rng = np.random.default_rng(1)
     y = 0.5 + 0.3 * rng.standard_normal(60)
     table = power_scaling(yi=y, sei=[0.1] * 60, priors={"mu": "Normal(0, 2)", "tau": "HalfNormal(0.5)"})
@@ -95,12 +95,12 @@ def test_diagnoses_by_their_thresholds() -> None:
     assert diagnosis(0.06, 0.04, threshold=0.1) == "-"
 
 
-def test_a_flat_prior_of_mu_has_no_power() -> None:
+def test_a_flat_prior_for_mu_has_no_sensitivity() -> None:
     table = power_scaling(yi=Y, vi=V, priors={"mu": "Flat()"})
     assert (table["prior_mu"] == 0).all()
     np.testing.assert_allclose(table["prior"], table["prior_tau"], rtol=1e-12)
 
 
-def test_point_priors_are_refused() -> None:
+def test_point_priors_are_errors() -> None:
     with pytest.raises(SpecError, match="power-scaling needs priors with a density"):
         power_scaling(yi=Y, vi=V, priors={"tau": "Point(0.2)"})

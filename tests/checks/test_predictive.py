@@ -36,7 +36,7 @@ def test_exact_tails_against_draws(posterior: Posterior) -> None:
         assert row["observed"] == Y[3]
 
 
-def test_taking_part_in_its_own_prediction_hides_an_outlier() -> None:
+def test_predicting_a_study_with_its_own_data_hides_an_outlier() -> None:
     table = predictive_checks(yi=[0.1, 0.12, 0.08, 0.11, 1.0], sei=[0.1] * 5).set_index(["check", "study"])
     worst = table.index[-3][1]
     assert table.loc[("given the others", worst), "pvalue"] < table.loc[("given all", worst), "pvalue"]
@@ -54,7 +54,7 @@ def test_q_of_the_data_and_its_tail(posterior: Posterior) -> None:
     assert 0 < table.loc["Q", "mcse"] <= 1 / np.sqrt(8000)
 
 
-def test_too_much_scatter_for_the_prior_is_seen() -> None:
+def test_too_much_heterogeneity_for_the_prior_is_detected() -> None:
     wild = predictive_checks(
         yi=[-2.0, 2.0, -2.1, 2.2], sei=[0.1] * 4, priors={"tau": "HalfNormal(0.05)", "mu": "Normal(0, 1)"}
     )
@@ -89,7 +89,7 @@ def test_crude_effects_are_those_of_escalc_with_a_half_everywhere(measure: str) 
     np.testing.assert_allclose(variance, known.vi, rtol=1e-12)
 
 
-def test_replicated_t_statistics_scatter_as_their_effects() -> None:
+def test_replicated_t_statistics_vary_with_their_effects() -> None:
     table = pd.DataFrame(
         {"study": ["A", "B", "C"], "mean_e": [10.1, 11.4, 9.0], "sd_e": [2.1, 3.0, 2.5], "n_e": [30, 45, 22],
          "mean_c": [11.0, 12.9, 9.2], "sd_c": [2.4, 2.8, 2.2], "n_c": [31, 40, 25]}
@@ -103,7 +103,7 @@ def test_replicated_t_statistics_scatter_as_their_effects() -> None:
 
 
 @pytest.mark.parametrize("measure", ["RR", "OR"])
-def test_a_trial_of_counts_against_the_grain_is_seen(measure: str) -> None:
+def test_an_outlying_trial_of_counts_is_detected(measure: str) -> None:
     counts = pd.DataFrame(
         {"study": list("ABCDE"), "events_e": [20, 22, 18, 24, 60], "n_e": [200] * 5, "events_c": [40, 42, 41, 44, 20], "n_c": [200] * 5}
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Prior sensitivity: every row is a fit under that prior, the grid is scaled to the measure, the verdict counts right."""
+"""Prior sensitivity: every row is a fit under that prior, the grid is scaled to the measure, the verdict is counted correctly."""
 
 from dataclasses import replace
 
@@ -39,7 +39,7 @@ def test_the_default_grid_is_long_and_proper() -> None:
     assert default_tau_priors("SMD")[-1].written.startswith("rhodes2015")
 
 
-def test_the_grid_moves_with_its_unit() -> None:
+def test_the_grid_scales_with_its_unit() -> None:
     for prior, scaled in zip(default_tau_priors("MD"), default_tau_priors("MD", 7.0), strict=True):
         assert prior.family == scaled.family
         np.testing.assert_allclose(scaled.quantile([0.1, 0.5, 0.9]), 7 * prior.quantile([0.1, 0.5, 0.9]), rtol=2e-3)
@@ -75,19 +75,19 @@ def test_every_row_is_a_fit() -> None:
     assert np.isnan(table["log_marginal_likelihood"].iloc[-1]), "under a flat prior it has no scale"
 
 
-def test_priors_of_ones_own() -> None:
+def test_priors_of_the_user() -> None:
     table = prior_sensitivity(yi=Y, vi=V, tau_priors=["HalfNormal(1)", Prior("HalfCauchy", (0.3,))], mu_priors=[])
     assert list(table["prior"].iloc[1:]) == ["HalfNormal(1)", "HalfCauchy(0.3)"]
-    assert "priors of mu" not in table.attrs["verdict"]
-    assert "Under all 3 priors of tau" in table.attrs["verdict"]
+    assert "priors for mu" not in table.attrs["verdict"]
+    assert "Under all 3 priors for tau" in table.attrs["verdict"]
 
 
 def test_the_verdict_on_a_clear_effect() -> None:
     table = prior_sensitivity(**CLEAR, measure="HR")
     assert table["excludes_null"].all()
     text = table.attrs["verdict"]
-    assert text.startswith("Under all 14 priors of tau the 95% interval excludes no effect; mu moves by at most ")
-    assert "Under all 5 priors of mu" in text
+    assert text.startswith("Under all 14 priors for tau the 95% interval excludes no effect; mu moves by at most ")
+    assert "Under all 5 priors for mu" in text
     assert " on the log scale (" in text
     most = table.loc[table[table["varied"] == "tau"]["shift_sd"].abs().idxmax(), "prior"]
     assert most in text
@@ -95,14 +95,14 @@ def test_the_verdict_on_a_clear_effect() -> None:
 
 def test_the_verdict_on_no_effect_and_a_divided_one() -> None:
     none = prior_sensitivity(yi=[0.1, -0.1, 0.02], sei=[0.1] * 3)
-    assert "priors of tau the 95% interval includes no effect" in none.attrs["verdict"]
+    assert "priors for tau the 95% interval includes no effect" in none.attrs["verdict"]
     assert "log scale" not in none.attrs["verdict"]
     table = prior_sensitivity(
         yi=[0.5, 0.6], sei=[0.2, 0.2], priors={"mu": "Normal(0, 1)", "tau": "HalfNormal(0.02)"},
         tau_priors=["HalfNormal(0.01)", "HalfNormal(50)"], mu_priors=[],
     )  # fmt: skip
     assert table["excludes_null"].to_list() == [True, True, False]
-    assert table.attrs["verdict"].startswith("Under 2 of 3 priors of tau the 95% interval excludes no effect")
+    assert table.attrs["verdict"].startswith("Under 2 of 3 priors for tau the 95% interval excludes no effect")
 
 
 def test_a_prior_that_fails_keeps_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,14 +128,14 @@ def test_the_natural_scale_and_levels() -> None:
     assert "the 80% interval" in prior_sensitivity(**CLEAR, level=0.8).attrs["verdict"]
 
 
-def test_default_priors_of_mu() -> None:
+def test_default_priors_for_mu() -> None:
     assert list(map(str, default_mu_priors(Prior("Normal", (0.0, 2.0))))) == [
         "Normal(0, 1)", "Normal(0, 4)", "Normal(0, 20)", "Flat()",
     ]  # fmt: skip
     assert list(map(str, default_mu_priors(Prior("Flat", ())))) == ["Flat()"]
 
 
-def test_unusable_requests_are_refused() -> None:
+def test_unusable_requests_are_errors() -> None:
     with pytest.raises(SpecError, match="unknown prior 'HalfNorml'"):
         prior_sensitivity(yi=Y, vi=V, tau_priors=["HalfNorml(1)"])
     with pytest.raises(SpecError, match="unknown scale 'log'"):
@@ -148,22 +148,22 @@ def test_unusable_requests_are_refused() -> None:
 
 
 def test_baselines_are_varied_one_by_one(bcg: pd.DataFrame, exact: Posterior, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The engine of counts stands in as one that shifts mu by the width of the baseline's prior."""
+    """The engine for counts is replaced by one that shifts mu by the number of fits."""
     data = model_data(as_effects(bcg, measure="RR"), "binomial")
     counts = Posterior(data, exact.priors, "quadrature", "binary_rr", exact.solution, 1)
-    asked = []
+    fitted = []
 
-    def stand_in(_: Posterior, priors: Priors) -> Posterior:
-        asked.append(str(priors.baseline))
-        shifted = bm.fit(yi=[-0.7, -0.6 - 0.01 * len(asked)], sei=[0.1, 0.1], measure="RR")
+    def shifted_fit(_: Posterior, priors: Priors) -> Posterior:
+        fitted.append(str(priors.baseline))
+        shifted = bm.fit(yi=[-0.7, -0.6 - 0.01 * len(fitted)], sei=[0.1, 0.1], measure="RR")
         return replace(shifted, data=data, priors=priors)
 
-    monkeypatch.setattr(sensitivity, "refit", stand_in)
+    monkeypatch.setattr(sensitivity, "refit", shifted_fit)
     table = baseline_sensitivity(counts)
-    assert asked == list(BASELINES["binomial"]) == list(table["prior"].iloc[1:])
-    assert list(table["varied"]) == ["as fitted", *["baseline"] * len(asked)]
+    assert fitted == list(BASELINES["binomial"]) == list(table["prior"].iloc[1:])
+    assert list(table["varied"]) == ["as fitted", *["baseline"] * len(fitted)]
     assert (table["shift"].iloc[1:].diff().dropna() < 0).all()
-    assert "priors of the baseline the 95% interval excludes no effect" in table.attrs["verdict"]
+    assert "priors for the baseline the 95% interval excludes no effect" in table.attrs["verdict"]
 
 
 def test_a_prior_flat_in_the_risk_moves_rare_events() -> None:

@@ -51,7 +51,7 @@ def test_everything_that_applies_is_printed(estimates):
         assert title in out
     assert "Other priors for the baseline" not in out, "estimates have none"
     assert "Most influential: D" in out
-    assert "priors of tau the 95% interval" in out
+    assert "priors for tau the 95% interval" in out
     assert "Under mu ~ Normal(0, 2.82), tau ~ HalfNormal(0.5)." in out
 
 

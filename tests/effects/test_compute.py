@@ -1,4 +1,4 @@
-"""Effect sizes against metafor, the zero-cell rules, ready-made estimates, and what is refused."""
+"""Effect sizes against metafor, the zero-cell rules, ready-made estimates, and errors."""
 
 import json
 
@@ -83,7 +83,7 @@ def test_the_exact_correction_agrees_with_its_closed_form():
     assert np.isnan(hedges_correction(np.array([1.0, 0.0]))).all()
 
 
-def test_revmans_smd_by_hand():
+def test_revmans_smd_is_that_of_its_formulas():
     # Trial A of PIP analysis 1.2: means 11.2 and 10.7, both sds 5.0, 54 and 56 participants.
     frame = pd.DataFrame(
         {"study": ["A"], "mean_e": [11.2], "sd_e": [5.0], "n_e": [54], "mean_c": [10.7], "sd_c": [5.0]}
@@ -98,7 +98,7 @@ ZEROS = [(0, 10, 3, 10), (0, 12, 0, 11), (7, 7, 9, 9), (10, 10, 4, 10), (3, 9, 2
 
 
 @pytest.mark.parametrize(
-    ("measure", "rule", "used", "touched"),
+    ("measure", "rule", "used", "corrected"),
     [
         ("RR", "revman", "10011", "10010"),
         ("OR", "revman", "10011", "10010"),
@@ -114,16 +114,16 @@ ZEROS = [(0, 10, 3, 10), (0, 12, 0, 11), (7, 7, 9, 9), (10, 10, 4, 10), (3, 9, 2
         ("RD", "none", "10011", "00000"),
     ],
 )
-def test_zero_cell_rules_use_and_touch_the_studies_they_say(measure, rule, used, touched):
+def test_zero_cell_rules_use_and_correct_their_studies(measure, rule, used, corrected):
     effects = effect_sizes(counts(*ZEROS), measure, zero_cells=rule)
     assert "".join("1" if here else "0" for here in effects.used) == used
-    assert "".join("1" if note else "0" for note in effects.notes) == touched
+    assert "".join("1" if note else "0" for note in effects.notes) == corrected
     assert all(bool(reason) != here for reason, here in zip(effects.reasons, effects.used, strict=True))
     np.testing.assert_array_equal(np.isfinite(effects.yi), effects.used)
     np.testing.assert_array_equal(np.isfinite(effects.vi), effects.used)
 
 
-def test_a_study_that_is_not_estimable_says_why_and_keeps_its_row():
+def test_a_study_that_is_not_estimable_has_a_reason_and_keeps_its_row():
     effects = effect_sizes(counts(*ZEROS), "RR")
     assert effects.labels == tuple(f"study {i}" for i in range(1, 6))
     assert effects.reasons[1] == "no events in either arm: RR not estimable"
@@ -132,7 +132,7 @@ def test_a_study_that_is_not_estimable_says_why_and_keeps_its_row():
     assert (effects.k, effects.n) == (3, 20 + 20 + 18)
 
 
-def test_excluded_rows_stay_with_their_reason_and_are_not_checked():
+def test_excluded_rows_keep_their_reason_and_are_not_checked():
     effects = effect_sizes(counts((3, 10, 4, 10), (84, 21, 4, 20), exclusions=("", "events above total")), "OR")
     assert effects.reasons == ("", "events above total")
     assert np.isnan(effects.yi[1])
@@ -168,7 +168,7 @@ def test_requests_that_cannot_be_carried_out(call, match):
         call()
 
 
-def test_data_of_the_wrong_kind_say_which_columns_are_needed():
+def test_the_error_for_data_of_the_wrong_kind_names_the_columns():
     with pytest.raises(
         DataError, match=r"SMD cannot be computed from dichotomous data\n.*mean_e sd_e n_e mean_c sd_c n_c"
     ):
@@ -181,7 +181,7 @@ def test_names_are_not_case_sensitive_and_logs_are_marked():
     assert all(measure.null == 0 for measure in MEASURES.values())
 
 
-def test_ready_made_estimates_take_their_standard_error_or_their_interval():
+def test_ready_made_estimates_have_a_standard_error_or_an_interval():
     table = estimates(
         yi=[0.5, 0.2, 0.1], sei=[0.1, np.nan, np.nan], ci_low=[np.nan, 0.0, np.nan], ci_high=[np.nan, 0.4, 0.3]
     )
@@ -211,7 +211,7 @@ def test_ratios_on_the_natural_scale_are_logged():
         ({"yi": [0.3], "sei": [0.1]}, "natural", "need ci_low and ci_high"),
     ],
 )
-def test_estimates_that_do_not_hold_together_are_refused(columns, scale, match):
+def test_inconsistent_estimates_are_errors(columns, scale, match):
     with pytest.raises(DataError, match=match):
         effect_sizes(estimates(**columns), "HR", scale=scale)
 
@@ -243,7 +243,7 @@ def test_continuous_rows_without_a_defined_effect():
         ({"yi": [0.1], "vi": [0.1], "labels": ["a", "b"]}, "2 labels for 1 effects"),
     ],
 )
-def test_arrays_that_do_not_hold_name_the_index(kwargs, match):
+def test_the_error_for_unusable_arrays_names_the_index(kwargs, match):
     with pytest.raises(DataError, match=match):
         effects_from_arrays(**kwargs)
 
@@ -345,7 +345,7 @@ def test_rates_with_half_an_event_added_to_every_study():
     assert effects.k == 5
 
 
-def test_rates_that_are_not_estimable_say_why():
+def test_rates_that_are_not_estimable_have_a_reason():
     effects = effect_sizes(rates(*RATES), "IRR")
     assert effects.reasons[4] == "no events in either arm: IRR not estimable"
     none = effect_sizes(rates(*RATES), "IRR", zero_cells="none")
@@ -363,7 +363,7 @@ def test_rates_that_are_not_estimable_say_why():
         effect_sizes(rates((3, 10, 4, 10)), "RR")
 
 
-def test_person_time_and_people_side_by_side_serve_both_measures():
+def test_a_table_with_person_time_and_participants_is_for_both_measures():
     table = read_studies(
         pd.DataFrame(
             {"study": ["A", "B"], "events_e": [3, 2], "n_e": [40, 9], "time_e": [38.5, 8.0], "events_c": [7, 1], "n_c": [41, 9],

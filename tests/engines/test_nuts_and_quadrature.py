@@ -35,9 +35,9 @@ def test_the_two_engines_agree(measure: str, case: str) -> None:
 
 
 @pytest.mark.parametrize("measure", ["RR", "OR", "IRR", "SMD"])
-def test_quadrature_is_what_is_used_unless_another_is_asked_for(measure: str) -> None:
+def test_quadrature_is_the_default_engine(measure: str) -> None:
     frame = awkward_frame(measure, "two_studies")
-    asked = bm.fit(frame, measure=measure, likelihood=LIKELIHOODS[measure], engine="quadrature")
+    chosen = bm.fit(frame, measure=measure, likelihood=LIKELIHOODS[measure], engine="quadrature")
     left = bm.fit(frame, measure=measure, likelihood=LIKELIHOODS[measure])
     assert left.engine == "quadrature"
-    assert left.log_marginal_likelihood == asked.log_marginal_likelihood
+    assert left.log_marginal_likelihood == chosen.log_marginal_likelihood

@@ -1,4 +1,4 @@
-"""The draws as an arviz DataTree: groups, coordinates, and what stands in them."""
+"""The draws as an arviz DataTree: groups, coordinates and contents."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_prior_draws(exact):
     assert new.var() == pytest.approx(mu.var() + (tau**2).mean(), rel=0.06)
 
 
-def test_a_flat_prior_of_mu_has_no_draws(fit):
+def test_a_flat_prior_for_mu_has_no_draws(fit):
     posterior = fit(
         yi=[0.1, 0.4], sei=[0.2, 0.3], priors={"mu": "Flat()", "tau": "HalfNormal(0.5)"}, engine="quadrature"
     )
@@ -90,7 +90,7 @@ def test_the_same_seed_gives_the_same_draws(fit):
 @pytest.mark.parametrize("which", ["exact", "drawn"])
 def test_arviz_reads_them(which, request):
     tree = request.getfixturevalue(which).draws
-    # importance sampling is poor for some of these trials, and arviz says so
+    # importance sampling is poor for some of these trials, and arviz warns
     with pytest.warns(UserWarning, match="Pareto"):
         found = az.loo(tree, pointwise=True)
     assert np.isfinite(found.elpd)

@@ -1,4 +1,4 @@
-"""Fitting: what is taken as data, the priors that stand in, which engine runs, and what is refused."""
+"""Fitting: forms of data, default priors, choice of the engine, and errors."""
 
 from pathlib import Path
 
@@ -69,7 +69,7 @@ def test_default_priors_without_participants() -> None:
     assert posterior.priors.scale.args[0] == pytest.approx(tau_sd, rel=0.006)
 
 
-def test_default_priors_leave_room_for_effects_far_apart() -> None:
+def test_default_priors_allow_for_effects_far_apart() -> None:
     apart = bm.fit(yi=[-10.0, 0.0, 10.0], sei=[0.1, 0.1, 0.1])
     assert apart.priors.scale.args[0] == pytest.approx(np.std([-10, 0, 10]), rel=0.006)
 
@@ -121,7 +121,7 @@ def test_as_effects_passes_options_on() -> None:
     [
         ({}, "give either a study table or yi with sei"),
         ({"studies": BINARY, "yi": Y, "vi": V}, "give either a study table or yi with sei"),
-        ({"studies": BINARY}, "name the effect measure, e.g. measure='RR'"),
+        ({"studies": BINARY}, "give the effect measure, e.g. measure='RR'"),
         ({"studies": BINARY, "measure": "RRR"}, r"unknown measure 'RRR'; did you mean 'RR'\?"),
         ({"yi": Y}, "exactly one of vi .* and sei"),
         ({"yi": Y, "vi": V, "sei": V}, "exactly one of vi .* and sei"),
@@ -149,7 +149,7 @@ def test_arrays_that_are_refused(arguments: dict, message: str) -> None:
 
 def test_effects_of_another_measure_are_refused() -> None:
     effects = bm.effect_sizes(bm.read_studies(BINARY), "RR")
-    with pytest.raises(SpecError, match="these effects are RR, but measure='OR' was asked for"):
+    with pytest.raises(SpecError, match="these effects are RR, but measure='OR' was given"):
         bm.fit(effects, measure="OR")
 
 

@@ -1,4 +1,4 @@
-"""Many analyses at once give the rows that fit and summarize give one at a time."""
+"""Many analyses at once have the results of fit and summarize for each."""
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,7 @@ def test_the_rows_are_those_of_summarize(measure: str) -> None:
         np.testing.assert_allclose(row, expected(alone), rtol=1e-9, atol=1e-10)
 
 
-def test_priors_and_level_are_the_users() -> None:
+def test_priors_and_level_are_used() -> None:
     priors = {"mu": "Normal(0, 1)", "tau2": "InvGamma(1, 0.1)"}
     frame = fit_many(PAIRS[3:], priors=priors, level=0.8)
     posterior = bm.fit(yi=PAIRS[3][0], vi=PAIRS[3][1], priors=priors, engine="quadrature")
@@ -39,7 +39,7 @@ def test_priors_and_level_are_the_users() -> None:
     assert frame.loc[0, "pi_high"] == pytest.approx(posterior.quantile("theta_new", 0.9), abs=1e-10)
 
 
-def test_an_analysis_without_numbers_says_why_and_keeps_its_row() -> None:
+def test_an_analysis_without_results_has_a_reason_and_keeps_its_row() -> None:
     empty = pd.DataFrame({"study": ["A"], "events_e": [0], "n_e": [10], "events_c": [0], "n_c": [10]})
     full = empty.assign(events_e=[3], events_c=[5])
     frame = fit_many([empty, full], measure="RR")
@@ -49,7 +49,7 @@ def test_an_analysis_without_numbers_says_why_and_keeps_its_row() -> None:
     assert np.isfinite(frame.loc[1, list(POOLED)].astype(float)).all()
 
 
-def test_one_analysis_that_fails_does_not_take_the_others_with_it() -> None:
+def test_one_analysis_that_fails_does_not_affect_the_others() -> None:
     hopeless = (np.array([1e200, -1e200, 0.0]), np.full(3, 1e-10))
     with np.errstate(all="ignore"):
         frame = fit_many([PAIRS[1], hopeless, PAIRS[2]], measure="RR", priors={"tau": "Uniform(0, 1)"})
@@ -67,14 +67,14 @@ def test_study_tables_are_read_by_their_measure() -> None:
     np.testing.assert_allclose(frame.loc[1, list(POOLED)].astype(float), expected(known), rtol=1e-9, atol=1e-10)
 
 
-def test_a_request_that_no_analysis_could_fulfil_is_refused() -> None:
+def test_a_request_that_no_analysis_could_fulfil_is_an_error() -> None:
     with pytest.raises(bm.SpecError, match="unknown measure 'ratio'"):
         fit_many(PAIRS, measure="ratio")
     with pytest.raises(bm.SpecError, match="level must be between 0 and 1"):
         fit_many(PAIRS, level=95)
 
 
-def test_processes_share_the_work_and_change_nothing() -> None:
+def test_several_processes_give_the_same_results() -> None:
     rng = np.random.default_rng(4)
     tables = [draw_trials(0.2, 0.1, Trials(3, (0.1, 0.3), (30, 80)), rng).studies for _ in range(4)]
     alone = fit_many(tables, measure="RR", likelihood="binomial")

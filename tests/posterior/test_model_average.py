@@ -1,4 +1,4 @@
-"""Bayes factors and model averaging: against Savage-Dickey ratios, double integrals and R bayesmeta; what is refused."""
+"""Bayes factors and model averaging: against Savage-Dickey ratios, double integrals and R bayesmeta; errors."""
 
 import json
 
@@ -149,7 +149,7 @@ def test_draws_of_the_averaged_posterior(average) -> None:
     assert drawn["theta"].shape == (20000, 4)
 
 
-def test_draws_of_counts_bring_their_baselines() -> None:
+def test_draws_of_counts_include_their_baselines() -> None:
     counts = pd.DataFrame(
         {"study": ["A", "B"], "events_e": [4, 0], "n_e": [100, 150], "events_c": [9, 1], "n_c": [100, 140]}
     )
@@ -169,7 +169,7 @@ def test_given_an_effect_the_null_models_are_left_out() -> None:
     assert table["bf10"].notna().to_list() == [False, True, False, False, False, True]
 
 
-def test_a_flat_prior_of_mu_is_refused_unless_no_null_model_needs_it() -> None:
+def test_a_flat_prior_for_mu_is_an_error_unless_no_null_model_needs_it() -> None:
     flat = {"mu": "Flat()", "tau": "HalfNormal(0.5)"}
     with pytest.raises(SpecError, match=r"undefined under the improper prior Flat\(\).*give a proper one"):
         bayes_factors(yi=Y, vi=V, priors=flat)
@@ -195,17 +195,17 @@ def test_evidence_ignores_signs_order_and_units(effects: list[float], factor: fl
 
 
 def test_a_wide_prior_favours_no_effect() -> None:
-    """Bartlett 1957 (Biometrika 44:533): without bound as the prior of mu widens."""
+    """Bartlett 1957 (Biometrika 44:533): without bound as the prior for mu widens."""
     logs = [
         model_average(yi=Y, vi=V, priors={**PRIORS, "mu": f"Normal(0, {sd})"}).log_bf("effect") for sd in (1, 10, 100)
     ]
     np.testing.assert_allclose(np.diff(logs), -np.log(10), atol=0.05)
 
 
-def test_a_posterior_brings_data_and_priors() -> None:
+def test_a_posterior_has_its_own_data_and_priors() -> None:
     posterior = bm.fit(yi=Y, vi=V, priors=PRIORS)
     pd.testing.assert_frame_equal(bayes_factors(posterior), bayes_factors(yi=Y, vi=V, priors=PRIORS))
-    with pytest.raises(SpecError, match="brings its own data and priors, so priors cannot be given"):
+    with pytest.raises(SpecError, match="has its own data and priors, so priors cannot be given"):
         model_average(posterior, priors=PRIORS)
 
 
@@ -222,7 +222,7 @@ def test_a_posterior_brings_data_and_priors() -> None:
         ({"priors": {"tau": "Point(0.2)"}}, r"tau fixed by Point\(0.2\)"),
     ],
 )
-def test_requests_that_are_refused(arguments: dict, message: str) -> None:
+def test_unusable_requests_are_errors(arguments: dict, message: str) -> None:
     with pytest.raises(SpecError, match=message):
         model_average(yi=Y, vi=V, **arguments)
 
@@ -245,7 +245,7 @@ def test_the_row_of_a_comparison() -> None:
     assert row[names].to_list() == [getattr(average, name) for name in names]
 
 
-def test_the_row_says_why_it_is_empty() -> None:
+def test_an_empty_row_has_a_reason() -> None:
     posterior = bm.fit(yi=Y, vi=V, priors={"mu": "Flat()"})
     (row,) = averaged_rows(posterior)
     assert row["note"].startswith("not estimable: the Bayes factor for an effect is undefined")
@@ -263,7 +263,7 @@ def test_the_natural_scale_exponentiates_the_mean_too() -> None:
     assert frames[1]["prob_effect"] == frames[0]["prob_effect"]
 
 
-def test_levels_reach_the_row(average) -> None:
+def test_the_row_has_intervals_of_the_level(average) -> None:
     wide, narrow = (tidy_average(average, level=level)[0] for level in (0.95, 0.5))
     assert wide["pi_low"] < narrow["pi_low"] < narrow["pi_high"] < wide["pi_high"]
     assert len(MODELS) == 4

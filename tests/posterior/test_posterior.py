@@ -116,7 +116,7 @@ def test_the_draws_are_in_the_schema_of_arviz(posterior: bm.Posterior) -> None:
     np.testing.assert_allclose(tree["log_likelihood"]["effect"], expected, rtol=1e-12, atol=1e-14)
 
 
-def test_draws_agree_with_the_exact_answer(posterior: bm.Posterior) -> None:
+def test_draws_agree_with_the_exact_quantiles(posterior: bm.Posterior) -> None:
     draws = posterior.draws["posterior"]
     flat = {name: draws[name].values.ravel() for name in ("mu", "tau", "theta_new")}
     flat["theta[Trial 3]"] = draws["theta"].sel(study="Trial 3").values.ravel()
@@ -142,7 +142,7 @@ def test_prior_draws_follow_the_priors(posterior: bm.Posterior) -> None:
             assert abs(share - p) < 4 * np.sqrt(p * (1 - p) / 4000)
 
 
-def test_an_improper_prior_of_mu_has_no_draws() -> None:
+def test_an_improper_prior_for_mu_has_no_draws() -> None:
     flat = bm.fit(yi=Y, vi=V, priors={"mu": "Flat()", "tau": "HalfNormal(0.5)"})
     assert set(flat.draws["prior"].data_vars) == {"tau"}
 
@@ -166,7 +166,7 @@ def test_the_seed_decides_the_draws_and_nothing_else() -> None:
         {"mu": "Normal(0.1, 0.30000000000000004)", "tau": "HalfNormal(0.3333333333333333)"},
     ],
 )
-def test_a_saved_posterior_gives_the_same_answers(tmp_path: Path, priors: dict[str, str]) -> None:
+def test_a_saved_posterior_has_the_same_results(tmp_path: Path, priors: dict[str, str]) -> None:
     labels = ["Müller 2001", "O'Brien [b], 1999", "王 2010", "D"]
     before = bm.fit(yi=Y[:4], vi=V[:4], labels=labels, measure="RR", likelihood="normal", priors=priors, seed=3)
     path = before.save(tmp_path / "deep" / "posterior.nc")
@@ -196,7 +196,7 @@ def test_participants_are_kept(tmp_path: Path) -> None:
     assert np.isnan(bm.load_posterior(fitted().save(tmp_path / "q.nc")).data.n)
 
 
-def test_files_that_hold_no_posterior_are_refused(tmp_path: Path) -> None:
+def test_files_without_a_posterior_are_errors(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere\.nc: no such file"):
         bm.load_posterior(tmp_path / "nowhere.nc")
     text = tmp_path / "notes.txt"

@@ -1,4 +1,4 @@
-"""Fits of both engines saved and loaded again, and files that hold none."""
+"""Fits of both engines saved and loaded again, and files without a posterior."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bayesmeta.errors import DataError, SpecError
 from bayesmeta.support.versions import versions
 
 
-def test_draws_answer_numbers_and_arrays(drawn):
+def test_draws_take_numbers_and_arrays(drawn):
     p = np.array([0.025, 0.5, 0.975])
     for term in ("mu", "tau", "tau2", "i2", "theta_new", "theta[Stein 1953]"):
         several = drawn.quantile(term, p)
@@ -85,7 +85,7 @@ def test_saved_and_loaded_draws(drawn, tmp_path):
     ],
     ids=["tau2", "flat", "thirds", "turner", "rhodes"],
 )
-def test_priors_come_back_as_they_were(priors, fit, tmp_path):
+def test_priors_are_loaded_as_they_were_saved(priors, fit, tmp_path):
     saved = fit(yi=[0.1, 0.4, -0.3], sei=[0.2, 0.3, 0.2], measure="SMD", priors=priors, engine="quadrature")
     loaded = bm.load_posterior(saved.save(tmp_path / "fit.nc"))
     assert loaded.priors.to_dict() == saved.priors.to_dict()
@@ -133,7 +133,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_files_that_hold_no_posterior(kind, tmp_path):
+def test_files_without_a_posterior(kind, tmp_path):
     path = tmp_path / "file.nc"
     BROKEN[kind](path)
     with pytest.raises(DataError) as caught:

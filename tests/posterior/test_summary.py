@@ -216,7 +216,7 @@ def test_rows_are_those_of_the_methods_alone() -> None:
     np.testing.assert_allclose(row, expected, rtol=1e-9)
 
 
-def test_common_effect_by_hand() -> None:
+def test_common_effect_in_closed_form() -> None:
     y, v = np.array([0.1, 0.3, -0.2]), np.array([0.04, 0.1, 0.09])
     row = bm.compare(yi=y, vi=v).set_index("method").loc["CE"]
     w = 1 / v

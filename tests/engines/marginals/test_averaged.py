@@ -1,4 +1,4 @@
-"""Point masses, and distributions averaged over models that have them: the same verbs as every family, exact at the jumps."""
+"""Point masses, and distributions averaged over models that have them: the methods of every family, exact at the jumps."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def spike_and_slab(weight: float, mean: float = 0.8, sd: float = 0.5) -> Average
     return Averaged(("mu",), np.array([weight, 1 - weight]), ((spike, normal(mean, sd)),))
 
 
-def test_a_point_mass_answers_every_question_with_its_value() -> None:
+def test_every_summary_of_a_point_mass_is_its_value() -> None:
     known = PointMasses(("tau", "tau2"), np.array([0.5, 0.25]))
     np.testing.assert_array_equal(known.mean(), [0.5, 0.25])
     np.testing.assert_array_equal(known.sd(), [0, 0])
@@ -35,7 +35,7 @@ def test_a_point_mass_answers_every_question_with_its_value() -> None:
         known.take("mu")
 
 
-def test_moments_of_a_spike_and_slab_by_hand() -> None:
+def test_moments_of_a_spike_and_slab_in_closed_form() -> None:
     mixture = spike_and_slab(0.3)
     assert mixture.mean()[0] == pytest.approx(0.7 * 0.8, rel=1e-15)
     assert mixture.sd()[0] ** 2 == pytest.approx(0.7 * (0.5**2 + 0.8**2) - (0.7 * 0.8) ** 2, rel=1e-14)
@@ -49,13 +49,13 @@ def test_the_distribution_function_jumps_by_the_mass() -> None:
     assert at == pytest.approx(0.3 + 0.7 * ndtr(-1.6), rel=1e-14)
 
 
-def test_the_density_is_that_of_the_rest() -> None:
+def test_the_density_is_that_of_the_continuous_part() -> None:
     mixture = spike_and_slab(0.3)
     assert quad(lambda x: float(mixture.pdf(np.array([x]))[0]), -4, 6)[0] == pytest.approx(0.7, abs=1e-9)
     assert np.isfinite(mixture.pdf(np.zeros((1, 1)))).all()
 
 
-def test_quantiles_at_and_beside_the_mass() -> None:
+def test_quantiles_at_and_near_the_mass() -> None:
     mixture = spike_and_slab(0.3)
     jump = 0.7 * ndtr(-1.6)
     p = np.array([0.0, 0.5 * jump, jump + 1e-9, jump + 0.15, jump + 0.3 - 1e-9, 0.9, 1.0])
@@ -82,14 +82,14 @@ def test_no_interval_is_shorter_than_the_shortest(weight: float, mean: float, sd
     mixture = spike_and_slab(weight, mean, sd)
     (low,), (high,) = mixture.hdi(mass)
     # closed intervals: what lies strictly below the lower end is left out
-    held = mixture.cdf(np.array([high]))[0] - mixture.cdf(np.array([np.nextafter(low, -np.inf)]))[0]
-    assert held >= mass - 1e-7
+    probability = mixture.cdf(np.array([high]))[0] - mixture.cdf(np.array([np.nextafter(low, -np.inf)]))[0]
+    assert probability >= mass - 1e-7
     tails = np.linspace(0, 1 - mass, 400)
     widths = mixture.quantile((tails + mass)[:, None])[:, 0] - mixture.quantile(tails[:, None])[:, 0]
     assert high - low <= np.nanmin(widths) * (1 + 1e-6) + 1e-12
 
 
-def test_the_spike_is_the_shortest_interval_where_it_holds_enough() -> None:
+def test_the_spike_is_the_shortest_interval_if_its_mass_suffices() -> None:
     low, high = spike_and_slab(0.96).hdi(0.95)
     assert low[0] == high[0] == 0
 
@@ -105,7 +105,7 @@ def test_two_slabs_without_a_mass_are_the_mixture_of_normals() -> None:
     np.testing.assert_allclose([averaged.mean(), averaged.sd()], [known.mean(), known.sd()], rtol=1e-14)
 
 
-def test_a_model_without_weight_has_no_say() -> None:
+def test_a_model_without_weight_has_no_effect() -> None:
     heavy = NormalMixtures(("mu",), np.ones(1), np.zeros((1, 1)), np.ones((1, 1)), finite_moments=(0,))
     averaged = Averaged(("mu",), np.array([1.0, 0.0]), ((normal(1.0, 2.0), heavy),))
     assert (averaged.mean()[0], averaged.sd()[0]) == (1.0, 2.0)

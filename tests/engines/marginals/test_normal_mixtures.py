@@ -32,7 +32,7 @@ SHAPES = {
 
 
 def mixture(weights: object, means: object, sds: object) -> NormalMixtures:
-    """One term, from the pieces the engine would give."""
+    """A mixture of one term from its components."""
     return NormalMixtures(("mu",), np.asarray(weights, float), np.atleast_2d(means), np.atleast_2d(sds).astype(float))
 
 
@@ -108,7 +108,7 @@ def test_shortest_interval_of_a_mixture(pieces: tuple, mass: float) -> None:
     assert (high - low)[0] == pytest.approx(brute_shortest(lambda p: one.quantile(p[:, None])[:, 0], mass), rel=1e-6)
 
 
-def test_terms_are_treated_alone_and_together_alike() -> None:
+def test_terms_have_the_same_results_alone_and_together() -> None:
     rng = np.random.default_rng(5)
     weights = np.full(20, 0.05)
     several = NormalMixtures(
@@ -131,7 +131,7 @@ def test_shortest_interval_searches_all_tails() -> None:
 
 
 @pytest.mark.parametrize("name", REFERENCE["mixtures"])
-def test_mixtures_over_a_prior_of_tau_are_those_of_r_bayesmeta(name: str) -> None:
+def test_mixtures_over_a_prior_for_tau_are_those_of_r_bayesmeta(name: str) -> None:
     # R's grid over tau is good to about 1e-3 here, so this guards the meaning, and the tests above the digits
     known = REFERENCE["mixtures"][name]
     scale = {"tau~HN(0.5), mu=0": stats.halfnorm(0, 0.5), "tau~HC(0.5), mu=0": stats.halfcauchy(0, 0.5)}[known["prior"]]

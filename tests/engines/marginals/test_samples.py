@@ -1,4 +1,4 @@
-"""Draws behind the verbs of the exact marginals: same shapes, same meaning."""
+"""Draws with the methods of the exact marginal distributions: same shapes, same meaning."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def test_highest_density_intervals(samples):
     assert low[1] == pytest.approx(0, abs=0.01)
     assert high[1] == pytest.approx(0.5 * 1.96, abs=0.05)
     flat = samples.values.reshape(2, -1)
-    held = [((row >= a) & (row <= b)).mean() for row, a, b in zip(flat, low, high, strict=True)]
-    np.testing.assert_allclose(held, 0.95, atol=0.002)
+    covered = [((row >= a) & (row <= b)).mean() for row, a, b in zip(flat, low, high, strict=True)]
+    np.testing.assert_allclose(covered, 0.95, atol=0.002)
 
 
 def test_sampling_error_of_independent_draws(samples):
@@ -77,16 +77,16 @@ def test_sampling_error_of_independent_draws(samples):
     assert found["mcse_ci_high"][0] == pytest.approx(end, rel=0.3)
 
 
-def test_they_answer_as_the_exact_marginals_do(exact, drawn):
+def test_results_have_the_shapes_of_the_exact_marginals(exact, drawn):
     (family,) = drawn.solution.families
     assert family.terms == exact.terms == drawn.terms
     for term in ("mu", "tau", "i2", "theta_new", "theta[Aronson 1948]"):
         sampled, known = drawn.marginal(term), exact.marginal(term)
-        for verb, argument in (
+        for method, argument in (
             ("cdf", np.array([[0.1], [0.6]])),
             ("quantile", np.array([[0.1], [0.6]])),
             ("pdf", np.array([[0.1], [0.6]])),
         ):
-            assert np.shape(getattr(sampled, verb)(argument)) == np.shape(getattr(known, verb)(argument))
+            assert np.shape(getattr(sampled, method)(argument)) == np.shape(getattr(known, method)(argument))
         assert np.shape(sampled.mean()) == np.shape(known.mean())
         assert sampled.mean()[0] == pytest.approx(float(known.mean()[0]), abs=5 * float(known.sd()[0]) / np.sqrt(4000))

@@ -67,7 +67,7 @@ def test_a_monotone_density_has_its_shortest_interval_at_the_end() -> None:
     assert high[0] == pytest.approx(-np.log(0.05), abs=1e-6)
 
 
-def test_known_moments_are_told_and_nothing_is_tabulated_for_them() -> None:
+def test_known_moments_are_returned_and_nothing_is_tabulated_for_them() -> None:
     def refuse(x: np.ndarray) -> np.ndarray:
         raise AssertionError(f"evaluated at {x}")
 

@@ -1,4 +1,4 @@
-"""Many analyses in the same arrays give what each gives alone."""
+"""Results of many analyses in the same arrays equal those of each alone."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def test_each_analysis_is_solved_as_if_it_were_alone(k: int, mu: str, tau: str, 
             np.testing.assert_allclose(found[name][i], known, rtol=1e-9, atol=1e-10, err_msg=name)
 
 
-def test_analyses_of_very_different_scales_do_not_disturb_each_other() -> None:
+def test_analyses_of_very_different_scales_do_not_affect_each_other() -> None:
     priors = Priors(parse_prior("Normal(0, 2)"), parse_prior("HalfCauchy(0.5)"))
     yi, vi = reviews(6, 4)
     unit = 10.0 ** np.arange(-5, 1)[:, None]
@@ -66,7 +66,7 @@ def test_analyses_of_very_different_scales_do_not_disturb_each_other() -> None:
         np.testing.assert_allclose(found["quantile"][i], known["quantile"], rtol=1e-8, atol=1e-8 * known["sd"].max())
 
 
-def test_chunks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_do_not_change_results(monkeypatch: pytest.MonkeyPatch) -> None:
     priors = Priors(parse_prior("Normal(0, 2)"), parse_prior("HalfNormal(0.5)"))
     yi, vi = reviews(9, 3)
     whole = solve_batch(yi, vi, priors, TAILS)
@@ -75,7 +75,7 @@ def test_chunks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
         np.testing.assert_allclose(value, whole[name], rtol=1e-11, atol=1e-12, err_msg=name)
 
 
-def test_the_panels_of_an_analysis_hold_all_of_it() -> None:
+def test_the_panels_of_an_analysis_cover_all_of_its_mass() -> None:
     priors = Priors(parse_prior("Normal(0, 2)"), parse_prior("HalfNormal(0.5)"))
     yi, vi = reviews(5, 6)
     batch = integrate_batch(yi, vi, priors, np.full(5, 0.3), 2)
@@ -84,12 +84,12 @@ def test_the_panels_of_an_analysis_hold_all_of_it() -> None:
     assert (batch.error < 1e-8).all()
 
 
-def test_a_prior_that_is_not_conjugate_is_refused() -> None:
+def test_a_prior_that_is_not_conjugate_is_an_error() -> None:
     with pytest.raises(SpecError, match="needs a Normal or Flat prior for mu"):
         solve_batch(*reviews(2, 3), Priors(parse_prior("StudentT(4, 0, 1)"), parse_prior("HalfNormal(0.5)")), TAILS)
 
 
-def test_data_beyond_floating_point_are_refused() -> None:
+def test_data_beyond_floating_point_are_errors() -> None:
     priors = Priors(parse_prior("Normal(0, 2)"), parse_prior("Uniform(0, 1)"))
     with pytest.raises(ConvergenceError, match="zero or not finite everywhere"), np.errstate(all="ignore"):
         solve_batch(np.array([[1e200, -1e200]]), np.array([[1e-10, 1e-10]]), priors, TAILS)

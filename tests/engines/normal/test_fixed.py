@@ -1,4 +1,4 @@
-"""The normal model with mu or tau fixed: closed forms, one-dimensional integrals, and limits of priors that close in on a point."""
+"""The normal model with mu or tau fixed: closed forms, one-dimensional integrals, and priors that become narrow."""
 
 from itertools import pairwise
 
@@ -38,7 +38,7 @@ def as_posterior(solution: PointSolution) -> Posterior:
     return Posterior(data, solution.priors, "quadrature", "generic_normal", solution, 1)
 
 
-def test_the_common_effect_by_hand() -> None:
+def test_the_common_effect_in_closed_form() -> None:
     posterior = as_posterior(solved("Normal(0.2, 1.5)", "Point(0)"))
     precision = (1 / V).sum() + 1 / 1.5**2
     mean = ((Y / V).sum() + 0.2 / 1.5**2) / precision
@@ -51,7 +51,7 @@ def test_the_common_effect_by_hand() -> None:
 
 
 @pytest.mark.parametrize(("tau", "on_variance"), [("Point(0.3)", False), ("Point(0.09)", True)])
-def test_a_known_tau_by_hand(tau: str, on_variance: bool) -> None:
+def test_a_known_tau_in_closed_form(tau: str, on_variance: bool) -> None:
     posterior = as_posterior(solved("Flat()", tau, on_variance))
     weights = 1 / (V + 0.09)
     mean, variance = weights @ Y / weights.sum(), 1 / weights.sum()
@@ -108,7 +108,7 @@ def test_no_effect_with_unknown_tau_against_one_dimensional_integrals(tau: str) 
     )  # fmt: skip
 
 
-def test_a_closing_prior_tends_to_its_point() -> None:
+def test_a_narrow_prior_is_close_to_a_point_prior() -> None:
     narrow = solve_normal(Y, V, priors("Normal(0.2, 1e-6)", "HalfNormal(0.5)"), LABELS)
     point = solved("Point(0.2)", "HalfNormal(0.5)")
     assert narrow.log_marginal_likelihood == pytest.approx(point.log_marginal_likelihood, abs=1e-8)
@@ -137,7 +137,7 @@ def test_draws_follow_the_marginals(mu: str, tau: str) -> None:
 
 @settings(max_examples=20)
 @given(factor=st.floats(1e-3, 1e3))
-def test_scaling_the_data_scales_the_answer(factor: float) -> None:
+def test_scaling_the_data_scales_the_results(factor: float) -> None:
     scaled = solve_point(factor * Y, factor**2 * V, priors("Point(0)", f"HalfNormal({0.5 * factor!r})"), LABELS)
     known = solved("Point(0)", "HalfNormal(0.5)")
     shift = scaled.log_marginal_likelihood + 4 * np.log(factor)
@@ -147,13 +147,13 @@ def test_scaling_the_data_scales_the_answer(factor: float) -> None:
     )
 
 
-def test_no_normal_has_a_standard_deviation_of_zero() -> None:
+def test_no_component_has_a_standard_deviation_of_zero() -> None:
     for mu, tau in (("Normal(0, 1)", "Point(0)"), ("Point(0)", "HalfNormal(0.5)"), ("Point(0)", "Point(0)")):
         for family in solved(mu, tau).families:
             assert (getattr(family, "sds", np.ones(1)) > 0).all()
 
 
-def test_requests_that_are_refused() -> None:
+def test_unusable_priors_and_data_are_errors() -> None:
     assert not has_point(priors("Normal(0, 1)", "HalfNormal(0.5)"))
     with pytest.raises(SpecError, match="needs a point prior"):
         solved("Normal(0, 1)", "HalfNormal(0.5)")

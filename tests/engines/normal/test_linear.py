@@ -205,7 +205,7 @@ def test_order_shift_and_unit_of_the_estimates(order: list[int], shift: float, u
     np.testing.assert_allclose(other.effects.sd()[:2] / unit, base.effects.sd()[:2], rtol=1e-7)
 
 
-def test_pairwise_is_its_smallest_instance() -> None:
+def test_a_pairwise_meta_analysis_is_the_linear_model_with_one_coefficient() -> None:
     priors = Priors(Prior("Normal", (0.2, 1.5)), parse_prior("HalfNormal(0.5)"))
     labels = ("a", "b", "c", "d", "e")
     pairwise = solve_normal(Y, V, priors, labels)
@@ -238,7 +238,7 @@ def test_the_marginal_likelihood_against_an_integral_over_tau() -> None:
     assert solution.log_marginal_likelihood == pytest.approx(np.log(wanted), rel=1e-9)
 
 
-def test_a_covariance_that_is_none_is_refused() -> None:
+def test_an_impossible_covariance_is_an_error() -> None:
     too_strong = Covariance(V, ((np.array([0, 1]), np.array([[0.04, 0.08], [0.08, 0.09]])),))
     with pytest.raises(DataError, match="not positive definite"):
         normal_model(Y, X, too_strong, SIZES)

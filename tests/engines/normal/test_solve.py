@@ -1,4 +1,4 @@
-"""The deterministic engine against an independent quadrature, against itself with twice the nodes, and against symmetry."""
+"""Quadrature over tau against an independent quadrature, against itself with twice the nodes, and against symmetry."""
 
 import json
 
@@ -92,8 +92,8 @@ DATA = {
 }
 
 
-def answers(solution: QuadratureSolution) -> dict[str, np.ndarray]:
-    """Everything a summary asks for, by term."""
+def numbers(solution: QuadratureSolution) -> dict[str, np.ndarray]:
+    """All numbers of a summary, by term."""
     levels = np.array([[0.025], [0.5], [0.975]])
     found = {}
     for family in solution.families:
@@ -107,12 +107,12 @@ def answers(solution: QuadratureSolution) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("mu", ["Normal(0, 4)", "Flat()"])
 @pytest.mark.parametrize(("tau", "on_variance"), EVERY_PRIOR, ids=PRIOR_IDS)
 @pytest.mark.parametrize("data", DATA.values(), ids=DATA)
-def test_doubling_the_nodes_moves_nothing(data: tuple, tau: str, on_variance: bool, mu: str) -> None:
+def test_doubling_the_nodes_changes_nothing(data: tuple, tau: str, on_variance: bool, mu: str) -> None:
     few, many = (solve(*data, mu, tau, on_variance=on_variance, nodes=n) for n in (16, 32))
     assert few.error < 1e-7
     scale = max(1.0, abs(many.log_marginal_likelihood))
     assert few.log_marginal_likelihood == pytest.approx(many.log_marginal_likelihood, abs=1e-8 * scale)
-    first, second = answers(few), answers(many)
+    first, second = numbers(few), numbers(many)
     for term, known in second.items():
         width = 100.0 if term == "i2" else known[4] - known[2]
         tolerance = np.array([1e-8 * width] * 5 + [1e-8])
@@ -152,7 +152,7 @@ def test_marginal_likelihood_and_moments_by_the_trapezoid_rule(k: int, tau: str,
     )
     value = np.exp(log_value + log_weight - log_value.max())
     total = value.sum()
-    # outside this grid the heaviest of these priors hold some 1e-7 of their mass
+    # outside this grid the heaviest of these priors have some 1e-7 of their mass
     tolerance = 1e-6 if "LogT" in tau or "0.001" in tau else 1e-10
     assert found.log_marginal_likelihood == pytest.approx(np.log(total) + log_value.max(), abs=tolerance)
     mean, _ = conditional_mu(grid, y, v, found.priors)
@@ -187,7 +187,7 @@ def test_against_two_dimensional_integration() -> None:
     assert found.effects.take("mu").mean()[0] == pytest.approx(first / total, abs=1e-6)
 
 
-def test_one_study_and_no_prior_for_mu_leave_the_prior_of_tau() -> None:
+def test_with_one_study_and_a_flat_prior_for_mu_the_posterior_of_tau_is_its_prior() -> None:
     for tau in ("HalfNormal(0.5)", "HalfCauchy(0.5)", "Uniform(0, 4)", "Exponential(2)", "Gamma(2, 3)"):
         found = solve([0.7], [0.04], "Flat()", tau)
         p = np.array([[0.025], [0.5], [0.975]])
@@ -217,7 +217,7 @@ def test_one_study_and_no_prior_for_mu_leave_the_prior_of_tau() -> None:
         (2, "Flat()", "Uniform(0, 4)", 4),
     ],
 )
-def test_moments_that_do_not_exist_are_not_given(k: int, mu: str, tau: str, tau_moments: int) -> None:
+def test_moments_that_are_infinite_are_reported_so(k: int, mu: str, tau: str, tau_moments: int) -> None:
     summary = bm.summarize(fit(BCG_Y[:k], BCG_V[:k], mu, tau))
     finite = summary[["mean", "sd"]].map(np.isfinite)
     assert finite.loc["tau"].tolist() == [tau_moments >= 1, tau_moments >= 2]
@@ -292,7 +292,7 @@ def test_a_change_of_sign(data: tuple) -> None:
 
 @settings(max_examples=15)
 @given(studies, st.floats(-100, 100))
-def test_a_shift_moves_effects_and_nothing_else(data: tuple, shift: float) -> None:
+def test_a_shift_changes_effects_only(data: tuple, shift: float) -> None:
     y, v = map(np.array, data)
     tau = "HalfNormal(0.5)"
     for mu, moved_mu in (("Flat()", "Flat()"), ("Normal(0, 2)", f"Normal({shift!r}, 2)")):
@@ -304,7 +304,7 @@ def test_a_shift_moves_effects_and_nothing_else(data: tuple, shift: float) -> No
         np.testing.assert_allclose(moved, second, rtol=1e-8, atol=1e-8)
 
 
-def test_a_wide_normal_prior_tends_to_the_flat_one() -> None:
+def test_a_wide_normal_prior_is_close_to_the_flat_one() -> None:
     flat, _ = table(BCG_Y, BCG_V, "Flat()", "HalfNormal(0.5)")
     wide, _ = table(BCG_Y, BCG_V, "Normal(0, 1e5)", "HalfNormal(0.5)")
     np.testing.assert_allclose(flat, wide, atol=1e-9)
@@ -330,14 +330,14 @@ def test_typical_variance() -> None:
     assert typical_variance(np.array([1e-18, 1.0, 1.0])) == pytest.approx(0.5)
 
 
-def test_other_priors_of_mu_are_refused() -> None:
+def test_other_priors_for_mu_are_errors() -> None:
     with pytest.raises(
         SpecError, match=r"needs a Normal or Flat prior for mu but got Cauchy\(0, 1\); use engine='nuts'"
     ):
         solve(BCG_Y, BCG_V, "Cauchy(0, 1)", "HalfNormal(0.5)")
 
 
-def test_no_study_is_refused() -> None:
+def test_no_study_is_an_error() -> None:
     with pytest.raises(DataError, match="no study can be pooled"):
         solve([], [], "Flat()", "HalfNormal(0.5)")
 

@@ -1,0 +1,68 @@
+"""The solution of a posterior averaged over models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayesmeta.engines.marginals.averaged import Averaged
+from bayesmeta.engines.solution import ComputedSolution
+from bayesmeta.engines.terms import Terms
+from bayesmeta.posterior.posterior import Posterior
+from bayesmeta.support.arrays import Array
+
+
+@dataclass(frozen=True)
+class AveragedSolution(ComputedSolution):
+    """The posterior averaged over M models.
+
+    Parameters
+    ----------
+    fits : tuple of Posterior
+        The posterior under each model.
+    probabilities : numpy.ndarray, shape (M,)
+        Posterior probabilities of the models.
+    log_marginal_likelihood : float
+        Natural log of the marginal likelihood averaged over the models' prior probabilities.
+    """
+
+    fits: tuple[Posterior, ...]
+    probabilities: Array
+    log_marginal_likelihood: float
+
+    @property
+    def terms(self) -> Terms:
+        """Names of the terms, which are those of every model."""
+        return self.fits[0].solution.terms
+
+    @property
+    def families(self) -> tuple[Averaged, Averaged]:
+        """Marginal distributions as mixtures over the models: of the pooled terms and of the effects in the studies."""
+        return *self.pooled, self._average(self.terms.studies)
+
+    @property
+    def pooled(self) -> tuple[Averaged]:
+        """Marginal distributions of all terms but the effects in the studies."""
+        return (self._average(self.terms.pooled),)
+
+    def _average(self, terms: tuple[str, ...]) -> Averaged:
+        return Averaged(terms, self.probabilities, tuple(tuple(fit.marginal(t) for fit in self.fits) for t in terms))
+
+    @property
+    def error(self) -> float:
+        """Largest estimated relative error of the models' integrals."""
+        return max(fit.solution.error for fit in self.fits)
+
+    def sample(self, size: int, rng: np.random.Generator) -> dict[str, Array]:
+        """Draw independently: first a model, then from its posterior.
+
+        Returns
+        -------
+        dict
+            mu, tau, theta_new of shape (size,); theta, and the nuisance parameter where the likelihood has one, of shape (size, k).
+        """
+        counts = rng.multinomial(size, self.probabilities / self.probabilities.sum())
+        order = rng.permutation(size)
+        drawn = [fit.solution.sample(int(n), rng) for fit, n in zip(self.fits, counts, strict=True) if n]
+        return {name: np.concatenate([part[name] for part in drawn])[order] for name in drawn[0]}
