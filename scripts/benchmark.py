@@ -19,7 +19,7 @@ import numpy as np
 
 import bayesmeta as bm
 from bayesmeta.calibration.simulate import Trials, cochrane_sizes, draw_effects, draw_trials
-from bayesmeta.effects.compute import effects_from_arrays
+from bayesmeta.effects.effects import effects_from_arrays
 from bayesmeta.engines.arm_level import study_table
 from bayesmeta.posterior.fit_many import fit_many
 

@@ -12,7 +12,8 @@ import numpy as np
 from scipy.special import ndtr
 
 from bayesmeta.calibration.simulate import SimulatedReview, Trials, draw_trials
-from bayesmeta.effects.compute import Effects, effect_sizes
+from bayesmeta.effects.compute import effect_sizes
+from bayesmeta.effects.effects import Effects
 from bayesmeta.errors import BayesmetaError
 from bayesmeta.frequentist.common_effect import mantel_haenszel, peto
 from bayesmeta.frequentist.random_effects import random_effects

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from bayesmeta.errors import SpecError
-from bayesmeta.model.likelihoods.registry import log_risks
+from bayesmeta.model.likelihoods.densities import log_risks
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.studies.table import StudyTable
 from bayesmeta.support.arrays import Array

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayesmeta.effects import formulas
-from bayesmeta.effects.effects import Effects, effects_from_arrays
+from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.measures import MEASURES, Measure, find_measure
 from bayesmeta.effects.ready_made import ready_made_effects
 from bayesmeta.effects.zero_cells import ZERO_CELL_RULES, Computed, dichotomous_effects, rate_effects
@@ -23,9 +23,6 @@ from bayesmeta.support.arrays import Array
 
 if TYPE_CHECKING:
     from bayesmeta.studies.table import StudyTable
-
-
-__all__ = ["MEASURES", "Effects", "Measure", "data_kind", "effect_sizes", "effects_from_arrays", "find_measure"]
 
 
 def effect_sizes(

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import chdtrc, ndtr, ndtri
 
-from bayesmeta.effects.compute import MEASURES, Effects, data_kind, effect_sizes
+from bayesmeta.effects.compute import data_kind, effect_sizes
+from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.formulas import observed_minus_expected
+from bayesmeta.effects.measures import MEASURES
 from bayesmeta.effects.zero_cells import half_added, one_outcome_only
 from bayesmeta.errors import DataError, SpecError, unknown_name
 from bayesmeta.studies.kinds import KINDS

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import chdtrc, ndtr, ndtri, stdtr, stdtrit
 
-from bayesmeta.effects.compute import Effects, effects_from_arrays
+from bayesmeta.effects.effects import Effects, effects_from_arrays
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.frequentist.common_effect import mh_centre
 from bayesmeta.frequentist.heterogeneity import TAU2_ESTIMATORS, FixedMoments, fixed_moments, i2_h2, q_profile

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from bayesmeta.checks.engine_agreement import AGREE_WITHIN, engine_agreement, worst_disagreement
-from bayesmeta.effects.compute import MEASURES, Effects, data_kind, effect_sizes
+from bayesmeta.effects.compute import data_kind, effect_sizes
+from bayesmeta.effects.effects import Effects
+from bayesmeta.effects.measures import MEASURES
 from bayesmeta.engines.choose import ENGINES
 from bayesmeta.engines.terms import study_term
 from bayesmeta.errors import BayesmetaError

@@ -9,7 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from paths import REFERENCE_FOLDER
 
-from bayesmeta.effects.compute import effect_sizes, effects_from_arrays
+from bayesmeta.effects.compute import effect_sizes
+from bayesmeta.effects.effects import effects_from_arrays
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.frequentist.common_effect import mantel_haenszel
 from bayesmeta.frequentist.names import CI_METHODS, METHODS

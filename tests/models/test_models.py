@@ -14,7 +14,8 @@ from scipy.integrate import quad
 from scipy.special import expit
 
 import bayesmeta.modeling
-from bayesmeta.effects.compute import effect_sizes, effects_from_arrays
+from bayesmeta.effects.compute import effect_sizes
+from bayesmeta.effects.effects import effects_from_arrays
 from bayesmeta.engines.nuts.blocks import data_values
 from bayesmeta.engines.nuts.model_files import available_models, default_model, load_model, model_folder
 from bayesmeta.errors import SpecError

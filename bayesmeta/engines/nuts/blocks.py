@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from bayesmeta.model.likelihoods.registry import ModelData, likelihood_for
+from bayesmeta.model.likelihoods.data import ModelData
+from bayesmeta.model.likelihoods.registry import likelihood_for
 from bayesmeta.model.priors.baseline import DEFAULT_BASELINE, check_baseline
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array

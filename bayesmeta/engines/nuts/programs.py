@@ -8,7 +8,8 @@ from typing import Any
 from bayesmeta.engines.nuts.blocks import data_values
 from bayesmeta.engines.nuts.model_files import ModelFile
 from bayesmeta.errors import BayesmetaError, SpecError
-from bayesmeta.model.likelihoods.registry import ModelData, likelihood_for
+from bayesmeta.model.likelihoods.data import ModelData
+from bayesmeta.model.likelihoods.registry import likelihood_for
 from bayesmeta.model.priors.baseline import DEFAULT_BASELINE
 from bayesmeta.model.priors.priors import Priors
 

@@ -16,25 +16,8 @@ from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import DataError, SpecError, unknown_name
 from bayesmeta.model.likelihoods import crude, densities
-from bayesmeta.model.likelihoods.data import NO_GUIDE, ModelData, binomial_data, nct_data, normal_data, poisson_data
-from bayesmeta.model.likelihoods.densities import log_choose, log_risks
-from bayesmeta.model.priors.baseline import BASELINE_SD
+from bayesmeta.model.likelihoods.data import ModelData, binomial_data, nct_data, normal_data, poisson_data
 from bayesmeta.support.arrays import Array
-
-__all__ = [
-    "BASELINE_SD",
-    "LIKELIHOODS",
-    "NO_GUIDE",
-    "Likelihood",
-    "ModelData",
-    "StudyModel",
-    "arm_level_likelihood",
-    "default_likelihood",
-    "likelihood_for",
-    "log_choose",
-    "log_risks",
-    "model_data",
-]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from scipy import stats
 from bayesmeta.engines.nuts import programs as compiled_programs
 from bayesmeta.engines.nuts import sampling as nuts
 from bayesmeta.errors import ConvergenceError, SpecError
-from bayesmeta.model.likelihoods.registry import log_risks
+from bayesmeta.model.likelihoods.densities import log_risks
 from bayesmeta.posterior.summary import summarize
 
 STATISTICS = ("mean", "sd", "ci_low", "ci_high")

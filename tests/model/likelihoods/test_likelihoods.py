@@ -10,17 +10,16 @@ from scipy.integrate import quad
 from scipy.special import expit
 from scipy.stats import binom, chi2, nct, norm, poisson
 
-from bayesmeta.effects.compute import effect_sizes, effects_from_arrays
+from bayesmeta.effects.compute import effect_sizes
+from bayesmeta.effects.effects import effects_from_arrays
 from bayesmeta.errors import DataError, SpecError
-from bayesmeta.model.likelihoods.densities import log_risks_by_odds
+from bayesmeta.model.likelihoods.data import NO_GUIDE
+from bayesmeta.model.likelihoods.densities import log_choose, log_risks, log_risks_by_odds
 from bayesmeta.model.likelihoods.registry import (
     LIKELIHOODS,
-    NO_GUIDE,
     arm_level_likelihood,
     default_likelihood,
     likelihood_for,
-    log_choose,
-    log_risks,
     model_data,
 )
 from bayesmeta.studies.read import read_studies
