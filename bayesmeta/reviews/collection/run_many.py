@@ -86,10 +86,12 @@ def run_collection(
         As for ``find_sources``.
     out : str or path
         Folder to write into.
-    engine, only, figures, progress, scheduler, fresh, priors
+    engine, only, figures, progress
         As for ``run_review``; ``only`` names analyses of any of the reviews.
     jobs : int, optional
         Number of processes; None: one per core, or 1 if any review is sampled with NUTS, which uses the cores itself.
+    scheduler, fresh, priors
+        As for ``run_review``.
 
     Returns
     -------
