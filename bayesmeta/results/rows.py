@@ -171,8 +171,10 @@ def tidy_frequentist(
     analysis : str
         Its id.
     """
-    left_out = [f"{label}: {reason}" for label, reason in zip(effects.labels, effects.reasons, strict=True) if reason]
-    notes = [*result.notes, *left_out]
+    notes = list(result.notes)
+    # a common-effect method chooses its studies itself, and its notes name those it leaves out
+    if isinstance(result, RandomEffects):
+        notes += [f"{label}: {reason}" for label, reason in zip(effects.labels, effects.reasons, strict=True) if reason]
     shared = {"analysis": analysis, "method": method, "measure": effects.measure, "k": result.k, "n": effects.n}
     rows = [
         {
