@@ -30,7 +30,8 @@ class CommonEffect:
     """A common-effect result with the attributes of ``RandomEffects``, on the model scale (log for ratios).
 
     ``tau2`` is 0 by assumption and there is no prediction interval (NaN). ``k`` counts the studies with a positive
-    weight, ``q_df`` is one less than the studies that enter Q; I2 (percent) is Q-based.
+    weight, ``q_df`` is one less than the studies that enter Q; I2 (percent) is Q-based. ``notes`` name the studies that
+    are not pooled, each with the reason.
     """
 
     estimate: float
@@ -272,5 +273,9 @@ def _result(
         measure=effects.measure,
         level=level,
         labels=effects.labels,
-        notes=tuple(reason for reason in effects.reasons if reason),
+        notes=tuple(
+            f"{label}: {reason}"
+            for label, reason, here in zip(effects.labels, effects.reasons, pooled, strict=True)
+            if reason and not here
+        ),
     )

@@ -171,7 +171,10 @@ def tidy_frequentist(
     analysis : str
         Id of the analysis.
     """
-    left_out = [f"{label}: {reason}" for label, reason in zip(effects.labels, effects.reasons, strict=True) if reason]
+    notes = list(result.notes)
+    # a common-effect method chooses its studies itself, and its notes name those it leaves out
+    if isinstance(result, RandomEffects):
+        notes += [f"{label}: {reason}" for label, reason in zip(effects.labels, effects.reasons, strict=True) if reason]
     rows = [
         {
             **_labels(effects, method, analysis, MEAN),
@@ -189,7 +192,7 @@ def tidy_frequentist(
             "q_df": result.q_df,
             "q_pvalue": result.q_pvalue,
             "pvalue": result.pvalue,
-            "note": "; ".join([*result.notes, *left_out]),
+            "note": "; ".join(notes),
         }
     ]
     if isinstance(result, RandomEffects) and np.isfinite(result.tau2_ci_high):

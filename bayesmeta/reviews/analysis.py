@@ -228,7 +228,7 @@ def _alternatives(
                 {
                     **row,
                     "method": BayesianMethod("normal", "quadrature", alternative.name).id,
-                    "priors": str(priors.scale),
+                    "priors": _heterogeneity_prior(priors),
                 }
             )
     return rows
@@ -263,6 +263,11 @@ def _study_rows(effects: Effects, summary: Any, level: float) -> list[dict[str, 
     return rows
 
 
+def _heterogeneity_prior(priors: Priors) -> str:
+    """Write the prior for the heterogeneity; one for tau2 is written with its name."""
+    return f"tau2 ~ {priors.scale}" if priors.on_variance else str(priors.scale)
+
+
 def _tau(posterior: Posterior, level: float) -> dict[str, Any]:
     """Return prior and posterior density of tau, with the posterior's median and interval, model scale."""
     top = 1.15 * max(posterior.quantile("tau", 0.995), float(posterior.priors.scale.quantile(0.5)))
@@ -272,5 +277,5 @@ def _tau(posterior: Posterior, level: float) -> dict[str, Any]:
     low, median, high = posterior.quantile("tau", np.array([0.5 - 0.5 * level, 0.5, 0.5 + 0.5 * level]))
     return {
         "grid": grid, "posterior": posterior.pdf("tau", grid), "prior": prior,
-        "median": median, "ci_low": low, "ci_high": high, "prior_text": str(posterior.priors.scale),
+        "median": median, "ci_low": low, "ci_high": high, "prior_text": _heterogeneity_prior(posterior.priors),
     }  # fmt: skip

@@ -91,9 +91,9 @@ def test_double_zero_studies_have_no_weight_and_are_named():
     fit = mantel_haenszel(counts([(3, 20, 5, 20), (0, 20, 0, 20), (1, 20, 4, 20)]), "RR")
     assert fit.weights[1] == 0
     assert (fit.k, fit.q_df, fit.n) == (2, 1, 80)
-    assert fit.notes == ("no events in either arm: RR not estimable",)
+    assert fit.notes == ("study 1: no events in either arm: RR not estimable",)
     both = mantel_haenszel(counts([(3, 20, 5, 20), (0, 20, 0, 20), (1, 20, 4, 20)]), "RD")
-    assert (both.k, both.n) == (3, 120)
+    assert (both.k, both.n, both.notes) == (3, 120, ())
 
 
 def test_peto_from_o_minus_e():

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import DataError
-from bayesmeta.reporting.numbers import count, estimate, is_missing, number, percent
+from bayesmeta.reporting.numbers import WHOLE_FROM, count, estimate, is_missing, number, percent
 from bayesmeta.reporting.tables.layout import NOTE
 from bayesmeta.reporting.tables.results import Record, text_frame, written_estimate
 
@@ -74,8 +74,15 @@ def arm_cells(row: Record, arm: str, kind: str, digits: int = 2) -> tuple[str, .
         return spread, count(n, missing=missing)
     if kind == "rates":
         events, time = values
-        return count(events, missing=missing), number(time, 1, missing=missing).removesuffix(".0")
+        return count(events, missing=missing), _person_time(time) or missing
     return ()
+
+
+def _person_time(time: Any) -> str:
+    """Write person-time with a decimal if it is below 1000; a long one keeps its digits, as it is data; "" if missing."""
+    if is_missing(time) or time < WHOLE_FROM:
+        return number(time, 1).removesuffix(".0")
+    return count(time)
 
 
 def _arm(row: Record, arm: str, kind: str) -> str:

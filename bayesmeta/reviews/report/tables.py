@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from bayesmeta.posterior.method import AVERAGED, BayesianMethod, parse_method
@@ -247,7 +248,7 @@ def _priors(review: Review, results: list[AnalysisResult]) -> Table | None:
                 {
                     "Analysis": heading[result.id],
                     "Priors": _prior_set(method) or "main",
-                    "Prior of tau": str(mu["priors"]).split("tau ~ ")[-1],
+                    "Prior of tau": _heterogeneity_prior(str(mu["priors"])),
                     "Estimate": estimate(mu["estimate"], mu["ci_low"], mu["ci_high"]),
                     "tau": estimate(tau["estimate"], tau["ci_low"], tau["ci_high"]),
                     "Prediction interval": interval(mu["pi_low"], mu["pi_high"]),
@@ -264,6 +265,11 @@ def _priors(review: Review, results: list[AnalysisResult]) -> Table | None:
     return Table(
         pd.DataFrame(lines), f"{review.title}: sensitivity to the heterogeneity prior", notes, "Analysis", review.notice
     )
+
+
+def _heterogeneity_prior(priors: str) -> str:
+    """Return the prior for tau out of a text of priors; one for tau2 keeps its name."""
+    return re.split(r", (?=tau2? ~ )", priors)[-1].removeprefix("tau ~ ")
 
 
 def _engines(review: Review, results: list[AnalysisResult]) -> Table | None:
