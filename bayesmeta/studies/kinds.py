@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,28 +55,28 @@ class Kind:
     in_revman: bool = True
     zero_is_data: bool = False
 
-    @property
+    @cached_property
     def choices(self) -> tuple[tuple[str, ...], ...]:
         """The complete sets of columns, the usual one first."""
         return (self.columns, *self.instead)
 
-    @property
+    @cached_property
     def required(self) -> tuple[str, ...]:
         """The columns that are in every complete set."""
         return tuple(name for name in self.columns if all(name in choice for choice in self.choices))
 
-    @property
+    @cached_property
     def wanted(self) -> str:
         """What a user must give, such as ``yi sei (or yi ci_low ci_high)``."""
         first, *others = (" ".join(choice) for choice in self.choices)
         return first + "".join(f" (or {other})" for other in others)
 
-    @property
+    @cached_property
     def arm_level(self) -> bool:
         """Whether the data are those of each arm, not an effect that was computed from them."""
         return any(name.endswith("_e") for name in self.columns)
 
-    @property
+    @cached_property
     def participants(self) -> bool:
         """Whether it needs the number of participants in each arm."""
         return "n_e" in self.columns
