@@ -1,5 +1,7 @@
 """Bad tables, reviews and options: each ends in one message and exit code 2, never in a traceback."""
 
+import re
+
 import pytest
 from reviews.test_spec import BAD_REVIEWS
 from reviews.test_spec import DATA as REVIEW_DATA
@@ -63,7 +65,8 @@ def test_wrong_usage_is_exit_code_2(command, death, arguments, expected):
     assert code == 2
     assert out == ""
     assert "Usage" in err
-    assert expected in err
+    # a long path is broken over the lines of the box around the message
+    assert expected in re.sub(r"[\s│]", "", err) or expected in err
 
 
 @pytest.mark.parametrize(
