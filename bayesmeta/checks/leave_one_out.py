@@ -92,8 +92,11 @@ def tail_probability(posterior: Posterior, i: int, predictor: Posterior) -> floa
     Returns
     -------
     float
-        Exact for the normal likelihood, to about 1e-5 for noncentral t, NaN for counts, which have nuisance parameters.
+        Exact for the normal likelihood, to about 1e-5 for noncentral t; NaN for counts, which have nuisance parameters, and for
+        correlated estimates, which the others predict through their covariance too.
     """
+    if not posterior.data.independent:
+        return float("nan")
     effect, columns = predictor.marginal("theta_new"), posterior.data.columns
     if posterior.likelihood == "normal":
         y, se = columns["effect"][i], columns["se"][i]

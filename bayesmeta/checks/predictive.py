@@ -58,12 +58,13 @@ def predictive_checks(
     Raises
     ------
     SpecError
-        If the quadrature engine does not support the priors.
+        If the quadrature engine does not support the priors, or for correlated estimates.
     """
     import pandas as pd
 
     posterior = exact_fit(as_posterior(studies, **given))
     data = posterior.data
+    data.require_independent("predictive_checks")
     if without is None:
         without = leave_each_out(posterior) if data.k > 1 else []
     rng = np.random.default_rng([posterior.seed, 4])

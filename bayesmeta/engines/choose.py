@@ -82,8 +82,7 @@ def _by_nuts(data: ModelData, priors: Priors, seed: int, model: ModelChoice) -> 
     from bayesmeta.engines.nuts.model_files import default_model, load_model
     from bayesmeta.engines.nuts.sampling import sample
 
-    if not data.independent:
-        raise SpecError("engine 'nuts' treats independent estimates without moderators; use engine='quadrature'")
+    data.require_independent("engine 'nuts'")
     file = load_model(model) if model is not None else default_model(data.measure, data.likelihood)
     return file.name, sample(file, data, priors, typical_variance(data.study_variance), seed)
 

@@ -28,7 +28,13 @@ def pointwise_log_likelihood(data: ModelData, priors: Priors, mu: Array, tau: Ar
     Returns
     -------
     numpy.ndarray, shape (S, k)
+
+    Raises
+    ------
+    SpecError
+        For correlated estimates, whose likelihood is no product over studies.
     """
+    data.require_independent("the log-likelihood by study")
     if data.likelihood == "normal":
         total = data.columns["se"] ** 2 + tau[:, None] ** 2
         return -0.5 * (LOG_2PI + np.log(total) + (data.columns["effect"] - mu[:, None]) ** 2 / total)

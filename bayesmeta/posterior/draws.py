@@ -41,7 +41,8 @@ def build_tree(posterior: Posterior) -> xr.DataTree:
     likelihood = likelihood_for(data.likelihood, data.measure)
     nuisance = draws.get(likelihood.nuisance)
     has_nuisance = not likelihood.nuisance or nuisance is not None
-    if has_nuisance:
+    # the likelihood of correlated estimates is no product over studies
+    if has_nuisance and data.independent:
         name = likelihood.observed[0] if len(likelihood.observed) == 1 else "events"
         log_density = likelihood.log_density(data.columns, draws["theta"], nuisance)
         groups["posterior_predictive"] = likelihood.replicate(data.columns, draws["theta"], nuisance, rng)

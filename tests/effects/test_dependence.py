@@ -71,7 +71,20 @@ def test_correlated_estimates_are_fitted_with_their_covariance(tmp_path: Path) -
     loaded = bm.load_posterior(correlated.save(tmp_path / "fit.nc"))
     np.testing.assert_array_equal(loaded.data.covariance.matrix, CORRELATED.covariance.matrix)
     assert loaded.quantile("mu", 0.3) == correlated.quantile("mu", 0.3)
-    assert bm.leave_one_out(correlated, psis=False)["log_predictive"].notna().all()
+    assert "log_likelihood" not in correlated.draws.children
+
+
+def test_checks_of_correlated_estimates_use_their_covariance_or_refuse() -> None:
+    fit = bm.fit(CORRELATED, priors={"mu": "Normal(0, 2)", "tau": "HalfNormal(0.5)"})
+    left_out = bm.leave_one_out(fit, psis=False)
+    whole, without = fit.log_marginal_likelihood, bm.influence(fit)
+    assert np.isfinite(whole)
+    assert np.isfinite(without["estimate"]).all()
+    assert left_out["log_predictive"].notna().all()
+    assert left_out["tail"].isna().all()
+    for check in (bm.leave_one_out, bm.predictive_checks, bm.power_scaling):
+        with pytest.raises(SpecError, match="these data have correlated estimates"):
+            check(fit)
 
 
 def test_subsets_keep_what_belongs_together() -> None:

@@ -12,7 +12,7 @@ from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.effects.covariance import Covariance
 from bayesmeta.effects.design import Design, mean_only
 from bayesmeta.effects.effects import Effects
-from bayesmeta.errors import DataError
+from bayesmeta.errors import DataError, SpecError
 from bayesmeta.model.likelihoods.densities import log_choose
 from bayesmeta.studies.kinds import KINDS
 from bayesmeta.studies.table import StudyTable
@@ -73,6 +73,24 @@ class ModelData:
     def independent(self) -> bool:
         """Whether the estimates are independent and the mean is the one coefficient."""
         return self.design.is_mean and self.covariance.diagonal
+
+    def require_independent(self, what: str) -> None:
+        """Refuse moderators and correlated estimates.
+
+        Parameters
+        ----------
+        what : str
+            What treats independent estimates only, for the message.
+
+        Raises
+        ------
+        SpecError
+        """
+        if not self.independent:
+            reason = (
+                "correlated estimates" if self.design.is_mean else f"the coefficients {', '.join(self.design.names)}"
+            )
+            raise SpecError(f"{what} treats independent estimates without moderators; these data have {reason}")
 
     @property
     def k(self) -> int:
