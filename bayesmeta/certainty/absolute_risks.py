@@ -14,13 +14,13 @@ from bayesmeta.engines.marginals.samples import Samples
 from bayesmeta.engines.marginals.shortest import column_quantile, shortest_interval
 from bayesmeta.engines.numerics.legendre import legendre_rule
 from bayesmeta.errors import SpecError
-from bayesmeta.support.arguments import check_level
+from bayesmeta.posterior.posterior import Posterior
+from bayesmeta.support.arguments import check_level, check_type
 from bayesmeta.support.arrays import Array
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bayesmeta.posterior.posterior import Posterior
 
 #: terms of ``risk_marginal``
 TERMS = ("risk", "risk_difference", "risk_new", "risk_difference_new")
@@ -183,6 +183,7 @@ def absolute_risks(posterior: Posterior, baseline: float, *, level: float = 0.95
     """
     import pandas as pd
 
+    check_type(posterior, Posterior, "the first argument", "a posterior, as fit() returns it")
     check_level(level)
     rows = {}
     for term in TERMS:

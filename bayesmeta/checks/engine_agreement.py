@@ -8,12 +8,13 @@ import numpy as np
 
 from bayesmeta.engines.terms import is_study_term
 from bayesmeta.errors import SpecError
+from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.summary import summarize
+from bayesmeta.support.arguments import check_type
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bayesmeta.posterior.posterior import Posterior
 
 #: statistics of each term that are compared
 STATISTICS = ("mean", "sd", "ci_low", "ci_high")
@@ -47,6 +48,8 @@ def engine_agreement(
     """
     import pandas as pd
 
+    for one in (nuts, exact):
+        check_type(one, Posterior, "each of the first two arguments", "a posterior, as fit() returns it")
     if nuts.engine != "nuts" or exact.engine != "quadrature":
         raise SpecError("engine_agreement compares a fit by 'nuts' with one by 'quadrature', in this order")
     same = nuts.likelihood == exact.likelihood and nuts.priors == exact.priors and nuts.data.labels == exact.data.labels

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesmeta.effects.measures import MEASURES
+from bayesmeta.posterior.fit import fit
 from bayesmeta.posterior.model_average import model_average
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.refit import as_posterior, exact_fit, leave_each_out
 from bayesmeta.posterior.scale import on_scale
 from bayesmeta.posterior.summary import benefit_probabilities
-from bayesmeta.support.arguments import check_level
+from bayesmeta.support.arguments import check_level, with_keywords_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +52,7 @@ def pooled_numbers(
     }  # fmt: skip
 
 
+@with_keywords_of(fit)
 def influence(
     studies: Any = None,
     *,

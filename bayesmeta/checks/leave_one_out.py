@@ -14,8 +14,10 @@ from bayesmeta.engines.marginals.point_masses import PointMasses
 from bayesmeta.engines.marginals.protocol import Marginals
 from bayesmeta.engines.numerics.legendre import legendre_rule
 from bayesmeta.engines.study_log_likelihood import pointwise_log_likelihood
+from bayesmeta.posterior.fit import fit
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.refit import as_posterior, exact_fit, leave_each_out
+from bayesmeta.support.arguments import with_keywords_of
 from bayesmeta.support.arrays import Array
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ DRAWS, QUANTILES = 4000, 400
 CUTS, NODES = (1e-7, 1e-3, 0.05, 0.25, 0.5, 0.75, 0.95, 1 - 1e-3, 1 - 1e-7), 10
 
 
+@with_keywords_of(fit)
 def leave_one_out(
     studies: Any = None, *, psis: bool = True, without: list[Posterior] | None = None, **given: Any
 ) -> pd.DataFrame:

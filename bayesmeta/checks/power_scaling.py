@@ -8,8 +8,10 @@ import numpy as np
 
 from bayesmeta.engines.study_log_likelihood import pointwise_log_likelihood
 from bayesmeta.errors import SpecError
+from bayesmeta.posterior.fit import fit
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.refit import as_posterior, exact_fit
+from bayesmeta.support.arguments import with_keywords_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +22,7 @@ DRAWS = 16000
 THRESHOLD = 0.05
 
 
+@with_keywords_of(fit)
 def power_scaling(
     studies: Any = None, *, threshold: float = THRESHOLD, alphas: tuple[float, float] = (0.8, 1.25), **given: Any
 ) -> pd.DataFrame:

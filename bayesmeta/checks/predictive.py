@@ -9,8 +9,10 @@ import numpy as np
 from bayesmeta.checks.leave_one_out import tail_probability
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.likelihoods.registry import likelihood_for
+from bayesmeta.posterior.fit import fit
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.refit import as_posterior, exact_fit, leave_each_out
+from bayesmeta.support.arguments import with_keywords_of
 from bayesmeta.support.arrays import Array
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 DRAWS, FEWER = 4000, 4
 
 
+@with_keywords_of(fit)
 def predictive_checks(
     studies: Any = None, *, draws: int = DRAWS, without: list[Posterior] | None = None, **given: Any
 ) -> pd.DataFrame:

@@ -15,10 +15,11 @@ from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.empirical import rhodes2015, turner2015
 from bayesmeta.model.priors.parse import parse_prior
 from bayesmeta.model.priors.priors import Priors
+from bayesmeta.posterior.fit import fit
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.refit import as_posterior, exact_fit, refit
 from bayesmeta.posterior.scale import on_scale
-from bayesmeta.support.arguments import check_level
+from bayesmeta.support.arguments import check_level, with_keywords_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,6 +73,7 @@ def default_mu_priors(prior: Prior) -> list[Prior]:
     return [*(Prior("Normal", (mean, factor * sd)) for factor in (0.5, 2.0, 10.0)), Prior("Flat", ())]
 
 
+@with_keywords_of(fit)
 def prior_sensitivity(
     studies: Any = None,
     *,
@@ -126,6 +128,7 @@ def prior_sensitivity(
     return _grid(whole, variants, level, scale, better, mid)
 
 
+@with_keywords_of(fit)
 def baseline_sensitivity(
     studies: Any = None,
     *,

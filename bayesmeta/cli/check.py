@@ -76,7 +76,7 @@ def check(
 
     if form is not Format.table and len(what or ()) != 1:
         raise SpecError(f"--format {form.value} prints one table: name it with --what, e.g. --what influence")
-    effects = read_effects(data, measure, where, zero_cells=zero_cells, smd=smd, scale=estimates)
+    effects = read_effects(data, measure, where, zero_cells=zero_cells, smd=smd, estimates=estimates)
     posterior = fit(
         effects, likelihood=likelihood, priors=parse_pairs(prior, "--prior"), engine="quadrature", seed=seed
     )

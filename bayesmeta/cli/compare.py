@@ -42,7 +42,7 @@ def compare(
     """Pool one table of studies by every method, side by side."""
     from bayesmeta.results.compare import compare as compare_methods
 
-    effects = read_effects(data, measure, where, zero_cells=zero_cells, smd=smd, scale=estimates)
+    effects = read_effects(data, measure, where, zero_cells=zero_cells, smd=smd, estimates=estimates)
     frame = compare_methods(
         effects,
         priors=parse_pairs(prior, "--prior"),

@@ -56,7 +56,7 @@ def fit(
     form: FormatOption = Format.table,
 ) -> None:
     """Fit the Bayesian random-effects model to a table of studies."""
-    effects = read_effects(data, measure, where, zero_cells=zero_cells, smd=smd, scale=estimates)
+    effects = read_effects(data, measure, where, zero_cells=zero_cells, smd=smd, estimates=estimates)
     _fit_and_print(effects, engine, likelihood, model, prior, seed, level, scale, better, mid, save, form)
 
 
@@ -133,7 +133,7 @@ def run_model_file(path: str) -> None:
         save: SaveOption = None,
         form: FormatOption = Format.table,
     ) -> None:
-        effects = read_effects(data, measure, where, zero_cells=zero_cells, smd=smd, scale=estimates)
+        effects = read_effects(data, measure, where, zero_cells=zero_cells, smd=smd, estimates=estimates)
         if likelihood not in file.likelihoods:
             from bayesmeta.errors import unknown_name
 

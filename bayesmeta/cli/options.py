@@ -151,7 +151,7 @@ def read_effects(data: Path, measure: str | None, where: list[str] | None, **opt
     where : list of str, optional
         COLUMN=VALUE conditions on rows.
     **options
-        Options of ``effect_sizes``: zero_cells, smd, scale.
+        Options of ``effect_sizes``: zero_cells, smd, estimates.
 
     Returns
     -------

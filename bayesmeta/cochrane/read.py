@@ -13,6 +13,7 @@ from bayesmeta.cochrane.rm5 import read_rm5
 from bayesmeta.cochrane.safe_zip import Archive
 from bayesmeta.cochrane.web_package import ROWS, read_package
 from bayesmeta.errors import BayesmetaError, DataError
+from bayesmeta.support.arguments import checked_path
 
 LARGEST = 256 * 2**20
 _ZIP, _XML = b"PK", (b"<", b"\xef\xbb\xbf<", b"\xff\xfe<", b"\xfe\xff\x00<")
@@ -48,7 +49,7 @@ def read_cochrane(path: str | os.PathLike[str]) -> CochraneReview:
     archives that unpack to more than they should or contain unsafe paths. Numbers that cannot be pooled (more events than
     participants, a standard deviation of 0) are kept as they are: see ``bayesmeta.cochrane.recompute.row_problem``.
     """
-    path = Path(path)
+    path = checked_path(path, "a Cochrane file")
     data = _bytes(path)
     try:
         return _read(data, path)

@@ -6,55 +6,84 @@ differences. Every row of the table is kept: one that cannot be pooled has NaN a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from bayesmeta.effects import formulas
-from bayesmeta.effects.effects import Effects
+from bayesmeta.effects.effects import Effects, effects_from_arrays
 from bayesmeta.effects.measures import MEASURES, Measure, find_measure
-from bayesmeta.effects.ready_made import ready_made_effects
+from bayesmeta.effects.ready_made import ready_made_effects, table_of_limits
 from bayesmeta.effects.zero_cells import ZERO_CELL_RULES, Computed, dichotomous_effects, rate_effects
 from bayesmeta.errors import DataError, SpecError, unknown_name
 from bayesmeta.studies.kinds import KINDS
 from bayesmeta.studies.plausible import refuse_impossible
+from bayesmeta.studies.read import as_table
 from bayesmeta.support.arguments import check_level
 from bayesmeta.support.arrays import Array
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from bayesmeta.studies.table import StudyTable
 
 
+#: values of the options of ``effect_sizes`` where they are not given
+DEFAULTS: Mapping[str, Any] = {
+    "zero_cells": "revman", "smd": "exact", "rom": "classical", "estimates": "log", "data_level": 0.95
+}  # fmt: skip
+
+
 def effect_sizes(
-    studies: StudyTable,
-    measure: str,
+    studies: StudyTable | Effects | pd.DataFrame | str | os.PathLike[str] | None = None,
+    measure: str | None = None,
     *,
-    zero_cells: str = "revman",
-    smd: str = "exact",
-    rom: str = "classical",
-    scale: str = "log",
-    level: float = 0.95,
+    yi: ArrayLike | None = None,
+    vi: ArrayLike | None = None,
+    sei: ArrayLike | None = None,
+    ci_low: ArrayLike | None = None,
+    ci_high: ArrayLike | None = None,
+    labels: Sequence[str] | None = None,
+    zero_cells: str | None = None,
+    smd: str | None = None,
+    rom: str | None = None,
+    estimates: str | None = None,
+    data_level: float | None = None,
 ) -> Effects:
     """Compute the effect of every study and its sampling variance, on the model scale.
 
+    Every function that pools studies takes the same data by the same keywords.
+
     Parameters
     ----------
-    studies : StudyTable
-        The study table, with k rows.
-    measure : str
-        Abbreviation of an effect measure, upper or lower case: SMD, MD, ROM, RR, OR, PETO, RD, IRR, GEN, HR or OE.
-    zero_cells : {"revman", "metafor", "metafor_drop00", "all", "none"}
+    studies : StudyTable, Effects, pandas.DataFrame or path, optional
+        Study table with k rows, or its file; effects are returned as they are. Either this or ``yi``.
+    measure : str, optional
+        Abbreviation of an effect measure, upper or lower case: SMD, MD, ROM, RR, OR, PETO, RD, IRR, GEN, HR or OE. Required for a study
+        table; ``"GEN"`` by default for ``yi``.
+    yi : array_like, shape (k,), optional
+        Ready-made effects, with one of ``vi``, ``sei``, or ``ci_low`` and ``ci_high``; logs of ratios, unless ``estimates="natural"``.
+    vi, sei : array_like, shape (k,), optional
+        Variances, or standard errors, of ``yi``.
+    ci_low, ci_high : array_like, shape (k,), optional
+        Confidence limits of ``yi``.
+    labels : sequence of str, optional
+        Labels of ``yi``, each once; "1", "2", ... by default.
+    zero_cells : {"revman", "metafor", "metafor_drop00", "all", "none"}, optional
         What to do about zero cells of dichotomous data and rates: see
-        ``bayesmeta.effects.zero_cells.ZERO_CELL_RULES``.
-    smd : {"exact", "revman"}
-        Hedges' g with the exact correction and metafor's variance, or RevMan's approximations of both.
-    rom : {"classical", "corrected"}
-        The log ratio of means as it is, or with its first-order bias removed (the default of metafor 5).
-    scale : {"log", "natural"}
+        ``bayesmeta.effects.zero_cells.ZERO_CELL_RULES``. Default: "revman".
+    smd : {"exact", "revman"}, optional
+        Hedges' g with the exact correction and metafor's variance, or RevMan's approximations of both. Default: "exact".
+    rom : {"classical", "corrected"}, optional
+        The log ratio of means as it is, or with its first-order bias removed (the default of metafor 5). Default: "classical".
+    estimates : {"log", "natural"}, optional
         Scale of ready-made ratios and their confidence limits. "natural" takes their logs; the standard error then
-        comes from the limits, and an interval that is not symmetric on the log scale is an error.
-    level : float
-        Confidence level of ``ci_low`` and ``ci_high`` of ready-made estimates, in (0, 1).
+        comes from the limits, and an interval that is not symmetric on the log scale is an error. Default: "log".
+    data_level : float, optional
+        Confidence level of ``ci_low`` and ``ci_high`` of ready-made estimates, in (0, 1). Default: 0.95.
 
     Returns
     -------
@@ -67,28 +96,67 @@ def effect_sizes(
     DataError
         If the table lacks the columns the measure needs, or a row has impossible numbers.
     SpecError
-        If the name of a measure, rule, formula or scale is unknown, ``level`` is outside (0, 1), or scale="natural" is given for a
-        difference or for arm-level data.
+        If both or neither of ``studies`` and ``yi`` are given; if the name of a measure, rule, formula or scale is unknown, or an option
+        does not fit the data; if ``data_level`` is outside (0, 1).
 
     Notes
     -----
     The formulas and their sources are in ``bayesmeta.effects.formulas``.
     """
-    found = find_measure(measure)
+    arrays = {"vi": vi, "sei": sei, "ci_low": ci_low, "ci_high": ci_high, "labels": labels}
+    options = {"zero_cells": zero_cells, "smd": smd, "rom": rom, "estimates": estimates, "data_level": data_level}
+    given = {name: value for name, value in options.items() if value is not None}
+    if (studies is None) == (yi is None):
+        raise SpecError("give either a study table or yi with sei, vi, or ci_low and ci_high; and not both")
+    if yi is None and (extra := [name for name, value in arrays.items() if value is not None]):
+        raise SpecError(f"{', '.join(extra)} belongs to yi=, but a study table was given; leave it out")
+    if isinstance(studies, Effects):
+        return _unchanged(studies, measure, given)
+    if yi is not None:
+        if estimates in (None, "log") and ci_low is None and ci_high is None:
+            _refuse_options(given, {"estimates"}, "yi with its standard errors")
+            return effects_from_arrays(yi, vi=vi, sei=sei, labels=labels, measure=measure or "GEN")
+        _refuse_options(given, {"estimates", "data_level"}, "yi with its confidence limits")
+        studies, measure = table_of_limits(yi, vi, sei, ci_low, ci_high, labels), measure or "GEN"
+    if measure is None:
+        raise SpecError("give the effect measure, e.g. measure='RR'")
+    return _table_effects(as_table(studies), find_measure(measure), **{**DEFAULTS, **given})
+
+
+def _unchanged(effects: Effects, measure: str | None, options: Mapping[str, Any]) -> Effects:
+    """Return effects as they are, if nothing else is asked for."""
+    if measure is not None and find_measure(measure).name != effects.measure:
+        raise SpecError(f"these effects are {effects.measure}, but measure='{measure}' was given")
+    _refuse_options(options, set(), "effects, which are computed already")
+    return effects
+
+
+def _refuse_options(given: Mapping[str, Any], allowed: set[str], data: str) -> None:
+    """Refuse options that would have no effect on these data."""
+    if extra := [name for name in given if name not in allowed]:
+        raise SpecError(f"{', '.join(extra)} has no meaning for {data}; leave it out")
+
+
+def _table_effects(
+    studies: StudyTable, found: Measure, *, zero_cells: str, smd: str, rom: str, estimates: str, data_level: float
+) -> Effects:
+    """Compute the effects of a study table; options as in ``effect_sizes``."""
     variants = {"smd": smd, "rom": rom}
-    _check_options(found, zero_cells, variants, scale)
-    check_level(level)
+    _check_options(found, zero_cells, variants, estimates)
+    check_level(data_level, "data_level")
     source = data_kind(studies, found)
-    if scale == "natural" and source != "estimate":
-        raise SpecError(f"scale='natural' is for ready-made estimates, but the table has {source} data. Leave it out.")
+    if estimates == "natural" and source != "estimate":
+        raise SpecError(
+            f"estimates='natural' is for ready-made estimates, but the table has {source} data. Leave it out."
+        )
     columns = studies.columns
     if source == "estimate":
-        computed = ready_made_effects(studies, natural=scale == "natural", level=level)
+        computed = ready_made_effects(studies, natural=estimates == "natural", level=data_level)
     else:
-        given = [columns[name] for name in KINDS[source].required]
+        cells = [columns[name] for name in KINDS[source].required]
         refuse_impossible(studies, source)
         with np.errstate(all="ignore"):
-            computed = _from_columns(found, source, given, zero_cells, variants.get(found.option, ""))
+            computed = _from_columns(found, source, cells, zero_cells, variants.get(found.option, ""))
     reasons = []
     for i, excluded in enumerate(studies.exclusions):
         missing = [name for name in KINDS[source].required if not np.isfinite(columns[name][i])]
@@ -123,17 +191,17 @@ def data_kind(studies: StudyTable, measure: Measure) -> str:
     raise DataError(what, source=studies.source, fix=f"It needs {wanted}.")
 
 
-def _check_options(measure: Measure, zero_cells: str, variants: dict[str, str], scale: str) -> None:
+def _check_options(measure: Measure, zero_cells: str, variants: dict[str, str], estimates: str) -> None:
     for kind, name, known in (
         ("zero-cell rule", zero_cells, tuple(ZERO_CELL_RULES)),
         *((f"{one} formula", name, tuple(_option_values(one))) for one, name in variants.items()),
-        ("scale", scale, ("log", "natural")),
+        ("scale of estimates", estimates, ("log", "natural")),
     ):
         if name not in known:
             raise unknown_name(kind, name, known)
-    if scale == "natural" and not measure.log:
+    if estimates == "natural" and not measure.log:
         raise SpecError(
-            f"scale='natural' takes logs, which suits ratios only; {measure.name} is not one. Leave it out."
+            f"estimates='natural' takes logs, which suits ratios only; {measure.name} is not one. Leave it out."
         )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import reprlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -158,7 +160,7 @@ def effects_from_arrays(
     Raises
     ------
     DataError
-        If lengths differ, or a value is missing, infinite, or (for a variance or standard error) not positive.
+        If lengths differ, a value is missing, infinite, or (for a variance or standard error) not positive, or a label appears twice.
     SpecError
         If both or neither of ``vi`` and ``sei`` are given, or the measure is unknown.
     """
@@ -166,23 +168,72 @@ def effects_from_arrays(
     if (vi is None) == (sei is None):
         raise SpecError("give exactly one of vi (variances) and sei (standard errors) with yi")
     name = "vi" if vi is not None else "sei"
-    effects = np.asarray(yi, dtype=float)
-    spread = np.asarray(vi if vi is not None else sei, dtype=float)
-    if effects.ndim != 1 or effects.shape != spread.shape:
-        raise DataError(
-            f"yi has shape {effects.shape} and {name} has shape {spread.shape}",
-            fix="Give two one-dimensional arrays of the same length.",
-        )
-    for what, values, good in (
-        ("yi", effects, np.isfinite(effects)),
-        (name, spread, np.isfinite(spread) & (spread > 0)),
-    ):
-        if not good.all():
-            i = int(np.flatnonzero(~good)[0])
-            should = "finite" if what == "yi" else "finite and above 0"
-            raise DataError(f"{what}[{i}] = {values[i]:g}, but should be {should}", fix="Leave that study out.")
-    names = tuple(str(label) for label in labels) if labels is not None else tuple(map(str, range(1, len(effects) + 1)))
-    if len(names) != len(effects):
-        raise DataError(f"{len(names)} labels for {len(effects)} effects", fix="Give one label per effect.")
+    effects = finite_array("yi", yi)
+    spread = finite_array(name, vi if vi is not None else sei, positive=True)
+    same_length(effects, spread, name)
+    names = label_names(labels, len(effects))
     blank = ("",) * len(effects)
     return Effects(effects, spread if name == "vi" else spread**2, names, found.name, blank, None, blank)
+
+
+def finite_array(name: str, values: ArrayLike | None, *, positive: bool = False) -> Array:
+    """Return numbers as an array of shape (k,), all finite and, where asked, above 0.
+
+    Raises
+    ------
+    DataError
+        If they are not one-dimensional, not numbers, or a value is missing, infinite or not positive.
+    """
+    try:
+        array = np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise DataError(
+            f"{name} should be numbers, but is {reprlib.repr(values)}", fix="Give a one-dimensional array of numbers."
+        ) from None
+    if array.ndim != 1:
+        raise DataError(f"{name} has shape {array.shape}", fix="Give a one-dimensional array.")
+    good = np.isfinite(array) & (array > 0) if positive else np.isfinite(array)
+    if not good.all():
+        i = int(np.flatnonzero(~good)[0])
+        should = "finite and above 0" if positive else "finite"
+        raise DataError(f"{name}[{i}] = {array[i]:g}, but should be {should}", fix="Leave that study out.")
+    return array
+
+
+def same_length(yi: Array, values: Array, name: str) -> None:
+    """Refuse arrays of different lengths.
+
+    Raises
+    ------
+    DataError
+    """
+    if yi.shape != values.shape:
+        raise DataError(
+            f"yi has shape {yi.shape} and {name} has shape {values.shape}",
+            fix="Give two one-dimensional arrays of the same length.",
+        )
+
+
+def label_names(labels: Sequence[str] | None, k: int) -> tuple[str, ...]:
+    """Return one label per study, each once: as given, or "1", "2", ...
+
+    Raises
+    ------
+    DataError
+        If there are more or fewer labels than studies, or a label appears twice.
+    """
+    if labels is not None and (isinstance(labels, str) or not isinstance(labels, Iterable)):
+        raise DataError(f"labels should be a list with one label per study, but is {labels!r}")
+    names = tuple(str(label) for label in labels) if labels is not None else tuple(map(str, range(1, k + 1)))
+    if len(names) != k:
+        raise DataError(f"{len(names)} labels for {k} effects", fix="Give one label per effect.")
+    if len(set(names)) < k:
+        label = next(label for label, count in Counter(names).items() if count > 1)
+        first = names.index(label)
+        i = names.index(label, first + 1)
+        raise DataError(
+            f"labels[{first}] and labels[{i}] are both '{names[i]}'",
+            fix="Results are looked up by label. If these are different studies, give them different labels; if they are estimates "
+            "from the same people, keep one of them.",
+        )
+    return names

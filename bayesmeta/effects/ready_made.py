@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from bayesmeta.effects.effects import finite_array, label_names, same_length
 from bayesmeta.effects.formulas import off_centre, standard_error_from_interval
 from bayesmeta.effects.zero_cells import Computed
-from bayesmeta.errors import DataError
+from bayesmeta.errors import DataError, SpecError
+from bayesmeta.studies.table import StudyTable
 from bayesmeta.support.arrays import Array
-
-if TYPE_CHECKING:
-    from bayesmeta.studies.table import StudyTable
 
 
 def ready_made_effects(studies: StudyTable, *, natural: bool, level: float) -> Computed:
@@ -62,12 +62,41 @@ def ready_made_effects(studies: StudyTable, *, natural: bool, level: float) -> C
     return Computed(yi, spread**2, reasons, notes)
 
 
+def table_of_limits(
+    yi: ArrayLike,
+    vi: ArrayLike | None,
+    sei: ArrayLike | None,
+    ci_low: ArrayLike | None,
+    ci_high: ArrayLike | None,
+    labels: Sequence[str] | None,
+) -> StudyTable:
+    """Return a study table of ready-made effects with their confidence limits, from arrays of shape (k,).
+
+    Raises
+    ------
+    DataError
+        If lengths differ, a value is not a finite number, or a label appears twice.
+    SpecError
+        If a limit is missing, or standard errors or variances are given as well.
+    """
+    if ci_low is None or ci_high is None:
+        raise SpecError("ratios that are not logged, and confidence limits, need both ci_low and ci_high with yi")
+    if vi is not None or sei is not None:
+        raise SpecError("give confidence limits (ci_low and ci_high) or sei or vi with yi, and not both")
+    columns = {"yi": finite_array("yi", yi), "ci_low": finite_array("ci_low", ci_low)}
+    columns["ci_high"] = finite_array("ci_high", ci_high)
+    for name, values in columns.items():
+        same_length(columns["yi"], values, name)
+    names = label_names(labels, len(columns["yi"]))
+    return StudyTable(names, columns, {}, ("",) * len(names), "arrays")
+
+
 def _check_limits(studies: StudyTable, yi: Array, low: Array, high: Array, rows: np.ndarray, *, natural: bool) -> None:
     """Raise an error for the first of ``rows`` with impossible limits."""
     for i in np.flatnonzero(rows):
         if natural and min(yi[i], low[i], high[i]) <= 0:
             smallest = min(yi[i], low[i], high[i])
-            fix = "Ratios are positive: if these are logs already, leave out scale='natural'."
+            fix = "Ratios are positive: if these are logs already, leave out estimates='natural'."
             raise _refusal(studies, i, "yi", f"{smallest:g} cannot be a ratio on the natural scale", fix)
         if low[i] > high[i]:
             swapped = f"ci_low = {low[i]:g} is above ci_high = {high[i]:g}"
@@ -80,7 +109,7 @@ def _check_limits(studies: StudyTable, yi: Array, low: Array, high: Array, rows:
         advice += (
             "."
             if natural
-            else ", or scale='natural' (--estimates natural) if these are ratios that have not been logged."
+            else ", or estimates='natural' (--estimates natural) if these are ratios that have not been logged."
         )
         raise _refusal(studies, i, "ci_low", what, advice)
 

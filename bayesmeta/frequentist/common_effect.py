@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from scipy.special import chdtrc, ndtr, ndtri
@@ -16,11 +16,10 @@ from bayesmeta.effects.measures import MEASURES
 from bayesmeta.effects.zero_cells import half_added, one_outcome_only
 from bayesmeta.errors import DataError, SpecError, unknown_name
 from bayesmeta.studies.kinds import KINDS
+from bayesmeta.studies.read import as_table
+from bayesmeta.studies.table import StudyTable
 from bayesmeta.support.arguments import check_level
 from bayesmeta.support.arrays import Array
-
-if TYPE_CHECKING:
-    from bayesmeta.studies.table import StudyTable
 
 MH_MEASURES = ("RR", "OR", "RD")
 
@@ -121,16 +120,16 @@ def mh_estimate(measure: str, a: Array, b: Array, c: Array, d: Array, rule: str)
 
 
 def mantel_haenszel(
-    studies: StudyTable, measure: str = "RR", level: float = 0.95, *, rule: str = "metafor"
+    studies: Any, measure: str | None = None, level: float = 0.95, *, rule: str = "metafor"
 ) -> CommonEffect:
     """Pool 2x2 tables by the Mantel-Haenszel method.
 
     Parameters
     ----------
-    studies : StudyTable
-        A table with counts.
-    measure : {"RR", "OR", "RD"}
-        The effect measure, upper or lower case; RR and OR are pooled and returned on the log scale.
+    studies : StudyTable, Effects, pandas.DataFrame or path
+        A table with counts, or effects computed from one.
+    measure : {"RR", "OR", "RD"}, optional
+        The effect measure, upper or lower case; RR and OR are pooled and returned on the log scale. Default: that of the effects, or RR.
     level : float
         Confidence level in (0, 1).
     rule : {"metafor", "revman"}
@@ -156,6 +155,9 @@ def mantel_haenszel(
     Mantel and Haenszel 1959; variances of Robins, Breslow and Greenland 1986 (log OR) and Greenland and Robins 1985
     (log RR).
     """
+    if measure is None:
+        measure = studies.measure if isinstance(studies, Effects) else "RR"
+    studies = _table_of(studies)
     name = str(measure).upper()
     if name not in MH_MEASURES:
         raise unknown_name("Mantel-Haenszel measure", measure, MH_MEASURES)
@@ -177,13 +179,13 @@ def mantel_haenszel(
     return _result(effects, pooled, w, estimate, se, level, "MH")
 
 
-def peto(studies: StudyTable, level: float = 0.95) -> CommonEffect:
+def peto(studies: Any, level: float = 0.95) -> CommonEffect:
     """Pool 2x2 tables, or O - E and V, by Peto's one-step method; the odds ratio is on the log scale.
 
     Parameters
     ----------
-    studies : StudyTable
-        A table with counts, or with ``oe`` and ``v``.
+    studies : StudyTable, Effects, pandas.DataFrame or path
+        A table with counts, or with ``oe`` and ``v``; or effects computed from one.
     level : float
         Confidence level in (0, 1).
 
@@ -201,6 +203,7 @@ def peto(studies: StudyTable, level: float = 0.95) -> CommonEffect:
     -----
     Yusuf et al. 1985.
     """
+    studies = _table_of(studies)
     effects = effect_sizes(studies, "PETO")
     _check_not_empty(effects.yi[effects.used], studies)
     if data_kind(studies, MEASURES["PETO"]) == "dichotomous":
@@ -237,6 +240,15 @@ def mh_centre(effects: Effects) -> float:
         cells = [cell[~(no_events | all_events)] for cell in cells]
     _check_not_empty(cells[0], effects.studies)
     return mh_estimate(effects.measure, cells[0], cells[1], cells[2], cells[3], "revman")[0]
+
+
+def _table_of(studies: Any) -> StudyTable:
+    """Return the study table of effects, or of any data that ``read_studies`` reads."""
+    if not isinstance(studies, Effects):
+        return as_table(studies)
+    if studies.studies is None:
+        raise SpecError("these effects were given as arrays; this method needs the counts of the arms")
+    return studies.studies
 
 
 def _check_not_empty(rows: Array, studies: StudyTable) -> None:

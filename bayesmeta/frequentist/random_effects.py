@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.special import chdtrc, ndtr, ndtri, stdtr, stdtrit
 
-from bayesmeta.effects.effects import Effects, effects_from_arrays
-from bayesmeta.errors import DataError, SpecError
+from bayesmeta.effects.compute import effect_sizes
+from bayesmeta.errors import DataError
 from bayesmeta.frequentist.common_effect import mh_centre
 from bayesmeta.frequentist.heterogeneity import TAU2_ESTIMATORS, FixedMoments, fixed_moments, i2_h2, q_profile
 from bayesmeta.frequentist.names import PredictionInterval, find_records
+from bayesmeta.support.arguments import with_keywords_of
 from bayesmeta.support.arrays import Array
 
 
@@ -103,25 +103,25 @@ class _Pooled(NamedTuple):
     sum_w: float
 
 
+@with_keywords_of(effect_sizes)
 def random_effects(
-    effects: Effects | None = None,
+    effects: Any = None,
     *,
-    yi: ArrayLike | None = None,
-    vi: ArrayLike | None = None,
-    sei: ArrayLike | None = None,
+    measure: str | None = None,
     method: str = "DL",
     ci: str = "wald",
     level: float = 0.95,
     pi: str = "auto",
+    **data: Any,
 ) -> RandomEffects:
     """Pool effects under a random-effects or common-effect model.
 
     Parameters
     ----------
-    effects : Effects, optional
-        From ``effect_sizes``; or give arrays instead.
-    yi, vi, sei : array_like, shape (k,), optional
-        Effects on the model scale with variances or standard errors.
+    effects : Effects, StudyTable, pandas.DataFrame or path, optional
+        Effects, or data of which they are computed; or give ``yi`` instead.
+    measure : str, optional
+        Effect measure; required for a study table.
     method : str
         A name in ``names.METHODS``, upper or lower case: "CE" (also "FE", "EE", "common"), "DL" (DerSimonian and Laird
         1986), "DL-MH" (RevMan's: Q around the Mantel-Haenszel estimate), "PM" (Paule and Mandel 1982), "REML", "ML",
@@ -136,6 +136,8 @@ def random_effects(
         Prediction interval: "hts" t with k - 2 df (Higgins, Thompson and Spiegelhalter 2009); "hk" Hartung-Knapp
         standard error and k - 1 df; "hk_pr" the same with k - 2 df (Partlett and Riley 2017); "v" k - 1 df; "z"
         normal quantiles. "auto" is "hts" after "wald" and "t", else "hk".
+    **data
+        Data and options as in ``effect_sizes``.
 
     Returns
     -------
@@ -145,9 +147,9 @@ def random_effects(
     Raises
     ------
     DataError
-        If no study is left to pool, or the arrays are not valid effects and variances.
+        If no study is left to pool, or the data cannot be used.
     SpecError
-        If a name is unknown or the level is not in (0, 1).
+        If a name is unknown, the level is not in (0, 1), or the effects are correlated or have moderators.
 
     Examples
     --------
@@ -156,7 +158,8 @@ def random_effects(
     '-0.338 (-0.963, 0.288), tau2 0.070'
     """
     rule, interval, prediction = find_records(method, ci, pi, level)
-    effects = _one_source(effects, yi, vi, sei)
+    effects = effect_sizes(effects, measure, **data)
+    effects.require_pairwise("random_effects")
     used = effects.used
     y, v = effects.yi[used], effects.vi[used]
     k = len(y)
@@ -223,19 +226,6 @@ def random_effects(
         labels=effects.labels,
         notes=tuple(notes),
     )
-
-
-def _one_source(effects: Effects | None, yi: ArrayLike | None, vi: ArrayLike | None, sei: ArrayLike | None) -> Effects:
-    if effects is None:
-        if yi is None:
-            raise SpecError("give effects, or arrays: yi with vi or sei")
-        return effects_from_arrays(yi, vi, sei)
-    if not isinstance(effects, Effects):
-        raise SpecError(f"effects should come from effect_sizes(...), but got {type(effects).__name__}")
-    if any(array is not None for array in (yi, vi, sei)):
-        raise SpecError("give effects or arrays (yi, vi, sei), not both")
-    effects.require_pairwise("random_effects")
-    return effects
 
 
 def _pool(y: Array, v: Array, tau2: float) -> _Pooled:

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from bayesmeta.effects.compute import effect_sizes
-from bayesmeta.effects.effects import Effects, effects_from_arrays
 from bayesmeta.engines.choose import ENGINES
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.model.likelihoods.data import ModelData
@@ -20,57 +20,10 @@ from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.parse import parse_priors
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.posterior.posterior import Posterior
-from bayesmeta.studies.read import read_studies
-from bayesmeta.studies.table import StudyTable
-from bayesmeta.support.arrays import Array
 from bayesmeta.support.versions import versions
 
 #: engine chosen by ``fit``: quadrature, unless a model file is given
 AUTO = "auto"
-
-
-def as_effects(
-    studies: Any = None,
-    *,
-    measure: str | None = None,
-    yi: Sequence[float] | Array | None = None,
-    vi: Sequence[float] | Array | None = None,
-    sei: Sequence[float] | Array | None = None,
-    labels: Sequence[str] | None = None,
-    **options: Any,
-) -> Effects:
-    """Return the effects of a study table, of arrays, or as they are given.
-
-    Parameters
-    ----------
-    studies : StudyTable, Effects, pandas.DataFrame or path, optional
-        Arm-level data or estimates. Either this or ``yi`` with ``vi`` or ``sei``.
-    measure : str, optional
-        Effect measure. Required for a study table; ``"GEN"`` by default for ``yi``.
-    yi, vi, sei : array_like, optional
-        Effects, variances, standard errors on the model scale (log for ratios), shape (k,).
-    labels : sequence of str, optional
-        Labels of the studies of ``yi``.
-    **options
-        Options of ``effect_sizes``: zero_cells, smd, rom, scale, level.
-
-    Raises
-    ------
-    SpecError
-        If both or neither of ``studies`` and ``yi`` are given, or the measure is missing or differs from that of the effects.
-    """
-    if (studies is None) == (yi is None):
-        raise SpecError("give either a study table or yi with sei (or vi), and not both")
-    if isinstance(studies, Effects):
-        if measure is not None and measure.upper() != studies.measure:
-            raise SpecError(f"these effects are {studies.measure}, but measure='{measure}' was given")
-        return studies
-    if yi is not None:
-        return effects_from_arrays(yi, vi=vi, sei=sei, labels=labels, measure=measure or "GEN")
-    if measure is None:
-        raise SpecError("give the effect measure, e.g. measure='RR'")
-    table = studies if isinstance(studies, StudyTable) else read_studies(studies)
-    return effect_sizes(table, measure, **options)
 
 
 def fit(
@@ -78,11 +31,21 @@ def fit(
     *,
     measure: str | None = None,
     likelihood: str | None = None,
-    priors: Mapping[str, str | Prior] | None = None,
+    priors: Priors | Mapping[str, str | Prior] | None = None,
     engine: str = "auto",
     seed: int = 1,
     model: str | os.PathLike[str] | None = None,
-    **data: Any,
+    yi: ArrayLike | None = None,
+    vi: ArrayLike | None = None,
+    sei: ArrayLike | None = None,
+    ci_low: ArrayLike | None = None,
+    ci_high: ArrayLike | None = None,
+    labels: Sequence[str] | None = None,
+    zero_cells: str | None = None,
+    smd: str | None = None,
+    rom: str | None = None,
+    estimates: str | None = None,
+    data_level: float | None = None,
 ) -> Posterior:
     """Fit the Bayesian random-effects model.
 
@@ -95,7 +58,7 @@ def fit(
     likelihood : str, optional
         ``"normal"`` (effect and standard error), ``"binomial"`` (RR, OR), ``"poisson"`` (IRR), ``"nct"`` (SMD). Default: the arm-level
         one for arm-level data of such a measure, else normal.
-    priors : mapping, optional
+    priors : mapping or Priors, optional
         Priors by parameter: mu and tau (or tau2), on the model scale, such as ``{"mu": "Normal(0, 2.82)", "tau": "HalfNormal(0.5)"}``,
         and baseline (on the logit of a risk or the log of a rate, or Beta on the risk) for arm-level likelihoods of events.
         ``Point(0)`` fixes a parameter. Default: ``default_priors``.
@@ -105,8 +68,10 @@ def fit(
         Seed of the sampler and of all draws, 0 or above.
     model : str or path, optional
         Name or path of a model file for engine ``"nuts"``; default: the one for this measure and likelihood.
-    **data
-        ``yi``, ``vi``, ``sei``, ``labels`` (arrays of shape (k,), on the model scale), and the options of ``effect_sizes``.
+    yi, vi, sei, ci_low, ci_high, labels
+        Ready-made effects as arrays of shape (k,), as in ``effect_sizes``.
+    zero_cells, smd, rom, estimates, data_level
+        How effects are computed, as in ``effect_sizes``.
 
     Returns
     -------
@@ -131,7 +96,10 @@ def fit(
         raise unknown_name("engine", engine, (AUTO, *ENGINES))
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise SpecError(f"seed must be a whole number, 0 or above, but got {seed!r}")
-    effects = as_effects(studies, measure=measure, **data)
+    effects = effect_sizes(
+        studies, measure, yi=yi, vi=vi, sei=sei, ci_low=ci_low, ci_high=ci_high, labels=labels,
+        zero_cells=zero_cells, smd=smd, rom=rom, estimates=estimates, data_level=data_level,
+    )  # fmt: skip
     if likelihood is None:
         likelihood = default_likelihood(effects)
     if model is not None and engine == "quadrature":

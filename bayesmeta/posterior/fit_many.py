@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.engines.normal.batch import solve_batch
 from bayesmeta.engines.normal.formulas import check_supported
 from bayesmeta.errors import BayesmetaError, ConvergenceError, SpecError
 from bayesmeta.model.likelihoods.data import ModelData
-from bayesmeta.model.likelihoods.registry import model_data
+from bayesmeta.model.likelihoods.registry import default_likelihood, model_data
 from bayesmeta.model.priors.defaults import default_priors
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.parse import parse_priors
 from bayesmeta.model.priors.priors import Priors
-from bayesmeta.posterior.fit import as_effects, solve
+from bayesmeta.posterior.fit import solve
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.support.arguments import check_level
 from bayesmeta.support.arrays import Array
@@ -39,13 +40,17 @@ def fit_many(
     analyses: Sequence[Any],
     *,
     measure: str | None = None,
-    likelihood: str = "normal",
-    priors: Mapping[str, str | Prior] | None = None,
+    likelihood: str | None = None,
+    priors: Priors | Mapping[str, str | Prior] | None = None,
     level: float = 0.95,
     jobs: int = 1,
-    **options: Any,
+    zero_cells: str | None = None,
+    smd: str | None = None,
+    rom: str | None = None,
+    estimates: str | None = None,
+    data_level: float | None = None,
 ) -> pd.DataFrame:
-    """Fit many analyses by quadrature, thousands per second with the normal likelihood, and return the pooled results of each.
+    """Fit many analyses by quadrature and return the pooled results of each: with the normal likelihood, thousands per second.
 
     Parameters
     ----------
@@ -53,16 +58,17 @@ def fit_many(
         Each a StudyTable, Effects, DataFrame or path, as in ``fit``; or a pair (yi, vi) of arrays, shape (k,), on the model scale.
     measure : str, optional
         Effect measure, as in ``fit``; ``"GEN"`` by default for pairs.
-    likelihood : str
-        Likelihood: ``"normal"``, ``"binomial"``, ``"poisson"`` or ``"nct"``.
-    priors : mapping, optional
+    likelihood : str, optional
+        Likelihood: ``"normal"``, ``"binomial"``, ``"poisson"`` or ``"nct"``. Default as in ``fit``, for each analysis: the arm-level one
+        for arm-level data of such a measure, else normal.
+    priors : mapping or Priors, optional
         Priors, as in ``fit``, for all analyses. The default priors of differences are scaled to each analysis.
     level : float
         Probability of the equal-tailed intervals, in (0, 1).
     jobs : int
         Number of processes, for arm-level likelihoods. With more than one, a script needs ``if __name__ == "__main__":``.
-    **options
-        Options of ``effect_sizes``.
+    zero_cells, smd, rom, estimates, data_level
+        How effects are computed, as in ``effect_sizes``; not for pairs.
 
     Returns
     -------
@@ -79,6 +85,8 @@ def fit_many(
     import pandas as pd
 
     check_level(level)
+    options = {"zero_cells": zero_cells, "smd": smd, "rom": rom, "estimates": estimates, "data_level": data_level}
+    _check_analyses(analyses)
     tails = np.array([0.5 - 0.5 * level, 0.5, 0.5 + 0.5 * level])
     numbers = np.full((len(analyses), len(POOLED)), np.nan)
     studies, problems = np.zeros(len(analyses), dtype=int), [""] * len(analyses)
@@ -88,7 +96,8 @@ def fit_many(
     for i, analysis in enumerate(analyses):
         try:
             effects = _effects(analysis, measure, options)
-            if likelihood == "normal":
+            name = default_likelihood(effects) if likelihood is None else likelihood
+            if name == "normal":
                 chosen = priors_by_measure.get(effects.measure) or _priors(effects, priors)
                 if not _scaled(effects, priors):
                     priors_by_measure[effects.measure] = chosen
@@ -99,7 +108,7 @@ def fit_many(
                     groups.setdefault((len(yi), chosen), []).append((i, yi, vi))
                     studies[i] = len(yi)
                     continue
-            data = model_data(effects, likelihood)
+            data = model_data(effects, name)
             chosen = parse_priors(priors, default_priors(effects.measure, data), effects.measure)
             studies[i] = data.k
             one_by_one.append((i, data, chosen))
@@ -176,18 +185,24 @@ def _rows(found: Mapping[str, Array]) -> Array:
 
 def _effects(analysis: Any, measure: str | None, options: Mapping[str, Any]) -> Effects:
     if isinstance(analysis, tuple) and len(analysis) == 2:
-        return as_effects(yi=analysis[0], vi=analysis[1], measure=measure)
-    return as_effects(analysis, measure=measure, **options)
+        return effect_sizes(yi=analysis[0], vi=analysis[1], measure=measure, **options)
+    return effect_sizes(analysis, measure, **options)
 
 
-def _scaled(effects: Effects, given: Mapping[str, str | Prior] | None) -> bool:
+def _check_analyses(analyses: Any) -> None:
+    """Refuse a single table or frame in the place of a sequence of analyses."""
+    if isinstance(analyses, str | bytes) or not isinstance(analyses, Sequence):
+        raise SpecError(f"fit_many takes a list of analyses but got {type(analyses).__name__}; one is fitted by fit()")
+
+
+def _scaled(effects: Effects, given: Priors | Mapping[str, str | Prior] | None) -> bool:
     """Whether a default prior is scaled to these data."""
-    if MEASURES[effects.measure].prior_sds is not None:
+    if isinstance(given, Priors) or MEASURES[effects.measure].prior_sds is not None:
         return False
     return not (given and "mu" in given and ("tau" in given or "tau2" in given))
 
 
-def _priors(effects: Effects, given: Mapping[str, str | Prior] | None) -> Priors:
+def _priors(effects: Effects, given: Priors | Mapping[str, str | Prior] | None) -> Priors:
     """Return the priors for one analysis; the data of the likelihood are collected only if a default prior is scaled to them."""
     if _scaled(effects, given):
         return parse_priors(given, default_priors(effects.measure, model_data(effects, "normal")), effects.measure)

@@ -14,9 +14,11 @@ from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.posterior.averaged_solution import AveragedSolution
+from bayesmeta.posterior.fit import fit
 from bayesmeta.posterior.method import AVERAGED
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.refit import as_posterior, refit
+from bayesmeta.support.arguments import with_keywords_of
 from bayesmeta.support.arrays import Array
 
 if TYPE_CHECKING:
@@ -144,6 +146,7 @@ def bayes_factor(log_bf: float) -> float:
         return float(np.exp(log_bf))
 
 
+@with_keywords_of(fit)
 def model_average(
     studies: Any = None, *, prior_probabilities: Mapping[str, float] | None = None, **given: Any
 ) -> ModelAverage:
@@ -191,6 +194,7 @@ def model_average(
     return ModelAverage(names, np.array(list(prior.values())), log_likelihoods, tuple(fits))
 
 
+@with_keywords_of(fit)
 def bayes_factors(
     studies: Any = None, *, prior_probabilities: Mapping[str, float] | None = None, **given: Any
 ) -> pd.DataFrame:

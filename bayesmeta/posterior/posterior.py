@@ -17,6 +17,7 @@ from bayesmeta.errors import SpecError
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.posterior.method import AVERAGED, BayesianMethod
+from bayesmeta.support.arguments import check_level, checked_numbers, checked_path
 from bayesmeta.support.arrays import Array
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class Posterior:
         SpecError
             If there is no such term, or a probability is outside [0, 1].
         """
-        points = np.asarray(p, dtype=float)
+        points = checked_numbers(p, "a probability")
         if not ((points >= 0) & (points <= 1)).all():
             raise SpecError(f"a probability must be in [0, 1] but got {p}")
         found = self.marginal(term).quantile(points[..., None])[..., 0]
@@ -117,7 +118,7 @@ class Posterior:
         SpecError
             If there is no such term.
         """
-        points = np.asarray(x, dtype=float)
+        points = checked_numbers(x, "x")
         found = self.marginal(term).cdf(points[..., None])[..., 0]
         return float(found) if points.ndim == 0 else found
 
@@ -129,7 +130,7 @@ class Posterior:
         SpecError
             If there is no such term.
         """
-        points = np.asarray(x, dtype=float)
+        points = checked_numbers(x, "x")
         found = self.marginal(term).pdf(points.reshape(-1, 1)).reshape(points.shape)
         return float(found) if points.ndim == 0 else found
 
@@ -151,6 +152,7 @@ class Posterior:
         SpecError
             If there is no such term.
         """
+        check_level(mass, "mass")
         low, high = self.marginal(term).hdi(mass)
         return float(low[0]), float(high[0])
 
@@ -201,4 +203,4 @@ class Posterior:
 
         if self.engine == AVERAGED:
             raise SpecError("an averaged posterior cannot be saved; save one of its fits and average again")
-        return write_tree(self.draws, Path(path))
+        return write_tree(self.draws, checked_path(path, "the file to save to"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from bayesmeta.model.priors.priors import Priors
 from bayesmeta.posterior.draws import COVARIANCE
 from bayesmeta.posterior.netcdf import read_tree
 from bayesmeta.posterior.posterior import Posterior
+from bayesmeta.support.arguments import checked_path
 from bayesmeta.support.arrays import Array
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def load_posterior(path: str | os.PathLike[str]) -> Posterior:
     DataError
         If the file does not exist, is not netCDF, or does not contain a complete posterior.
     """
-    tree = read_tree(Path(path))
+    tree = read_tree(checked_path(path, "the posterior's file"))
     try:
         return _rebuilt(tree, path)
     except (KeyError, TypeError, ValueError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,14 +11,14 @@ from bayesmeta.effects.measures import MEASURES
 from bayesmeta.engines.marginals.protocol import Marginals
 from bayesmeta.engines.terms import is_effect
 from bayesmeta.errors import SpecError, unknown_name
+from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.scale import check_scale, on_scale
-from bayesmeta.support.arguments import check_level
+from bayesmeta.support.arguments import check_level, check_type
 from bayesmeta.support.arrays import Array
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bayesmeta.posterior.posterior import Posterior
 
 #: sides of benefit
 SIDES = ("lower", "higher")
@@ -65,6 +66,7 @@ def summarize(
     """
     import pandas as pd
 
+    check_type(posterior, Posterior, "the first argument", "a posterior, as fit() returns it")
     check_scale(scale)
     check_level(level)
     tails = np.array([[0.5 - 0.5 * level], [0.5], [0.5 + 0.5 * level]])
@@ -115,6 +117,7 @@ def mid_on_model_scale(measure: str, better: str | None, mid: float) -> float:
     """
     if better is None:
         raise SpecError("a minimal important difference needs the side of benefit: better='lower' or better='higher'")
+    check_type(mid, Real, "the minimal important difference", "a number")
     sign = -1.0 if better == "lower" else 1.0
     if not MEASURES[measure].log:
         return sign * abs(mid)

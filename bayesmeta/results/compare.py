@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.effects.design import MEAN
 from bayesmeta.model.likelihoods.registry import default_likelihood
-from bayesmeta.posterior.fit import as_effects, fit
+from bayesmeta.posterior.fit import fit
 from bayesmeta.posterior.scale import check_scale, to_natural
 from bayesmeta.posterior.summary import summarize
 from bayesmeta.results.rows import averaged_rows, frequentist_rows, tidy_frame, tidy_posterior
-from bayesmeta.support.arguments import check_level
+from bayesmeta.support.arguments import check_level, with_keywords_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
+@with_keywords_of(effect_sizes)
 def compare(
     studies: Any = None,
     *,
@@ -36,7 +38,7 @@ def compare(
     level, scale, better, mid
         As in ``summarize``.
     **data
-        Other keywords of ``fit`` that describe the data, such as ``yi`` and ``sei``.
+        Data and options as in ``effect_sizes``.
 
     Returns
     -------
@@ -56,7 +58,7 @@ def compare(
     """
     check_scale(scale)
     check_level(level)
-    effects = as_effects(studies, measure=measure, **data)
+    effects = effect_sizes(studies, measure, **data)
     rows = frequentist_rows(effects, level=level)
     for likelihood in dict.fromkeys(("normal", default_likelihood(effects))):
         given = dict(priors or {})

@@ -105,13 +105,15 @@ def run_analysis(
 
 
 def _effect_options(review: Review, analysis: Analysis, table: StudyTable) -> dict[str, Any]:
-    """Return the options of ``effect_sizes``; the review's scale concerns only analyses of ready-made ratios."""
+    """Return the options of ``effect_sizes``; the review's scale of estimates concerns only analyses of ready-made ratios."""
     options = review.options.model_dump()
     measure = MEASURES[analysis.measure]
+    if analysis.data_level is not None:
+        options["data_level"] = analysis.data_level
     if analysis.estimates is not None:
-        options["scale"] = analysis.estimates
+        options["estimates"] = analysis.estimates
     elif not measure.log or data_kind(table, measure) != "estimate":
-        options["scale"] = "log"
+        options["estimates"] = "log"
     return options
 
 

@@ -16,6 +16,7 @@ from bayesmeta.errors import DataError
 from bayesmeta.reviews.cochrane_toml import toml_text
 from bayesmeta.reviews.file_names import REVIEW_TOML
 from bayesmeta.reviews.spec import read_review
+from bayesmeta.support.arguments import checked_path
 from bayesmeta.support.files import write_text
 
 _FILES = {
@@ -51,7 +52,7 @@ def import_review(
     DataError
         If the file cannot be read, nothing in it can be analysed, or the folder already contains a review.
     """
-    review, folder = read_cochrane(path), Path(out)
+    review, folder = read_cochrane(path), checked_path(out, "the folder of the review")
     if not overwrite and (folder / REVIEW_TOML).exists():
         raise DataError(
             "the folder already contains a review",

@@ -48,9 +48,12 @@ class Options(Strict):
         default="classical",
         description='Formula of the ratio of means: `"classical"`, or `"corrected"` for the bias of small samples.',
     )
-    scale: str = Field(
+    estimates: str = Field(
         default="log",
         description='How ready-made ratios are written in the data: `"log"` (their logarithms) or `"natural"`.',
+    )
+    data_level: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=0.95, description="Confidence level of the intervals of ready-made estimates in the data."
     )
 
     @model_validator(mode="after")
@@ -61,7 +64,7 @@ class Options(Strict):
             ("zero-cell rule", self.zero_cells, tuple(ZERO_CELL_RULES)),
             ("smd formula", self.smd, tuple(MEASURES["SMD"].formulas)),
             ("rom formula", self.rom, tuple(MEASURES["ROM"].formulas)),
-            ("scale", self.scale, ("log", "natural")),
+            ("scale of estimates", self.estimates, ("log", "natural")),
         ):
             if name not in known:
                 raise ValueError(str(unknown_name(kind, name, known)))

@@ -22,6 +22,7 @@ from bayesmeta.errors import BayesmetaError, SpecError, unknown_name
 from bayesmeta.reviews.file_names import toml_file
 from bayesmeta.reviews.settings import Options, Settings, Strict, leave_out_if_none
 from bayesmeta.reviews.stated_priors import AlternativePriors, PriorTexts, check_stated_baseline, read_corpus_prior
+from bayesmeta.support.arguments import checked_path
 
 
 class Published(Strict):
@@ -84,7 +85,12 @@ class Analysis(Strict):
     estimates: Literal["log", "natural"] | None = Field(
         default=None,
         description="How ready-made ratios are written in the data of this analysis: their logarithms or natural; "
-        "by default as `scale` in `[options]` says.",
+        "by default as `estimates` in `[options]` says.",
+    )
+    data_level: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        default=None,
+        description="Confidence level of the intervals of ready-made estimates in the data of this analysis; by default that of "
+        "`[options]`.",
     )
     mid: float | None = Field(
         default=None,
@@ -98,7 +104,7 @@ class Analysis(Strict):
 
     @model_serializer(mode="wrap")
     def _without_unused_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return leave_out_if_none(handler(self), "estimates")
+        return leave_out_if_none(leave_out_if_none(handler(self), "estimates"), "data_level")
 
     @field_validator("measure")
     @classmethod
@@ -191,7 +197,7 @@ def read_review(path: str | os.PathLike[str]) -> tuple[Review, Path]:
     SpecError
         If the file does not exist or is not TOML, a key is unknown or its value out of range, or a data file does not exist.
     """
-    file = toml_file(Path(path))
+    file = toml_file(checked_path(path, "a review"))
     try:
         given = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:

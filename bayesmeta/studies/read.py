@@ -119,6 +119,17 @@ def read_studies(
     )
 
 
+def as_table(studies: object) -> StudyTable:
+    """Return a study table as it is, or read a file or DataFrame as ``read_studies`` does.
+
+    Raises
+    ------
+    DataError, SpecError
+        As in ``read_studies``.
+    """
+    return studies if isinstance(studies, StudyTable) else read_studies(studies)  # type: ignore[arg-type]
+
+
 def _read(source: object) -> RawTable:
     # pandas is not imported here: a caller with a DataFrame has imported it.
     pandas = sys.modules.get("pandas")

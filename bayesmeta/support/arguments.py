@@ -2,21 +2,123 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+import os
+import reprlib
+from collections.abc import Callable
+from numbers import Real
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numpy as np
+
 from bayesmeta.errors import SpecError
+from bayesmeta.support.arrays import Array
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def check_level(level: float) -> None:
+def check_level(level: float, name: str = "level") -> None:
     """Refuse a level of intervals that is not between 0 and 1.
 
     Parameters
     ----------
     level : float
         Probability, such as 0.95.
+    name : str
+        Keyword or option, for the message.
 
     Raises
     ------
     SpecError
         If it is 0 or less, or 1 or more.
     """
+    if isinstance(level, bool) or not isinstance(level, Real):
+        raise SpecError(f"{name} must be a number between 0 and 1 but got {level!r}; 0.95 gives 95% intervals")
     if not 0 < level < 1:
-        raise SpecError(f"level must be between 0 and 1 but got {level}; 0.95 gives 95% intervals")
+        raise SpecError(f"{name} must be between 0 and 1 but got {level}; 0.95 gives 95% intervals")
+
+
+def check_type(value: object, wanted: type | tuple[type, ...], name: str, should: str) -> None:
+    """Refuse a value of another type.
+
+    Parameters
+    ----------
+    value : object
+        Value of an argument.
+    wanted : type or tuple of type
+        Types that it may have.
+    name, should : str
+        What the value is, and what it should be, for the message: "the posterior", "one that fit() returns".
+
+    Raises
+    ------
+    SpecError
+    """
+    if not isinstance(value, wanted):
+        raise SpecError(f"{name} should be {should}, but is {reprlib.repr(value)} ({type(value).__name__})")
+
+
+def checked_path(value: object, name: str) -> Path:
+    """Return the path of a file or folder.
+
+    Raises
+    ------
+    SpecError
+        If it is no text and no path.
+    """
+    check_type(value, (str, os.PathLike), name, "the path of a file or folder")
+    return Path(value)  # type: ignore[arg-type]
+
+
+def checked_numbers(value: object, name: str) -> Array:
+    """Return a number, or numbers, as an array of the same shape.
+
+    Raises
+    ------
+    SpecError
+        If it is something else.
+    """
+    try:
+        found = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        found = None
+    if found is None or value is None:
+        raise SpecError(f"{name} should be a number or numbers, but is {reprlib.repr(value)}")
+    return found
+
+
+def with_keywords_of(source: Callable[..., Any]) -> Callable[[Function], Function]:
+    """Replace the ``**keywords`` of a function by the keyword-only arguments of another one, to which it passes them on.
+
+    The signature and the docstring name each keyword, and any other is refused under the function's own name.
+
+    Parameters
+    ----------
+    source : callable
+        Function whose keyword-only arguments are taken over; those that the function has itself remain its own.
+    """
+    keywords = [one for one in inspect.signature(source).parameters.values() if one.kind is one.KEYWORD_ONLY]
+
+    def decorate(function: Function) -> Function:
+        signature = inspect.signature(function)
+        own = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+        names = {one.name for one in own}
+        added = [one for one in keywords if one.name not in names]
+        known = names | {one.name for one in added}
+
+        @functools.wraps(function)
+        def checked(*args: Any, **given: Any) -> Any:
+            for name in given:
+                if name not in known:
+                    raise TypeError(f"{function.__name__}() got an unexpected keyword argument '{name}'")
+            return function(*args, **given)
+
+        checked.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
+        text = ", ".join(one.name for one in added)
+        rest = next(one.name for one in signature.parameters.values() if one.kind is one.VAR_KEYWORD)
+        checked.__doc__ = (function.__doc__ or "").replace(f"**{rest}", text)
+        return cast(Function, checked)
+
+    return decorate

@@ -8,10 +8,10 @@ from scipy.stats import norm
 
 import bayesmeta as bm
 from bayesmeta.checks.leave_one_out import leave_one_out, psis_log_predictive, tail_probability
+from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.engines.study_log_likelihood import pointwise_log_likelihood
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.model.likelihoods.registry import model_data
-from bayesmeta.posterior.fit import as_effects
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.refit import as_posterior, exact_fit, leave_each_out, refit
 
@@ -94,7 +94,7 @@ def test_tails_of_t_statistics_by_quantiles() -> None:
          "mean_c": [11.0, 12.9, 9.2], "sd_c": [2.4, 2.8, 2.2], "n_c": [31, 40, 25]}
     )  # fmt: skip
     predictor = bm.fit(table, measure="SMD", likelihood="normal", engine="quadrature")
-    data = model_data(as_effects(table, measure="SMD"), "nct")
+    data = model_data(effect_sizes(table, measure="SMD"), "nct")
     target = Posterior(data, predictor.priors, "quadrature", "continuous_smd", predictor.solution, 1)
     draws = predictor.solution.sample(20000, np.random.default_rng(2))["theta_new"]
     t, df, root_n = (data.columns[name][1] for name in ("t", "df", "root_n"))
@@ -104,7 +104,7 @@ def test_tails_of_t_statistics_by_quantiles() -> None:
 
 
 def test_counts_have_no_tail_in_closed_form(bcg: pd.DataFrame, exact: Posterior) -> None:
-    data = model_data(as_effects(bcg, measure="RR"), "binomial")
+    data = model_data(effect_sizes(bcg, measure="RR"), "binomial")
     target = Posterior(data, exact.priors, "quadrature", "binary_rr", exact.solution, 1)
     assert np.isnan(tail_probability(target, 0, exact))
 

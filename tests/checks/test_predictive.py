@@ -9,7 +9,6 @@ from bayesmeta.checks.predictive import cochran_q, crude_effects, predictive_che
 from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.frequentist.random_effects import random_effects
 from bayesmeta.model.likelihoods.registry import model_data
-from bayesmeta.posterior.fit import as_effects
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.studies.read import read_studies
 
@@ -82,7 +81,7 @@ COUNTS = pd.DataFrame(
 
 @pytest.mark.parametrize("measure", ["RR", "OR"])
 def test_crude_effects_are_those_of_escalc_with_a_half_everywhere(measure: str) -> None:
-    data = model_data(as_effects(COUNTS, measure=measure), "binomial")
+    data = model_data(effect_sizes(COUNTS, measure=measure), "binomial")
     found, variance = crude_effects(data, data.columns)
     known = effect_sizes(read_studies(COUNTS), measure, zero_cells="all")
     np.testing.assert_allclose(found, known.yi, rtol=1e-12)
@@ -94,7 +93,7 @@ def test_replicated_t_statistics_vary_with_their_effects() -> None:
         {"study": ["A", "B", "C"], "mean_e": [10.1, 11.4, 9.0], "sd_e": [2.1, 3.0, 2.5], "n_e": [30, 45, 22],
          "mean_c": [11.0, 12.9, 9.2], "sd_c": [2.4, 2.8, 2.2], "n_c": [31, 40, 25]}
     )  # fmt: skip
-    data = model_data(as_effects(table, measure="SMD"), "nct")
+    data = model_data(effect_sizes(table, measure="SMD"), "nct")
     effect, variance = crude_effects(data, data.columns)
     np.testing.assert_allclose(effect, (table["mean_e"] - table["mean_c"]) / np.sqrt(
         ((table["n_e"] - 1) * table["sd_e"] ** 2 + (table["n_c"] - 1) * table["sd_c"] ** 2) / (table["n_e"] + table["n_c"] - 2)

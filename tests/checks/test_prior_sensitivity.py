@@ -16,11 +16,11 @@ from bayesmeta.checks.prior_sensitivity import (
     prior_sensitivity,
     verdict,
 )
+from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.errors import ConvergenceError, SpecError
 from bayesmeta.model.likelihoods.registry import model_data
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
-from bayesmeta.posterior.fit import as_effects
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.refit import refit
 
@@ -149,7 +149,7 @@ def test_unusable_requests_are_errors() -> None:
 
 def test_baselines_are_varied_one_by_one(bcg: pd.DataFrame, exact: Posterior, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine for counts is replaced by one that shifts mu by the number of fits."""
-    data = model_data(as_effects(bcg, measure="RR"), "binomial")
+    data = model_data(effect_sizes(bcg, measure="RR"), "binomial")
     counts = Posterior(data, exact.priors, "quadrature", "binary_rr", exact.solution, 1)
     fitted = []
 

@@ -56,7 +56,7 @@ def test_help_names_every_empirical_prior(help_words) -> None:
     assert set(EMPIRICAL) <= help_words("priors")
 
 
-@pytest.mark.parametrize("option", ["smd", "scale"])
+@pytest.mark.parametrize("option", ["smd", "estimates"])
 def test_help_names_every_smd_formula_and_scale_of_estimates(help_words, option) -> None:
     with pytest.raises(SpecError) as caught:
         effect_sizes(StudyTable((), {}), "SMD", **{option: "?"})

@@ -157,9 +157,9 @@ def test_impossible_counts_name_the_study_and_the_column():
         (lambda: effect_sizes(counts(ZEROS[4]), "SDM"), "unknown measure 'SDM'; did you mean 'SMD'"),
         (lambda: effect_sizes(counts(ZEROS[4]), "RR", zero_cells="cochrane"), "unknown zero-cell rule"),
         (lambda: effect_sizes(counts(ZEROS[4]), "RR", smd="cohen"), "unknown smd formula"),
-        (lambda: effect_sizes(counts(ZEROS[4]), "RR", scale="natural"), "is for ready-made estimates"),
-        (lambda: effect_sizes(counts(ZEROS[4]), "RD", scale="natural"), "suits ratios only"),
-        (lambda: effect_sizes(counts(ZEROS[4]), "RR", level=95), "level must be between 0 and 1"),
+        (lambda: effect_sizes(counts(ZEROS[4]), "RR", estimates="natural"), "is for ready-made estimates"),
+        (lambda: effect_sizes(counts(ZEROS[4]), "RD", estimates="natural"), "suits ratios only"),
+        (lambda: effect_sizes(counts(ZEROS[4]), "RR", data_level=95), "level must be between 0 and 1"),
         (lambda: effects_from_arrays([1.0], [1.0], [1.0]), "exactly one of vi"),
     ],
 )
@@ -185,7 +185,7 @@ def test_ready_made_estimates_have_a_standard_error_or_an_interval():
     table = estimates(
         yi=[0.5, 0.2, 0.1], sei=[0.1, np.nan, np.nan], ci_low=[np.nan, 0.0, np.nan], ci_high=[np.nan, 0.4, 0.3]
     )
-    effects = effect_sizes(table, "GEN", level=0.9)
+    effects = effect_sizes(table, "GEN", data_level=0.9)
     np.testing.assert_allclose(effects.sei[:2], [0.1, 0.2 / 1.6448536269514722], rtol=1e-12)
     assert effects.reasons[2] == "sei (or ci_low and ci_high) missing"
     assert effects.notes[1] == "standard error from the 90% confidence interval"
@@ -194,7 +194,7 @@ def test_ready_made_estimates_have_a_standard_error_or_an_interval():
 
 def test_ratios_on_the_natural_scale_are_logged():
     table = estimates(yi=[0.74, 8.93], ci_low=[0.52, 1.25], ci_high=[1.04, 63.70])
-    effects = effect_sizes(table, "HR", scale="natural")
+    effects = effect_sizes(table, "HR", estimates="natural")
     np.testing.assert_allclose(effects.yi, np.log([0.74, 8.93]), rtol=1e-14)
     np.testing.assert_allclose(effects.sei[0], np.log(1.04 / 0.52) / (2 * 1.959963984540054), rtol=1e-12)
     assert effects.log
@@ -213,7 +213,7 @@ def test_ratios_on_the_natural_scale_are_logged():
 )
 def test_inconsistent_estimates_are_errors(columns, scale, match):
     with pytest.raises(DataError, match=match):
-        effect_sizes(estimates(**columns), "HR", scale=scale)
+        effect_sizes(estimates(**columns), "HR", estimates=scale)
 
 
 def test_o_minus_e_gives_the_log_ratio():
@@ -377,5 +377,5 @@ def test_a_table_with_person_time_and_participants_is_for_both_measures():
 
 
 def test_ready_made_rate_ratios():
-    effects = effect_sizes(estimates(yi=[0.8], ci_low=[0.5], ci_high=[1.28]), "IRR", scale="natural")
+    effects = effect_sizes(estimates(yi=[0.8], ci_low=[0.5], ci_high=[1.28]), "IRR", estimates="natural")
     assert effects.yi[0] == pytest.approx(np.log(0.8))

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 import bayesmeta as bm
+from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.model.likelihoods.registry import model_data
 from bayesmeta.model.priors.defaults import default_priors
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.parse import parse_prior
-from bayesmeta.posterior.fit import as_effects
 
 BINARY = pd.DataFrame(
     {"study": ["A", "B", "C"], "events_e": [4, 12, 7], "n_e": [40, 90, 60], "events_c": [9, 20, 8], "n_c": [41, 88, 58]}
@@ -105,15 +105,15 @@ def test_arrays_tables_and_effects_are_the_same_data() -> None:
 def test_a_path_is_read(tmp_path: Path) -> None:
     path = tmp_path / "studies.csv"
     BINARY.to_csv(path, index=False)
-    assert as_effects(path, measure="OR").labels == ("A", "B", "C")
+    assert effect_sizes(path, measure="OR").labels == ("A", "B", "C")
 
 
-def test_as_effects_passes_options_on() -> None:
+def test_effect_sizes_passes_options_on() -> None:
     zero = BINARY.assign(events_e=[0, 12, 7])
-    revman = as_effects(zero, measure="RR", zero_cells="revman")
+    revman = effect_sizes(zero, measure="RR", zero_cells="revman")
     assert revman.notes[0]
     with pytest.raises(SpecError, match="unknown"):
-        as_effects(zero, measure="RR", zero_cells="nowhere")
+        effect_sizes(zero, measure="RR", zero_cells="nowhere")
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_as_effects_passes_options_on() -> None:
 )
 def test_data_that_are_refused(arguments: dict, message: str) -> None:
     with pytest.raises(SpecError, match=message):
-        as_effects(**arguments)
+        effect_sizes(**arguments)
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_priors_and_level_are_used() -> None:
 def test_an_analysis_without_results_has_a_reason_and_keeps_its_row() -> None:
     empty = pd.DataFrame({"study": ["A"], "events_e": [0], "n_e": [10], "events_c": [0], "n_c": [10]})
     full = empty.assign(events_e=[3], events_c=[5])
-    frame = fit_many([empty, full], measure="RR")
+    frame = fit_many([empty, full], measure="RR", likelihood="normal")
     assert "no study is left to fit" in frame.loc[0, "problem"]
     assert frame.loc[0, list(POOLED)].isna().all()
     assert frame.loc[1, "problem"] == ""
@@ -62,7 +62,7 @@ def test_one_analysis_that_fails_does_not_affect_the_others() -> None:
 
 def test_study_tables_are_read_by_their_measure() -> None:
     reviews = [draw_trials(0.0, 0.2, Trials(4, (0.1, 0.3)), np.random.default_rng(i)).studies for i in range(3)]
-    frame = fit_many(reviews, measure="OR", zero_cells="none")
+    frame = fit_many(reviews, measure="OR", likelihood="normal", zero_cells="none")
     known = bm.fit(reviews[1], measure="OR", likelihood="normal", engine="quadrature", zero_cells="none")
     np.testing.assert_allclose(frame.loc[1, list(POOLED)].astype(float), expected(known), rtol=1e-9, atol=1e-10)
 

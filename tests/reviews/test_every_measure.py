@@ -50,7 +50,7 @@ def scale_of(analysis):
 
 
 def effects_of(analysis):
-    return bm.effect_sizes(studies_of(analysis), analysis.measure, smd="revman", scale=scale_of(analysis))
+    return bm.effect_sizes(studies_of(analysis), analysis.measure, smd="revman", estimates=scale_of(analysis))
 
 
 def mid_of(analysis):

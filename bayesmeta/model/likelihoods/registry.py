@@ -180,7 +180,7 @@ def likelihood_for(likelihood: str, measure: str) -> StudyModel:
     SpecError
         If the likelihood is unknown or not defined for this measure.
     """
-    if likelihood not in LIKELIHOODS:
+    if not isinstance(likelihood, str) or likelihood not in LIKELIHOODS:
         raise unknown_name("likelihood", likelihood, LIKELIHOODS)
     studies = LIKELIHOODS[likelihood].studies
     found = studies.get(measure, studies.get(""))

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from bayesmeta.effects.measures import find_measure
 from bayesmeta.errors import SpecError
+from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
-
-if TYPE_CHECKING:
-    from bayesmeta.model.likelihoods.data import ModelData
+from bayesmeta.support.arguments import check_type
 
 
 def default_priors(measure: str, data: ModelData | None = None) -> Priors:
@@ -46,6 +43,7 @@ def default_priors(measure: str, data: ModelData | None = None) -> Priors:
         return Priors(Prior("Normal", (0.0, sds[0])), Prior("HalfNormal", (sds[1],)))
     if data is None:
         raise SpecError(f"the default priors of {measure} are scaled to the data; give the data, or give priors")
+    check_type(data, ModelData, "data", "a ModelData; fit() gives it")
     variance = data.study_variance
     known = np.isfinite(data.n)
     unit = 0.25 * np.sqrt(data.n / (1 / variance).sum()) if known else np.sqrt(np.median(variance))

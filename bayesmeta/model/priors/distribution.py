@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.model.priors.families import FAMILIES, POSITIVE, Family
+from bayesmeta.support.arguments import check_type
 from bayesmeta.support.arrays import Array
 
 
@@ -46,6 +48,9 @@ class Prior:
             raise unknown_name("prior", self.family, FAMILIES)
         names = FAMILIES[self.family].parameters
         form = f"{self.family}({', '.join(names)})"
+        check_type(self.args, tuple, f"the parameters of {form}", "a tuple of numbers")
+        for value in self.args:
+            check_type(value, Real, f"a parameter of {form}", "a number")
         if len(self.args) != len(names):
             raise SpecError(f"prior {self.family} takes {len(names)} numbers, {form}, but got {len(self.args)}")
         for name, value in zip(names, self.args, strict=True):

@@ -17,12 +17,12 @@ PARAMETERS = ("mu", "tau", "tau2", "baseline")
 HELP = 'write a prior like "Normal(0, 2.82)", "HalfNormal(0.5)" or turner2015("outcome", "comparison")'
 
 
-def parse_priors(given: Mapping[str, str | Prior] | None, default: Priors, measure: str = "") -> Priors:
+def parse_priors(given: Priors | Mapping[str, str | Prior] | None, default: Priors, measure: str = "") -> Priors:
     """Read the priors a user gives, and take the default for each one left out.
 
     Parameters
     ----------
-    given : mapping of str to str or Prior
+    given : mapping of str to str or Prior, or Priors
         Priors by parameter: ``mu``, ``tau`` (or ``tau2``, for a prior on the variance) and ``baseline``.
     default : Priors
         Priors for the parameters that are not given.
@@ -34,6 +34,10 @@ def parse_priors(given: Mapping[str, str | Prior] | None, default: Priors, measu
     SpecError
         For an unknown parameter, for both tau and tau2, for a ``corpus:FILE`` given to mu or baseline, or as in ``parse_prior``.
     """
+    if isinstance(given, Priors):
+        return given
+    if given is not None and not isinstance(given, Mapping):
+        raise SpecError(f'priors are given by parameter, like {{"mu": "Normal(0, 2.82)"}}, but got {given!r}')
     given = dict(given or {})
     for key in given:
         if key not in PARAMETERS:

@@ -13,6 +13,7 @@ import numpy as np
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import DataError, unknown_name
 from bayesmeta.reviews.file_names import RESULTS_FILE, REVIEW_FILE, ROWS_FILE, STUDIES_FILE
+from bayesmeta.support.arguments import checked_path
 from bayesmeta.support.arrays import Array
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def find_results(path: str | os.PathLike[str]) -> tuple[Path, Path]:
     DataError
         If there is no file of results.
     """
-    path = Path(path)
+    path = checked_path(path, "the folder of a collection's results")
     if path.is_dir():
         found = [path / name for name in (ROWS_FILE, RESULTS_FILE) if (path / name).is_file()]
         if not found:

@@ -23,6 +23,7 @@ from bayesmeta.reviews.running.review_run import ReviewRun
 from bayesmeta.reviews.running.tasks import Outcome, Task
 from bayesmeta.reviews.running.workers import FEW_ANALYSES, default_jobs, run_tasks
 from bayesmeta.reviews.spec import Review, read_review
+from bayesmeta.support.arguments import checked_path
 from bayesmeta.support.files import remove_scraps, write_text
 from bayesmeta.support.words import plural
 
@@ -109,7 +110,7 @@ def run_collection(
     """
     started = time.perf_counter()
     choice = Choice(engine, only, figures, fresh, tuple((priors or {}).items()))
-    target = Path(out)
+    target = checked_path(out, "the output folder")
     sources = find_sources(paths, target)
     progress = progress or Silent()
     with locked(target):

@@ -13,6 +13,7 @@ from bayesmeta.reviews.file_names import REVIEW_TOML, toml_file
 from bayesmeta.reviews.running.code_digest import code_digest
 from bayesmeta.reviews.running.plan import Choice
 from bayesmeta.reviews.spec import read_review
+from bayesmeta.support.arguments import checked_path
 from bayesmeta.support.files import sha256, write_json
 
 #: suffixes of Cochrane files
@@ -89,7 +90,9 @@ class Failure:
 
 def is_single_review(paths: Iterable[str | os.PathLike[str]]) -> bool:
     """Return whether the paths are one review rather than a collection."""
-    given = [Path(path) for path in paths]
+    if isinstance(paths, str | os.PathLike) or not isinstance(paths, Iterable):
+        raise SpecError(f"the reviews of a collection are a list of files and folders, but got {paths!r}")
+    given = [checked_path(path, "a review") for path in paths]
     return len(given) == 1 and not (given[0].is_dir() and not toml_file(given[0]).is_file())
 
 

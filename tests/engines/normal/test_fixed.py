@@ -11,6 +11,7 @@ from scipy.special import ndtr
 from scipy.stats import kstest, multivariate_normal, norm
 
 import bayesmeta as bm
+from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.engines.normal.fixed import PointSolution, has_point, solve_point
 from bayesmeta.engines.normal.solve import solve_normal
 from bayesmeta.errors import DataError, SpecError
@@ -18,7 +19,6 @@ from bayesmeta.frequentist.i_squared import typical_variance
 from bayesmeta.model.likelihoods.registry import model_data
 from bayesmeta.model.priors.parse import parse_prior
 from bayesmeta.model.priors.priors import Priors
-from bayesmeta.posterior.fit import as_effects
 from bayesmeta.posterior.posterior import Posterior
 
 Y, V = np.array([0.1, 0.3, -0.2, 0.5]), np.array([0.04, 0.1, 0.09, 0.02])
@@ -34,7 +34,7 @@ def solved(mu: str, tau: str, on_variance: bool = False) -> PointSolution:
 
 
 def as_posterior(solution: PointSolution) -> Posterior:
-    data = model_data(as_effects(yi=Y, vi=V, labels=LABELS), "normal")
+    data = model_data(effect_sizes(yi=Y, vi=V, labels=LABELS), "normal")
     return Posterior(data, solution.priors, "quadrature", "generic_normal", solution, 1)
 
 
