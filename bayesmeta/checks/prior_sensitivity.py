@@ -11,6 +11,7 @@ import numpy as np
 from bayesmeta.checks.influence import pooled_numbers
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import BayesmetaError, SpecError
+from bayesmeta.model.priors.defaults import default_priors, unit_information_sd
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.empirical import rhodes2015, turner2015
 from bayesmeta.model.priors.parse import parse_prior
@@ -65,12 +66,31 @@ def default_tau_priors(measure: str, unit: float = 1.0) -> list[Prior]:
     return priors
 
 
-def default_mu_priors(prior: Prior) -> list[Prior]:
-    """Return other priors for mu: half, twice and ten times as wide, and flat; flat only if the fitted prior is not normal."""
-    if prior.family != "Normal":
-        return [Prior("Flat", ())]
-    mean, sd = prior.args
-    return [*(Prior("Normal", (mean, factor * sd)) for factor in (0.5, 2.0, 10.0)), Prior("Flat", ())]
+def default_mu_priors(prior: Prior, unit: float | None = None) -> list[Prior]:
+    """Return other priors for mu.
+
+    Parameters
+    ----------
+    prior : Prior
+        Prior of the fit.
+    unit : float, optional
+        Unit-information standard deviation, where the numbers of participants are known.
+
+    Returns
+    -------
+    list of Prior
+        For a normal prior one half, twice and ten times as wide, and a flat one; for a flat one Normal(0, s) with s the unit-information
+        standard deviation, twice and ten times it, where it is known; for others a flat one.
+    """
+    flat = Prior("Flat", ())
+    if prior.family == "Normal":
+        mean, sd = prior.args
+        return [*(Prior("Normal", (mean, factor * sd)) for factor in (0.5, 2.0, 10.0)), flat]
+    if prior != flat:
+        return [flat]
+    if unit is None:
+        return []
+    return [Prior("Normal", (0.0, float(f"{factor * unit:.3g}"))) for factor in (1.0, 2.0, 10.0)]
 
 
 @with_keywords_of(fit)
@@ -121,7 +141,11 @@ def prior_sensitivity(
         if tau_priors is None
         else [parse_prior(text, whole.measure) for text in tau_priors]
     )
-    mus = default_mu_priors(whole.priors.mu) if mu_priors is None else list(map(parse_prior, mu_priors))
+    mus = (
+        default_mu_priors(whole.priors.mu, unit_information_sd(whole.data))
+        if mu_priors is None
+        else list(map(parse_prior, mu_priors))
+    )
     variants = [(AS_FITTED, _priors_text(whole.priors), whole.priors)]
     variants += [("tau", str(prior), replace(whole.priors, scale=prior, on_variance=False)) for prior in taus]
     variants += [("mu", str(prior), replace(whole.priors, mu=prior)) for prior in mus]
@@ -217,8 +241,6 @@ def verdict(frame: pd.DataFrame, measure: str, level: float = 0.95) -> str:
 
 def _unit(whole: Posterior) -> float:
     """Return a large tau in the units of the measure: twice the scale of its default prior, which is 1 for log ratios."""
-    from bayesmeta.model.priors.defaults import default_priors
-
     known = MEASURES[whole.measure].prior_sds is not None
     return 1.0 if known else 2.0 * float(default_priors(whole.measure, whole.data).scale.args[0])
 

@@ -44,7 +44,7 @@ class Measure:
         Keyword of ``effect_sizes`` that chooses among variants; "" where there is only one.
     prior_sds : (float, float) or None
         Standard deviations of the default priors, Normal(0, sd) for mu and HalfNormal(sd) for tau, on the model scale; None for a
-        measure without a natural scale, whose default priors are scaled to the data.
+        measure without a natural scale, whose default prior for mu is flat and for tau scaled to the data.
     undefined : str
         Reason to give for a study for which the formula is undefined.
     zero_cells : {"cells", "variance", "nothing"}

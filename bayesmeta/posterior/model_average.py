@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from bayesmeta.errors import SpecError, unknown_name
+from bayesmeta.model.priors.defaults import proper_priors
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.posterior.averaged_solution import AveragedSolution
@@ -166,7 +167,8 @@ def model_average(
         out have none. Default: 1/4 each.
     **given
         Keywords of ``fit``: measure, likelihood, priors, yi, sei and so on. ``priors`` are those under the alternatives,
-        and a Bayes factor depends on them: a wide prior for mu favours no effect.
+        and a Bayes factor depends on them: a wide prior for mu favours no effect. In place of the flat default prior for mu of
+        measures without a natural scale (MD, RD) is the unit-information prior, Normal(0, sqrt(sum n / sum 1/v)).
 
     Returns
     -------
@@ -177,18 +179,22 @@ def model_average(
     Raises
     ------
     SpecError
-        For an unknown model, probabilities that do not sum to one, point priors, or an improper prior for mu.
+        For an unknown model, probabilities that do not sum to one, point priors, or an improper prior for mu that no unit-information
+        prior can replace.
     """
     prior = _prior_probabilities(prior_probabilities)
     base = as_posterior(studies, **given)
     names = tuple(prior)
-    _check_priors(base.priors, names)
+    _check_priors(base.priors)
+    # without an effect in some models and with one in others, the prior for mu enters the comparison
+    compares_effects = len({MODELS[name][0] for name in names}) == 2
+    alternative = proper_priors(base.priors, base.data) if compares_effects else base.priors
     fits = []
     for name in names:
         effect, heterogeneity = MODELS[name]
-        priors = base.priors if effect else replace(base.priors, mu=ZERO)
+        priors = alternative if effect else replace(alternative, mu=ZERO)
         priors = priors if heterogeneity else replace(priors, scale=ZERO, on_variance=False)
-        known = base.engine == "quadrature" and effect and heterogeneity
+        known = base.engine == "quadrature" and priors == base.priors
         fits.append(base if known else refit(base, priors))
     log_likelihoods = np.array([fit.log_marginal_likelihood for fit in fits])
     return ModelAverage(names, np.array(list(prior.values())), log_likelihoods, tuple(fits))
@@ -252,15 +258,8 @@ def _prior_probabilities(given: Mapping[str, float] | None) -> dict[str, float]:
     return {name: float(given[name]) for name in MODELS if given.get(name, 0) > 0}
 
 
-def _check_priors(priors: Priors, names: tuple[str, ...]) -> None:
+def _check_priors(priors: Priors) -> None:
     """Raise an error for priors under which the models cannot be compared."""
     if priors.mu.point is not None or priors.scale.point is not None:
         fixed = f"mu ~ {priors.mu}" if priors.mu.point is not None else f"tau fixed by {priors.scale}"
         raise SpecError(f"with {fixed} there is nothing to compare; give priors that spread, and the models fix 0")
-    with_effect = {MODELS[name][0] for name in names}
-    if not priors.mu.proper and len(with_effect) == 2:
-        raise SpecError(
-            f"the Bayes factor for an effect is undefined under the improper prior {priors.mu} of mu: its constant is arbitrary; "
-            "give a proper one, e.g. Normal(0, 2.82), or leave the models without an effect out with "
-            "prior_probabilities={'common effect': 0.5, 'random effect': 0.5}"
-        )

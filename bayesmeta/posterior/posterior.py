@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayesmeta.effects.design import MEAN
 from bayesmeta.engines.marginals.protocol import Marginals
 from bayesmeta.engines.solution import Solution, marginal_of
 from bayesmeta.errors import SpecError
@@ -21,6 +22,7 @@ from bayesmeta.support.arguments import check_level, checked_numbers, checked_pa
 from bayesmeta.support.arrays import Array
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
 
@@ -134,6 +136,78 @@ class Posterior:
         found = self.marginal(term).pdf(points.reshape(-1, 1)).reshape(points.shape)
         return float(found) if points.ndim == 0 else found
 
+    def mean(self, term: str = MEAN) -> float:
+        """Return the posterior mean of a term, on the model scale.
+
+        Raises
+        ------
+        SpecError
+            If there is no such term.
+        """
+        return float(self.marginal(term).mean()[0])
+
+    def sd(self, term: str = MEAN) -> float:
+        """Return the posterior standard deviation of a term, on the model scale.
+
+        Raises
+        ------
+        SpecError
+            If there is no such term.
+        """
+        return float(self.marginal(term).sd()[0])
+
+    def interval(self, term: str = MEAN, level: float = 0.95) -> tuple[float, float]:
+        """Return the ends of the equal-tailed interval of a term, on the model scale.
+
+        Raises
+        ------
+        SpecError
+            If there is no such term, or the level is not in (0, 1).
+        """
+        check_level(level)
+        low, high = self.quantile(term, np.array([0.5 - 0.5 * level, 0.5 + 0.5 * level]))
+        return float(low), float(high)
+
+    def sample(self, term: str = MEAN, size: int = 1000, seed: int | None = None) -> Array:
+        """Draw independently from the marginal posterior of a term, on the model scale.
+
+        Joint draws of all terms are in ``draws``.
+
+        Parameters
+        ----------
+        term : str
+            Name of the term.
+        size : int
+            Number of draws.
+        seed : int, optional
+            Seed; default: that of the posterior.
+
+        Returns
+        -------
+        numpy.ndarray, shape (size,)
+
+        Raises
+        ------
+        SpecError
+            If there is no such term.
+        """
+        rng = np.random.default_rng(self.seed if seed is None else seed)
+        return self.quantile(term, rng.uniform(size=size))
+
+    def summary(
+        self,
+        *,
+        scale: str = "model",
+        level: float = 0.95,
+        better: str | None = None,
+        mid: float | None = None,
+        studies: bool = True,
+    ) -> pd.DataFrame:
+        """Summarize the posterior, one row per term: see ``summarize``."""
+        from bayesmeta.posterior.summary import summarize
+
+        return summarize(self, scale=scale, level=level, better=better, mid=mid, studies=studies)
+
     def joint_pdf(self, mu: Array | float, tau: Array | float) -> Array:
         """Return the joint posterior density of mu and tau, at arrays that broadcast, on the model scale.
 
@@ -169,6 +243,13 @@ class Posterior:
         if value is None:
             raise SpecError("NUTS draws give no marginal likelihood; fit with engine='quadrature'")
         return value
+
+    @cached_property
+    def prior_conflicts(self) -> tuple[str, ...]:
+        """One sentence for each prior that the data contradict, on the model scale; see ``bayesmeta.posterior.conflict``."""
+        from bayesmeta.posterior.conflict import prior_conflicts
+
+        return prior_conflicts(self.data, self.priors)
 
     @cached_property
     def draws(self) -> xr.DataTree:

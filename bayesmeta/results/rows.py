@@ -71,6 +71,7 @@ def tidy_posterior(posterior: Posterior, summary: pd.DataFrame, analysis: str = 
                 "ci_low": found["ci_low"],
                 "ci_high": found["ci_high"],
                 **(pooled if term in terms.coefficients else {}),
+                **({"note": "; ".join(posterior.prior_conflicts)} if term in terms.coefficients else {}),
                 **{name: found[name] for name in FROM_SUMMARY},
             }
         )
@@ -125,6 +126,7 @@ def tidy_average(
             "prob_heterogeneity": average.prob_heterogeneity,
             "bf_effect": average.bf_effect,
             "bf_heterogeneity": average.bf_heterogeneity,
+            "note": "; ".join(posterior.prior_conflicts),
         }
     ]
 
@@ -139,7 +141,8 @@ def averaged_rows(
 ) -> list[dict[str, Any]]:
     """Return the model-averaged row of a fit's data and priors, each model with prior probability 1/4.
 
-    Where the average is undefined the row has no numbers, and the reason as its note.
+    Where the average is undefined, or would need a unit-information prior for mu that the data contradict, the row has no numbers, and
+    the reason as its note.
 
     Parameters
     ----------
@@ -149,7 +152,18 @@ def averaged_rows(
         As in ``tidy_average``.
     """
     try:
-        return tidy_average(model_average(posterior), analysis, level=level, better=better, mid=mid)
+        average = model_average(posterior)
+        replaced = average.posterior.priors.mu != posterior.priors.mu
+        if not replaced:
+            return tidy_average(average, analysis, level=level, better=better, mid=mid)
+        name = f"the unit-information prior mu ~ {average.posterior.priors.mu}"
+        if average.posterior.prior_conflicts:
+            note = (
+                f"not shown: averages need a proper prior for mu, and the data contradict {name}; give one in its place"
+            )
+            return [{**_labels(posterior.data, average.posterior.method, analysis, MEAN), "note": note}]
+        rows = tidy_average(average, analysis, level=level, better=better, mid=mid)
+        return [{**row, "note": f"averaged under {name}"} for row in rows]
     except (ConvergenceError, SpecError) as error:
         method = BayesianMethod(posterior.likelihood, AVERAGED).id
         return [{**_labels(posterior.data, method, analysis, MEAN), "note": f"not estimable: {error}"}]

@@ -132,7 +132,13 @@ def test_default_priors_for_mu() -> None:
     assert list(map(str, default_mu_priors(Prior("Normal", (0.0, 2.0))))) == [
         "Normal(0, 1)", "Normal(0, 4)", "Normal(0, 20)", "Flat()",
     ]  # fmt: skip
-    assert list(map(str, default_mu_priors(Prior("Flat", ())))) == ["Flat()"]
+    assert default_mu_priors(Prior("Flat", ())) == []
+    assert list(map(str, default_mu_priors(Prior("Flat", ()), 4.0))) == [
+        "Normal(0, 4)",
+        "Normal(0, 8)",
+        "Normal(0, 40)",
+    ]
+    assert list(map(str, default_mu_priors(Prior("Cauchy", (0.0, 1.0)), 4.0))) == ["Flat()"]
 
 
 def test_unusable_requests_are_errors() -> None:

@@ -44,12 +44,11 @@ def test_other_measures_are_scaled_to_the_data() -> None:
     data = model_data(bm.effect_sizes(bm.read_studies(CONTINUOUS), "MD"), "normal")
     s = 0.5 * np.sqrt(193 / (1 / data.columns["se"] ** 2).sum())
     found = default_priors("MD", data)
-    np.testing.assert_allclose(found.mu.args, [0, 2 * s], rtol=0.006)
+    assert str(found.mu) == "Flat()"
     np.testing.assert_allclose(found.scale.args, [0.5 * s], rtol=0.006)
     # s is close to the standard deviation of one participant, which is near 2.5 in these data
-    assert found.mu.args[1] == pytest.approx(5, rel=0.2)
+    assert found.scale.args[0] == pytest.approx(1.25, rel=0.2)
     # what is printed is what is used
-    assert parse_prior(str(found.mu)) == found.mu
     assert parse_prior(str(found.scale)) == found.scale
 
 
@@ -59,13 +58,13 @@ def test_default_priors_follow_the_units() -> None:
         default_priors("MD", model_data(bm.effect_sizes(bm.read_studies(table), "MD"), "normal"))
         for table in (CONTINUOUS, in_hundreds)
     )
-    assert second.mu.args[1] == pytest.approx(100 * first.mu.args[1], rel=1e-9)
+    assert second.scale.args[0] == pytest.approx(100 * first.scale.args[0], rel=1e-9)
 
 
 def test_default_priors_without_participants() -> None:
     posterior = bm.fit(yi=Y, vi=V)
     tau_sd = max(np.sqrt(np.median(V)), np.std(Y))
-    assert posterior.priors.mu.args[1] == pytest.approx(4 * tau_sd, rel=0.006)
+    assert str(posterior.priors.mu) == "Flat()"
     assert posterior.priors.scale.args[0] == pytest.approx(tau_sd, rel=0.006)
 
 

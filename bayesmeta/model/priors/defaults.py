@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from bayesmeta.effects.measures import find_measure
+from bayesmeta.effects.measures import MEASURES, find_measure
 from bayesmeta.errors import SpecError
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.priors.distribution import Prior
@@ -15,11 +17,11 @@ from bayesmeta.support.arguments import check_type
 def default_priors(measure: str, data: ModelData | None = None) -> Priors:
     """Return the default priors of an effect measure.
 
-    Log ratios: mu ~ Normal(0, 2.82), tau ~ HalfNormal(0.5). SMD: mu ~ Normal(0, 2), tau ~ HalfNormal(0.5). Those of measures without a
-    natural scale are scaled to the data: tau ~ HalfNormal(h) and mu ~ Normal(0, 4 h), in the proportion of the SMD, where h is the larger
-    of the spread of the effects and half the standard deviation of one participant's outcome, itself half the unit-information
-    standard deviation sqrt(sum n / sum 1/v) (Roever et al. 2021, Res Synth Methods 12:448); where the numbers of participants are not
-    known, the median standard error takes its place.
+    Log ratios: mu ~ Normal(0, 2.82), tau ~ HalfNormal(0.5). SMD: mu ~ Normal(0, 2), tau ~ HalfNormal(0.5). Measures without a natural
+    scale (MD, RD, estimates of any kind): mu ~ Flat(), so that the prior cannot move a well-measured mean, and tau ~ HalfNormal(h), where h
+    is the largest of the spread of the effects (their standard deviation), a tenth of their size (root mean square), and half the
+    standard deviation of one participant's outcome; that is a quarter of the unit-information standard deviation sqrt(sum n / sum 1/v)
+    (Roever et al. 2021, Res Synth Methods 12:448), or else the median standard error, where the numbers of participants are not known.
 
     Parameters
     ----------
@@ -44,10 +46,51 @@ def default_priors(measure: str, data: ModelData | None = None) -> Priors:
     if data is None:
         raise SpecError(f"the default priors of {measure} are scaled to the data; give the data, or give priors")
     check_type(data, ModelData, "data", "a ModelData; fit() gives it")
-    variance = data.study_variance
-    known = np.isfinite(data.n)
-    unit = 0.25 * np.sqrt(data.n / (1 / variance).sum()) if known else np.sqrt(np.median(variance))
-    tau_sd = max(float(unit), float(np.std(data.guide_effect)))
+    unit = unit_information_sd(data)
+    error = 0.25 * unit if unit is not None else float(np.sqrt(np.median(data.study_variance)))
+    size = 0.1 * float(np.sqrt(np.mean(data.guide_effect**2)))
+    tau_sd = max(float(np.std(data.guide_effect)), size, error)
     # three significant digits: the prior is printed, and what is printed is what was used
-    mu_sd, tau_sd = (float(f"{value:.3g}") for value in (4 * tau_sd, tau_sd))
-    return Priors(Prior("Normal", (0.0, mu_sd)), Prior("HalfNormal", (tau_sd,)))
+    return Priors(Prior("Flat", ()), Prior("HalfNormal", (float(f"{tau_sd:.3g}"),)))
+
+
+def unit_information_sd(data: ModelData) -> float | None:
+    """Return the standard deviation of an estimate from one participant, sqrt(sum n / sum 1/v), model scale.
+
+    Kass and Wasserman 1995, J Am Stat Assoc 90:928-934; Roever et al. 2021.
+
+    Returns
+    -------
+    float or None
+        None where the numbers of participants are not known.
+    """
+    if not np.isfinite(data.n):
+        return None
+    return float(np.sqrt(data.n / (1 / data.study_variance).sum()))
+
+
+def proper_priors(priors: Priors, data: ModelData) -> Priors:
+    """Return the priors with the unit-information prior for mu, Normal(0, unit-information sd), where theirs is improper.
+
+    Bayes factors and averages over models need a proper prior for mu.
+
+    Raises
+    ------
+    SpecError
+        If the prior is improper, and the measure has a natural scale or the numbers of participants are not known.
+    """
+    if priors.mu.proper:
+        return priors
+    if MEASURES[data.measure].prior_sds is not None:
+        raise SpecError(
+            f"the Bayes factor for an effect is undefined under the improper prior {priors.mu} for mu: its constant is arbitrary; "
+            "give a proper one, e.g. Normal(0, 2.82), or leave the models without an effect out with "
+            "prior_probabilities={'common effect': 0.5, 'random effect': 0.5}"
+        )
+    sd = unit_information_sd(data)
+    if sd is None:
+        raise SpecError(
+            f"the Bayes factor for an effect is undefined under the improper prior {priors.mu} for mu, and the numbers of participants, "
+            "which would give a unit-information prior, are not known; give a proper one, such as Normal(0, 2.82)"
+        )
+    return replace(priors, mu=Prior("Normal", (0.0, float(f"{sd:.3g}"))))
