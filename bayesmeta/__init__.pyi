@@ -15,6 +15,8 @@ from .cochrane.reproduce import reproduce_pooled as reproduce_pooled
 from .cochrane.reproduce import reproduce_studies as reproduce_studies
 from .cochrane.review import CochraneReview as CochraneReview
 from .effects.compute import effect_sizes as effect_sizes
+from .effects.effects import Effects as Effects
+from .errors import BayesmetaError as BayesmetaError
 from .errors import ConvergenceError as ConvergenceError
 from .errors import DataError as DataError
 from .errors import SpecError as SpecError
@@ -24,6 +26,7 @@ from .frequentist.random_effects import random_effects as random_effects
 from .model.priors.defaults import default_priors as default_priors
 from .model.priors.distribution import Prior as Prior
 from .model.priors.parse import parse_prior as parse_prior
+from .model.priors.priors import Priors as Priors
 from .posterior.fit import fit as fit
 from .posterior.fit_many import fit_many as fit_many
 from .posterior.model_average import ModelAverage as ModelAverage
@@ -42,3 +45,4 @@ from .reviews.run import plan_review as plan_review
 from .reviews.run import run_review as run_review
 from .studies.read import read_studies as read_studies
 from .studies.table import StudyTable as StudyTable
+from .support.versions import __version__ as __version__

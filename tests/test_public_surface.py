@@ -127,6 +127,120 @@ WRONG = {
 }
 
 
+COUNTS = {
+    "study": ["A", "B", "C"],
+    "events_e": [3, 2, 0],
+    "n_e": [30, 25, 40],
+    "events_c": [5, 4, 2],
+    "n_c": [31, 22, 41],
+}
+
+
+def counts():
+    import pandas as pd
+
+    return pd.DataFrame(COUNTS)
+
+
+SHOWN = {
+    "StudyTable": lambda: bm.read_studies(counts()),
+    "Effects": lambda: bm.effect_sizes(counts(), "RR"),
+    "RandomEffects": lambda: bm.random_effects(counts(), measure="RR"),
+    "CommonEffect": lambda: bm.mantel_haenszel(counts()),
+    "Posterior": lambda: bm.fit(counts(), measure="RR"),
+    "averaged Posterior": lambda: bm.model_average(counts(), measure="RR").posterior,
+    "normal Posterior": lambda: bm.fit(yi=YI, sei=SEI),
+    "ModelAverage": lambda: bm.model_average(counts(), measure="RR"),
+    "Prior": lambda: bm.parse_prior("HalfNormal(0.5)"),
+    "Priors": lambda: bm.default_priors("RR"),
+}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_objects_show_themselves_in_one_line(name) -> None:
+    found = SHOWN[name]()
+    line = repr(found)
+    assert line.startswith(f"<{name.split()[-1]}: ")
+    assert "\n" not in line
+    assert len(line) < 250
+    if name != "Prior":
+        assert found._repr_html_().startswith("<p>")
+
+
+def test_the_line_of_a_posterior_has_the_effect_on_the_natural_scale() -> None:
+    post = bm.fit(counts(), measure="RR", likelihood="normal")
+    low, middle, high = np.exp(post.quantile("mu", np.array([0.025, 0.5, 0.975])))
+    assert f"RR {middle:.3g} [{low:.3g}, {high:.3g}] (95%)" in repr(post)
+    assert "3 studies, normal likelihood, quadrature" in repr(post)
+    html = bm.read_studies(counts().assign(study=["<b>A", "B", "C"]))._repr_html_()
+    assert "&lt;b&gt;A" in html
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_objects_can_be_pickled(name) -> None:
+    import pickle
+
+    found = SHOWN[name]()
+    again = pickle.loads(pickle.dumps(found))
+    assert repr(again) == repr(found)
+    if isinstance(found, bm.Posterior):
+        for term in ("mu", "tau", "theta_new"):
+            assert again.quantile(term, 0.3) == found.quantile(term, 0.3)
+
+
+def test_the_version_and_the_base_of_all_errors_are_public() -> None:
+    from importlib.metadata import version
+
+    assert bm.__version__ == version("bayesmeta")
+    assert issubclass(bm.DataError, bm.BayesmetaError)
+
+
+def test_the_help_of_the_package_begins_with_a_first_analysis() -> None:
+    assert "bm.fit(studies" in "\n".join((bm.__doc__ or "").splitlines()[:12])
+
+
+def test_a_posterior_answers_for_a_term() -> None:
+    post = bm.fit(yi=YI, sei=SEI)
+    assert post.mean() == post.marginal("mu").mean()[0]
+    assert post.sd("tau") == post.marginal("tau").sd()[0]
+    assert post.interval("tau", 0.9) == tuple(post.quantile("tau", np.array([0.05, 0.95])))
+    draws = post.sample("mu", 4000, seed=3)
+    assert abs(draws.mean() - post.mean()) < 5 * post.sd() / np.sqrt(4000)
+    assert (draws == post.sample("mu", 4000, seed=3)).all()
+    assert post.summary(level=0.9).equals(bm.summarize(post, level=0.9))
+
+
+POST = bm.fit(yi=YI, sei=SEI, measure="RR")
+WRONG |= {
+    "labels as a number": lambda: bm.fit(yi=YI, sei=SEI, labels=3),
+    "no posterior": lambda: bm.summarize("x"),
+    "text as mid": lambda: bm.summarize(POST, better="lower", mid="a"),
+    "text as level": lambda: bm.summarize(POST, level="a"),
+    "data of the wrong type": lambda: bm.default_priors("MD", 3),
+    "a number as parameters": lambda: bm.Prior("Normal", 3),
+    "text as a parameter": lambda: bm.Prior("Normal", ("a", 1)),
+    "a number as probabilities": lambda: bm.model_average(yi=YI, sei=SEI, measure="RR", prior_probabilities=3),
+    "a number as a file": lambda: bm.load_posterior(3),
+    "a number as a review": lambda: bm.run_review(3),
+    "none as a review": lambda: bm.plan_review(None),
+    "a number to import": lambda: bm.import_review(3, "x"),
+    "a number as a Cochrane file": lambda: bm.read_cochrane(3),
+    "text as a baseline": lambda: bm.absolute_risks(POST, "x"),
+    "text as a probability": lambda: POST.quantile("mu", "a"),
+    "text as x": lambda: POST.cdf("mu", "a"),
+    "none as x": lambda: POST.pdf("mu", None),
+    "3 as mass": lambda: POST.hdi("mu", 3),
+    "a number to save to": lambda: POST.save(3),
+    "numbers as posteriors": lambda: bm.engine_agreement(1, 2),
+    "a number as a folder": lambda: bm.corpus_prior(1),
+    "a number as reviews": lambda: bm.run_collection(1, 2),
+    "a number as a Cochrane review": lambda: bm.reproduce_pooled(1),
+    "a number for studies": lambda: bm.reproduce_studies(1),
+    "numbers as a table": lambda: bm.StudyTable(1, 2),
+    "text in a table": lambda: bm.StudyTable(("a",), {"yi": ["x"], "sei": [1]}),
+}
+
+
 @pytest.mark.parametrize("case", WRONG)
 def test_values_of_the_wrong_type_are_errors_of_this_package(case) -> None:
     with pytest.raises(BayesmetaError):

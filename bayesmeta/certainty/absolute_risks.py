@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -123,6 +124,7 @@ def check_baseline_risk(measure: str, baseline: float) -> None:
     """
     if measure not in ("RR", "OR"):
         raise SpecError(f"absolute risks follow from a risk ratio (RR) or an odds ratio (OR), not from {measure}")
+    check_type(baseline, Real, "the baseline risk", "a number")
     if not 0 < baseline < 1:
         raise SpecError(f"the baseline risk must be between 0 and 1 but got {baseline}; 0.12 means 12 in 100")
 

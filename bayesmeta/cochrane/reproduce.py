@@ -20,6 +20,7 @@ from bayesmeta.cochrane.recompute import (
 )
 from bayesmeta.cochrane.review import FIELDS, CochraneAnalysis, CochraneReview, Pooled, StudyRow
 from bayesmeta.errors import BayesmetaError
+from bayesmeta.support.arguments import check_type
 from bayesmeta.support.words import plural
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def reproduce_studies(review: CochraneReview) -> pd.DataFrame:
     """
     import pandas as pd
 
+    check_type(review, CochraneReview, "the review", "one that read_cochrane() returns")
     return pd.DataFrame(
         [row for analysis in review.analyses for row in _study_rows(analysis, review.decimals)],
         columns=["analysis", "subgroup", "study", "measure", "level", "printed_estimate", "printed_ci_low",
@@ -110,6 +112,7 @@ def reproduce_pooled(review: CochraneReview) -> pd.DataFrame:
     """
     import pandas as pd
 
+    check_type(review, CochraneReview, "the review", "one that read_cochrane() returns")
     rows = []
     for comparison in review.comparisons:
         for analysis in comparison.analyses:

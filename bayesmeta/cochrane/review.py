@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bayesmeta.studies.kinds import KINDS
+from bayesmeta.support.display import Displayed, counted
 
 _RENAMED = {"yi": "given", "sei": "given_se"}
 #: By type of data: the number columns of a study table, and the fields of ``StudyRow`` they are read from.
@@ -234,8 +235,8 @@ class StudyInformation:
     characteristics: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True)
-class CochraneReview:
+@dataclass(frozen=True, repr=False)
+class CochraneReview(Displayed):
     """A whole review, as read from one of Cochrane's files.
 
     Parameters
@@ -263,6 +264,10 @@ class CochraneReview:
     format: str = ""
     decimals: int | None = None
     source: str = ""
+
+    def _line(self) -> str:
+        sizes = f"{counted(len(self.comparisons), 'comparison')}, {counted(len(self.analyses), 'analysis', 'analyses')}"
+        return f"{self.id}, {self.title!r}, {sizes}, from {self.source} ({self.format})"
 
     @property
     def analyses(self) -> tuple[CochraneAnalysis, ...]:

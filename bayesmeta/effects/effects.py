@@ -18,6 +18,7 @@ from bayesmeta.effects.measures import MEASURES, find_measure
 from bayesmeta.effects.nesting import Nesting, independent
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.support.arrays import Array
+from bayesmeta.support.display import Displayed, counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from bayesmeta.studies.table import StudyTable
 
 
-@dataclass(frozen=True, eq=False)
-class Effects:
+@dataclass(frozen=True, eq=False, repr=False)
+class Effects(Displayed):
     """Estimates of effects on the model scale, one per row of the table from which they were computed.
 
     Without ``design``, ``covariance`` and ``nesting`` it is a pairwise meta-analysis: one coefficient mu, independent estimates, one
@@ -72,6 +73,13 @@ class Effects:
             object.__setattr__(self, "covariance", Covariance(self.vi))
         if self.nesting is None:
             object.__setattr__(self, "nesting", independent(len(self.yi)))
+
+    def _line(self) -> str:
+        scale = " on the log scale" if self.log else ""
+        return f"{counted(len(self.yi), 'estimate')} of {self.measure}{scale}, {self.k} pooled"
+
+    def _table(self) -> pd.DataFrame:
+        return self.to_frame()
 
     @property
     def pairwise(self) -> bool:

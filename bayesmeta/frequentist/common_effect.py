@@ -20,12 +20,13 @@ from bayesmeta.studies.read import as_table
 from bayesmeta.studies.table import StudyTable
 from bayesmeta.support.arguments import check_level
 from bayesmeta.support.arrays import Array
+from bayesmeta.support.display import Displayed, counted, estimate_text
 
 MH_MEASURES = ("RR", "OR", "RD")
 
 
-@dataclass(frozen=True, eq=False)
-class CommonEffect:
+@dataclass(frozen=True, eq=False, repr=False)
+class CommonEffect(Displayed):
     """A common-effect result with the attributes of ``RandomEffects``, on the model scale (log for ratios).
 
     ``tau2`` is 0 by assumption and there is no prediction interval (NaN). ``k`` counts the studies with a positive
@@ -56,6 +57,16 @@ class CommonEffect:
     pi_low: float = math.nan
     pi_high: float = math.nan
     ci: str = "wald"
+
+    def _line(self) -> str:
+        log = MEASURES[self.measure].log
+        estimate, low, high = (
+            math.exp(value) if log else value for value in (self.estimate, self.ci_low, self.ci_high)
+        )
+        text = (
+            f"{self.measure} {estimate_text(estimate, low, high, self.level)}, p {self.pvalue:.3g}; I2 {self.i2:.3g}%"
+        )
+        return f"{text}; {counted(self.k, 'study', 'studies')}, {self.method}"
 
 
 def _cells(studies: StudyTable) -> tuple[Array, Array, Array, Array]:

@@ -14,16 +14,18 @@ import numpy as np
 from scipy.special import chdtrc, ndtr, ndtri, stdtr, stdtrit
 
 from bayesmeta.effects.compute import effect_sizes
+from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import DataError
 from bayesmeta.frequentist.common_effect import mh_centre
 from bayesmeta.frequentist.heterogeneity import TAU2_ESTIMATORS, FixedMoments, fixed_moments, i2_h2, q_profile
 from bayesmeta.frequentist.names import PredictionInterval, find_records
 from bayesmeta.support.arguments import with_keywords_of
 from bayesmeta.support.arrays import Array
+from bayesmeta.support.display import Displayed, counted, estimate_text
 
 
-@dataclass(frozen=True, eq=False)
-class RandomEffects:
+@dataclass(frozen=True, eq=False, repr=False)
+class RandomEffects(Displayed):
     """A random-effects (or common-effect) result on the model scale (log for ratios).
 
     Parameters
@@ -86,6 +88,15 @@ class RandomEffects:
     level: float
     labels: tuple[str, ...]
     notes: tuple[str, ...]
+
+    def _line(self) -> str:
+        log = MEASURES[self.measure].log
+        estimate, low, high = (
+            math.exp(value) if log else value for value in (self.estimate, self.ci_low, self.ci_high)
+        )
+        tau = f"; tau {self.tau:.3g}, I2 {self.i2:.3g}%" if self.tau2 > 0 else f"; I2 {self.i2:.3g}%"
+        text = f"{self.measure} {estimate_text(estimate, low, high, self.level)}, p {self.pvalue:.3g}"
+        return f"{text}{tau}; {counted(self.k, 'study', 'studies')}, {self.method}"
 
     @property
     def tau(self) -> float:

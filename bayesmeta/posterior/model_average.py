@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,8 +20,9 @@ from bayesmeta.posterior.fit import fit
 from bayesmeta.posterior.method import AVERAGED
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.refit import as_posterior, refit
-from bayesmeta.support.arguments import with_keywords_of
+from bayesmeta.support.arguments import check_type, with_keywords_of
 from bayesmeta.support.arrays import Array
+from bayesmeta.support.display import Displayed, counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,8 +47,8 @@ COMPARISONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 
 
-@dataclass(frozen=True)
-class ModelAverage:
+@dataclass(frozen=True, repr=False)
+class ModelAverage(Displayed):
     """The models {no effect, effect} x {common, random}, the evidence for each, and their average.
 
     Parameters
@@ -63,6 +65,14 @@ class ModelAverage:
     prior_probabilities: Array
     log_marginal_likelihoods: Array
     fits: tuple[Posterior, ...]
+
+    def _line(self) -> str:
+        best = self.names[int(np.argmax(self.posterior_probabilities))]
+        bf = f"BF effect {self.bf_effect:.3g}, BF heterogeneity {self.bf_heterogeneity:.3g}"
+        return f"{bf}; {counted(len(self.names), 'model')}, most probable '{best}' ({self.posterior_probabilities.max():.3g})"
+
+    def _table(self) -> pd.DataFrame:
+        return self.to_frame()
 
     @property
     def log_marginal_likelihood(self) -> float:
@@ -247,7 +257,9 @@ def _prior_probabilities(given: Mapping[str, float] | None) -> dict[str, float]:
     """Return the positive prior probabilities of the models, in the order of ``MODELS``."""
     if given is None:
         return dict.fromkeys(MODELS, 0.25)
+    check_type(given, Mapping, "prior_probabilities", "a mapping of models to probabilities")
     for name, value in given.items():
+        check_type(value, Real, f"the prior probability of '{name}'", "a number")
         if name not in MODELS:
             raise unknown_name("model", name, MODELS)
         if not (np.isfinite(value) and value >= 0):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesmeta.effects.design import MEAN
+from bayesmeta.effects.measures import MEASURES
 from bayesmeta.engines.marginals.protocol import Marginals
 from bayesmeta.engines.solution import Solution, marginal_of
 from bayesmeta.errors import SpecError
@@ -20,14 +21,15 @@ from bayesmeta.model.priors.priors import Priors
 from bayesmeta.posterior.method import AVERAGED, BayesianMethod
 from bayesmeta.support.arguments import check_level, checked_numbers, checked_path
 from bayesmeta.support.arrays import Array
+from bayesmeta.support.display import Displayed, counted, estimate_text
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
 
-@dataclass(frozen=True)
-class Posterior:
+@dataclass(frozen=True, repr=False)
+class Posterior(Displayed):
     """The posterior of one analysis.
 
     Parameters
@@ -55,6 +57,21 @@ class Posterior:
     solution: Solution
     seed: int
     provenance: Mapping[str, str] = field(default_factory=dict)
+
+    def _line(self) -> str:
+        mu = next(iter(self.solution.terms.coefficients))
+        low, middle, high = self.quantile(mu, np.array([0.025, 0.5, 0.975]))
+        if MEASURES[self.measure].log:
+            low, middle, high = np.exp([low, middle, high])
+        parts = [f"{self.measure if mu == MEAN else mu} {estimate_text(middle, low, high, 0.95)}"]
+        parts += [f"{name} {self.quantile(name, 0.5):.3g}" for name in self.solution.terms.heterogeneity[:1]]
+        conflict = "; prior-data conflict" if self.prior_conflicts else ""
+        model = f"{self.likelihood} likelihood, {self.engine}"
+        return f"{', '.join(parts)}; {counted(self.data.k, 'study', 'studies')}, {model}{conflict}"
+
+    def _table(self) -> pd.DataFrame:
+        frame = self.summary(scale="natural", studies=False)
+        return frame[["mean", "sd", "median", "ci_low", "ci_high", "hdi_low", "hdi_high"]]
 
     @property
     def measure(self) -> str:

@@ -17,10 +17,11 @@ from bayesmeta.reviews.running.review_run import ReviewRun
 from bayesmeta.reviews.running.tasks import Outcome, Task
 from bayesmeta.reviews.running.workers import Processes, ThisProcess, Workers, run_tasks
 from bayesmeta.reviews.spec import Review, read_review
+from bayesmeta.support.display import Displayed, counted
 
 
-@dataclass(frozen=True)
-class Run:
+@dataclass(frozen=True, repr=False)
+class Run(Displayed):
     """Outcome of a run.
 
     Parameters
@@ -42,6 +43,10 @@ class Run:
     failed: dict[str, str]
     seconds: float
     kept: tuple[str, ...] = ()
+
+    def _line(self) -> str:
+        kept = f" ({len(self.kept)} kept)" if self.kept else ""
+        return f"{counted(len(self.results), 'analysis', 'analyses')}{kept}, {len(self.failed)} with failures, in {self.out}"
 
 
 def run_review(

@@ -10,13 +10,15 @@ import numpy as np
 
 from bayesmeta.errors import DataError, SpecError, unknown_name
 from bayesmeta.studies.kinds import KINDS, NUMERIC, Kind
+from bayesmeta.support.arguments import check_type, checked_numbers
+from bayesmeta.support.display import Displayed, counted
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True, eq=False)
-class StudyTable:
+@dataclass(frozen=True, eq=False, repr=False)
+class StudyTable(Displayed):
     """The studies of one outcome, as read and checked.
 
     Parameters
@@ -54,7 +56,11 @@ class StudyTable:
     source: str = "DataFrame"
 
     def __post_init__(self) -> None:
-        columns = {name: np.array(values, dtype=float) for name, values in self.columns.items()}
+        check_type(self.labels, (tuple, list), "labels", "a tuple with one label per row")
+        check_type(self.columns, Mapping, "columns", "a mapping of names to numbers")
+        columns = {
+            name: checked_numbers(values, f"the column '{name}'").copy() for name, values in self.columns.items()
+        }
         extra = {name: tuple(values) for name, values in self.extra.items()}
         exclusions = tuple(self.exclusions) or ("",) * len(self.labels)
         given: dict[str, Any] = {**columns, **extra, "exclusions": exclusions}
@@ -70,6 +76,14 @@ class StudyTable:
         object.__setattr__(self, "columns", columns)
         object.__setattr__(self, "extra", extra)
         object.__setattr__(self, "exclusions", exclusions)
+
+    def _line(self) -> str:
+        out = self.k - int(self.included.sum())
+        excluded = f", {out} excluded" if out else ""
+        return f"{counted(self.k, 'study', 'studies')}{excluded}, {self.kind} data ({', '.join(self.columns)}) from {self.source}"
+
+    def _table(self) -> pd.DataFrame:
+        return self.to_frame()
 
     @property
     def k(self) -> int:

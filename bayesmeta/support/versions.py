@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import platform
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    #: version of the installed package
+    __version__ = version("bayesmeta")
+except PackageNotFoundError:
+    __version__ = "not installed"
 
 
 @cache

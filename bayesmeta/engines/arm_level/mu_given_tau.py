@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -107,7 +108,11 @@ def join(parts: Sequence[Slices]) -> Slices:
 def _polynomial(x: Array, values: Array) -> Callable[[Array], Array]:
     """Return the polynomial through ``values`` (shape (c, m)) at ``x`` (shape (m,)), as a function to shape (c, ...)."""
     series = np.polynomial.chebyshev.chebfit(2 * x - 1, values.T, len(x) - 1)
-    return lambda at: np.polynomial.chebyshev.chebval(2 * at - 1, series)
+    return partial(_evaluate_series, series)
+
+
+def _evaluate_series(series: Array, at: Array) -> Array:
+    return np.polynomial.chebyshev.chebval(2 * at - 1, series)
 
 
 def _piecewise(x: Array, values: Array) -> Callable[[Array], Array]:
@@ -115,7 +120,11 @@ def _piecewise(x: Array, values: Array) -> Callable[[Array], Array]:
     from scipy.interpolate import PchipInterpolator
 
     curve = PchipInterpolator(x, values, axis=1)
-    return lambda at: curve(np.clip(at, x[0], x[-1]))
+    return partial(_evaluate_inside, curve, x[0], x[-1])
+
+
+def _evaluate_inside(curve: Callable[[Array], Array], low: float, high: float, at: Array) -> Array:
+    return curve(np.clip(at, low, high))
 
 
 class Conditional:

@@ -14,7 +14,7 @@ from bayesmeta.support.arguments import check_type
 from bayesmeta.support.arrays import Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prior:
     """A prior distribution as a value; ``str`` gives the text that ``parse_prior`` reads.
 
@@ -60,6 +60,9 @@ class Prior:
                 raise SpecError(f"prior {form}: {name} must be above 0 but got {value:g}")
         if self.family == "Uniform" and self.args[0] >= self.args[1]:
             raise SpecError(f"prior {form}: low must be below high but got {self.args[0]:g} and {self.args[1]:g}")
+
+    def __repr__(self) -> str:
+        return f"<Prior: {self}>"
 
     def __str__(self) -> str:
         text = f"{self.family}({', '.join(f'{value:.15g}' for value in self.args)})"

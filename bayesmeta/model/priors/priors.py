@@ -11,10 +11,11 @@ from bayesmeta.errors import SpecError
 from bayesmeta.model.priors.baseline import check_baseline_family
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.support.arrays import Array
+from bayesmeta.support.display import Displayed
 
 
-@dataclass(frozen=True)
-class Priors:
+@dataclass(frozen=True, repr=False)
+class Priors(Displayed):
     """The priors of a two-level model: theta_i ~ Normal(mu, tau^2) for the effects theta_i of the studies.
 
     Parameters
@@ -56,6 +57,9 @@ class Priors:
             raise SpecError(f"the prior for tau must be proper but {self.scale} is not; try HalfNormal(0.5)")
         if self.baseline is not None:
             check_baseline_family(self.baseline)
+
+    def _line(self) -> str:
+        return ", ".join(f"{name} ~ {text}" for name, text in self.to_dict().items())
 
     def log_tau_density(self, tau: Any) -> Array:
         """Return the log prior density of tau at ``tau`` (any shape), natural log; also where ``scale`` is the prior for tau2."""

@@ -15,6 +15,7 @@ from bayesmeta.engines.choose import ENGINES
 from bayesmeta.posterior.method import parse_method
 from bayesmeta.results.methods import PUBLISHED
 from bayesmeta.reviews.collection.read_corpus import read_corpus
+from bayesmeta.support.display import Displayed, counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,8 +37,8 @@ SHARED = 5
 ALL = "all"
 
 
-@dataclass(frozen=True, eq=False)
-class CorpusSummary:
+@dataclass(frozen=True, eq=False, repr=False)
+class CorpusSummary(Displayed):
     """Summary of the analyses of a collection, from ``corpus_summary``.
 
     Parameters
@@ -62,6 +63,12 @@ class CorpusSummary:
     tau: pd.DataFrame
     agreement: pd.DataFrame
     concordance: pd.DataFrame
+
+    def _line(self) -> str:
+        return f"{counted(len(self.analyses), 'analysis', 'analyses')} of two studies or more"
+
+    def _table(self) -> pd.DataFrame:
+        return self.agreement
 
 
 def corpus_summary(path: str | os.PathLike[str]) -> CorpusSummary:

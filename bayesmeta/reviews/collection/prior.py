@@ -15,6 +15,7 @@ from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.empirical import CORPUS_FORMAT
 from bayesmeta.reviews.collection.heterogeneity_model import HeterogeneityModel, fit_heterogeneity
 from bayesmeta.reviews.collection.read_corpus import find_results, read_corpus, study_effects
+from bayesmeta.support.display import Displayed
 from bayesmeta.support.files import write_json
 from bayesmeta.support.versions import versions
 
@@ -27,8 +28,8 @@ IN_UNITS = ("MD", "GEN")
 FEWEST = 5
 
 
-@dataclass(frozen=True)
-class CorpusPrior:
+@dataclass(frozen=True, repr=False)
+class CorpusPrior(Displayed):
     """Distributions of tau2 in a new meta-analysis, one per measure, from ``corpus_prior``.
 
     Parameters
@@ -41,6 +42,12 @@ class CorpusPrior:
 
     models: dict[str, HeterogeneityModel]
     left_out: dict[str, str]
+
+    def _line(self) -> str:
+        return f"distributions of tau2 for {', '.join(self.models) or 'no measure'}; none for {', '.join(self.left_out) or 'no other'}"
+
+    def _table(self) -> pd.DataFrame:
+        return self.to_frame()
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per measure: analyses, studies, m and s with their 95% intervals, meanlog, sdlog, and quantiles of tau."""

@@ -24,14 +24,15 @@ from bayesmeta.reviews.running.tasks import Outcome, Task
 from bayesmeta.reviews.running.workers import FEW_ANALYSES, default_jobs, run_tasks
 from bayesmeta.reviews.spec import Review, read_review
 from bayesmeta.support.arguments import checked_path
+from bayesmeta.support.display import Displayed, counted
 from bayesmeta.support.files import remove_scraps, write_text
 from bayesmeta.support.words import plural
 
 REVIEWS_FILE, FAILURES_FILE = "summary/reviews.csv", "summary/failures.csv"
 
 
-@dataclass(frozen=True)
-class CollectionRun:
+@dataclass(frozen=True, repr=False)
+class CollectionRun(Displayed):
     """Outcome of a run of many reviews.
 
     Parameters
@@ -60,6 +61,10 @@ class CollectionRun:
     failures: tuple[Failure, ...]
     rows: int
     seconds: float
+
+    def _line(self) -> str:
+        done = f"{counted(self.reviews, 'review')}, {counted(self.finished, 'analysis', 'analyses')}"
+        return f"{done}, {counted(len(self.failures), 'failure')}, in {self.out}"
 
 
 def run_collection(
