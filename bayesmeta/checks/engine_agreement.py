@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import ndtri
 
-from bayesmeta.engines.terms import is_study_term
 from bayesmeta.errors import SpecError
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.summary import summarize
 from bayesmeta.support.arguments import check_type
+from bayesmeta.support.arrays import Array
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 
 #: statistics of each term that are compared
 STATISTICS = ("mean", "sd", "ci_low", "ci_high")
-#: largest difference, in Monte Carlo standard errors, of engines that agree
-AGREE_WITHIN = 4.0
+#: probabilities of the interval ends
+ENDS = {"ci_low": 0.025, "ci_high": 0.975}
+#: probability that engines which agree are found to differ, over all comparisons of a run
+FALSE_ALARM = 0.001
 
 
 def engine_agreement(
@@ -38,8 +41,10 @@ def engine_agreement(
     -------
     pandas.DataFrame
         One row per term (mu, tau, theta_new, theta[...]) and statistic (mean, sd, and the ends of the 95% interval), with columns term,
-        statistic, nuts, quadrature, mcse (model scale) and difference (in MCSE). If the engines agree the differences are
-        approximately standard normal.
+        statistic, nuts, quadrature, mcse (model scale) and difference, in Monte Carlo standard errors (MCSE): approximately standard
+        normal if the engines agree. Ends of intervals are compared as probabilities: the difference is that of 2.5% or 97.5% and the
+        share of draws below the exact end, over the standard error of the share, because the estimated error of a quantile is itself
+        uncertain. The standard error of the mean is that of draws with the exact standard deviation.
 
     Raises
     ------
@@ -57,27 +62,57 @@ def engine_agreement(
     if not same:
         raise SpecError("engine_agreement needs two fits of the same studies, likelihood and priors")
     drawn, known = summaries or (summarize(nuts), summarize(exact))
-    rows = []
-    for term in (*nuts.solution.terms.parameters, *nuts.solution.terms.studies):
-        for statistic in STATISTICS:
-            a, b, error = (
-                float(table[column][term])
-                for table, column in ((drawn, statistic), (known, statistic), (drawn, f"mcse_{statistic}"))
-            )
-            rows.append(
-                {
-                    "term": term,
-                    "statistic": statistic,
-                    "nuts": a,
-                    "quadrature": b,
-                    "mcse": error,
-                    "difference": (a - b) / error,
-                }
-            )
-    return pd.DataFrame(rows)
+    terms = [*nuts.solution.terms.parameters, *nuts.solution.terms.studies]
+    compared = {name: _compare(name, drawn.loc[terms], known.loc[terms]) for name in ("mean", "sd")}
+    compared |= {name: _compare_end(nuts, terms, known.loc[terms, name].to_numpy(float), p) for name, p in ENDS.items()}
+    # one row per term, one column per statistic
+    columns = {
+        "nuts": drawn.loc[terms, list(STATISTICS)].to_numpy(float),
+        "quadrature": known.loc[terms, list(STATISTICS)].to_numpy(float),
+        "mcse": drawn.loc[terms, [f"mcse_{name}" for name in STATISTICS]].to_numpy(float),
+        "difference": np.stack([compared[name] for name in STATISTICS], axis=1),
+    }
+    names = {"term": np.repeat(terms, len(STATISTICS)), "statistic": np.tile(STATISTICS, len(terms))}
+    return pd.DataFrame({**names, **{name: value.ravel() for name, value in columns.items()}})
+
+
+def _compare(statistic: str, drawn: pd.DataFrame, known: pd.DataFrame) -> Array:
+    """Return the differences of means or standard deviations in standard errors, shape (T,)."""
+    error = drawn[f"mcse_{statistic}"].to_numpy(float)
+    if statistic == "mean":
+        error = error * known["sd"].to_numpy(float) / drawn["sd"].to_numpy(float)
+    return (drawn[statistic] - known[statistic]).to_numpy(float) / error
+
+
+def _compare_end(nuts: Posterior, terms: list[str], ends: Array, p: float) -> Array:
+    """Return the differences between ``p`` and the share of draws below the exact quantiles, in standard errors, shape (T,)."""
+    found = np.empty(len(terms))
+    position = {term: i for i, term in enumerate(terms)}
+    for family in nuts.solution.families:
+        at = [position.get(term, 0) for term in family.terms]
+        wanted = np.array([term in position for term in family.terms])
+        # the standard error is that under agreement, with the exact probability
+        error = np.sqrt(p * (1 - p) / family.cdf_ess(ends[at]))
+        found[np.array(at)[wanted]] = ((p - family.cdf(ends[at])) / error)[wanted]
+    return found
+
+
+def largest_by_chance(comparisons: int, fits: int = 1) -> float:
+    """Return the largest difference, in MCSE, that chance explains.
+
+    Differences of engines that agree are standard normal; the largest of all comparisons in a run exceeds this bound with probability
+    0.001 at most (Bonferroni).
+
+    Parameters
+    ----------
+    comparisons : int
+        Number of comparisons of one fit: rows of ``engine_agreement``.
+    fits : int
+        Number of fits of the run, each with its own draws.
+    """
+    return float(ndtri(1 - FALSE_ALARM / (2 * comparisons * fits)))
 
 
 def worst_disagreement(agreement: pd.DataFrame) -> float:
-    """Return the largest absolute difference in Monte Carlo standard errors, of all terms but the effects in the studies."""
-    pooled = [not is_study_term(term) for term in agreement["term"]]
-    return float(np.abs(agreement.loc[pooled, "difference"]).max())
+    """Return the largest absolute difference in Monte Carlo standard errors."""
+    return float(np.abs(agreement["difference"]).max())

@@ -91,14 +91,17 @@ def _fit_and_print(
 
 def _print_agreement(posterior: Any, effects: Any, priors: dict[str, str], seed: int, form: Format) -> None:
     """Fit by quadrature too, and print how far the two engines differ."""
-    from bayesmeta.checks.engine_agreement import engine_agreement, worst_disagreement
+    from bayesmeta.checks.engine_agreement import engine_agreement, largest_by_chance, worst_disagreement
     from bayesmeta.posterior.fit import fit as fit_model
 
     exact = fit_model(effects, likelihood=posterior.likelihood, priors=priors, engine="quadrature", seed=seed)
     agreement = engine_agreement(posterior, exact)
     if form is Format.table:
         print_frame(agreement, form, "NUTS against quadrature, model scale; difference in Monte Carlo standard errors")
-    typer.echo(f"largest difference of mu, tau and theta_new: {worst_disagreement(agreement):.1f} MCSE", err=True)
+    worst, limit = worst_disagreement(agreement), largest_by_chance(len(agreement))
+    finding = "the engines agree" if worst <= limit else "WARNING: the engines differ"
+    counted = f"{len(agreement)} comparisons, of which chance explains up to {limit:.1f}"
+    typer.echo(f"{finding}: largest difference {worst:.1f} MCSE in {counted}", err=True)
 
 
 def run_model_file(path: str) -> None:

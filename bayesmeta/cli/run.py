@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from bayesmeta.reviews.run import Run
     from bayesmeta.reviews.running.plan import Choice, Step
 
-#: difference between the engines, in Monte Carlo standard errors, above which a warning is printed
-LARGE_DIFFERENCE = 4
 CONTINUE = "finished analyses are kept: run the same command again to continue"
 
 
@@ -133,16 +131,16 @@ def _report_one(done: Run) -> None:
     kept = f", {len(done.kept)} up to date" if done.kept else ""
     typer.echo(f"{plural(ran, 'analysis', 'analyses')} in {done.seconds:.1f} s{kept}, written to {done.out}")
     agreement = [
-        (entry["worst_mcse"], result.id)
+        (entry["worst_mcse"], entry["agree"], result.id)
         for result in done.results
         for entry in result.agreement
         if entry["worst_mcse"] is not None
     ]
     if agreement:
-        worst, where = max(agreement)
+        worst, agree, where = max(agreement, key=lambda entry: (not entry[1], entry[0]))
         typer.echo(
             f"NUTS and quadrature agree: largest difference {worst:.1f} Monte Carlo standard errors (analysis {where})"
-            if worst <= LARGE_DIFFERENCE
+            if agree
             else f"WARNING: NUTS and quadrature differ by {worst:.1f} Monte Carlo standard errors in analysis {where}"
         )
     for name, problem in done.failed.items():

@@ -55,7 +55,7 @@ def test_fit_by_both_engines(command, death):
     assert code == 0
     assert "engine nuts" in out
     assert "NUTS against quadrature" in out
-    assert "largest difference of mu, tau and theta_new" in err
+    assert "the engines agree: largest difference" in err
     assert "MCSE" in err
 
 

@@ -4,7 +4,7 @@ import pytest
 from awkward import awkward_frame
 
 import bayesmeta as bm
-from bayesmeta.checks.engine_agreement import AGREE_WITHIN, engine_agreement, worst_disagreement
+from bayesmeta.checks.engine_agreement import engine_agreement, largest_by_chance, worst_disagreement
 from bayesmeta.posterior.summary import summarize
 
 LIKELIHOODS = {"RR": "binomial", "OR": "binomial", "IRR": "poisson", "SMD": "nct"}
@@ -29,9 +29,7 @@ def test_the_two_engines_agree(measure: str, case: str) -> None:
     nuts = bm.fit(frame, measure=measure, likelihood=LIKELIHOODS[measure], engine="nuts", seed=21)
     assert exact.engine == "quadrature"
     agreement = engine_agreement(nuts, exact, (summarize(nuts), summarize(exact)))
-    assert worst_disagreement(agreement) < AGREE_WITHIN
-    # every study's own effect too; of many numbers one may be a little farther off
-    assert agreement["difference"].abs().max() < AGREE_WITHIN + 1
+    assert worst_disagreement(agreement) < largest_by_chance(len(agreement), fits=9)
 
 
 @pytest.mark.parametrize("measure", ["RR", "OR", "IRR", "SMD"])

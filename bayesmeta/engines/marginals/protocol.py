@@ -41,6 +41,9 @@ class Marginals(Protocol):
     def hdi(self, mass: float, start: Array | None = None) -> tuple[Array, Array]:
         """Shortest intervals that contain ``mass``: lower and upper ends, each of shape (T,)."""
 
+    def cdf_ess(self, x: Array) -> Array:
+        """Effective numbers of draws for the distribution functions at ``x``, shape (T,)."""
+
     def sampling_error(self) -> dict[str, Array]:
         """R-hat, effective sample sizes and Monte Carlo standard errors, each of shape (T,)."""
 
@@ -49,6 +52,10 @@ class Exact:
     """Base of marginal distributions that are computed rather than sampled: they have no sampling error."""
 
     terms: tuple[str, ...]
+
+    def cdf_ess(self, x: Array) -> Array:  # noqa: ARG002
+        """Return effective numbers of draws, which are infinite; shape (T,)."""
+        return np.full(len(self.terms), np.inf)
 
     def sampling_error(self) -> dict[str, Array]:
         """Return R-hat and effective sample sizes, which are NaN, and Monte Carlo standard errors, which are 0; each of shape (T,)."""

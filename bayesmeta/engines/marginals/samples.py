@@ -46,6 +46,16 @@ class Samples:
         """Share of draws at or below ``x``, broadcast against (T,)."""
         return (self._flat <= np.asarray(x, dtype=float)[..., None]).mean(axis=-1)
 
+    def cdf_ess(self, x: Array) -> Array:
+        """Effective numbers of draws for the shares at or below ``x`` (shape (T,)), by arviz; shape (T,)."""
+        import arviz as az
+        import xarray as xr
+
+        below = self.values <= np.asarray(x, dtype=float)[:, None, None]
+        found = az.ess(xr.Dataset({"below": (("term", "chain", "draw"), below.astype(float))}), method="mean")
+        # arviz gives more than all draws for chains that alternate, and for draws that are all on one side
+        return np.minimum(found["below"].values, below[0].size)
+
     def quantile(self, p: float | Array) -> Array:
         """Quantiles at ``p`` (a number, or shape (..., 1) with one p per row)."""
         p = np.asarray(p, dtype=float)

@@ -297,11 +297,14 @@ def _engines(review: Review, results: list[AnalysisResult]) -> Table | None:
             )
     if not lines:
         return None
+    limits = [entry["limit_mcse"] for result in results for entry in result.agreement]
+    chance = f"; one of 1,000 runs has one above {max(limits):.1f} by chance" if limits else ""
     notes = (
         "R-hat: the worst, ESS: the least, over all variables of the model. The gate: R-hat below 1.01, bulk and tail ESS above 400, "
         "no divergences.",
         "From exact posterior: the largest difference between draws and quadrature in mean, sd and the ends of the 95% interval of mu, "
-        "tau and the effect in a new study, in Monte Carlo standard errors (MCSE). Blank where only one engine was run.",
+        "tau, the effect in a new study and the effect in each study, in Monte Carlo standard errors (MCSE)"
+        f"{chance}. Blank where only one engine was run.",
     )
     return Table(
         pd.DataFrame(lines), f"{review.title}: convergence and agreement of the two engines", notes, None, review.notice
