@@ -22,6 +22,7 @@ from bayesmeta.calibration.simulate import Trials, cochrane_sizes, draw_effects,
 from bayesmeta.effects.effects import effects_from_arrays
 from bayesmeta.engines.arm_level import study_table
 from bayesmeta.posterior.fit_many import fit_many
+from bayesmeta.posterior.refit import leave_each_out
 
 REVIEWS = Path(__file__).resolve().parent.parent / "reviews"
 Row = tuple[str, str, int, Callable[[], object]]
@@ -56,6 +57,8 @@ def rows(repeats: int, nuts: bool, pip: bool, out: str) -> Iterator[Row]:
         return bm.fit(effects, likelihood="binomial", engine="quadrature")
 
     yield "binomial quadrature fit, 13 trials", "< 100 ms", repeats, counts
+    for name, target, work in checks(counts()):
+        yield name, target, few, work
     for name, target, work in throughput():
         yield name, target, 1, work
     if nuts:
@@ -79,6 +82,32 @@ def rows(repeats: int, nuts: bool, pip: bool, out: str) -> Iterator[Row]:
             1,
             lambda: command("-m", "bayesmeta", "run", review, "-o", out, *both),
         )
+
+
+def checks(posterior: bm.Posterior) -> list[tuple[str, str, Callable[[], object]]]:
+    """List the rows of the checks of a fit to counts, each on its own, and all as ``bayesmeta check`` makes them."""
+
+    def fresh() -> bm.Posterior:
+        # draws and tabulated densities are kept by a posterior and its solution, and must be made again
+        return bm.fit(bm.effect_sizes(bm.read_studies(REVIEWS / "bcg" / "studies.csv"), "RR"), engine="quadrature")
+
+    def together() -> None:
+        one, without = fresh(), leave_each_out(posterior)
+        for check in (bm.influence, bm.leave_one_out, bm.predictive_checks):
+            check(one, without=without)
+        for other in (bm.prior_sensitivity, bm.baseline_sensitivity, bm.power_scaling):
+            other(one)
+        _ = one.draws
+
+    return [
+        ("predictive_checks, 13 trials of counts", "< 1 s", lambda: bm.predictive_checks(fresh())),
+        ("leave_one_out with PSIS", "< 0.5 s", lambda: bm.leave_one_out(fresh())),
+        ("influence", "< 0.5 s", lambda: bm.influence(fresh())),
+        ("prior_sensitivity", "< 0.5 s", lambda: bm.prior_sensitivity(fresh())),
+        ("power_scaling", "< 0.5 s", lambda: bm.power_scaling(fresh())),
+        ("post.draws", "< 1 s", lambda: fresh().draws),
+        ("all of them and baseline_sensitivity together", "< 2 s", together),
+    ]
 
 
 def throughput() -> list[tuple[str, str, Callable[[], object]]]:

@@ -150,7 +150,7 @@ def psis_log_predictive(posterior: Posterior) -> tuple[Array, Array]:
         mu, tau = draws["mu"].values, draws["tau"].values
     else:
         rng = np.random.default_rng([posterior.seed, 3])
-        flat = posterior.solution.sample(DRAWS, rng)
+        flat = posterior.solution.sample_pooled(DRAWS, rng)
         mu, tau = flat["mu"].reshape(4, -1), flat["tau"].reshape(4, -1)
     value = pointwise_log_likelihood(posterior.data, posterior.priors, mu.ravel(), tau.ravel())
     value = value.reshape(*mu.shape, -1)

@@ -92,7 +92,7 @@ def _tree(posterior: Posterior) -> Any:
 
     rng = np.random.default_rng([posterior.seed, 5])
     size = DRAWS if posterior.likelihood == "normal" else DRAWS // 4
-    flat = posterior.solution.sample(size, rng)
+    flat = posterior.solution.sample_pooled(size, rng)
     mu, tau, priors = flat["mu"], flat["tau"], posterior.priors
     log_prior = {"tau": priors.scale.logpdf(tau**2 if priors.on_variance else tau)}
     if priors.mu.proper:

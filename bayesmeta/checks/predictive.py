@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesmeta.checks.leave_one_out import tail_probability
+from bayesmeta.engines.terms import NEW_STUDY
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.likelihoods.registry import likelihood_for
 from bayesmeta.posterior.fit import fit
@@ -71,24 +72,29 @@ def predictive_checks(
     if without is None:
         without = leave_each_out(posterior) if data.k > 1 else []
     rng = np.random.default_rng([posterior.seed, 4])
-    flat = posterior.solution.sample(draws, rng)
-    baseline = flat.get(likelihood_for(data.likelihood, data.measure).nuisance)
-    observed = crude_effects(data, data.columns)[0]
+    nuisance = likelihood_for(data.likelihood, data.measure).nuisance
+    # the effects in the studies are needed only to draw their baselines
+    flat = posterior.solution.sample(draws, rng) if nuisance else posterior.solution.sample_pooled(draws, rng)
+    baseline = flat.get(nuisance)
+    old, old_variance = crude_effects(data, data.columns)
     rows = []
     for check, predictors in (("given all", [posterior] * len(data.labels)), ("given the others", without)):
-        for i, predictor in enumerate(predictors):
-            tail, size = tail_probability(posterior, i, predictor), 0
-            if np.isnan(tail):
-                # a fit without the study draws fewer effects, each of which is used several times
-                size = draws if predictor is posterior else max(draws // FEWER, 1)
-                theta = (
-                    flat["theta_new"] if predictor is posterior else predictor.solution.sample(size, rng)["theta_new"]
+        tails, size = np.array([tail_probability(posterior, i, one) for i, one in enumerate(predictors)]), 0
+        if np.isnan(tails).any():
+            # a fit without the study draws fewer effects, each of which is used several times
+            size = draws if check == "given all" else max(draws // FEWER, 1)
+            effects = (
+                flat[NEW_STUDY][:, None]
+                if check == "given all"
+                else np.stack(
+                    [np.resize(one.solution.sample_pooled(size, rng)[NEW_STUDY], draws) for one in predictors], 1
                 )
-                tail = _tail(_replicated(data, np.resize(theta, draws)[:, None], baseline, rng)[0][:, i], observed[i])
-            rows.append(_row(check, data.labels[i], observed[i], tail, size))
+            )
+            new = _replicated(data, effects, baseline, rng)[0]
+            tails = np.where(np.isnan(tails), [_tail(new[:, i], value) for i, value in enumerate(old)], tails)
+        rows += [_row(check, *one, size) for one in zip(data.labels, old, tails, strict=False)]
     theta = flat["mu"][:, None] + flat["tau"][:, None] * rng.standard_normal((draws, len(data.labels)))
     new, variance = _replicated(data, theta, baseline, rng)
-    old, old_variance = crude_effects(data, data.columns)
     if data.k > 1:
         q = float(cochran_q(old, old_variance))
         rows.append(_row("Q", "", q, _tail(cochran_q(new, variance), q), draws))

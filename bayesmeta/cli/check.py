@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Any
 
 import typer
@@ -81,8 +83,9 @@ def check(
         effects, likelihood=likelihood, priors=parse_pairs(prior, "--prior"), engine="quadrature", seed=seed
     )
     options = {"level": level, "scale": scale.value, "better": better.value if better else None, "mid": mid}
+    checked = Checked(posterior)
     for part in what or _applicable(posterior):
-        title, frame, remarks = TABLES[part](posterior, options)
+        title, frame, remarks = TABLES[part](checked, options)
         frame = frame.dropna(axis="columns", how="all")
         print_frame(_readable(frame) if form is Format.table else frame, form, title)
         if form is Format.table:
@@ -101,13 +104,28 @@ def _applicable(posterior: Any) -> list[What]:
     return [part for part in What if allowed.get(part, True)]
 
 
+@dataclass(frozen=True)
+class Checked:
+    """A fit to check, with the fits without each study, which several checks share."""
+
+    posterior: Any
+
+    @cached_property
+    def without(self) -> Any:
+        """Fits without each study in turn; None where there is one study only."""
+        from bayesmeta.posterior.refit import leave_each_out
+
+        return leave_each_out(self.posterior) if self.posterior.data.k > 1 else None
+
+
 #: title, frame and remarks of one check
 Part = tuple[str, Any, list[str]]
 
 
-def _evidence(posterior: Any, _: dict[str, Any]) -> Part:
+def _evidence(checked: Checked, _: dict[str, Any]) -> Part:
     from bayesmeta.posterior.model_average import bayes_factors, model_average
 
+    posterior = checked.posterior
     average = model_average(posterior)
     models = average.to_frame()["posterior_prob"]
     remark = "Posterior probabilities of the models: " + ", ".join(
@@ -117,47 +135,47 @@ def _evidence(posterior: Any, _: dict[str, Any]) -> Part:
     return "Bayes factors, effect or heterogeneity against none", bayes_factors(posterior), [remark, f"Under {priors}."]
 
 
-def _influence(posterior: Any, options: dict[str, Any]) -> Part:
+def _influence(checked: Checked, options: dict[str, Any]) -> Part:
     from bayesmeta.checks.influence import influence
 
-    frame = influence(posterior, **options)
+    frame = influence(checked.posterior, without=checked.without, **options)
     most = frame.index[frame["most_influential"]]
     remarks = [f"Most influential: {most[0]}, {frame.loc[most[0], 'shift_sd']:+.2f} posterior sd."] if len(most) else []
     return "Each study left out", frame.drop(columns="most_influential"), remarks
 
 
-def _loo(posterior: Any, _: dict[str, Any]) -> Part:
+def _loo(checked: Checked, _: dict[str, Any]) -> Part:
     from bayesmeta.checks.leave_one_out import leave_one_out
 
-    frame = leave_one_out(posterior)
+    frame = leave_one_out(checked.posterior, without=checked.without)
     remark = f"elpd_loo = {frame.attrs['elpd_loo']:.2f} (SE {frame.attrs['elpd_loo_se']:.2f}), exact by refits."
     return "Each study predicted from the others", frame, [remark]
 
 
-def _predictive(posterior: Any, _: dict[str, Any]) -> Part:
+def _predictive(checked: Checked, _: dict[str, Any]) -> Part:
     from bayesmeta.checks.predictive import predictive_checks
 
-    return "Posterior-predictive p-values, two-sided", predictive_checks(posterior), []
+    return "Posterior-predictive p-values, two-sided", predictive_checks(checked.posterior, without=checked.without), []
 
 
-def _priors(posterior: Any, options: dict[str, Any]) -> Part:
+def _priors(checked: Checked, options: dict[str, Any]) -> Part:
     from bayesmeta.checks.prior_sensitivity import prior_sensitivity
 
-    frame = prior_sensitivity(posterior, **options)
+    frame = prior_sensitivity(checked.posterior, **options)
     return "Other priors", _without_empty_notes(frame), [frame.attrs["verdict"]]
 
 
-def _baseline(posterior: Any, options: dict[str, Any]) -> Part:
+def _baseline(checked: Checked, options: dict[str, Any]) -> Part:
     from bayesmeta.checks.prior_sensitivity import baseline_sensitivity
 
-    frame = baseline_sensitivity(posterior, **options)
+    frame = baseline_sensitivity(checked.posterior, **options)
     return "Other priors for the baseline", _without_empty_notes(frame), [frame.attrs["verdict"]]
 
 
-def _power(posterior: Any, _: dict[str, Any]) -> Part:
+def _power(checked: Checked, _: dict[str, Any]) -> Part:
     from bayesmeta.checks.power_scaling import power_scaling
 
-    return "Power-scaling sensitivity (above 0.05: sensitive)", power_scaling(posterior), []
+    return "Power-scaling sensitivity (above 0.05: sensitive)", power_scaling(checked.posterior), []
 
 
 def _readable(frame: Any) -> Any:
@@ -172,7 +190,7 @@ def _without_empty_notes(frame: Any) -> Any:
     return frame if frame["note"].any() else frame.drop(columns="note")
 
 
-TABLES: dict[What, Callable[[Any, dict[str, Any]], Part]] = {
+TABLES: dict[What, Callable[[Checked, dict[str, Any]], Part]] = {
     What.evidence: _evidence,
     What.influence: _influence,
     What.loo: _loo,

@@ -52,6 +52,9 @@ class Solution(Protocol):
     def sample(self, size: int, rng: np.random.Generator) -> dict[str, Array]:
         """Draw from the joint posterior: coefficients, scales and effects in a new study of shape (size,), ``theta`` of shape (size, k)."""
 
+    def sample_pooled(self, size: int, rng: np.random.Generator) -> dict[str, Array]:
+        """Draw from the joint posterior, as ``sample``, without the effects in the studies, which take most of its time."""
+
     def chains(self, chains: int, draws: int, rng: np.random.Generator) -> dict[str, Array]:
         """Return draws of shape (chain, draw, ...): all that were sampled, or ``chains`` times ``draws`` independent ones."""
 
@@ -83,6 +86,10 @@ class ComputedSolution(ABC):
     @abstractmethod
     def sample(self, size: int, rng: np.random.Generator) -> dict[str, Array]:
         """Draw independently from the joint posterior."""
+
+    def sample_pooled(self, size: int, rng: np.random.Generator) -> dict[str, Array]:
+        """Draw independently, without the effects in the studies."""
+        return {name: value for name, value in self.sample(size, rng).items() if value.ndim == 1}
 
     def chains(self, chains: int, draws: int, rng: np.random.Generator) -> dict[str, Array]:
         """Draw independently, in chains of equal length."""

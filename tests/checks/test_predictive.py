@@ -3,10 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import kstest
 
 import bayesmeta as bm
+from bayesmeta.checks.leave_one_out import leave_one_out
+from bayesmeta.checks.power_scaling import power_scaling
 from bayesmeta.checks.predictive import cochran_q, crude_effects, predictive_checks
 from bayesmeta.effects.compute import effect_sizes
+from bayesmeta.engines.arm_level.solution import ArmSolution
 from bayesmeta.frequentist.random_effects import random_effects
 from bayesmeta.model.likelihoods.registry import model_data
 from bayesmeta.posterior.posterior import Posterior
@@ -113,3 +117,25 @@ def test_an_outlying_trial_of_counts_is_detected(measure: str) -> None:
     assert (others["mcse"] > 0).all()
     overall = table.set_index("check")
     assert overall.loc["Q", "tail"] > 0.95
+
+
+def test_the_effects_in_the_studies_are_drawn_once(bcg: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refits without a study draw only the effect in a new study, and PSIS and power-scaling only mu and tau."""
+    calls = []
+    drawn = ArmSolution.sample
+    monkeypatch.setattr(ArmSolution, "sample", lambda self, *given: calls.append(self) or drawn(self, *given))
+    posterior = bm.fit(bcg, measure="RR", engine="quadrature")
+    table = predictive_checks(posterior, draws=400)
+    assert calls == [posterior.solution]
+    assert (table["mcse"] > 0).all()
+    leave_one_out(posterior)
+    power_scaling(posterior)
+    assert len(calls) == 1
+
+
+def test_draws_without_the_studies_follow_the_posterior(bcg: pd.DataFrame) -> None:
+    posterior = bm.fit(bcg, measure="RR", engine="quadrature")
+    drawn = posterior.solution.sample_pooled(4000, np.random.default_rng(1))
+    assert set(drawn) == {"mu", "tau", "theta_new"}
+    for term, values in drawn.items():
+        assert kstest(values, lambda x, term=term: posterior.cdf(term, x)).pvalue > 1e-4

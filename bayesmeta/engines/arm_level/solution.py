@@ -18,7 +18,7 @@ from bayesmeta.engines.marginals.tabulated import Tabulated
 from bayesmeta.engines.marginals.tau import TauFunctions
 from bayesmeta.engines.numerics.inversion import invert_panels
 from bayesmeta.engines.solution import ComputedSolution
-from bayesmeta.engines.terms import Terms, terms_of
+from bayesmeta.engines.terms import MEAN, NEW_STUDY, TAU, Terms, terms_of
 from bayesmeta.errors import SpecError
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.likelihoods.registry import likelihood_for
@@ -127,16 +127,22 @@ class ArmSolution(ComputedSolution):
             mu, tau, theta_new of shape (size,), theta of shape (size, k), and the nuisance parameter of the studies (their
             baselines), where the likelihood has one, of shape (size, k).
         """
-        tau = self._draw_tau(size, rng)
-        mu = self._draw_mu(tau, rng)
+        drawn = self.sample_pooled(size, rng)
+        mu, tau = drawn[MEAN], drawn[TAU]
         theta = np.empty((size, len(self.studies)))
         for i, study in enumerate(self.studies):
             for start in range(0, size, DRAWN_AT_ONCE):
                 part = slice(start, start + DRAWN_AT_ONCE)
                 theta[part, i] = study_draws(study, mu[part], tau[part], rng)
-        drawn = {"mu": mu, "tau": tau, "theta_new": mu + tau * rng.standard_normal(size), "theta": theta}
+        drawn["theta"] = theta
         nuisance = likelihood_for(self.data.likelihood, self.data.measure).nuisance
         return {**drawn, nuisance: self._draw_nuisance(theta, rng)} if nuisance else drawn
+
+    def sample_pooled(self, size: int, rng: np.random.Generator) -> dict[str, Array]:
+        """Draw independently from the joint posterior of mu, tau and theta_new, each of shape (size,)."""
+        tau = self._draw_tau(size, rng)
+        mu = self._draw_mu(tau, rng)
+        return {MEAN: mu, TAU: tau, NEW_STUDY: mu + tau * rng.standard_normal(size)}
 
     def _draw_nuisance(self, theta: Array, rng: np.random.Generator) -> Array:
         kernel = kernel_of(self.data.likelihood, self.data.measure)

@@ -29,7 +29,8 @@ def invert_panels(edges: Array, log_value: Array, u: Array) -> Array:
     _, weights, to_series, to_integral, _ = legendre_rule(size)
     half = 0.5 * np.diff(edges, axis=1)
     value = np.exp(log_value - log_value.max(axis=(1, 2))[:, None, None])
-    mass = (value @ weights) * half
+    # not ``@``: the threads of BLAS cost more than such small products, far more where the cores are busy
+    mass = np.vecdot(value, weights) * half
     target = u * mass.sum(axis=1)
     upper = (target > mass[:, 0]).astype(np.intp)
     rows = np.arange(len(u))
@@ -42,5 +43,6 @@ def invert_panels(edges: Array, log_value: Array, u: Array) -> Array:
     before, after = running[rows, at - 1], running[rows, at]
     share = np.clip((target - before) / np.maximum(after - before, 1e-300), 0.0, 1.0)
     start = nodes[at - 1] + share * (nodes[at] - nodes[at - 1])
-    t = invert_series(chosen @ to_integral, chosen @ to_series, target, start, np.ones(len(u), dtype=bool))
+    integral, series = (np.einsum("mn,nc->mc", chosen, matrix) for matrix in (to_integral, to_series))
+    t = invert_series(integral, series, target, start, np.ones(len(u), dtype=bool))
     return edges[rows, upper] + half[rows, upper] * (t + 1)

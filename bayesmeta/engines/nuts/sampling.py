@@ -82,6 +82,11 @@ class NutsSolution:
         place = rng.integers(chains * draws, size=size)
         return {name: value.reshape(chains * draws, *value.shape[2:])[place] for name, value in self.draws.items()}
 
+    def sample_pooled(self, size: int, rng: np.random.Generator) -> dict[str, Array]:
+        """Return draws taken at random from the chains, without the effects in the studies; arrays of shape (size,)."""
+        drawn = self.sample(size, rng)
+        return {name: drawn[name] for name in self.terms.parameters}
+
     def chains(self, chains: int, draws: int, rng: np.random.Generator) -> dict[str, Array]:  # noqa: ARG002
         """Return the chains as they were sampled; the arguments are not used."""
         return dict(self.draws)
