@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bayesmeta.model.likelihoods.registry import likelihood_for
+
 #: in place of the name of an engine, for a posterior averaged over models
 AVERAGED = "averaged"
 _PREFIX = "bayes"
@@ -31,6 +33,17 @@ class BayesianMethod:
     def id(self) -> str:
         """Id in result rows and files, such as "bayes:normal:quadrature"."""
         return ":".join((_PREFIX, self.likelihood, self.engine, *([self.priors] if self.priors else [])))
+
+
+def is_built_in(engine: str, model: str, likelihood: str, measure: str) -> bool:
+    """Whether a fit is of the two-level model of its likelihood, rather than of a model file of the user's own.
+
+    Parameters
+    ----------
+    engine, model, likelihood, measure : str
+        As of ``Posterior``: of a fit by NUTS, ``model`` is the name of the model file.
+    """
+    return engine != "nuts" or model == likelihood_for(likelihood, measure).model
 
 
 def parse_method(text: str) -> BayesianMethod | None:

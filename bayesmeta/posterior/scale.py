@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 #: scales of results: "model" is the log scale for ratios
 SCALES = ("model", "natural")
-#: columns of results that are on the scale of the effect
-EFFECT_COLUMNS = ("estimate", "mean", "median", "ci_low", "ci_high", "pi_low", "pi_high", "hdi_low", "hdi_high")
+#: columns of results that are on the scale of the effect and that a monotone transformation may be applied to
+EFFECT_COLUMNS = ("estimate", "median", "ci_low", "ci_high", "pi_low", "pi_high")
+
+#: columns of results that have to be computed anew for a ratio (``posterior.natural``)
+NOT_DERIVED = ("hdi_low", "hdi_high", "mcse_median")
 
 
 def check_scale(scale: str) -> None:
@@ -40,8 +43,8 @@ def on_scale(frame: pd.DataFrame, scale: str, log: bool | Array) -> pd.DataFrame
     frame : pandas.DataFrame
         Table with n rows on the model scale.
     scale : str
-        ``"model"`` returns the table as it is; ``"natural"`` exponentiates effects of ratios in ``EFFECT_COLUMNS``. ``se``, ``sd``
-        and tau remain on the model scale.
+        ``"model"`` returns the table as it is; ``"natural"`` exponentiates effects of ratios in ``EFFECT_COLUMNS``. ``se`` and tau
+        remain on the model scale.
     log : bool or numpy.ndarray of bool, shape (n,)
         Whether the rows are log ratios.
 
@@ -62,8 +65,15 @@ def on_scale(frame: pd.DataFrame, scale: str, log: bool | Array) -> pd.DataFrame
 
 
 def to_natural(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return tidy rows of results on the natural scale (``on_scale``), by their columns measure and term."""
+    """Return tidy rows of results on the natural scale (``on_scale``), by their columns measure, term and scale.
+
+    Rows that are on it already are left alone. The others lose what does not follow from the same numbers of the logarithm: ``NOT_DERIVED``.
+    """
     log = [
-        MEASURES[measure].log and is_effect(term) for measure, term in zip(rows["measure"], rows["term"], strict=True)
+        scale == "model" and MEASURES[measure].log and is_effect(term)
+        for measure, term, scale in zip(rows["measure"], rows["term"], rows["scale"], strict=True)
     ]
-    return on_scale(rows, "natural", np.array(log, dtype=bool)).assign(scale="natural")
+    out = on_scale(rows, "natural", np.array(log, dtype=bool)).assign(scale="natural")
+    for column in out.columns.intersection(list(NOT_DERIVED)):
+        out[column] = out[column].mask(np.array(log, dtype=bool))
+    return out

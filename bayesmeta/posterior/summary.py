@@ -11,8 +11,9 @@ from bayesmeta.effects.measures import MEASURES
 from bayesmeta.engines.marginals.protocol import Marginals
 from bayesmeta.engines.terms import is_effect
 from bayesmeta.errors import SpecError, unknown_name
+from bayesmeta.posterior.natural import to_ratios
 from bayesmeta.posterior.posterior import Posterior
-from bayesmeta.posterior.scale import check_scale, on_scale
+from bayesmeta.posterior.scale import check_scale
 from bayesmeta.support.arguments import check_level, check_type
 from bayesmeta.support.arrays import Array
 
@@ -40,8 +41,9 @@ def summarize(
     posterior : Posterior
         Posterior from either engine.
     scale : str
-        ``"model"`` (log for ratios) or ``"natural"``: means, medians and interval ends of effects are exponentiated once; the mean is
-        then the geometric mean, the highest-density interval is that of the log, and ``sd`` remains on the log scale.
+        ``"model"`` (log for ratios) or ``"natural"``: medians and ends of equal-tailed intervals of effects are exponentiated; mean, sd
+        and highest-density interval are those of the ratio itself, NaN where they are infinite or its density is unbounded at 0. The
+        effect in a new study has no mean and sd as a ratio: they are infinite, or next to it, under usual priors for tau.
     level : float
         Probability of the intervals, in (0, 1).
     better : str, optional
@@ -57,7 +59,8 @@ def summarize(
     pandas.DataFrame
         Index ``term``: mu, tau, tau2, i2 (percent), theta_new, theta[...]. Columns mean, sd, median, ci_low, ci_high
         (equal-tailed), hdi_low, hdi_high, prob_benefit, prob_beyond_mid, r_hat, ess_bulk, ess_tail, mcse_mean, mcse_sd, mcse_ci_low,
-        mcse_median, mcse_ci_high. Quadrature has no sampling error: its mcse are 0 and r_hat and ess are NaN.
+        mcse_median, mcse_ci_high, on the scale of what they are the errors of. ``attrs`` has the level.
+        Quadrature has no sampling error: its mcse are 0 and r_hat and ess are NaN.
 
     Raises
     ------
@@ -84,7 +87,7 @@ def summarize(
             "mean": family.mean(), "sd": family.sd(), "median": median, "ci_low": low, "ci_high": high,
             "hdi_low": hdi_low, "hdi_high": hdi_high,
             **benefit_probabilities(family, posterior.measure, better, mid),
-            **family.sampling_error(),
+            **family.sampling_error(level),
         }  # fmt: skip
         blocks.append(block)
     joined = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
@@ -94,8 +97,8 @@ def summarize(
     frame = pd.DataFrame(
         np.stack(list(columns.values()), axis=1), index=pd.Index(rows, name="term"), columns=list(columns)
     )
-    log = [MEASURES[posterior.measure].log and is_effect(term) for term in rows]
-    return on_scale(frame, scale, np.array(log, dtype=bool))
+    frame.attrs = {"level": level}
+    return to_ratios(posterior, frame) if scale == "natural" else frame
 
 
 def mid_on_model_scale(measure: str, better: str | None, mid: float) -> float:

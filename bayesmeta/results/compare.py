@@ -67,7 +67,7 @@ def compare(
             given.pop("baseline", None)
         posterior = fit(effects, likelihood=likelihood, priors=given, engine="quadrature")
         summary = summarize(posterior, level=level, better=better, mid=mid, studies=False)
-        rows += tidy_posterior(posterior, summary)
+        rows += tidy_posterior(posterior, summary, scale=scale)
         rows += averaged_rows(posterior, level=level, better=better, mid=mid)
     frame = tidy_frame([row for row in rows if row["term"] == MEAN])
     return to_natural(frame) if scale == "natural" else frame

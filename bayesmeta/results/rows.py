@@ -1,7 +1,8 @@
 """Tidy rows of results: one dictionary per method and term, with the same keys for Bayesian and frequentist methods.
 
 Functions named ``tidy_...`` return the rows of a result; ``averaged_rows`` and ``frequentist_rows`` compute results and return their rows.
-Everything is on the model scale and unrounded.
+Everything is unrounded, and on the model scale but for the rows of a Bayesian fit, which can be on the natural scale: their
+highest-density intervals are not those of the logarithms (``posterior.natural``).
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesmeta.effects.design import MEAN
-from bayesmeta.engines.terms import NEW_STUDY, TAU
+from bayesmeta.effects.measures import MEASURES
+from bayesmeta.engines.terms import NEW_STUDY, TAU, is_effect
 from bayesmeta.errors import ConvergenceError, DataError, SpecError
 from bayesmeta.frequentist.common_effect import CommonEffect
 from bayesmeta.frequentist.i_squared import i_squared, typical_variance
 from bayesmeta.frequentist.random_effects import RandomEffects
 from bayesmeta.posterior.method import AVERAGED, BayesianMethod
 from bayesmeta.posterior.model_average import model_average
+from bayesmeta.posterior.natural import to_ratios
 from bayesmeta.posterior.summary import benefit_probabilities
 from bayesmeta.results.methods import FREQUENTIST
 
@@ -41,10 +44,13 @@ FROM_SUMMARY = (
 )  # fmt: skip
 
 
-def tidy_posterior(posterior: Posterior, summary: pd.DataFrame, analysis: str = "") -> list[dict[str, Any]]:
-    """Return the pooled rows of a Bayesian fit, on the model scale: mu, tau, tau2, i2, theta_new.
+def tidy_posterior(
+    posterior: Posterior, summary: pd.DataFrame, analysis: str = "", *, scale: str = "model"
+) -> list[dict[str, Any]]:
+    """Return the pooled rows of a Bayesian fit: mu, tau, tau2, i2, theta_new.
 
-    Estimates are posterior medians, ``se`` posterior standard deviations, intervals equal-tailed. The row of mu also has the interval of
+    Estimates are posterior medians, ``se`` posterior standard deviations on the model scale, intervals equal-tailed.
+    The row of mu also has the interval of
     the effect in a new study as ``pi_low`` and ``pi_high``, and the posterior medians of tau, tau2 and i2.
 
     Parameters
@@ -55,8 +61,12 @@ def tidy_posterior(posterior: Posterior, summary: pd.DataFrame, analysis: str = 
         Its summary on the model scale (``summarize``).
     analysis : str
         Id of the analysis.
+    scale : str
+        ``"model"``, or ``"natural"``: as in ``summarize``, but for ``se``.
     """
     terms = posterior.solution.terms
+    on_model, natural = summary.loc[list(terms.pooled)], scale == "natural"
+    summary = to_ratios(posterior, on_model) if natural else on_model
     pooled = {name: summary.loc[name, "median"] for name in terms.heterogeneity}
     for name in terms.new:
         pooled |= {"pi_low": summary.loc[name, "ci_low"], "pi_high": summary.loc[name, "ci_high"]}
@@ -67,12 +77,13 @@ def tidy_posterior(posterior: Posterior, summary: pd.DataFrame, analysis: str = 
             {
                 **_labels(posterior.data, posterior.method, analysis, term),
                 "estimate": found["median"],
-                "se": found["sd"],
+                "se": on_model.loc[term, "sd"],
                 "ci_low": found["ci_low"],
                 "ci_high": found["ci_high"],
                 **(pooled if term in terms.coefficients else {}),
                 **({"note": "; ".join(posterior.prior_conflicts)} if term in terms.coefficients else {}),
                 **{name: found[name] for name in FROM_SUMMARY},
+                "scale": scale,
             }
         )
     return rows
@@ -89,7 +100,8 @@ def tidy_average(
     """Return the row of a model-averaged posterior, on the model scale: mu, under the method ``bayes:<likelihood>:averaged``.
 
     The estimate is the posterior mean, which papers on model averaging report (Gronau et al. 2021); the median, in the column
-    ``median``, can be no effect exactly. ``prob_effect`` and ``prob_heterogeneity`` are posterior probabilities, ``bf_effect`` and
+    ``median``, can be no effect exactly. On the natural scale it is the geometric mean of a ratio.
+    ``prob_effect`` and ``prob_heterogeneity`` are posterior probabilities, ``bf_effect`` and
     ``bf_heterogeneity`` inclusion Bayes factors.
 
     Parameters
@@ -248,12 +260,20 @@ def frequentist_rows(effects: Effects, *, analysis: str = "", level: float = 0.9
 
 
 def tidy_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return tidy rows as a frame, the columns of ``TIDY`` first; values that a row does not have are NaN."""
+    """Return tidy rows as a frame, the columns of ``TIDY`` first; values that a row does not have are NaN.
+
+    ``scale`` is the scale of the row, "model" (log for ratios) or "natural"; ``se_scale`` that of its ``se``, "log" or "natural".
+    """
     import pandas as pd
 
-    filled = [{**dict.fromkeys(TIDY, np.nan), "scale": "model", **row} for row in rows]
-    frame = pd.DataFrame(filled, columns=None if filled else [*TIDY, "scale"])
+    filled = [{**dict.fromkeys(TIDY, np.nan), "scale": "model", "se_scale": _scale_of_se(row), **row} for row in rows]
+    frame = pd.DataFrame(filled, columns=None if filled else [*TIDY, "scale", "se_scale"])
     return frame[[*TIDY, *(name for name in frame.columns if name not in TIDY)]]
+
+
+def _scale_of_se(row: Mapping[str, Any]) -> str:
+    """Return the scale of the standard error of a row: "log" for effects of ratios, whose standard errors are never exponentiated."""
+    return "log" if MEASURES[row["measure"]].log and is_effect(row["term"]) else "natural"
 
 
 def _labels(data: ModelData | Effects, method: str, analysis: str, term: str) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def run_analysis(
     mid = _mid(review, analysis)
     for name, posterior in posteriors.items():
         summaries[name] = summarize(posterior, level=level, better=analysis.better, mid=mid)
-        rows += tidy_posterior(posterior, summaries[name], analysis.id)
+        rows += tidy_posterior(posterior, summaries[name], analysis.id, scale="natural")
         if ENGINES[posterior.engine].exact:
             rows += averaged_rows(posterior, analysis.id, level=level, better=analysis.better, mid=mid)
         if posterior.solution.diagnostics:
@@ -230,7 +230,7 @@ def _alternatives(
             result.errors.append(f"priors '{alternative.name}': {error}")
             continue
         summary = summarize(posterior, level=level, better=analysis.better, mid=mid, studies=False)
-        for row in tidy_posterior(posterior, summary, analysis.id):
+        for row in tidy_posterior(posterior, summary, analysis.id, scale="natural"):
             rows.append(
                 {
                     **row,

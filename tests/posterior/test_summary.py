@@ -76,12 +76,11 @@ def test_quadrature_has_no_sampling_error(ratio: bm.Posterior) -> None:
 
 def test_the_natural_scale_of_ratios(ratio: bm.Posterior) -> None:
     model, natural = bm.summarize(ratio), bm.summarize(ratio, scale="natural")
-    values = ["mean", "median", "ci_low", "ci_high", "hdi_low", "hdi_high"]
+    values = ["median", "ci_low", "ci_high"]
     effects = [term for term in model.index if is_effect(term)]
     others = ["tau", "tau2", "i2"]
     np.testing.assert_allclose(natural.loc[effects, values], np.exp(model.loc[effects, values]), rtol=1e-14)
     pd.testing.assert_frame_equal(natural.loc[others], model.loc[others])
-    pd.testing.assert_series_equal(natural["sd"], model["sd"])
 
 
 def test_differences_are_on_their_natural_scale_already(difference: bm.Posterior) -> None:
@@ -251,7 +250,11 @@ def test_the_natural_scale_is_one_exponential_away() -> None:
     )
     assert set(model["scale"]) == {"model"}
     assert set(natural["scale"]) == {"natural"}
-    pd.testing.assert_frame_equal(to_natural(model), natural)
+    # a shortest interval of the logarithm gives none of the ratio
+    derived = ["hdi_low", "hdi_high", "mcse_median"]
+    pd.testing.assert_frame_equal(to_natural(model).drop(columns=derived), natural.drop(columns=derived))
+    assert to_natural(model)[derived].isna().all(axis=None)
+    pd.testing.assert_frame_equal(to_natural(natural), natural)
     difference = bm.compare(CONTINUOUS, measure="MD")
     pd.testing.assert_frame_equal(to_natural(difference).drop(columns="scale"), difference.drop(columns="scale"))
 

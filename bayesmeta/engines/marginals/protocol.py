@@ -44,8 +44,8 @@ class Marginals(Protocol):
     def cdf_ess(self, x: Array) -> Array:
         """Effective numbers of draws for the distribution functions at ``x``, shape (T,)."""
 
-    def sampling_error(self) -> dict[str, Array]:
-        """R-hat, effective sample sizes and Monte Carlo standard errors, each of shape (T,)."""
+    def sampling_error(self, level: float = 0.95) -> dict[str, Array]:
+        """R-hat, effective sample sizes and Monte Carlo standard errors, each of shape (T,); ``level`` is that of the intervals."""
 
 
 class Exact:
@@ -57,7 +57,7 @@ class Exact:
         """Return effective numbers of draws, which are infinite; shape (T,)."""
         return np.full(len(self.terms), np.inf)
 
-    def sampling_error(self) -> dict[str, Array]:
+    def sampling_error(self, level: float = 0.95) -> dict[str, Array]:  # noqa: ARG002
         """Return R-hat and effective sample sizes, which are NaN, and Monte Carlo standard errors, which are 0; each of shape (T,)."""
         size = len(self.terms)
         return dict.fromkeys(DIAGNOSTICS, np.full(size, np.nan)) | dict.fromkeys(ERRORS, np.zeros(size))

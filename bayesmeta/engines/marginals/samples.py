@@ -83,15 +83,18 @@ class Samples:
         ends = np.array([az.hdi(row, prob=mass) for row in self._flat])
         return ends[:, 0], ends[:, 1]
 
-    def sampling_error(self) -> dict[str, Array]:
-        """r_hat, ESS and Monte Carlo standard errors by arviz, each of shape (T,)."""
+    def sampling_error(self, level: float = 0.95) -> dict[str, Array]:
+        """r_hat, ESS and Monte Carlo standard errors by arviz, each of shape (T,).
+
+        ``mcse_ci_low`` and ``mcse_ci_high`` are those of the ends of equal-tailed intervals of this level.
+        """
         import arviz as az
         import xarray as xr
 
         draws = xr.Dataset({"value": (("term", "chain", "draw"), self.values)})
         quantiles = {
             f"mcse_{name}": az.mcse(draws, method="quantile", prob=p)
-            for name, p in (("ci_low", 0.025), ("median", 0.5), ("ci_high", 0.975))
+            for name, p in (("ci_low", 0.5 - 0.5 * level), ("median", 0.5), ("ci_high", 0.5 + 0.5 * level))
         }
         found = {
             "r_hat": az.rhat(draws),
