@@ -272,7 +272,19 @@ class Posterior(Displayed):
     def draws(self) -> xr.DataTree:
         """Draws in arviz' schema, of shape (chain, draw, ...), with the labels of the studies as coordinates.
 
-        Groups: posterior, prior, posterior_predictive, log_likelihood, observed_data, constant_data and, from NUTS, sample_stats.
+        Groups of the two-level model:
+
+        - posterior, with tau2 and i2 (percent) too; prior; from NUTS sample_stats;
+        - log_likelihood: natural log of p(data of a study | mu, tau), its effect (and baseline) integrated out, so that ``az.loo`` leaves
+          studies out; log_likelihood_given_theta: the same given its effect;
+        - posterior_predictive: data with new effects from Normal(mu, tau2) and the study's own baseline; posterior_predictive_given_theta:
+          with the study's own effect; prior_predictive, if the prior for mu is proper;
+        - log_prior: of mu, and of tau or tau2 as its prior is written, for ``az.psense``;
+        - observed_data, constant_data. Where a study has several numbers, ``effect`` is its result: the log ratio with 1/2 added to each
+          count. Its log-likelihood has the same name.
+
+        A model file of the user's own has the posterior and the data only.
+
         Quadrature returns independent draws in four chains of 1000, the form that arviz expects.
         """
         from bayesmeta.posterior.draws import build_tree

@@ -67,7 +67,7 @@ def on_scale(frame: pd.DataFrame, scale: str, log: bool | Array) -> pd.DataFrame
 def to_natural(rows: pd.DataFrame) -> pd.DataFrame:
     """Return tidy rows of results on the natural scale (``on_scale``), by their columns measure, term and scale.
 
-    Rows that are on it already are left alone. The others lose what does not follow from the same numbers of the logarithm: ``NOT_DERIVED``.
+    Rows that are on it already are left alone; the others lose what has to be computed anew, ``NOT_DERIVED``.
     """
     log = [
         scale == "model" and MEASURES[measure].log and is_effect(term)

@@ -14,10 +14,11 @@ from bayesmeta.engines.choose import ENGINES, solve_exactly
 from bayesmeta.errors import DataError
 from bayesmeta.frequentist.i_squared import typical_variance
 from bayesmeta.model.likelihoods.data import ModelData
-from bayesmeta.model.likelihoods.registry import LIKELIHOODS
+from bayesmeta.model.likelihoods.registry import LIKELIHOODS, likelihood_for
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
-from bayesmeta.posterior.draws import COVARIANCE
+from bayesmeta.posterior.draws import COVARIANCE, DERIVED
+from bayesmeta.posterior.method import is_built_in
 from bayesmeta.posterior.netcdf import read_tree
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.support.arguments import checked_path
@@ -66,7 +67,9 @@ def _rebuilt(tree: xr.DataTree, path: str | os.PathLike[str]) -> Posterior:
     spec = json.loads(tree.attrs["bayesmeta"])
     if spec["likelihood"] not in LIKELIHOODS:
         raise DataError(f"unknown likelihood '{spec['likelihood']}'", source=str(path), fix="update bayesmeta")
-    constant, observed = _arrays(tree, "constant_data"), _arrays(tree, "observed_data")
+    likelihood = likelihood_for(spec["likelihood"], spec["measure"])
+    constant, found = _columns(tree, "constant_data"), _columns(tree, "observed_data")
+    observed = {name: found[name] for name in likelihood.observed}
     guide = {name: constant.pop(name) for name in ("guide_effect", "guide_variance", "study_variance")}
     covariance = covariance_from_matrix(constant.pop(COVARIANCE)) if COVARIANCE in constant else None
     data = ModelData(
@@ -101,13 +104,21 @@ def _solution(tree: Any, spec: Mapping[str, Any], data: ModelData, priors: Prior
         return solve_exactly(data, priors)
     from bayesmeta.engines.nuts.sampling import NutsSolution
 
+    draws = _arrays(tree, "posterior")
+    if is_built_in(spec["engine"], spec["model"], data.likelihood, data.measure):
+        draws = {name: value for name, value in draws.items() if name not in DERIVED}
     return NutsSolution(
-        draws=_arrays(tree, "posterior"),
+        draws=draws,
         sample_stats=_arrays(tree, "sample_stats"),
         diagnostics=json.loads(tree.attrs["diagnostics"]),
         typical_variance=typical_variance(data.study_variance),
         labels=data.labels,
     )
+
+
+def _columns(tree: xr.DataTree, group: str) -> dict[str, Array]:
+    """Return the data of a group as numbers, counts among them."""
+    return {name: value.astype(float) for name, value in _arrays(tree, group).items()}
 
 
 def _arrays(tree: xr.DataTree, group: str) -> dict[str, Array]:
