@@ -98,10 +98,11 @@ def test_unknown_terms_are_refused(posterior: bm.Posterior) -> None:
 def test_the_draws_are_in_the_schema_of_arviz(posterior: bm.Posterior) -> None:
     tree = posterior.draws
     assert tree is posterior.draws
-    groups = {"posterior", "prior", "posterior_predictive", "log_likelihood", "observed_data", "constant_data"}
-    assert set(tree.children) == groups
+    groups = {"posterior", "prior", "log_prior", "log_likelihood", "observed_data", "constant_data"}
+    predictive = {"prior_predictive", "posterior_predictive", "posterior_predictive_given_theta"}
+    assert set(tree.children) == groups | predictive | {"log_likelihood_given_theta"}
     draws = tree["posterior"]
-    assert set(draws.data_vars) == {"mu", "tau", "theta", "theta_new"}
+    assert set(draws.data_vars) == {"mu", "tau", "tau2", "i2", "theta", "theta_new"}
     assert draws["theta"].dims == ("chain", "draw", "study")
     assert draws["mu"].dims == ("chain", "draw")
     assert list(draws["study"].values) == LABELS
@@ -113,7 +114,7 @@ def test_the_draws_are_in_the_schema_of_arviz(posterior: bm.Posterior) -> None:
     assert tree["posterior_predictive"]["effect"].shape == (4, 1000, 13)
     se = np.sqrt(V)
     expected = -0.5 * np.log(2 * np.pi) - np.log(se) - 0.5 * ((np.array(Y) - draws["theta"].values) / se) ** 2
-    np.testing.assert_allclose(tree["log_likelihood"]["effect"], expected, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(tree["log_likelihood_given_theta"]["effect"], expected, rtol=1e-12, atol=1e-14)
 
 
 def test_draws_agree_with_the_exact_quantiles(posterior: bm.Posterior) -> None:
@@ -180,7 +181,8 @@ def test_a_saved_posterior_has_the_same_results(tmp_path: Path, priors: dict[str
     assert dict(after.provenance) == dict(before.provenance)
     assert after.log_marginal_likelihood == pytest.approx(before.log_marginal_likelihood, abs=1e-12)
     np.testing.assert_allclose(bm.summarize(after), bm.summarize(before), rtol=1e-12, atol=1e-12)
-    for group in ("posterior", "prior", "posterior_predictive", "log_likelihood"):
+    assert set(after.draws.children) == set(before.draws.children)
+    for group in before.draws.children:
         for name, values in before.draws[group].data_vars.items():
             np.testing.assert_array_equal(after.draws[group][name], values)
 
