@@ -58,7 +58,7 @@ def sheet(
     level: float,
 ) -> Sheet:
     """Lay out a forest plot; the parameters are those of `bayesmeta.reporting.figures.forest.forest`."""
-    printed = cells(studies, summaries, log=log)
+    printed = cells(studies, summaries)
     percent = f"{100 * level:g}%"
     name = printable(measure)
     headers = [header_lines(h, [row[j] for row in printed.arms]) for j, h in enumerate(arm_headers)]

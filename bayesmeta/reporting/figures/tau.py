@@ -13,9 +13,9 @@ from matplotlib.ticker import NullLocator
 from bayesmeta.errors import SpecError
 from bayesmeta.reporting.figures.axis import ticks
 from bayesmeta.reporting.figures.forest import write
-from bayesmeta.reporting.figures.numbers import figure_number
 from bayesmeta.reporting.figures.style import BAYES, DPI, INK, SMALL, SOFT, TEXT, TITLE
 from bayesmeta.reporting.figures.text import families, printable, width, wrap
+from bayesmeta.reporting.numbers import row, typographic
 
 _WIDE, _LEFT, _RIGHT, _HIGH = 4.6, 0.42, 0.2, 2.3  # inches: figure, margins, axes
 
@@ -112,7 +112,7 @@ def tau_plot(
 
     inside = _cut(x, after, *posterior_interval)
     seen, seen_before = np.isfinite(after), np.isfinite(before)
-    low, end = (figure_number(value, ratio=True) for value in posterior_interval)
+    middle, low, end = (typographic(text, powers=True) for text in row((median,), *posterior_interval))
     percent = f"{100 * level:g}%"
     axes.fill_between(
         *inside, color=BAYES, alpha=0.22, lw=0, zorder=1, label=f"{percent} credible interval {low} to {end}"
@@ -130,7 +130,7 @@ def tau_plot(
         ls="-",
         marker="",
         zorder=3,
-        label=f"Median {figure_number(median, ratio=True)}",
+        label=f"Median {middle}",
     )
     lines = {
         str(artist.get_label()): artist for artist in axes.get_children() if not str(artist.get_label()).startswith("_")

@@ -48,7 +48,7 @@ def _study(row: dict[str, Any], kind: str) -> ForestStudy:
     note = str(row.get("reason") or "")
     return ForestStudy(
         label=str(row["study"]),
-        arms=arm_cells(row, "e", kind, 1) + arm_cells(row, "c", kind, 1),
+        arms=arm_cells(row, "e", kind) + arm_cells(row, "c", kind),
         estimate=_value(row, "estimate"),
         ci_low=_value(row, "ci_low"),
         ci_high=_value(row, "ci_high"),
