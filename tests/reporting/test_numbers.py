@@ -152,7 +152,7 @@ def test_digits_follow_the_width_of_the_interval(numbers, text):
     assert estimate(*numbers) == text
 
 
-@given(ordinary, st.floats(1e-12, 1e12), st.floats(1e-12, 1e12))
+@given(ordinary, st.floats(1e-9, 1e12), st.floats(1e-9, 1e12))
 def test_rounding_is_finer_than_a_sixth_of_half_the_interval(x, below, above):
     low, high = x - below, x + above
     assume(low < x < high)
