@@ -127,6 +127,7 @@ def check(
     arm_groups: Sequence[tuple[str, int]],
     *,
     log: bool,
+    totals: Sequence[str] = (),
 ) -> None:
     """Check that rows can be drawn.
 
@@ -138,6 +139,8 @@ def check(
         Headers of the arm columns and the groups spanning them.
     log : bool
         Whether the measure is a ratio.
+    totals : sequence of str
+        Cells of the row of totals.
 
     Raises
     ------
@@ -153,6 +156,8 @@ def check(
                 f"forest: study '{study.label}' has {len(study.arms)} arm cells but arm_headers names "
                 f"{len(arm_headers)} columns; give one cell per column"
             )
+    if totals and len(totals) != len(arm_headers):
+        raise SpecError(f"forest: totals has {len(totals)} cells but arm_headers names {len(arm_headers)} columns")
     spanned = sum(count for _, count in arm_groups)
     if arm_groups and spanned != len(arm_headers):
         raise SpecError(

@@ -71,13 +71,44 @@ def arm_cells(row: Record, arm: str, kind: str) -> tuple[str, ...]:
         mean, sd, n = values
         if absent:
             return "", ""
-        place = None if is_missing(sd) else decimals_for(-sd, sd)  # a mean has the digits of its standard deviation
+        place = (
+            None if sd is None or is_missing(sd) else decimals_for(-sd, sd)
+        )  # a mean has the digits of its standard deviation
         shown = [number(value, place=place, missing=missing) for value in (mean, sd)]
         return f"{shown[0]} ({shown[1]})", count(n, missing=missing)
     if kind == "rates":
         events, time = values
         return count(events, missing=missing), _person_time(time) or missing
     return ()
+
+
+def arm_totals(rows: Iterable[Record], kind: str) -> tuple[str, ...]:
+    """Write the sums of both arms' data over studies, with as many cells as `arm_cells` of the two arms.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        The studies to add up.
+    kind : str
+        As from `arm_data`.
+
+    Returns
+    -------
+    tuple of str
+        Events and participants, participants alone for means, events and person-time; empty where a study lacks one of the numbers.
+    """
+    rows = list(rows)
+    names = _ARM_COLUMNS.get(kind, ())
+    cells: list[str] = []
+    for arm in "ec":
+        sums: dict[str, list[Any]] = {
+            name: [row.get(f"{name}_{arm}") for row in rows] for name in names if name not in ("mean", "sd")
+        }
+        if not rows or not names or any(is_missing(value) for values in sums.values() for value in values):
+            return ()
+        total = {f"{name}_{arm}": float(sum(map(float, values))) for name, values in sums.items()}
+        cells += ("", count(total[f"n_{arm}"])) if kind == "continuous" else arm_cells(total, arm, kind)
+    return tuple(cells)
 
 
 def _person_time(time: Any) -> str:
