@@ -59,14 +59,15 @@ def columns(
     """
     least, most = _STUDY_WIDTH
     names = [width(printable(s.label), TEXT) for s in studies] + [width("Study", TEXT, "bold")]
+    names += [width(total_label(studies), TEXT, "bold")] if totals else []
     names += [width(printable(s.note), SMALL) for s in studies if not math.isnan(s.estimate)]
     study = min(max(*names, least) + 0.02, most)
     widths = []
     for j, header in enumerate(headers):
-        needed = [width(row[j], TEXT) for row in printed.arms] + [
+        cells = [width(row[j], TEXT) for row in printed.arms] + [
             width(cell, TEXT, "bold") for cell in totals[j : j + 1]
         ]
-        widths.append(max([width(header, TEXT, "bold"), 0.3, *needed]))
+        widths.append(max([width(header, TEXT, "bold"), 0.3, *cells]))
     first = 0
     for name, count in groups:  # a group's name may be wider than its columns
         missing = width(name, TEXT, "bold") - sum(widths[first : first + count]) - GAP * (count - 1)
@@ -111,6 +112,11 @@ def columns(
         spans[2] if right[2] else None,
         x + MARGIN,
     )
+
+
+def total_label(studies: Sequence[ForestStudy]) -> str:
+    """Return the label of the row of totals, which are those of the studies with a weight."""
+    return "Total, pooled studies" if any(math.isnan(study.weight) for study in studies) else "Total"
 
 
 def group_lines(text: str) -> str:

@@ -12,7 +12,7 @@ from bayesmeta.effects.measures import MEASURES
 from bayesmeta.reporting.figures.forest import forest
 from bayesmeta.reporting.figures.rows import ForestStudy, ForestSummary
 from bayesmeta.reporting.figures.tau import tau_plot
-from bayesmeta.reporting.numbers import count, estimate, is_missing, number, percent, pvalue
+from bayesmeta.reporting.numbers import count, estimate, is_missing, number, percent, pvalue, typographic
 from bayesmeta.reporting.tables.studies import arm_cells, arm_data, arm_totals
 from bayesmeta.results.methods import METHOD_LABELS, PUBLISHED, likelihood_label, main_bayesian
 
@@ -120,7 +120,9 @@ def forest_from_rows(
         arm_headers=headers * 2,
         arm_groups=tuple((group, len(headers)) for group in texts.groups) if headers else (),
         favours=(favours[0], favours[1]) if texts.better != "higher" else (favours[1], favours[0]),
-        heterogeneity="\n".join(filter(None, [_heterogeneity(pooled, tau), _overall(pooled, measure)])),
+        heterogeneity=typographic(
+            "\n".join(filter(None, [_heterogeneity(pooled, tau), _overall(pooled, measure)])), powers=True
+        ),
         footnote="\n".join(note.strip() for note in notes if note.strip()),
         level=level,
         totals=arm_totals([row for row in studies if not math.isnan(_value(row, "weight"))], kind),

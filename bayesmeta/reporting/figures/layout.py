@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bayesmeta.reporting.figures.columns import INDENT, MARGIN, Columns, columns, group_lines, header_lines
+from bayesmeta.reporting.figures.columns import INDENT, MARGIN, Columns, columns, group_lines, header_lines, total_label
 from bayesmeta.reporting.figures.labels import sentence, study_labels, undrawable_note
 from bayesmeta.reporting.figures.rows import Cells, ForestStudy, ForestSummary, cells
 from bayesmeta.reporting.figures.style import SMALL, TEXT, TITLE
@@ -86,7 +86,7 @@ def sheet(
         study_y.append(y)
         extra += cut
     if totals:
-        _totals(page, at, totals)
+        _totals(page, at, studies, totals)
     if studies and summaries:
         page.down(0.05)
         page.rule(MARGIN, at.width - MARGIN, 0.5)
@@ -243,11 +243,11 @@ def _study_row(
     return middle, cut
 
 
-def _totals(page: _Page, at: Columns, totals: Sequence[str]) -> None:
+def _totals(page: _Page, at: Columns, studies: Sequence[ForestStudy], totals: Sequence[str]) -> None:
     """Write the row of totals of the studies that are pooled."""
     page.down(0.02)
     middle = page.y + 0.11
-    page.write(at.study[0], "Total of pooled studies", y=middle + _half(TEXT), weight="bold")
+    page.write(at.study[0], total_label(studies), y=middle + _half(TEXT), weight="bold")
     for span, text in zip(at.arms, totals, strict=True):
         page.write(span[1], text, y=middle + _half(TEXT), align="right", weight="bold")
     page.down(0.22)

@@ -20,8 +20,8 @@ _FALLBACKS: tuple[str, ...] = (
 )
 _FALLBACKS += ("PingFang SC", "Hiragino Sans", "Arial Unicode MS", "Unifont", "STIXGeneral")
 _UNDRAWABLE = "□"
-# Fonts of other characters under the codes of letters, and a font that has a box for everything.
-_SYMBOLIC = ("Last Resort", "cmex10", "cmmi10", "cmsy10", "cmr10", "cmb10", "cmss10", "cmtt10", "STIXNonUnicode")
+# Fonts with other characters under the codes of letters.
+_SYMBOLIC = ("cmex10", "cmmi10", "cmsy10", "cmr10", "cmb10", "cmss10", "cmtt10", "STIXNonUnicode")
 
 
 @lru_cache(maxsize=32)
@@ -43,7 +43,10 @@ def _other_families() -> tuple[str, ...]:
     regular = {
         entry.name
         for entry in fontManager.ttflist
-        if entry.weight == 400 and entry.style == "normal" and entry.stretch == "normal"
+        if not entry.name.startswith("Last Resort")
+        and entry.weight == 400
+        and entry.style == "normal"
+        and entry.stretch == "normal"
     }
     return tuple(sorted(regular - {FAMILY, *_installed_fallbacks(), *_SYMBOLIC}))
 
