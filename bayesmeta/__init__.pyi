@@ -35,6 +35,8 @@ from .posterior.model_average import model_average as model_average
 from .posterior.posterior import Posterior as Posterior
 from .posterior.storage import load_posterior as load_posterior
 from .posterior.summary import summarize as summarize
+from .reporting.figures.plots import forest as forest
+from .reporting.figures.plots import tau_plot as tau_plot
 from .results.compare import compare as compare
 from .reviews.collection.counts import corpus_summary as corpus_summary
 from .reviews.collection.prior import corpus_prior as corpus_prior

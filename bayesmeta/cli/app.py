@@ -11,6 +11,7 @@ from bayesmeta.cli.compare import compare
 from bayesmeta.cli.corpus import corpus
 from bayesmeta.cli.exit_codes import invoke
 from bayesmeta.cli.fit import fit
+from bayesmeta.cli.forest import forest
 from bayesmeta.cli.import_review import import_command
 from bayesmeta.cli.lists import models, priors
 from bayesmeta.cli.outputs import figures, report, tables
@@ -31,6 +32,7 @@ app.command()(check)
 app.command()(corpus)
 app.command()(fit)
 app.command()(compare)
+app.command()(forest)
 app.command()(tables)
 app.command()(figures)
 app.command()(report)

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from bayesmeta.cli.options import Format
 
 #: columns of whole numbers, whatever their type
 COUNTS = {"k", "n", "q_df"}
+#: ends of intervals, and the columns that are written to the precision of the interval
+INTERVALS = (
+    ("ci_low", "ci_high", ("estimate", "mean", "median", "mode")),
+    ("hdi_low", "hdi_high", ()),
+    ("pi_low", "pi_high", ()),
+)
 
 
 def print_frame(frame: Any, form: Format, title: str = "") -> None:
@@ -37,17 +44,28 @@ def print_frame(frame: Any, form: Format, title: str = "") -> None:
     numeric = [shown[name].dtype.kind in "fiu" for name in shown.columns]
     for name, number in zip(shown.columns, numeric, strict=True):
         table.add_column(str(name), justify="right" if number else "left", no_wrap=number)
-    for row in shown.itertuples(index=False):
-        cells = zip(shown.columns, row, numeric, strict=True)
-        table.add_row(*(_cell(value, str(name) in COUNTS) if number else str(value) for name, value, number in cells))
+    for record in shown.to_dict("records"):
+        texts = _row({str(name): value for name, value in record.items()})
+        table.add_row(
+            *(texts[str(name)] if number else str(record[name]) for name, number in zip(shown, numeric, strict=True))
+        )
     width = None if sys.stdout.isatty() else 200
     Console(width=width, highlight=False, markup=False).print(table)
 
 
-def _cell(value: float, whole: bool) -> str:
-    """Format a number with three significant digits, or a count without decimals."""
-    from bayesmeta.reporting.numbers import count, is_missing, significant
+def _row(record: Mapping[str, Any]) -> dict[str, str]:
+    """Write the numbers of a row: what is on the scale of its interval to the interval's precision, the rest with three digits."""
+    from bayesmeta.reporting.numbers import count, is_missing, row, significant
 
-    if is_missing(value):
-        return ""
-    return count(value) if whole else significant(value, 3)
+    def cell(name: str, value: Any) -> str:
+        if is_missing(value) or isinstance(value, str):
+            return ""
+        return count(value) if name in COUNTS else significant(value, 3)
+
+    texts = {name: cell(name, value) for name, value in record.items()}
+    for low, high, beside in INTERVALS:
+        if low in record and high in record:
+            names = [name for name in beside if name in record]
+            written = row(tuple(record[name] for name in names), record[low], record[high])
+            texts |= dict(zip([*names, low, high], written, strict=True))
+    return texts

@@ -14,9 +14,7 @@ from bayesmeta.effects.compute import data_kind, effect_sizes
 from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.engines.choose import ENGINES
-from bayesmeta.engines.terms import study_term
 from bayesmeta.errors import BayesmetaError
-from bayesmeta.frequentist.random_effects import random_effects
 from bayesmeta.model.likelihoods.registry import LIKELIHOODS, default_likelihood, likelihood_for, model_data
 from bayesmeta.model.priors.defaults import default_priors
 from bayesmeta.model.priors.parse import parse_priors
@@ -28,13 +26,11 @@ from bayesmeta.posterior.scale import to_natural
 from bayesmeta.posterior.summary import summarize
 from bayesmeta.results.methods import PUBLISHED
 from bayesmeta.results.rows import averaged_rows, frequentist_rows, tidy_frame, tidy_posterior
+from bayesmeta.results.studies import heterogeneity_prior, study_rows, tau_density
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Analysis, Review
 from bayesmeta.studies.read import read_studies
 from bayesmeta.studies.table import StudyTable
-
-#: points of the grid of tau on which densities are returned
-TAU_GRID = 201
 
 
 def run_analysis(
@@ -95,13 +91,13 @@ def run_analysis(
     for column in ("comparison", "outcome", "time"):
         frame[column] = getattr(analysis, column)
     primary = _primary(posteriors)
-    studies = _study_rows(effects, summaries.get(primary), level)
+    studies = study_rows(effects, summaries.get(primary), level)
     return dataclasses.replace(
         result,
         rows=[{str(name): value for name, value in row.items()} for row in frame.to_dict("records")],
         studies=studies,
         primary=primary,
-        tau=_tau(posteriors[primary], level) if primary else {},
+        tau=tau_density(posteriors[primary], level) if primary else {},
     )
 
 
@@ -235,54 +231,7 @@ def _alternatives(
                 {
                     **row,
                     "method": BayesianMethod("normal", "quadrature", alternative.name).id,
-                    "priors": _heterogeneity_prior(priors),
+                    "priors": heterogeneity_prior(priors),
                 }
             )
     return rows
-
-
-def _study_rows(effects: Effects, summary: Any, level: float) -> list[dict[str, Any]]:
-    """Return the study rows of a result, one per study, natural scale."""
-    from scipy.special import ndtri
-
-    z = float(ndtri(0.5 + 0.5 * level))
-    back = np.exp if effects.log else np.asarray
-    weights = 100 * random_effects(effects, method="DL").weights if effects.k else np.full(len(effects.labels), np.nan)
-    studies = effects.studies
-    rows = []
-    for i, label in enumerate(effects.labels):
-        arms = {name: float(column[i]) for name, column in studies.columns.items()} if studies is not None else {}
-        ends = back(np.array([effects.yi[i], effects.yi[i] - z * effects.sei[i], effects.yi[i] + z * effects.sei[i]]))
-        term = study_term(label)
-        known = summary is not None and term in summary.index
-        shrunk = (
-            back(summary.loc[term, ["median", "ci_low", "ci_high"]].to_numpy(float)) if known else np.full(3, np.nan)
-        )
-        rows.append(
-            {
-                "study": label, **arms,
-                "estimate": ends[0], "ci_low": ends[1], "ci_high": ends[2],
-                "weight": weights[i] if effects.used[i] else np.nan,
-                "theta": shrunk[0], "theta_low": shrunk[1], "theta_high": shrunk[2],
-                "reason": effects.reasons[i], "note": effects.notes[i],
-            }
-        )  # fmt: skip
-    return rows
-
-
-def _heterogeneity_prior(priors: Priors) -> str:
-    """Write the prior for the heterogeneity; one for tau2 is written with its name."""
-    return f"tau2 ~ {priors.scale}" if priors.on_variance else str(priors.scale)
-
-
-def _tau(posterior: Posterior, level: float) -> dict[str, Any]:
-    """Return prior and posterior density of tau, with the posterior's median and interval, model scale."""
-    top = 1.15 * max(posterior.quantile("tau", 0.995), float(posterior.priors.scale.quantile(0.5)))
-    grid = np.linspace(0.0, top, TAU_GRID)
-    with np.errstate(divide="ignore", over="ignore"):
-        prior = np.exp(posterior.priors.log_tau_density(grid))
-    low, median, high = posterior.quantile("tau", np.array([0.5 - 0.5 * level, 0.5, 0.5 + 0.5 * level]))
-    return {
-        "grid": grid, "posterior": posterior.pdf("tau", grid), "prior": prior,
-        "median": median, "ci_low": low, "ci_high": high, "prior_text": _heterogeneity_prior(posterior.priors),
-    }  # fmt: skip

@@ -18,6 +18,7 @@ from bayesmeta.reporting.numbers import (
     percent,
     probability,
     pvalue,
+    row,
     significant,
     typographic,
 )
@@ -36,13 +37,13 @@ ordinary = st.floats(min_value=-2000, max_value=2000)
         (-0.125, "-0.13"),
         (0.145, "0.15"),
         (-0.0, "0.00"),
-        (-0.004, "-0.004"),
-        (0.0049, "0.005"),
-        (0.0005, "0.001"),
-        (0.00049, "0.00"),
-        (-0.00001, "0.00"),
-        (5e-324, "0.00"),
-        (0.005, "0.01"),
+        (-0.004, "-0.0040"),
+        (0.0049, "0.0049"),
+        (0.0005, "0.00050"),
+        (0.0078, "0.0078"),
+        (-0.00001, "-1.0e-5"),
+        (1.234e-300, "1.2e-300"),
+        (0.005, "0.0050"),
         (63.6991, "63.70"),
         (999.994, "999.99"),
         (999.995, "1000"),
@@ -84,8 +85,7 @@ def test_number_never_shows_a_negative_zero_and_keeps_the_sign(x):
     text = number(x)
     assert not (text.startswith("-") and float(text) == 0)
     assert float(text) == 0 or (float(text) < 0) == (x < 0)
-    if abs(x) >= 0.0005:
-        assert float(text) != 0
+    assert float(text) != 0 or x == 0
 
 
 @given(finite, finite)
@@ -113,6 +113,7 @@ def test_significant_digits(x, digits):
     )
     if abs(x) < 10 ** (digits - 1):
         assert len(shown.as_tuple().digits) == digits
+    assert len(text) < 16
 
 
 @pytest.mark.parametrize(("x", "text"), [(0.0996, "0.10"), (99.6, "100"), (-0.01234, "-0.012"), (0, "0"), (1.0, "1.0")])
@@ -122,11 +123,49 @@ def test_significant_at_the_edges(x, text):
 
 def test_estimate_and_interval():
     assert estimate(0.7354, 0.5207, 1.0387) == "0.74 [0.52, 1.04]"
-    assert estimate(-0.2188, -0.4585, 0.0009) == "-0.22 [-0.46, 0.001]"
+    assert estimate(-0.2188, -0.4585, 0.0009) == "-0.22 [-0.46, 0.0009]"
     assert estimate(0.7354) == "0.74"
     assert estimate(0.7354, 0.5207, math.nan) == "0.74 [0.52, NE]"
     assert interval(None, None, missing="NE") == "NE"
     assert interval(0.0, math.inf) == "[0.00, inf]"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        ((-0.00097, -0.00154, -0.00040), "-0.00097 [-0.00154, -0.00040]"),
+        ((1.6e-8, 0.4e-8, 2.8e-8), "1.6e-8 [4.0e-9, 2.8e-8]"),
+        ((1e-8, -4e-9, 2.4e-8), "1.0e-8 [-4.0e-9, 2.4e-8]"),
+        ((1425674648141428700, 1.1e18, 1.7e18), "1.43e18 [1.10e18, 1.70e18]"),
+        ((1.4e9, -0.2e9, 3.1e9), "1.4e9 [-2.0e8, 3.1e9]"),
+        ((0.05, 1e-9, 3e6), "0.05 [1.0e-9, 3.0e6]"),
+        ((0.002, -0.3, 0.3), "0.00 [-0.30, 0.30]"),
+        ((0.3, -0.004, 0.6), "0.30 [-0.004, 0.60]"),
+        ((0.3, -1e-17, 0.6), "0.30 [0.00, 0.60]"),
+        ((0.0078, 0.0031, 0.019), "0.0078 [0.0031, 0.0190]"),
+        ((2.675, 1.2, 5.5), "2.68 [1.20, 5.50]"),
+        ((1234.56, 1234.51, 1234.61), "1234.56 [1234.51, 1234.61]"),
+        ((1234.56, 1000.0, 1500.0), "1235 [1000, 1500]"),
+    ],
+)
+def test_digits_follow_the_width_of_the_interval(numbers, text):
+    assert estimate(*numbers) == text
+
+
+@given(ordinary, st.floats(1e-9, 1e12), st.floats(1e-9, 1e12))
+def test_rounding_is_finer_than_a_sixth_of_half_the_interval(x, below, above):
+    low, high = x - below, x + above
+    assume(low < x < high)
+    for value, text in zip((x, low, high), row((x,), low, high), strict=True):
+        assert abs(Decimal(text) - Decimal(str(value))) <= Decimal(str((high - low) / 2)) / Decimal(6)
+
+
+@given(finite, finite)
+def test_an_end_of_an_interval_keeps_its_sign(one, other):
+    low, high = sorted((one, other))
+    for value, text in zip((low, high), row((), low, high), strict=True):
+        if abs(value) > 1e-9 * (high - low):
+            assert np.sign(float(text)) == np.sign(value)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from bayesmeta.reporting.numbers import typographic
+
+_PLAIN_FROM, _PLAIN_BELOW = 1e-4, 1e6  # sizes between which tick values are plain decimals
 # A range that clips hardly anything is stretched by this factor so that it clips nothing.
 _SLACK = 1.5
 # How far beyond the outermost estimate an interval may stretch the axis: this many typical half-widths ...
@@ -109,7 +112,7 @@ def ticks(
     values : list of float
         Tick values, natural scale.
     labels : list of str
-        Plain decimals with a typographic minus; never scientific notation.
+        Plain decimals with a typographic minus; with a power of ten from a million on and where all are below 0.0001.
     """
     best: tuple[list[float], list[str]] = ([], [])
     for values in _candidates(low, high, log=log):
@@ -140,7 +143,7 @@ def _candidates(low: float, high: float, *, log: bool) -> list[list[float]]:
 
 
 def tick_labels(values: Sequence[float]) -> list[str]:
-    """Write tick values as plain decimals.
+    """Write tick values as plain decimals, or with a power of ten where they are very large or small.
 
     Parameters
     ----------
@@ -151,7 +154,12 @@ def tick_labels(values: Sequence[float]) -> list[str]:
     --------
     >>> tick_labels([0.01, 0.1, 1, 10]), tick_labels([-0.5, 0, 0.5]), tick_labels([0.75, 1, 1.25])
     (['0.01', '0.1', '1', '10'], ['−0.5', '0', '0.5'], ['0.75', '1.00', '1.25'])
+    >>> tick_labels([-5e-9, 0, 5e-9]), tick_labels([1, 1000, 1e6])
+    (['−5×10⁻⁹', '0', '5×10⁻⁹'], ['1', '1000', '1×10⁶'])
     """
+    largest = max(map(abs, values), default=0.0)
+    if 0 < largest < _PLAIN_FROM:
+        return [_power_of_ten(value) for value in values]
     gaps = np.diff(np.asarray(values, dtype=float))
     finest = min([*gaps.tolist(), *(abs(value) for value in values if value)], default=1.0)
     exact = min(max(3 - math.floor(math.log10(finest)), 3), 300)
@@ -159,7 +167,19 @@ def tick_labels(values: Sequence[float]) -> list[str]:
     if gaps.size > 1 and np.allclose(gaps, gaps[0], rtol=1e-6):
         places = max(len(text.partition(".")[2]) for text in texts)
         texts = [text if text == "0" else f"{value:.{places}f}" for value, text in zip(values, texts, strict=True)]
-    return [text.replace("-", "−") for text in texts]
+    # differences of a millionth of the values themselves would be lost in a factor before a power of ten
+    coarse = all(float(f"{value:.5g}") == float(f"{value:.12g}") for value in values)
+    return [
+        _power_of_ten(value)
+        if coarse and (abs(value) >= _PLAIN_BELOW or 0 < abs(value) < _PLAIN_FROM)
+        else typographic(text)
+        for value, text in zip(values, texts, strict=True)
+    ]
+
+
+def _power_of_ten(value: float) -> str:
+    factor, exponent = f"{value:.5e}".split("e")
+    return typographic(f"{float(factor):g}e{int(exponent)}", powers=True) if value else "0"
 
 
 def _apart(

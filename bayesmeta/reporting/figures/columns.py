@@ -12,6 +12,7 @@ from bayesmeta.reporting.figures.text import printable, width, wrap
 
 MARGIN, GAP, PANEL_GAP = 0.14, 0.16, 0.22
 INDENT = 0.12
+GROUP_WIDTH = 1.5  # greatest width of the name of an arm, in inches
 _PANEL, _LEAST_WIDTH = 2.7, 7.6
 _STUDY_WIDTH = (0.9, 2.3)
 _SUMMARY_WIDTH = 3.2
@@ -39,6 +40,7 @@ def columns(
     headers: Sequence[str],
     groups: Sequence[tuple[str, int]],
     right_headers: tuple[str, str, str],
+    totals: Sequence[str] = (),
 ) -> Columns:
     """Give each column the width of its widest text (study names up to 2.3 inches) and the panel the remaining width.
 
@@ -49,21 +51,26 @@ def columns(
     printed : Cells
         Texts of the rows.
     headers, groups : sequence
-        Headers of the arm columns, already broken into lines, and the groups of columns.
+        Headers of the arm columns and of groups of them, already broken into lines.
     right_headers : tuple of str
         Headers of the columns of effects, weights and shrunken effects.
+    totals : sequence of str
+        Cells of the row of totals.
     """
     least, most = _STUDY_WIDTH
     names = [width(printable(s.label), TEXT) for s in studies] + [width("Study", TEXT, "bold")]
+    names += [width(total_label(studies), TEXT, "bold")] if totals else []
     names += [width(printable(s.note), SMALL) for s in studies if not math.isnan(s.estimate)]
     study = min(max(*names, least) + 0.02, most)
-    widths = [
-        max([width(header, TEXT, "bold"), 0.3, *(width(row[j], TEXT) for row in printed.arms)])
-        for j, header in enumerate(headers)
-    ]
+    widths = []
+    for j, header in enumerate(headers):
+        cells = [width(row[j], TEXT) for row in printed.arms] + [
+            width(cell, TEXT, "bold") for cell in totals[j : j + 1]
+        ]
+        widths.append(max([width(header, TEXT, "bold"), 0.3, *cells]))
     first = 0
     for name, count in groups:  # a group's name may be wider than its columns
-        missing = width(printable(name), TEXT, "bold") - sum(widths[first : first + count]) - GAP * (count - 1)
+        missing = width(name, TEXT, "bold") - sum(widths[first : first + count]) - GAP * (count - 1)
         widths[first : first + count] = [w + max(missing, 0.0) / count for w in widths[first : first + count]]
         first += count
     pooled_names = max((width(printable(s.label), TEXT, "bold") for s in summaries), default=0.0)
@@ -105,6 +112,16 @@ def columns(
         spans[2] if right[2] else None,
         x + MARGIN,
     )
+
+
+def total_label(studies: Sequence[ForestStudy]) -> str:
+    """Return the label of the row of totals, which are those of the studies with a weight."""
+    return "Total, pooled studies" if any(math.isnan(study.weight) for study in studies) else "Total"
+
+
+def group_lines(text: str) -> str:
+    """Break the name of an arm into at most three lines of 1.5 inches."""
+    return "\n".join(wrap(printable(text), GROUP_WIDTH, TEXT, "bold", 3))
 
 
 def header_lines(text: str, texts: Sequence[str]) -> str:

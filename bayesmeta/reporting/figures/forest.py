@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bayesmeta.reporting.figures.columns import MARGIN
-from bayesmeta.reporting.figures.layout import Sheet, sheet
+from bayesmeta.reporting.figures.layout import SMALL_LINE, Sheet, sheet
 from bayesmeta.reporting.figures.panel import draw_panel, draw_studies, draw_summaries
 from bayesmeta.reporting.figures.rows import ForestStudy, ForestSummary, check
 from bayesmeta.reporting.figures.style import DPI, INK, SMALL, SOFT, TEXT
-from bayesmeta.reporting.figures.text import families, printable, shorten
+from bayesmeta.reporting.figures.text import families, printable, wrap
 from bayesmeta.support.arguments import check_level
 
 ROLES = {"ink": INK, "soft": SOFT, "bayes": "#005a8c"}
@@ -34,6 +34,7 @@ def forest(
     heterogeneity: str = "",
     footnote: str = "",
     level: float = 0.95,
+    totals: tuple[str, ...] = (),
 ) -> Figure:
     """Draw a forest plot: a table of studies with their effects, shrunken effects, and pooled results.
 
@@ -61,11 +62,13 @@ def forest(
     favours : tuple of str
         What low and high values favour, printed as given with arrows, e.g. ``("Favours PIP", "Favours control")``.
     heterogeneity : str
-        Line below the table, e.g. ``"τ² = 0.02, I² = 31%"``.
+        Lines below the table, e.g. ``"τ² = 0.02, I² = 31%"``.
     footnote : str
-        Small print, broken into lines as needed; notes that do not fit into their row are added to it.
+        Small print, each line of it broken as needed; notes that do not fit into their row are added to it.
     level : float
         Level of the intervals, for the headers.
+    totals : tuple of str
+        Cells of a row of totals below the studies, one per arm column; empty for none.
 
     Returns
     -------
@@ -83,7 +86,7 @@ def forest(
     Form after Lewis and Clarke (2001), *BMJ* 322:1479; prediction intervals after Riley, Higgins and Deeks (2011),
     *BMJ* 342:d549.
     """
-    check(studies, summaries, arm_headers, arm_groups, log=log)
+    check(studies, summaries, arm_headers, arm_groups, log=log, totals=totals)
     check_level(level)
     laid = sheet(
         studies,
@@ -97,6 +100,7 @@ def forest(
         heterogeneity=heterogeneity,
         footnote=footnote,
         level=level,
+        totals=totals,
     )
     figure = Figure(figsize=(laid.width, laid.height), dpi=DPI, facecolor="white", edgecolor="none")
     figure.set_layout_engine("none")
@@ -185,14 +189,14 @@ def _favours(figure: Figure, axes: Axes, laid: Sheet, favours: tuple[str, str], 
     for text, towards in zip(map(printable, favours), (-1, 1), strict=True):
         if text:
             available = (middle - MARGIN if towards < 0 else laid.width - MARGIN - middle) - 0.35
-            short = shorten(text, available, SMALL)
-            marked = f"← {short}" if towards < 0 else f"{short} →"
-            write(
-                figure,
-                middle + towards * 0.09,
-                laid.favours_y,
-                marked,
-                align="right" if towards < 0 else "left",
-                size=SMALL,
-                color=INK,
-            )
+            for n, line in enumerate(wrap(text, available, SMALL, most=laid.favours_lines)):
+                marked = f"← {line}" if towards < 0 and not n else f"{line} →" if not n else line
+                write(
+                    figure,
+                    middle + towards * 0.09,
+                    laid.favours_y + n * SMALL_LINE,
+                    marked,
+                    align="right" if towards < 0 else "left",
+                    size=SMALL,
+                    color=INK,
+                )

@@ -6,12 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bayesmeta.reporting.figures.columns import INDENT, MARGIN, Columns, columns, header_lines
+from bayesmeta.reporting.figures.columns import INDENT, MARGIN, Columns, columns, group_lines, header_lines, total_label
+from bayesmeta.reporting.figures.labels import sentence, study_labels, undrawable_note
 from bayesmeta.reporting.figures.rows import Cells, ForestStudy, ForestSummary, cells
 from bayesmeta.reporting.figures.style import SMALL, TEXT, TITLE
-from bayesmeta.reporting.figures.text import printable, wrap
+from bayesmeta.reporting.figures.text import printable, width, wrap
 
-_LINE, _SMALL_LINE = 0.14, 0.12
+_LINE, SMALL_LINE = 0.14, 0.12
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class Sheet:
     summary_y: tuple[float, ...]
     prediction_y: tuple[float, ...]  # NaN = none
     tick_y: float  # top of the tick marks
-    favours_y: float  # baseline
+    favours_y: float  # baseline of the first line
+    favours_lines: int
 
 
 def sheet(
@@ -56,30 +58,35 @@ def sheet(
     heterogeneity: str,
     footnote: str,
     level: float,
+    totals: Sequence[str] = (),
 ) -> Sheet:
     """Lay out a forest plot; the parameters are those of `bayesmeta.reporting.figures.forest.forest`."""
-    printed = cells(studies, summaries, log=log)
+    printed = cells(studies, summaries)
     percent = f"{100 * level:g}%"
     name = printable(measure)
     headers = [header_lines(h, [row[j] for row in printed.arms]) for j, h in enumerate(arm_headers)]
     right_headers = (f"■ {name}\n[{percent} CI]", "Weight", f"● Shrunken {name}\n[{percent} CrI]")
-    at = columns(studies, summaries, printed, headers, arm_groups, right_headers)
+    groups = [(group_lines(group), count) for group, count in arm_groups]
+    at = columns(studies, summaries, printed, headers, groups, right_headers, totals)
     page = _Page(at.width)
 
     for line in wrap(printable(title), at.width - 2 * MARGIN, TITLE, "bold"):
         page.down(0.175)
         page.write(MARGIN, line, size=TITLE, weight="bold")
     page.down(0.1 if title else 0.0)
-    _header(page, at, headers, arm_groups, right_headers, f"{name}{' (log scale)' if log else ''}")
+    _header(page, at, headers, groups, right_headers, f"{name}{' (log scale)' if log else ''}")
     top = page.y
     page.down(0.06)
 
     least = 0.27 if any(printed.shrunk) else 0.2
     study_y, extra = [], []
+    names = study_labels([study.label for study in studies], at.study[1] - at.study[0])
     for i, study in enumerate(studies):
-        y, cut = _study_row(page, at, study, printed, i, least)
+        y, cut = _study_row(page, at, study, names[i], printed, i, least)
         study_y.append(y)
         extra += cut
+    if totals:
+        _totals(page, at, studies, totals)
     if studies and summaries:
         page.down(0.05)
         page.rule(MARGIN, at.width - MARGIN, 0.5)
@@ -96,16 +103,21 @@ def sheet(
     if any(favours):
         page.down(0.13)
     favours_y = page.y
-    page.down(0.1)
+    longest = max((width(printable(text), SMALL) for text in favours), default=0.0)
+    favours_lines = 1 if longest < (at.panel[1] - at.panel[0]) / 2 else 3
+    page.down(0.1 + SMALL_LINE * (favours_lines - 1))
 
-    for line in wrap(printable(heterogeneity), at.width - 2 * MARGIN, TEXT):
-        page.down(_LINE)
-        page.write(MARGIN, line)
-    notes = " ".join([printable(footnote), *(f"{note.rstrip('.')}." for note in extra)]).strip()
-    page.down(0.05 if notes else 0.0)
-    for line in wrap(notes, at.width - 2 * MARGIN, SMALL):
-        page.down(_SMALL_LINE)
-        page.write(MARGIN, line, size=SMALL, role="soft")
+    for text in heterogeneity.split("\n"):
+        for line in wrap(printable(text), at.width - 2 * MARGIN, TEXT):
+            page.down(_LINE)
+            page.write(MARGIN, line)
+    shown = [*(s.label for s in studies), *(s.label for s in summaries), title, *(group for group, _ in arm_groups)]
+    notes = [*footnote.split("\n"), *extra, undrawable_note(shown)]
+    page.down(0.05 if any(notes) else 0.0)
+    for note in notes:
+        for line in wrap(sentence(printable(note)), at.width - 2 * MARGIN, SMALL):
+            page.down(SMALL_LINE)
+            page.write(MARGIN, line, size=SMALL, role="soft")
     page.down(MARGIN)
     return Sheet(
         at.width,
@@ -118,6 +130,7 @@ def sheet(
         tuple(prediction_y),
         tick_y,
         favours_y,
+        favours_lines,
     )
 
 
@@ -166,7 +179,8 @@ def _header(
     columns_shown += [(at.shrunk[1], right[2], "bayes")] if at.shrunk else []
     deepest = max(header.count("\n") + 1 for _, header, _ in columns_shown)
     arms_deep = max((header.count("\n") + 1 for header in headers), default=0)
-    page.down(max(_LINE * deepest, _LINE * (arms_deep + 1) + 0.06 if groups else 0.0))
+    groups_deep = max((name.count("\n") + 1 for name, _ in groups), default=0)
+    page.down(max(_LINE * deepest, _LINE * (arms_deep + groups_deep) + 0.06 if groups else 0.0))
     for x, header, role in columns_shown:  # the last lines are on one level
         for up, line in enumerate(reversed(header.split("\n"))):
             page.write(x, line, y=page.y - up * _LINE, align="right", weight="bold", role=role)
@@ -174,7 +188,8 @@ def _header(
     for name, count in groups:
         if name and count:
             left, end = at.arms[first][0], at.arms[first + count - 1][1]
-            page.write((left + end) / 2, printable(name), y=above, align="center", weight="bold")
+            for up, line in enumerate(reversed(name.split("\n"))):
+                page.write((left + end) / 2, line, y=above - up * _LINE, align="center", weight="bold")
             page.rules.append((left, end, above + 0.045, 0.5))
         first += count
     page.write(at.study[0], "Study", weight="bold")
@@ -184,11 +199,10 @@ def _header(
 
 
 def _study_row(
-    page: _Page, at: Columns, study: ForestStudy, printed: Cells, i: int, least: float
+    page: _Page, at: Columns, study: ForestStudy, label: tuple[str, ...], printed: Cells, i: int, least: float
 ) -> tuple[float, list[str]]:
     """Write the row of a study; return the y of its marker and the notes that did not fit."""
     role = "ink" if study.estimate == study.estimate and not (at.weight and math.isnan(study.weight)) else "soft"
-    label = wrap(printable(study.label), at.study[1] - at.study[0], TEXT, most=2)
     note = printable(study.note)
     instead, under = (note or "not estimable", "") if math.isnan(study.estimate) else ("", note)
     edge = at.width - MARGIN if not printed.shrunk[i] else (at.weight or at.effect)[1]
@@ -199,17 +213,17 @@ def _study_row(
         for block in (aside, below)
         if block and block[-1].endswith("…") and block[-1] != note
     ]
-    height = max(least, _LINE * len(label) + _SMALL_LINE * len(below) + 0.06, _SMALL_LINE * len(aside) + 0.06)
+    height = max(least, _LINE * len(label) + SMALL_LINE * len(below) + 0.06, SMALL_LINE * len(aside) + 0.06)
     middle = page.y + height / 2
-    block = _LINE * len(label) + _SMALL_LINE * len(below)
+    block = _LINE * len(label) + SMALL_LINE * len(below)
     y = middle - block / 2 + _LINE / 2 + _half(TEXT)
     for line in label:
         page.write(at.study[0], line, y=y, role=role)
         y += _LINE
-    y -= (_LINE - _SMALL_LINE) / 2 + 0.005
+    y -= (_LINE - SMALL_LINE) / 2 + 0.005
     for line in below:
         page.write(at.study[0], line, y=y, size=SMALL, role="soft")
-        y += _SMALL_LINE
+        y += SMALL_LINE
     for span, text in zip(at.arms, printed.arms[i], strict=True):
         page.write(span[1], text, y=middle + _half(TEXT), align="right", role=role)
     page.write(at.effect[1], printed.effect[i], y=middle + _half(TEXT), align="right", role=role)
@@ -217,7 +231,7 @@ def _study_row(
         page.write(
             at.effect[0],
             line,
-            y=middle + _half(SMALL) + (n - (len(aside) - 1) / 2) * _SMALL_LINE,
+            y=middle + _half(SMALL) + (n - (len(aside) - 1) / 2) * SMALL_LINE,
             size=SMALL,
             role="soft",
         )
@@ -227,6 +241,16 @@ def _study_row(
         page.write(at.shrunk[1], printed.shrunk[i], y=middle + _half(TEXT), align="right", role="bayes")
     page.down(height)
     return middle, cut
+
+
+def _totals(page: _Page, at: Columns, studies: Sequence[ForestStudy], totals: Sequence[str]) -> None:
+    """Write the row of totals of the studies that are pooled."""
+    page.down(0.02)
+    middle = page.y + 0.11
+    page.write(at.study[0], total_label(studies), y=middle + _half(TEXT), weight="bold")
+    for span, text in zip(at.arms, totals, strict=True):
+        page.write(span[1], text, y=middle + _half(TEXT), align="right", weight="bold")
+    page.down(0.22)
 
 
 def _summary_row(

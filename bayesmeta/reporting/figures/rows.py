@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bayesmeta.errors import SpecError, unknown_name
-from bayesmeta.reporting.figures.numbers import aligned_intervals, decimals_for, typographic_minus
+from bayesmeta.reporting.figures.alignment import aligned_intervals
 from bayesmeta.reporting.figures.style import TEXT
 from bayesmeta.reporting.figures.text import printable, shorten
+from bayesmeta.reporting.numbers import percent, typographic
 
 ARM_WIDTH = 1.2  # greatest width of an arm column, in inches
 KINDS = ("bayes", "frequentist", "published")
@@ -84,8 +85,8 @@ class Cells:
     arms: tuple[tuple[str, ...], ...]
 
 
-def cells(studies: Sequence[ForestStudy], summaries: Sequence[ForestSummary], *, log: bool) -> Cells:
-    """Write every number of the table once, with decimals chosen for the whole figure.
+def cells(studies: Sequence[ForestStudy], summaries: Sequence[ForestSummary]) -> Cells:
+    """Write every number of the table once.
 
     Parameters
     ----------
@@ -93,8 +94,6 @@ def cells(studies: Sequence[ForestStudy], summaries: Sequence[ForestSummary], *,
         Rows, natural scale.
     summaries : sequence of ForestSummary
         Pooled results, natural scale.
-    log : bool
-        Whether the measure is a ratio.
 
     Returns
     -------
@@ -104,22 +103,20 @@ def cells(studies: Sequence[ForestStudy], summaries: Sequence[ForestSummary], *,
     rows = [(s.estimate, s.ci_low, s.ci_high) for s in studies]
     pooled = [(s.estimate, s.ci_low, s.ci_high) for s in summaries]
     predicted = [(math.nan, s.pi_low, s.pi_high) for s in summaries]
-    scale = (lambda v: math.log(v) if v > 0 else math.nan) if log else float
-    decimals = decimals_for([(scale(high) - scale(low)) / 2 for _, low, high in rows + pooled])
     bare = [False] * (len(rows) + len(pooled)) + [True] * len(predicted)
-    effect = aligned_intervals(rows + pooled + predicted, decimals, ratio=log, bare=bare)
+    effect = aligned_intervals(rows + pooled + predicted, bare=bare)
     shrunk = [(s.shrunk, s.shrunk_low, s.shrunk_high) for s in studies]
     k, m = len(studies), len(summaries)
     return Cells(
         effect=tuple(effect[:k]),
         pooled=tuple(effect[k : k + m]),
         prediction=tuple(effect[k + m :]),
-        weight=tuple("" if math.isnan(s.weight) else f"{s.weight:.1f}%" for s in studies),
+        weight=tuple("" if math.isnan(s.weight) else percent(s.weight, 1) for s in studies),
         shrunk=tuple(
             "" if math.isnan(r[0]) else t
-            for r, t in zip(shrunk, aligned_intervals(shrunk, decimals, ratio=log, bare=[False] * k), strict=True)
+            for r, t in zip(shrunk, aligned_intervals(shrunk, bare=[False] * k), strict=True)
         ),
-        arms=tuple(tuple(shorten(typographic_minus(printable(a)), ARM_WIDTH, TEXT) for a in s.arms) for s in studies),
+        arms=tuple(tuple(shorten(typographic(printable(a)), ARM_WIDTH, TEXT) for a in s.arms) for s in studies),
     )
 
 
@@ -130,6 +127,7 @@ def check(
     arm_groups: Sequence[tuple[str, int]],
     *,
     log: bool,
+    totals: Sequence[str] = (),
 ) -> None:
     """Check that rows can be drawn.
 
@@ -141,6 +139,8 @@ def check(
         Headers of the arm columns and the groups spanning them.
     log : bool
         Whether the measure is a ratio.
+    totals : sequence of str
+        Cells of the row of totals.
 
     Raises
     ------
@@ -156,6 +156,8 @@ def check(
                 f"forest: study '{study.label}' has {len(study.arms)} arm cells but arm_headers names "
                 f"{len(arm_headers)} columns; give one cell per column"
             )
+    if totals and len(totals) != len(arm_headers):
+        raise SpecError(f"forest: totals has {len(totals)} cells but arm_headers names {len(arm_headers)} columns")
     spanned = sum(count for _, count in arm_groups)
     if arm_groups and spanned != len(arm_headers):
         raise SpecError(

@@ -13,11 +13,12 @@ from matplotlib.ticker import NullLocator
 from bayesmeta.errors import SpecError
 from bayesmeta.reporting.figures.axis import ticks
 from bayesmeta.reporting.figures.forest import write
-from bayesmeta.reporting.figures.numbers import figure_number
+from bayesmeta.reporting.figures.labels import sentence, undrawable_note
 from bayesmeta.reporting.figures.style import BAYES, DPI, INK, SMALL, SOFT, TEXT, TITLE
 from bayesmeta.reporting.figures.text import families, printable, width, wrap
+from bayesmeta.reporting.numbers import row, typographic
 
-_WIDE, _LEFT, _RIGHT, _HIGH = 4.6, 0.42, 0.2, 2.3  # inches: figure, margins, axes
+_WIDE, _LEFT, _RIGHT, _HIGH, _KEY = 4.6, 0.42, 0.2, 2.3, 0.34  # inches: figure, margins, axes, key above them
 
 
 def tau_plot(
@@ -53,7 +54,7 @@ def tau_plot(
     xlabel : str
         Axis label instead of the default one.
     footnote : str
-        Small print.
+        Small print, each line of it broken as needed.
     log : bool
         Whether tau is on the log scale of a ratio measure (shown in the default axis label).
     level : float
@@ -79,8 +80,9 @@ def tau_plot(
         raise SpecError("tau_plot: grid should increase strictly; sort it and drop repeated values")
     across = _WIDE - _LEFT - _RIGHT
     head = wrap(printable(title), _WIDE - 0.28, TITLE, "bold")
-    small = wrap(printable(footnote), _WIDE - 0.28, SMALL)
-    top = 0.12 + 0.175 * len(head) + 0.1
+    notes = [*footnote.split("\n"), undrawable_note([title])]
+    small = [line for note in notes for line in wrap(sentence(printable(note)), _WIDE - 0.28, SMALL)]
+    top = 0.12 + 0.175 * len(head) + 0.1 + _KEY
     high = top + _HIGH + 0.5 + 0.12 * len(small) + (0.1 if small else 0.0)
     figure = Figure(figsize=(_WIDE, high), dpi=DPI, facecolor="white", edgecolor="none")
     figure.set_layout_engine("none")
@@ -112,7 +114,7 @@ def tau_plot(
 
     inside = _cut(x, after, *posterior_interval)
     seen, seen_before = np.isfinite(after), np.isfinite(before)
-    low, end = (figure_number(value, ratio=True) for value in posterior_interval)
+    middle, low, end = (typographic(text, powers=True) for text in row((median,), *posterior_interval))
     percent = f"{100 * level:g}%"
     axes.fill_between(
         *inside, color=BAYES, alpha=0.22, lw=0, zorder=1, label=f"{percent} credible interval {low} to {end}"
@@ -130,7 +132,7 @@ def tau_plot(
         ls="-",
         marker="",
         zorder=3,
-        label=f"Median {figure_number(median, ratio=True)}",
+        label=f"Median {middle}",
     )
     lines = {
         str(artist.get_label()): artist for artist in axes.get_children() if not str(artist.get_label()).startswith("_")
@@ -139,7 +141,10 @@ def tau_plot(
     key = axes.legend(
         [lines[name] for name in order],
         order,
-        loc="upper right",
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),  # above the axes, where it covers no curve
+        ncols=2,
+        columnspacing=1.2,
         frameon=False,
         fontsize=SMALL,
         handlelength=1.8,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
 
 from matplotlib.font_manager import FontProperties, findfont, fontManager
@@ -19,6 +20,8 @@ _FALLBACKS: tuple[str, ...] = (
 )
 _FALLBACKS += ("PingFang SC", "Hiragino Sans", "Arial Unicode MS", "Unifont", "STIXGeneral")
 _UNDRAWABLE = "□"
+# Fonts with other characters under the codes of letters.
+_SYMBOLIC = ("cmex10", "cmmi10", "cmsy10", "cmr10", "cmb10", "cmss10", "cmtt10", "STIXNonUnicode")
 
 
 @lru_cache(maxsize=32)
@@ -35,16 +38,49 @@ def _installed_fallbacks() -> tuple[str, ...]:
     return tuple(name for name in _FALLBACKS if name in known)
 
 
+@lru_cache(maxsize=1)
+def _other_families() -> tuple[str, ...]:
+    regular = {
+        entry.name
+        for entry in fontManager.ttflist
+        if not entry.name.startswith("Last Resort")
+        and entry.weight == 400
+        and entry.style == "normal"
+        and entry.stretch == "normal"
+    }
+    return tuple(sorted(regular - {FAMILY, *_installed_fallbacks(), *_SYMBOLIC}))
+
+
 @lru_cache(maxsize=4096)
 def _family_of(char: str) -> str | None:
     for family in (FAMILY, *_installed_fallbacks()):
         if ord(char) in _font(family, "normal")[1]:
             return family
+    for family in _other_families():
+        try:
+            if ord(char) in _font(family, "normal")[1]:
+                return family
+        except (OSError, RuntimeError):  # a damaged font file
+            continue
     return None
 
 
+def _drawable(char: str) -> str:
+    """Return a character, what stands for it in another form that can be drawn, or an open box."""
+    if _family_of(char):
+        return char
+    plain = unicodedata.normalize("NFKD", char)
+    plain = "".join(part for part in plain if not unicodedata.combining(part))
+    return plain if plain and all(map(_family_of, plain)) else _UNDRAWABLE
+
+
+def undrawable(text: str) -> bool:
+    """Return whether a text has characters that no installed font has, so that `printable` shows boxes for them."""
+    return printable(text).count(_UNDRAWABLE) > str(text).count(_UNDRAWABLE)
+
+
 def printable(text: str) -> str:
-    """Return text that can be drawn: one line, with an open box for each character that no installed font has.
+    """Return text that can be drawn: one line, with an open box for each character that no installed font has in any form.
 
     Parameters
     ----------
@@ -61,7 +97,7 @@ def printable(text: str) -> str:
         return flat
     # Variation selectors and joiners (emoji) draw nothing by themselves.
     flat = re.sub("[\ufe00-\ufe0f\u200b-\u200f\u2060\ufeff]", "", flat)
-    return "".join(char if _family_of(char) else _UNDRAWABLE for char in flat)
+    return "".join(map(_drawable, flat))
 
 
 def families(text: str) -> list[str]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import DataError
-from bayesmeta.reporting.numbers import WHOLE_FROM, count, estimate, is_missing, number, percent
+from bayesmeta.reporting.numbers import count, estimate, is_missing, number, percent
+from bayesmeta.reporting.rounding import WHOLE_FROM, decimals_for
 from bayesmeta.reporting.tables.layout import NOTE
 from bayesmeta.reporting.tables.results import Record, text_frame, written_estimate
 
@@ -44,7 +45,7 @@ def arm_data(rows: Iterable[Record], measure: str = "") -> str:
     return ""
 
 
-def arm_cells(row: Record, arm: str, kind: str, digits: int = 2) -> tuple[str, ...]:
+def arm_cells(row: Record, arm: str, kind: str) -> tuple[str, ...]:
     """Write one arm's data of one study: ``12/57``; ``10.20 (5.10)`` and ``57``; or ``12`` and ``1043.5`` person-time.
 
     Parameters
@@ -55,8 +56,6 @@ def arm_cells(row: Record, arm: str, kind: str, digits: int = 2) -> tuple[str, .
         Experimental or control.
     kind : str
         As from `arm_data`.
-    digits : int
-        Decimals of means and standard deviations.
 
     Returns
     -------
@@ -70,12 +69,46 @@ def arm_cells(row: Record, arm: str, kind: str, digits: int = 2) -> tuple[str, .
         return ("" if absent else "/".join(count(value, missing=missing) for value in values),)
     if kind == "continuous":
         mean, sd, n = values
-        spread = "" if absent else f"{number(mean, digits, missing=missing)} ({number(sd, digits, missing=missing)})"
-        return spread, count(n, missing=missing)
+        if absent:
+            return "", ""
+        place = (
+            None if sd is None or is_missing(sd) else decimals_for(-sd, sd)
+        )  # a mean has the digits of its standard deviation
+        shown = [number(value, place=place, missing=missing) for value in (mean, sd)]
+        return f"{shown[0]} ({shown[1]})", count(n, missing=missing)
     if kind == "rates":
         events, time = values
         return count(events, missing=missing), _person_time(time) or missing
     return ()
+
+
+def arm_totals(rows: Iterable[Record], kind: str) -> tuple[str, ...]:
+    """Write the sums of both arms' data over studies, with as many cells as `arm_cells` of the two arms.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        The studies to add up.
+    kind : str
+        As from `arm_data`.
+
+    Returns
+    -------
+    tuple of str
+        Events and participants, participants alone for means, events and person-time; empty where a study lacks one of the numbers.
+    """
+    rows = list(rows)
+    names = _ARM_COLUMNS.get(kind, ())
+    cells: list[str] = []
+    for arm in "ec":
+        sums: dict[str, list[Any]] = {
+            name: [row.get(f"{name}_{arm}") for row in rows] for name in names if name not in ("mean", "sd")
+        }
+        if not rows or not names or any(is_missing(value) for values in sums.values() for value in values):
+            return ()
+        total = {f"{name}_{arm}": float(sum(map(float, values))) for name, values in sums.items()}
+        cells += ("", count(total[f"n_{arm}"])) if kind == "continuous" else arm_cells(total, arm, kind)
+    return tuple(cells)
 
 
 def _person_time(time: Any) -> str:

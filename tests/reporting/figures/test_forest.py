@@ -15,8 +15,8 @@ from matplotlib.patches import Polygon
 from matplotlib.text import Text
 
 from bayesmeta.errors import DataError, SpecError
+from bayesmeta.reporting.figures.alignment import without_alignment
 from bayesmeta.reporting.figures.forest import forest
-from bayesmeta.reporting.figures.numbers import without_alignment
 from bayesmeta.reporting.figures.rows import ForestStudy, ForestSummary
 from bayesmeta.reporting.figures.save import save
 from bayesmeta.reporting.figures.tau import tau_plot

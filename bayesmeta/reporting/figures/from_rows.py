@@ -1,0 +1,234 @@
+"""Figures of one analysis, made from its rows of results: texts, totals and pooled rows of a forest plot."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bayesmeta.effects.measures import MEASURES
+from bayesmeta.reporting.figures.forest import forest
+from bayesmeta.reporting.figures.rows import ForestStudy, ForestSummary
+from bayesmeta.reporting.figures.tau import tau_plot
+from bayesmeta.reporting.numbers import count, estimate, is_missing, number, percent, pvalue, typographic
+from bayesmeta.reporting.tables.studies import arm_cells, arm_data, arm_totals
+from bayesmeta.results.methods import METHOD_LABELS, PUBLISHED, likelihood_label, main_bayesian
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Row = Mapping[str, Any]
+
+#: headers of an arm's columns by kind of data
+ARM_HEADERS = {"dichotomous": ("events/n",), "continuous": ("mean (SD)", "n"), "rates": ("events", "person-time")}
+#: methods of results by what a review may call its own, in the order in which they are looked for
+_OWN_METHODS = (
+    (r"peto", "Peto"),
+    (r"mantel|m-?h\b", "MH"),
+    (r"(inverse|iv\b).*(common|fixed)|(common|fixed).*effect|\bfe\b|\bce\b", "CE"),
+    (r"hartung|knapp|hksj", "REML-HKSJ"),
+    (r"\breml\b|restricted", "REML"),
+    (r"paule|\bpm\b", "PM"),
+)
+
+
+@dataclass(frozen=True)
+class ForestTexts:
+    """Texts of a forest plot.
+
+    Parameters
+    ----------
+    title : str
+        Heading.
+    groups : tuple of str
+        Names of the experimental and the control arm.
+    better : {"lower", "higher"}, optional
+        Side of benefit, for the arrows below the axis; without it there are none.
+    notes : tuple of str
+        Notes below the figure, each on a line of its own.
+    published_by : str
+        Method by which the review pooled, as it says itself; "" if there is no published result.
+    model : str, optional
+        "common" or "random" effects of the published result.
+    """
+
+    title: str
+    groups: tuple[str, str] = ("Experimental", "Control")
+    better: str | None = None
+    notes: tuple[str, ...] = ()
+    published_by: str = ""
+    model: str | None = None
+
+
+def forest_from_rows(
+    studies: Sequence[Row],
+    rows: Sequence[Row],
+    *,
+    primary: str,
+    measure: str,
+    level: float,
+    texts: ForestTexts,
+    tau: Row | None = None,
+    priors: str = "",
+) -> Figure:
+    """Draw the forest plot of one analysis.
+
+    Parameters
+    ----------
+    studies : sequence of mapping
+        Rows of studies (``bayesmeta.results.studies.study_rows``), natural scale.
+    rows : sequence of mapping
+        Tidy rows, natural scale; those drawn are the primary Bayesian method, DerSimonian-Laird, the method by which the review
+        pooled if it is among the rows, and the published result.
+    primary : str
+        Bayesian method to draw; "" for none.
+    measure : str
+        Effect measure.
+    level : float
+        Level of the intervals.
+    texts : ForestTexts
+        Title, names of arms and notes.
+    tau : mapping, optional
+        ``median``, ``ci_low`` and ``ci_high`` of tau, model scale.
+    priors : str
+        Priors of the Bayesian method, for the notes.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        `bayesmeta.reporting.figures.save.save` writes it.
+    """
+    kind = arm_data(studies, measure)
+    headers = ARM_HEADERS.get(kind, ())
+    favours = tuple(f"Favours {group}" for group in texts.groups) if texts.better else ("", "")
+    pooled = {str(row["method"]): row for row in rows if row["term"] == "mu"}
+    circles = any(not math.isnan(_value(row, "theta")) for row in studies)
+    squares = "Squares: study estimates, area by DerSimonian-Laird weight"
+    notes = [
+        f"{squares}; circles: the same studies' effects in the Bayesian model." if circles else f"{squares}.",
+        f"Priors: {priors}." if priors else "",
+        *texts.notes,
+    ]
+    return forest(
+        [_study(row, kind) for row in studies],
+        _summaries(pooled, primary, texts, level),
+        measure=measure,
+        log=MEASURES[measure].log,
+        title=texts.title,
+        arm_headers=headers * 2,
+        arm_groups=tuple((group, len(headers)) for group in texts.groups) if headers else (),
+        favours=(favours[0], favours[1]) if texts.better != "higher" else (favours[1], favours[0]),
+        heterogeneity=typographic(
+            "\n".join(filter(None, [_heterogeneity(pooled, tau), _overall(pooled, measure)])), powers=True
+        ),
+        footnote="\n".join(note.strip() for note in notes if note.strip()),
+        level=level,
+        totals=arm_totals([row for row in studies if not math.isnan(_value(row, "weight"))], kind),
+    )
+
+
+def tau_from_density(tau: Row, *, title: str, measure: str, level: float, notes: Sequence[str] = ()) -> Figure:
+    """Draw the prior and posterior density of tau.
+
+    Parameters
+    ----------
+    tau : mapping
+        As ``bayesmeta.results.studies.tau_density`` returns it; None in a density is an infinite or unknown value.
+    title, measure, level
+        As in `forest_from_rows`.
+    notes : sequence of str
+        Notes below the figure, each on a line of its own.
+    """
+    return tau_plot(
+        tau["grid"],
+        [float("nan") if value is None else value for value in tau["posterior"]],
+        [float("inf") if value is None else value for value in tau["prior"]],
+        posterior_interval=(tau["ci_low"], tau["ci_high"]),
+        median=tau["median"],
+        title=title,
+        measure=measure,
+        footnote="\n".join([f"Prior: {tau['prior_text']}.", *notes]).strip(),
+        log=MEASURES[measure].log,
+        level=level,
+    )
+
+
+def _value(row: Row, name: str) -> float:
+    value = row.get(name)
+    return float("nan") if value is None else float(value)
+
+
+def _study(row: Row, kind: str) -> ForestStudy:
+    numbers = {name: _value(row, name) for name in ("estimate", "ci_low", "ci_high", "weight")}
+    shrunk = {f"shrunk{end}": _value(row, f"theta{end}") for end in ("", "_low", "_high")}
+    arms = arm_cells(row, "e", kind) + arm_cells(row, "c", kind)
+    return ForestStudy(label=str(row["study"]), arms=arms, note=str(row.get("reason") or ""), **numbers, **shrunk)
+
+
+def own_method(published_by: str, model: str | None) -> str:
+    """Return the method of results by which a review pooled, from its own words; "" if it is not recognized.
+
+    Examples
+    --------
+    >>> own_method("Mantel-Haenszel, common effect", "common"), own_method("M-H, random", None), own_method("DL", None)
+    ('MH', 'DL-MH', 'DL')
+    """
+    words = published_by.lower()
+    random = model == "random" or (model is None and "random" in words)
+    for pattern, method in _OWN_METHODS:
+        if re.search(pattern, words):
+            return "DL-MH" if method == "MH" and random else "DL" if method == "CE" and random else method
+    return "CE" if model == "common" else "DL" if words else ""
+
+
+def _summaries(pooled: Mapping[str, Row], primary: str, texts: ForestTexts, level: float) -> list[ForestSummary]:
+    shown = f"{100 * level:g}%"
+    names = []
+    bayesian = main_bayesian(primary) if primary else None
+    if bayesian:
+        names.append((primary, f"Bayesian, {likelihood_label(bayesian.likelihood)} likelihood, {shown} CrI", "bayes"))
+    names.append(("DL", f"{METHOD_LABELS['DL']}, {shown} CI", "frequentist"))
+    own = own_method(texts.published_by, texts.model)
+    if own not in ("", "DL"):
+        names.append((own, f"{METHOD_LABELS[own]}, {shown} CI", "frequentist"))
+    names.append((PUBLISHED, f"As published ({texts.published_by})", "published"))
+    return [
+        ForestSummary(
+            label=label,
+            kind=kind,
+            **{name: _value(pooled[method], name) for name in ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")},
+        )
+        for method, label, kind in names
+        if method in pooled and not math.isnan(_value(pooled[method], "estimate"))
+    ]
+
+
+def _p(value: Any) -> str:
+    text = pvalue(value)
+    return f"p {text[0]} {text[1:]}" if text[:1] in "<>" else f"p = {text}"
+
+
+def _heterogeneity(pooled: Mapping[str, Row], tau: Row | None) -> str:
+    parts = []
+    if tau:
+        parts.append(f"Bayesian: τ = {estimate(tau['median'], tau['ci_low'], tau['ci_high'])}")
+    row = pooled.get("DL")
+    if row and not is_missing(row.get("q_df")):
+        if row["q_df"] > 0:
+            test = f"Q = {number(row['q'])} (df = {count(row['q_df'])}, {_p(row['q_pvalue'])})"
+            parts.append(f"DerSimonian-Laird: τ² = {number(row['tau2'])}, I² = {percent(row['i2'])}, {test}")
+        else:
+            parts.append("one study, so that τ², I² and Q cannot be estimated from the data")
+    return "Heterogeneity. " + "; ".join(parts) if parts else ""
+
+
+def _overall(pooled: Mapping[str, Row], measure: str) -> str:
+    """Write the test of no overall effect by DerSimonian-Laird."""
+    row = pooled.get("DL", {})
+    value, se = row.get("estimate"), row.get("se")
+    if is_missing(value) or is_missing(se) or is_missing(row.get("pvalue")) or not se:
+        return ""
+    z = (math.log(float(row["estimate"])) if MEASURES[measure].log else float(row["estimate"])) / float(row["se"])
+    return f"Test for overall effect. DerSimonian-Laird: z = {number(z, keep=0)}, {_p(row['pvalue'])}"

@@ -1,0 +1,73 @@
+"""Labels of a forest plot: names of studies that stay distinct when they are cut, and notes as sentences."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from bayesmeta.reporting.figures.style import TEXT
+from bayesmeta.reporting.figures.text import printable, undrawable, wrap
+
+_USUAL_LINES, _MOST_LINES = 2, 4
+
+
+def study_labels(labels: Sequence[str], available: float) -> list[tuple[str, ...]]:
+    """Break the names of studies into lines; no two different names are cut to the same text.
+
+    Names take two lines. A longer one is cut at its end, unless another name begins alike: those take up to four lines, and are
+    cut in the middle, so that what is at their ends (a year, an arm) is seen.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        Names of the studies.
+    available : float
+        Width available, in inches.
+
+    Returns
+    -------
+    list of tuple of str
+        Lines per study.
+    """
+    names = [printable(label) for label in labels]
+    lines = [wrap(name, available, TEXT, most=_USUAL_LINES) for name in names]
+    for shown in (
+        lambda name: wrap(name, available, TEXT, most=_MOST_LINES),
+        lambda name: _without_middle(name, available),
+    ):
+        alike = _alike(names, lines)
+        lines = [shown(name) if i in alike else line for i, (name, line) in enumerate(zip(names, lines, strict=True))]
+    for number, i in enumerate(sorted(_alike(names, lines)), 1):
+        lines[i] = (*lines[i], f"({number})")
+    return lines
+
+
+def _alike(names: Sequence[str], lines: Sequence[tuple[str, ...]]) -> set[int]:
+    """Return the positions of different names with the same lines."""
+    found = Counter(lines)
+    different = {line: len({n for n, other in zip(names, lines, strict=True) if other == line}) for line in found}
+    return {i for i, line in enumerate(lines) if different[line] > 1}
+
+
+def _without_middle(name: str, available: float) -> tuple[str, ...]:
+    head, tail = name, ""
+    lines = wrap(name, available, TEXT)
+    while len(lines) > _MOST_LINES and len(head) > 8:
+        half = (len(head) + len(tail)) // 2 - 2
+        head, tail = name[:half], name[-half:]
+        lines = wrap(f"{head.rstrip()} … {tail.lstrip()}", available, TEXT)
+    return lines
+
+
+def sentence(note: str) -> str:
+    """Return a note that ends as a sentence does; "" stays empty."""
+    note = note.strip()
+    return note if not note or re.search(r"[.!?:]$", note) else f"{note}."
+
+
+def undrawable_note(texts: Sequence[str]) -> str:
+    """Return a note on characters that no installed font has; "" if there are none."""
+    if not any(undrawable(text) for text in texts):
+        return ""
+    return "□: a character that no font on this computer has; install one that has it, such as Noto Sans CJK"
