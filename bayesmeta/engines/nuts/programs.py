@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bayesmeta.engines.nuts.blocks import data_values
+from bayesmeta.engines.nuts.compiling import Program, compile_program
 from bayesmeta.engines.nuts.model_files import ModelFile
 from bayesmeta.errors import BayesmetaError, SpecError
 from bayesmeta.model.likelihoods.data import ModelData
@@ -21,12 +22,12 @@ class _Compiled:
     graph: Any
     inputs: list[Any]
     names: tuple[str, ...]
-    program: Any
+    program: Program
 
 
 #: compiled models of this process; those of padded files also by what identifies them
 _GRAPHS: list[_Compiled] = []
-_PROGRAMS: dict[tuple[Any, ...], Any] = {}
+_PROGRAMS: dict[tuple[Any, ...], Program] = {}
 
 
 def build_model(file: ModelFile, data: ModelData, priors: Priors) -> Any:
@@ -47,7 +48,7 @@ def build_model(file: ModelFile, data: ModelData, priors: Priors) -> Any:
         ) from error
 
 
-def program_for(file: ModelFile, data: ModelData, priors: Priors) -> Any:
+def program_for(file: ModelFile, data: ModelData, priors: Priors) -> Program:
     """Return the compiled model for an analysis, and compile only what has not been compiled before.
 
     The model of a file that declares ``PADDED`` is identified by path, likelihood, nuisance variable, size and prior families, and
@@ -64,7 +65,7 @@ def program_for(file: ModelFile, data: ModelData, priors: Priors) -> Any:
 
     Returns
     -------
-    nutpie.CompiledModel
+    Program
         With the data of this analysis.
 
     Raises
@@ -115,8 +116,8 @@ def _same_structure(one: tuple[Any, list[Any], tuple[str, ...]], other: tuple[An
     return one[2] == other[2] and equal_computations([one[0]], [other[0]], in_xs=one[1], in_ys=other[1])
 
 
-def compiled(model: Any) -> Any:
-    """Compile a PyMC model with nutpie, or reuse a compiled one whose graph differs in its data only.
+def compiled(model: Any) -> Program:
+    """Compile a PyMC model, or reuse a compiled one whose graph differs in its data only.
 
     Parameters
     ----------
@@ -125,16 +126,14 @@ def compiled(model: Any) -> Any:
 
     Returns
     -------
-    nutpie.CompiledModel
+    Program
         With the data of this model.
     """
-    import nutpie
-
     graph, inputs, names = _structure(model)
     values = {variable.name: variable.get_value() for variable in model.data_vars}
     for known in _GRAPHS:
         if _same_structure((graph, inputs, names), (known.graph, known.inputs, known.names)):
             return known.program.with_data(**values) if values else known.program
-    program = nutpie.compile_pymc_model(model)
+    program = compile_program(model)
     _GRAPHS.append(_Compiled(graph, inputs, names, program))
     return program

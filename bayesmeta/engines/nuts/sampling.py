@@ -209,7 +209,7 @@ def _run(file: ModelFile, data: ModelData, priors: Priors, settings: tuple[int, 
             model=build_model(file, data, priors),
         )  # fmt: skip
     return nutpie.sample(
-        program_for(file, data, priors), draws=draws, tune=tune, chains=CHAINS, cores=2, target_accept=target_accept,
+        program_for(file, data, priors).for_nutpie(), draws=draws, tune=tune, chains=CHAINS, cores=2, target_accept=target_accept,
         seed=seed, progress_bar=False, save_warmup=False,
     )  # fmt: skip
 

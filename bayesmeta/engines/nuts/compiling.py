@@ -1,0 +1,224 @@
+"""Compilation of a PyMC model for nutpie into machine code that is kept on disk for later processes.
+
+``nutpie.compile_pymc_model`` compiles two numba callbacks, the log density with its gradient and the variables to store, which every process
+has to compile again, because the data are constants of them. Here the callbacks read the data through pointers, so that they depend on
+nothing but the graph of the model and the shapes of its data, and they are kept where PyTensor keeps what it compiles with numba: in the
+folder ``numba`` of its ``base_compiledir``, usually ``~/.pytensor``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from hashlib import sha256
+from math import isfinite, prod
+from typing import Any
+
+import numpy as np
+
+from bayesmeta.support.arrays import Array
+
+#: what nutpie calls, given addresses; ``{arrays}`` are the shared variables of the model. A status above 0 ends the trajectory.
+#: Loops, because numba takes seconds to compile ``out[...] = joined``
+SOURCES = {
+    "density": """
+def density(size, point, gradient, value, data):
+    try:
+        at = carray(data, ({count},), np.uintp)
+        found, slope = function(carray(point, ({size},)), {arrays})
+        value[0] = found[()]
+        for i in range({size}):
+            gradient[i] = slope[i]
+            if not isfinite(slope[i]):
+                return 3
+        if not isfinite(value[0]):
+            return 4
+    except Exception:
+        return 1
+    return 0
+""",
+    "variables": """
+def variables(size, length, point, out, data):
+    try:
+        at = carray(data, ({count},), np.uintp)
+        (joined,) = function(carray(point, ({size},)), {arrays})
+        for i in range({length}):
+            out[i] = joined[i]
+    except Exception:
+        return -2
+    return 0
+""",
+}
+
+
+@dataclass(frozen=True)
+class Program:
+    """A compiled model, with the data it is sampled with.
+
+    Parameters
+    ----------
+    density, variables : numba.core.ccallback.CFunc
+        The log density and its gradient on the unconstrained scale; all variables to store, joined.
+    start : callable
+        ``start(seed)`` returns a starting point, shape (size,).
+    size : int
+        Number of unconstrained parameters.
+    shapes : dict of str to tuple of int
+        Names and shapes of the variables to store, in the order in which they are joined.
+    dims, coords : dict
+        Dimensions of the variables and labels of the dimensions.
+    values : dict
+        Value of each shared variable, among them every ``pm.Data``, in the order of the pointers.
+    """
+
+    density: Any
+    variables: Any
+    start: Callable[[int], Array]
+    size: int
+    shapes: dict[str, tuple[int, ...]]
+    dims: dict[str, Any]
+    coords: dict[str, Any]
+    values: Mapping[Any, Array]
+
+    def with_data(self, **updates: Any) -> Program:
+        """Return the program with other values of the ``pm.Data`` of these names, of the same shapes; data without a use are left out."""
+        values = {
+            item: _like(old, updates[item.name]) if item.name in updates else old for item, old in self.values.items()
+        }
+        return replace(self, values=values)
+
+    def for_nutpie(self) -> Any:
+        """Return the model as ``nutpie.sample`` takes it."""
+        from nutpie.compile_pymc import CompiledPyMCModel
+
+        ends = np.cumsum([prod(shape) for shape in self.shapes.values()]).tolist()
+        slices = [slice(end - prod(shape), end) for shape, end in zip(self.shapes.values(), ends, strict=True)]
+        return CompiledPyMCModel(
+            dims=self.dims, compiled_logp_func=self.density, compiled_expand_func=self.variables, initial_point_func=self.start,
+            # the addresses are valid as long as the arrays: nutpie keeps both
+            shared_data={str(i): value for i, value in enumerate(self.values.values())}, shared_var_keys={},
+            user_data=np.array([value.ctypes.data for value in self.values.values()], np.uintp),
+            n_expanded=ends[-1], shape_info=(list(self.shapes), slices, list(self.shapes.values())), logp_func=None, expand_func=None,
+            _n_dim=self.size, _shapes=self.shapes, _coords=self.coords,
+        )  # fmt: skip
+
+
+def compile_program(model: Any) -> Program:
+    """Compile a PyMC model, or load what an earlier process has compiled from a model of the same graph and size.
+
+    Parameters
+    ----------
+    model : pymc.Model
+        Model with continuous variables.
+
+    Returns
+    -------
+    Program
+        With the data of the model.
+    """
+    import pandas as pd
+    import pytensor
+    import pytensor.tensor as pt
+    from pymc.initial_point import make_initial_point_fn
+    from pytensor.graph.replace import clone_replace
+    from pytensor.graph.rewriting.utils import rewrite_graph
+
+    free = [model.rvs_to_values[variable] for variable in model.free_RVs]
+    first_point = make_initial_point_fn(model=model, jitter_rvs=set(model.free_RVs), return_transformed=True)
+    one_at_a_time = threading.Lock()  # PyTensor functions are not for several threads
+
+    def start(seed: int) -> Array:
+        with one_at_a_time:
+            values = first_point(seed)
+        return np.concatenate([np.ravel(values[value.name]) for value in free]).astype(float)
+
+    shapes = [np.shape(first_point(0)[value.name]) for value in free]
+    ends = np.cumsum([prod(shape) for shape in shapes]).tolist()
+    size = ends[-1]
+    point = pt.tensor("point", shape=(size,), dtype="float64")
+    parts = {
+        value: point[end - prod(shape) : end].reshape(shape).astype(value.dtype)
+        for value, shape, end in zip(free, shapes, ends, strict=True)
+    }
+    log_density = rewrite_graph(model.logp(), include=("canonicalize", "stabilize"))
+    gradient = pt.concatenate([pt.as_tensor(part).ravel() for part in pt.grad(log_density, free)])
+    named = [*model.free_RVs, *model.deterministics]
+    stored = [pt.as_tensor(variable) for variable in clone_replace(model.replace_rvs_by_values(named), parts)]
+    joined = pt.concatenate([variable.ravel().astype("float64") for variable in stored])
+    found = pytensor.function(
+        [point], [variable.shape for variable in stored], mode="FAST_COMPILE", on_unused_input="ignore"
+    )(start(0))
+    stored_shapes = {variable.name: tuple(map(int, shape)) for variable, shape in zip(named, found, strict=True)}
+
+    functions = [
+        _function(model, point, outputs) for outputs in (clone_replace([log_density, gradient], parts), [joined])
+    ]
+    values = {
+        item: _like(item.get_value(), item.get_value()) for function in functions for item in function.get_shared()
+    }
+    length = sum(map(prod, stored_shapes.values()))
+    density, variables = (
+        _callback(kind, function, values, size, length) for kind, function in zip(SOURCES, functions, strict=True)
+    )
+    labels = {
+        name: pd.RangeIndex(int(model.dim_lengths[name].eval())) if labels is None else pd.Index(labels)
+        for name, labels in model.coords.items()
+    }
+    return Program(density, variables, start, size, stored_shapes, dict(model.named_vars_to_dims), labels, values)
+
+
+def _function(model: Any, point: Any, outputs: list[Any]) -> Any:
+    from pymc.pytensorf import compile as compile_function
+
+    with model:  # PyMC reads from it whether parameters are checked
+        return compile_function([point], outputs, mode="NUMBA")
+
+
+def _callback(kind: str, function: Any, values: Mapping[Any, Array], size: int, length: int) -> Any:
+    """Return a PyTensor function as a C callback of the point and the addresses of the values."""
+    from numba import carray, cfunc, types
+    from pytensor.link.numba.cache import CACHED_SRC_FUNCTIONS, compile_numba_function_src
+    from pytensor.link.numba.dispatch.basic import numba_njit
+
+    place = {item: index for index, item in enumerate(values)}
+    arrays = ", ".join(
+        f"carray(pointer(at[{place[item]}]), {values[item].shape}, np.dtype('{values[item].dtype}'))"
+        for item in function.get_shared()
+    )
+    source = SOURCES[kind].format(count=len(values), size=size, length=length, arrays=arrays)
+    inner = function.vm.jit_fn.py_func
+    graph = CACHED_SRC_FUNCTIONS.get(inner)  # None: PyTensor cannot tell whether another process has the same graph
+    callback = compile_numba_function_src(
+        source, kind, {"__name__": __name__, "np": np, "carray": carray, "isfinite": isfinite, "pointer": _pointer(), "function": numba_njit(inner, cache=graph is not None)},
+        cache_key=graph and sha256(f"{graph} {source}".encode()).hexdigest(),
+    )  # fmt: skip
+    double, count = types.CPointer(types.double), types.uint64
+    arguments = {"density": (count, double, double, double), "variables": (count, count, double, double)}[kind]
+    return cfunc(types.int64(*arguments, types.voidptr), cache=graph is not None)(callback)
+
+
+@cache
+def _pointer() -> Any:
+    """Return the numba function that makes a pointer of an address."""
+    from numba import types
+    from numba.core import cgutils
+    from numba.extending import intrinsic
+
+    @intrinsic
+    def pointer(_: Any, address: Any) -> Any:
+        def code(__: Any, builder: Any, ___: Any, arguments: Any) -> Any:
+            return builder.inttoptr(arguments[0], cgutils.voidptr_t)
+
+        return types.voidptr(address), code
+
+    return pointer
+
+
+def _like(old: Array, new: Any) -> Array:
+    """Return a contiguous copy of a value, of the type and shape of another."""
+    value = np.array(new, dtype=old.dtype, order="C", copy=True)
+    if value.shape != old.shape:
+        raise ValueError(f"data of shape {value.shape} instead of {old.shape}")
+    return value
