@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bayesmeta.engines.arm_level.solve import solve_arm
@@ -109,33 +109,6 @@ def _by_nuts(data: ModelData, priors: Priors, seed: int, model: ModelChoice) -> 
     file.require(data.measure, data.likelihood)
     source = ModelSource(file.name) if file.built_in else ModelSource(file.name, str(file.path), file.digest)
     return source, sample(file, data, priors, typical_variance(data.study_variance), seed)
-
-
-def is_built_in(model: str | os.PathLike[str]) -> bool:
-    """Whether a model file, by name or path, is the model of this package for a likelihood; loading it runs its code."""
-    from bayesmeta.engines.nuts.model_files import load_model
-
-    return load_model(model).built_in
-
-
-def likelihoods_of(model: str | os.PathLike[str]) -> tuple[str, ...]:
-    """Return the likelihoods that a model file, by name or path, lists; loading it runs its code."""
-    from bayesmeta.engines.nuts.model_files import load_model
-
-    return load_model(model).likelihoods
-
-
-def require_priors_used(model: str | os.PathLike[str], data: ModelData, priors: Priors, names: Iterable[str]) -> None:
-    """Refuse priors for parameters ``names`` that a user's model file ignores (``engines.nuts.prior_use``).
-
-    Raises
-    ------
-    SpecError
-    """
-    from bayesmeta.engines.nuts import prior_use
-    from bayesmeta.engines.nuts.model_files import load_model
-
-    prior_use.require_priors_used(load_model(model), data, priors, names)
 
 
 #: engines by name

@@ -25,11 +25,17 @@ class AveragedSolution(ComputedSolution):
         Posterior probabilities of the models.
     log_marginal_likelihood : float
         Natural log of the marginal likelihood averaged over the models' prior probabilities.
+    names : tuple of str
+        Names of the models.
+    prior_probabilities : numpy.ndarray, shape (M,)
+        Prior probabilities of the models.
     """
 
     fits: tuple[Posterior, ...]
     probabilities: Array
     log_marginal_likelihood: float
+    names: tuple[str, ...]
+    prior_probabilities: Array
 
     @property
     def terms(self) -> Terms:

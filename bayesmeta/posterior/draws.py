@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bayesmeta.model.likelihoods.registry import likelihood_for
+from bayesmeta.posterior.own_draws import own_specification, own_tree
 from bayesmeta.support.arrays import Array
 
 if TYPE_CHECKING:
@@ -32,9 +34,9 @@ def build_tree(posterior: Posterior) -> xr.DataTree:
     xarray.DataTree
         Groups as in ``Posterior.draws``.
     """
-    import xarray as xr
-
     data, solution = posterior.data, posterior.solution
+    if posterior.model_path:
+        return _root(own_tree(posterior), posterior)
     rng = np.random.default_rng([posterior.seed, 2])
     draws = solution.chains(CHAINS, DRAWS, rng)
     groups = {"posterior": draws, "prior": _prior_draws(posterior, rng)}
@@ -62,7 +64,14 @@ def build_tree(posterior: Posterior) -> xr.DataTree:
         constant[COVARIANCE] = data.covariance.matrix
     tree["observed_data"] = _dataset(observed, labels, ())
     tree["constant_data"] = _dataset(constant, labels, ())
-    root = xr.DataTree.from_dict(tree)
+    return _root(tree, posterior)
+
+
+def _root(groups: Mapping[str, xr.Dataset], posterior: Posterior) -> xr.DataTree:
+    """Return a tree of the groups with what ``load_posterior`` needs in its attributes."""
+    import xarray as xr
+
+    root, solution = xr.DataTree.from_dict(dict(groups)), posterior.solution
     root.attrs = {"bayesmeta": json.dumps(specification(posterior), sort_keys=True)}
     if solution.diagnostics:
         root.attrs["diagnostics"] = json.dumps(dict(solution.diagnostics), sort_keys=True)
@@ -82,6 +91,7 @@ def specification(posterior: Posterior) -> dict[str, Any]:
         "seed": posterior.seed,
         "n": None if np.isnan(posterior.data.n) else posterior.data.n,
         "provenance": dict(posterior.provenance),
+        **(own_specification(posterior) if posterior.model_path else {}),
     }
 
 

@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike
 
 from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.effects.effects import Effects
-from bayesmeta.engines.choose import ENGINES, is_built_in, likelihoods_of, require_priors_used
+from bayesmeta.engines.choose import ENGINES
+from bayesmeta.engines.nuts.model_files import load_model
+from bayesmeta.engines.nuts.prior_use import require_priors_used
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.likelihoods.registry import default_likelihood, likelihood_for, model_data
@@ -108,10 +110,12 @@ def fit(
     if model is not None and engine == "quadrature":
         raise SpecError("engine 'quadrature' has no model files; use engine='nuts' with model=")
     table = model_data(effects, likelihood)
-    own = model is not None and not is_built_in(model)
+    file = None if model is None else load_model(model)
+    own = file is not None and not file.built_in
     chosen = parse_priors(priors, default_priors(effects.measure, table), effects.measure, others=own)
-    if model is not None and own and isinstance(priors, Mapping):
-        require_priors_used(model, table, chosen, priors)
+    if file is not None and own and isinstance(priors, Mapping):
+        file.require(table.measure, table.likelihood)
+        require_priors_used(file, table, chosen, priors)
     if engine == AUTO:
         engine = "quadrature" if model is None else "nuts"
     return solve(table, chosen, engine, int(seed), model)
@@ -148,5 +152,5 @@ def solve(
 def _default_likelihood(effects: Effects, model: str | os.PathLike[str] | None) -> str:
     """Return the default likelihood of the data or, where a model file does not treat that, the first that it lists."""
     default = default_likelihood(effects)
-    treated = (default,) if model is None else likelihoods_of(model)
+    treated = (default,) if model is None else load_model(model).likelihoods
     return default if default in treated else treated[0]

@@ -19,6 +19,7 @@ from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.posterior.draws import COVARIANCE
 from bayesmeta.posterior.netcdf import read_tree
+from bayesmeta.posterior.own_draws import OWN_GROUPS, stored_source, with_stored_table
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.support.arguments import checked_path
 from bayesmeta.support.arrays import Array
@@ -66,7 +67,10 @@ def _rebuilt(tree: xr.DataTree, path: str | os.PathLike[str]) -> Posterior:
     spec = json.loads(tree.attrs["bayesmeta"])
     if spec["likelihood"] not in LIKELIHOODS:
         raise DataError(f"unknown likelihood '{spec['likelihood']}'", source=str(path), fix="update bayesmeta")
-    constant, observed = _arrays(tree, "constant_data"), _arrays(tree, "observed_data")
+    source = stored_source(spec)
+    constant = _arrays(tree, "constant_data")
+    # the observed variables of a user's model are its own
+    observed = {} if source is not None else _arrays(tree, "observed_data")
     guide = {name: constant.pop(name) for name in ("guide_effect", "guide_variance", "study_variance")}
     covariance = covariance_from_matrix(constant.pop(COVARIANCE)) if COVARIANCE in constant else None
     data = ModelData(
@@ -81,16 +85,19 @@ def _rebuilt(tree: xr.DataTree, path: str | os.PathLike[str]) -> Posterior:
         guide_variance=guide["guide_variance"],
         study_variance=guide["study_variance"],
     )
+    data = with_stored_table(data, spec)
     given = spec["priors_as_values"]
     mu, scale, baseline = (
-        Prior(item["family"], tuple(item["args"]), item["written"]) if item else None
-        for item in (given["mu"], given["scale"], given.get("baseline"))
+        _prior(item) if item else None for item in (given["mu"], given["scale"], given.get("baseline"))
     )
+    others = tuple((name, _prior(item)) for name, item in given.get("others", ()))
     assert mu is not None
     assert scale is not None
-    priors = Priors(mu, scale, given["on_variance"], baseline)
+    priors = Priors(mu, scale, given["on_variance"], baseline, others)
     solution = _solution(tree, spec, data, priors)
-    posterior = Posterior(data, priors, spec["engine"], spec["model"], solution, spec["seed"], spec["provenance"])
+    posterior = Posterior(
+        data, priors, spec["engine"], spec["model"], solution, spec["seed"], spec["provenance"], source
+    )
     posterior.__dict__["draws"] = tree
     return posterior
 
@@ -107,7 +114,12 @@ def _solution(tree: Any, spec: Mapping[str, Any], data: ModelData, priors: Prior
         diagnostics=json.loads(tree.attrs["diagnostics"]),
         typical_variance=typical_variance(data.study_variance),
         labels=data.labels,
+        groups={name: tree[name].to_dataset() for name in OWN_GROUPS if name in tree} if "source" in spec else {},
     )
+
+
+def _prior(item: Mapping[str, Any]) -> Prior:
+    return Prior(item["family"], tuple(item["args"]), item["written"])
 
 
 def _arrays(tree: xr.DataTree, group: str) -> dict[str, Array]:
