@@ -53,9 +53,9 @@ def power_scaling(
     Returns
     -------
     pandas.DataFrame
-        One row per term, index term: mu, tau, theta_new, and other parameters of a user's model file. Columns prior (both priors), prior_mu and prior_tau (one of them), likelihood,
-        and diagnosis: "prior-data conflict" (sensitive to prior and likelihood), "strong prior / weak likelihood" (to the prior only),
-        or "-".
+        One row per term, index term: mu, tau, theta_new, and other parameters of a user's model file. Columns prior (all priors), prior_mu,
+        prior_tau and so on (one of them), likelihood, and diagnosis: "prior-data conflict" (sensitive to prior and likelihood), "strong
+        prior / weak likelihood" (to the prior only), or "-".
 
     Raises
     ------

@@ -14,10 +14,9 @@ from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
-from bayesmeta.posterior.averaged_solution import AveragedSolution
+from bayesmeta.posterior.averaged_solution import AveragedSolution, averaged_posterior
 from bayesmeta.posterior.fit import fit, solve
 from bayesmeta.posterior.given import as_posterior
-from bayesmeta.posterior.method import AVERAGED
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.support.arguments import with_keywords_of
 from bayesmeta.support.arrays import Array
@@ -145,16 +144,9 @@ class ModelAverage:
 
         Its priors are those under the alternatives.
         """
-        solution = AveragedSolution(
+        return averaged_posterior(
             self.fits, self.posterior_probabilities, self.log_marginal_likelihood, self.names, self.prior_probabilities
         )
-        last = self.fits[-1]
-        spread = [fit.priors for fit in self.fits if fit.priors.mu.point is None]
-        varying = [fit.priors for fit in self.fits if fit.priors.scale.point is None]
-        priors = replace(last.priors, mu=spread[-1].mu) if spread else last.priors
-        if varying:
-            priors = replace(priors, scale=varying[-1].scale, on_variance=varying[-1].on_variance)
-        return replace(last, engine=AVERAGED, priors=priors, solution=solution)
 
 
 def bayes_factor(log_bf: float) -> float:
