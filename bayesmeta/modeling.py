@@ -67,8 +67,8 @@ __all__ = [
 def run_as_script(path: str | os.PathLike[str]) -> None:
     """Fit the model in a file to the table of studies named on the command line: ``python models/binary_rr.py studies.csv``.
 
-    NUTS fits the model; its summary is printed, and a comparison with quadrature for the usual model of the same likelihood. ``--help``
-    lists the options. The process ends with the exit code of the command.
+    NUTS fits the model and its summary is printed; for a model of this package, also a comparison with quadrature. ``--help`` lists the
+    options. The process ends with the exit code of the command.
 
     Parameters
     ----------

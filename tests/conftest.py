@@ -185,3 +185,92 @@ def small_review(tmp_path):
 def tree(folder):
     """Every file of a folder with its bytes."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+#: a user's model file with quantities of its own: parameters, theta_new, a moderator, variables named like auxiliary ones
+OWN_MODEL = '''"""Random-effects model with t distributed effects and a slope."""
+import pymc as pm
+
+from bayesmeta.modeling import add_data, add_priors
+
+LIKELIHOODS = ("normal",)
+
+
+def build(data, priors):
+    with pm.Model(coords={"study": data.labels, "level": ["low", "high"]}) as model:
+        columns = add_data(data, "duration")
+        mu, tau, nu, slope = add_priors(priors, nu="Gamma(2, 0.1)", slope="Normal(0, 1)")
+        z = pm.StudentT("z", nu=nu, mu=0, sigma=1, dims="study")
+        theta = pm.Deterministic("theta", mu + slope * columns["duration"] + tau * z, dims="study")
+        pm.Deterministic("log_tau", pm.math.log(tau))
+        pm.Deterministic("theta_new", mu + 100.0)
+        pm.Normal("w", 0, 1, dims="level")
+        pm.Normal("y", theta, columns["se"], observed=columns["effect"])
+    return model
+'''
+#: a user's model file with an exact answer: quadrature with the estimates less one; the log likelihood given mu and tau is its own
+SHIFTED_MODEL = '''"""Random-effects model of estimates that are too large by one."""
+import pymc as pm
+
+from bayesmeta.modeling import add_data, add_priors, add_study_effects
+
+LIKELIHOODS = ("normal",)
+PADDED = True
+
+
+def build(data, priors):
+    with pm.Model(coords={"study": data.labels}) as model:
+        columns = add_data(data)
+        mu, tau = add_priors(priors)
+        theta = add_study_effects(mu, tau, {**columns, "guide_effect": columns["guide_effect"] - 1.0})
+        error = pm.Normal.dist(theta + 1.0, columns["se"])
+        pm.Potential("data", columns["included"] * pm.logp(error, columns["effect"]))
+        spread = pm.math.sqrt(columns["se"] ** 2 + tau**2)
+        pm.Deterministic("log_likelihood", pm.logp(pm.Normal.dist(mu + 1.0, spread), columns["effect"]), dims="study")
+    return model
+'''
+OWN_STUDIES = {
+    "study": ["A", "B", "C", "D"],
+    "yi": [0.5, -0.2, 0.9, 0.4],
+    "sei": [0.2, 0.3, 0.25, 0.2],
+    "duration": ["-1", "0", "1", "0.5"],
+    "focus": ["trauma", "general", "trauma", ""],
+}
+OWN_PRIORS = {"mu": "Normal(0, 1)", "tau": "HalfNormal(0.3)"}
+
+
+@pytest.fixture(scope="session")
+def own_table():
+    return pd.DataFrame(OWN_STUDIES)
+
+
+@pytest.fixture(scope="session")
+def own_path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("own") / "own.py"
+    path.write_text(OWN_MODEL, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def own(own_table, own_path, fit):
+    """A fit of ``OWN_MODEL``."""
+    return fit(own_table, measure="GEN", model=own_path, priors=OWN_PRIORS, seed=4)
+
+
+@pytest.fixture(scope="session")
+def shifted_path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("shifted") / "shifted.py"
+    path.write_text(SHIFTED_MODEL, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def shifted(own_table, shifted_path, fit):
+    """A fit of ``SHIFTED_MODEL``."""
+    return fit(own_table, measure="GEN", model=shifted_path, priors=OWN_PRIORS, seed=5)
+
+
+@pytest.fixture(scope="session")
+def unshifted(own_table, fit):
+    """The exact answer to ``SHIFTED_MODEL``."""
+    return fit(own_table.assign(yi=own_table["yi"] - 1), measure="GEN", priors=OWN_PRIORS)

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from bayesmeta.errors import SpecError
+from bayesmeta.posterior.given import require_built_in
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.summary import summarize
 from bayesmeta.support.arguments import check_type
@@ -49,14 +50,22 @@ def engine_agreement(
     Raises
     ------
     SpecError
-        If the two are not fits of the same model by these engines.
+        If the two are not fits of the same model by these engines, or one is of a user's model file.
     """
     import pandas as pd
 
     for one in (nuts, exact):
         check_type(one, Posterior, "each of the first two arguments", "a posterior, as fit() returns it")
+    for posterior in (nuts, exact):
+        require_built_in(
+            posterior,
+            "quadrature computes the models of this package only, so there is nothing to compare its draws with",
+        )
     if nuts.engine != "nuts" or exact.engine != "quadrature":
-        raise SpecError("engine_agreement compares a fit by 'nuts' with one by 'quadrature', in this order")
+        raise SpecError(
+            "engine_agreement compares a fit by 'nuts' with one by 'quadrature', in this order, but got "
+            f"'{nuts.engine}' and '{exact.engine}'"
+        )
     same = nuts.likelihood == exact.likelihood and nuts.priors == exact.priors and nuts.data.labels == exact.data.labels
     same = same and all(np.array_equal(value, exact.data.columns[name]) for name, value in nuts.data.columns.items())
     if not same:

@@ -8,9 +8,10 @@ import numpy as np
 
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.posterior.fit import fit
+from bayesmeta.posterior.given import as_posterior
 from bayesmeta.posterior.model_average import model_average
 from bayesmeta.posterior.posterior import Posterior
-from bayesmeta.posterior.refit import as_posterior, exact_fit, leave_each_out
+from bayesmeta.posterior.refit import exact_fit, leave_each_out
 from bayesmeta.posterior.scale import on_scale
 from bayesmeta.posterior.summary import benefit_probabilities
 from bayesmeta.support.arguments import check_level, with_keywords_of
@@ -25,24 +26,25 @@ ALL = "(none)"
 def pooled_numbers(
     posterior: Posterior, *, level: float = 0.95, better: str | None = None, mid: float | None = None
 ) -> dict[str, float]:
-    """Return the pooled result of a fit by quadrature as one row, on the model scale.
+    """Return the pooled result of a fit as one row, on the model scale.
 
     Parameters
     ----------
     posterior : Posterior
-        Fit by quadrature.
+        Any fit.
     level, better, mid
         As in ``summarize``.
 
     Returns
     -------
     dict
-        estimate (median of mu), se (its standard deviation), ci_low, ci_high, pi_low, pi_high (interval of the effect in a new study),
-        tau (median), tau_high (upper end of its interval), prob_benefit, prob_beyond_mid.
+        estimate (median of mu), se (its standard deviation), ci_low, ci_high, pi_low, pi_high (interval of the effect in a new study,
+        NaN if the model has none), tau (median), tau_high (upper end of its interval), prob_benefit, prob_beyond_mid.
     """
     tails = np.array([0.5, 0.5 - 0.5 * level, 0.5 + 0.5 * level])
     estimate, low, high = posterior.quantile("mu", tails)
-    pi_low, pi_high = posterior.quantile("theta_new", tails[1:])
+    new = posterior.solution.terms.new
+    pi_low, pi_high = posterior.quantile(new[0], tails[1:]) if new else (float("nan"), float("nan"))
     tau, tau_high = posterior.quantile("tau", tails[[0, 2]])
     mu = posterior.marginal("mu")
     sides = benefit_probabilities(mu, posterior.measure, better, mid)
@@ -65,6 +67,9 @@ def influence(
     **given: Any,
 ) -> pd.DataFrame:
     """Pool the studies without each of them in turn, by quadrature.
+
+    The model that was fitted is fitted again: a user's model file by NUTS, which takes its time for each study, and an average of models
+    with all of them.
 
     Parameters
     ----------

@@ -14,9 +14,12 @@ from bayesmeta.engines.marginals.point_masses import PointMasses
 from bayesmeta.engines.marginals.protocol import Marginals
 from bayesmeta.engines.numerics.legendre import legendre_rule
 from bayesmeta.engines.study_log_likelihood import pointwise_log_likelihood
+from bayesmeta.posterior.averaged_solution import AveragedSolution
 from bayesmeta.posterior.fit import fit
+from bayesmeta.posterior.given import as_posterior
+from bayesmeta.posterior.own_draws import own_log_likelihood
 from bayesmeta.posterior.posterior import Posterior
-from bayesmeta.posterior.refit import as_posterior, exact_fit, leave_each_out
+from bayesmeta.posterior.refit import exact_fit, leave_each_out
 from bayesmeta.support.arguments import with_keywords_of
 from bayesmeta.support.arrays import Array
 
@@ -38,6 +41,9 @@ def leave_one_out(
     ``log p(D_i | D_-i)`` is the log marginal likelihood of all studies minus that of the others. The approximation is Pareto-smoothed
     importance sampling (Vehtari, Gelman and Gabry 2017, Stat Comput 27:1413-1432) from the posterior's own draws of mu and tau, with
     each study's effect integrated out; it is unreliable where ``pareto_k`` is above 0.7.
+
+    A user's model file has the approximation only, from its own log likelihood of each study: ``log_likelihood``, a variable or potential
+    with one value per study, or else that of its observed variables given their parameters.
 
     Parameters
     ----------
@@ -63,11 +69,13 @@ def leave_one_out(
     DataError
         If there are fewer than two studies.
     SpecError
-        If the quadrature engine does not support the priors.
+        If the quadrature engine does not support the priors, or a user's model file has no log likelihood of each study.
     """
     import pandas as pd
 
     posterior = as_posterior(studies, **given)
+    if posterior.model_path:
+        return own_leave_one_out(posterior)
     whole = exact_fit(posterior)
     without = leave_each_out(posterior) if without is None else without
     found = np.array([whole.log_marginal_likelihood - one.log_marginal_likelihood for one in without])
@@ -100,6 +108,9 @@ def tail_probability(posterior: Posterior, i: int, predictor: Posterior) -> floa
     """
     if not posterior.data.independent:
         return float("nan")
+    if isinstance(predictor.solution, AveragedSolution):
+        parts = zip(predictor.solution.probabilities, predictor.solution.fits, strict=True)
+        return float(sum(share * tail_probability(posterior, i, fit) for share, fit in parts if share > 0))
     effect, columns = predictor.marginal("theta_new"), posterior.data.columns
     if posterior.likelihood == "normal":
         y, se = columns["effect"][i], columns["se"][i]
@@ -142,9 +153,6 @@ def psis_log_predictive(posterior: Posterior) -> tuple[Array, Array]:
     -------
     log_predictive, pareto_k : numpy.ndarray, shape (k,)
     """
-    import arviz as az
-    import xarray as xr
-
     if posterior.engine == "nuts":
         draws = posterior.draws["posterior"].to_dataset()
         mu, tau = draws["mu"].values, draws["tau"].values
@@ -154,15 +162,63 @@ def psis_log_predictive(posterior: Posterior) -> tuple[Array, Array]:
         mu, tau = flat["mu"].reshape(4, -1), flat["tau"].reshape(4, -1)
     value = pointwise_log_likelihood(posterior.data, posterior.priors, mu.ravel(), tau.ravel())
     value = value.reshape(*mu.shape, -1)
-    coords = {"chain": np.arange(mu.shape[0]), "draw": np.arange(mu.shape[1])}
+    return _psis(value, mu if posterior.engine == "nuts" else None)
+
+
+def own_leave_one_out(posterior: Posterior) -> pd.DataFrame:
+    """Predict each study from the others by a user's model, from its draws and its own log likelihood.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index study; columns log_predictive_psis (natural log) and pareto_k. ``attrs`` has elpd_loo and elpd_loo_se, from the approximation.
+
+    Raises
+    ------
+    SpecError
+        If the model has no log likelihood of each study.
+    """
+    import pandas as pd
+
+    value = own_log_likelihood(posterior, "leave_one_out")
+    approximate, pareto_k = _psis(value, posterior.solution.groups["posterior"]["mu"].values)
+    columns = {"log_predictive_psis": approximate, "pareto_k": pareto_k}
+    frame = pd.DataFrame(columns, index=pd.Index(posterior.data.labels, name="study"))
+    frame.attrs = {
+        "elpd_loo": float(approximate.sum()),
+        "elpd_loo_se": float(np.sqrt(len(approximate)) * approximate.std(ddof=1)),
+    }
+    return frame
+
+
+def _psis(log_likelihood: Array, mu: Array | None) -> tuple[Array, Array]:
+    """Approximate log predictive densities by arviz.
+
+    Parameters
+    ----------
+    log_likelihood : numpy.ndarray, shape (chain, draw, k)
+        Natural log.
+    mu : numpy.ndarray, shape (chain, draw), or None
+        Draws of mu, for the relative efficiency of chains; None if draws are independent.
+
+    Returns
+    -------
+    log_predictive, pareto_k : numpy.ndarray, shape (k,)
+    """
+    import arviz as az
+    import xarray as xr
+
+    chains, draws = log_likelihood.shape[:2]
+    coords = {"chain": np.arange(chains), "draw": np.arange(draws)}
+    named = {"mu": (("chain", "draw"), np.zeros((chains, draws)) if mu is None else mu)}
     tree = xr.DataTree.from_dict(
         {
-            "posterior": xr.Dataset({"mu": (("chain", "draw"), mu)}, coords=coords),
-            "log_likelihood": xr.Dataset({"study": (("chain", "draw", "i"), value)}, coords=coords),
+            "posterior": xr.Dataset(named, coords=coords),
+            "log_likelihood": xr.Dataset({"study": (("chain", "draw", "i"), log_likelihood)}, coords=coords),
         }
     )
     with warnings.catch_warnings():
         # arviz warns about high Pareto k, which the table has
         warnings.simplefilter("ignore")
-        loo = az.loo(tree, pointwise=True, reff=None if posterior.engine == "nuts" else 1.0)
+        loo = az.loo(tree, pointwise=True, reff=1.0 if mu is None else None)
     return np.asarray(loo.elpd_i, dtype=float).ravel(), np.asarray(loo.pareto_k, dtype=float).ravel()

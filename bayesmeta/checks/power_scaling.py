@@ -6,11 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayesmeta.engines.nuts.own_model import own_values
 from bayesmeta.engines.study_log_likelihood import pointwise_log_likelihood
+from bayesmeta.engines.terms import I2, TAU2
 from bayesmeta.errors import SpecError
 from bayesmeta.posterior.fit import fit
+from bayesmeta.posterior.given import as_posterior
+from bayesmeta.posterior.method import AVERAGED
+from bayesmeta.posterior.own_draws import own_log_likelihood, own_log_prior
 from bayesmeta.posterior.posterior import Posterior
-from bayesmeta.posterior.refit import as_posterior, exact_fit
+from bayesmeta.posterior.refit import exact_fit
 from bayesmeta.support.arguments import with_keywords_of
 
 if TYPE_CHECKING:
@@ -31,7 +36,8 @@ def power_scaling(
     The prior or the likelihood is raised to a power alpha, and the draws are weighted accordingly; the sensitivity is the
     cumulative Jensen-Shannon distance from the unscaled posterior, per unit of log2 alpha (Kallioinen, Paananen, Buerkner and
     Vehtari 2024, Stat Comput 34:57), by arviz from independent draws. The priors are those for mu and for tau; Normal(mu, tau2)
-    for the study effects is part of the model and not scaled. The likelihood is that of the data given mu and tau.
+    for the study effects is part of the model and not scaled. The likelihood is that of the data given mu and tau. Of a user's model file
+    its own priors and log likelihood are scaled, from its own draws.
 
     Parameters
     ----------
@@ -47,19 +53,27 @@ def power_scaling(
     Returns
     -------
     pandas.DataFrame
-        One row per term, index term: mu, tau, theta_new. Columns prior (both priors), prior_mu and prior_tau (one of them), likelihood,
-        and diagnosis: "prior-data conflict" (sensitive to prior and likelihood), "strong prior / weak likelihood" (to the prior only),
-        or "-".
+        One row per term, index term: mu, tau, theta_new, and other parameters of a user's model file. Columns prior (all priors), prior_mu,
+        prior_tau and so on (one of them), likelihood, and diagnosis: "prior-data conflict" (sensitive to prior and likelihood), "strong
+        prior / weak likelihood" (to the prior only), or "-".
 
     Raises
     ------
     SpecError
-        For point priors, which cannot be scaled, and if the quadrature engine does not support the priors.
+        For point priors, which cannot be scaled, a model average, a user's model file without a log likelihood of each study, and if the
+        quadrature engine does not support the priors.
     """
     import arviz as az
     import pandas as pd
 
     posterior = exact_fit(as_posterior(studies, **given))
+    if posterior.engine == AVERAGED:
+        raise SpecError(
+            "power_scaling needs priors with a density, but this posterior is a model average, in which mu or tau can be 0; scale one of "
+            "its models, such as model_average(...).fits[-1]"
+        )
+    if posterior.model_path:
+        return own_power_scaling(posterior, threshold, alphas)
     if posterior.priors.mu.point is not None or posterior.priors.scale.point is not None:
         raise SpecError("power-scaling needs priors with a density, but one of these is a point")
     tree = _tree(posterior)
@@ -75,6 +89,55 @@ def power_scaling(
     frame["diagnosis"] = [
         diagnosis(prior, likelihood, threshold)
         for prior, likelihood in zip(frame["prior"], frame["likelihood"], strict=True)
+    ]
+    return frame
+
+
+def own_power_scaling(posterior: Posterior, threshold: float, alphas: tuple[float, float]) -> pd.DataFrame:
+    """Measure the sensitivity of a user's model from its draws, the log densities of its own priors and its own log likelihood.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As of ``power_scaling``, with a row per term and a column prior_NAME per parameter with a prior and without a value per study.
+
+    Raises
+    ------
+    SpecError
+        If the model has no log likelihood of each study.
+    """
+    import arviz as az
+    import pandas as pd
+    import xarray as xr
+
+    priors = own_log_prior(posterior, "power_scaling")
+    likelihood = own_log_likelihood(posterior, "power_scaling").sum(axis=2)
+    draws = {
+        term: value
+        for term, value in own_values(posterior.solution.groups["posterior"]).items()
+        if term not in (TAU2, I2)
+    }
+    shown = list(draws)
+    groups = {"posterior": draws, "log_prior": priors, "log_likelihood": {"data": likelihood}}
+    dims = ("chain", "draw")
+    tree = xr.DataTree.from_dict(
+        {group: xr.Dataset({name: (dims, value) for name, value in values.items()}) for group, values in groups.items()}
+    )
+    columns = {}
+    for column, group, names in (
+        ("prior", "prior", None),
+        *((f"prior_{name}", "prior", [name]) for name in priors),
+        ("likelihood", "likelihood", None),
+    ):
+        if names and np.ptp(priors[names[0]]) == 0:
+            # a flat prior stays what it is
+            columns[column] = [0.0] * len(shown)
+            continue
+        found = az.psense(tree, group=group, group_var_names=names, alphas=alphas)
+        columns[column] = [float(found[term]) for term in shown]
+    frame = pd.DataFrame(columns, index=pd.Index(shown, name="term"))
+    frame["diagnosis"] = [
+        diagnosis(prior, data, threshold) for prior, data in zip(frame["prior"], frame["likelihood"], strict=True)
     ]
     return frame
 

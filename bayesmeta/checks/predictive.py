@@ -11,8 +11,9 @@ from bayesmeta.engines.terms import NEW_STUDY
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.likelihoods.registry import likelihood_for
 from bayesmeta.posterior.fit import fit
+from bayesmeta.posterior.given import as_posterior
 from bayesmeta.posterior.posterior import Posterior
-from bayesmeta.posterior.refit import as_posterior, exact_fit, leave_each_out
+from bayesmeta.posterior.refit import exact_fit, leave_each_out
 from bayesmeta.support.arguments import with_keywords_of
 from bayesmeta.support.arrays import Array
 
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 #: number of replications, and the factor by which a fit without a study draws fewer effects
 DRAWS, FEWER = 4000, 4
+#: why a user's model file is not checked here
+OWN_PREDICTIONS = (
+    "predictive_checks replicates data by the likelihoods of this package and theta_i ~ Normal(mu, tau^2); a model file with observed "
+    "variables has draws['posterior_predictive'] to compare with draws['observed_data'], e.g. by arviz.plot_ppc_dist"
+)
 
 
 @with_keywords_of(fit)
@@ -62,11 +68,11 @@ def predictive_checks(
     Raises
     ------
     SpecError
-        If the quadrature engine does not support the priors, or for correlated estimates.
+        If the quadrature engine does not support the priors, for correlated estimates, or for a user's model file.
     """
     import pandas as pd
 
-    posterior = exact_fit(as_posterior(studies, **given))
+    posterior = exact_fit(as_posterior(studies, built_in_only=OWN_PREDICTIONS, **given))
     data = posterior.data
     data.require_independent("predictive_checks")
     if without is None:

@@ -17,8 +17,9 @@ from bayesmeta.model.priors.empirical import rhodes2015, turner2015
 from bayesmeta.model.priors.parse import parse_prior
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.posterior.fit import fit
+from bayesmeta.posterior.given import as_posterior
 from bayesmeta.posterior.posterior import Posterior
-from bayesmeta.posterior.refit import as_posterior, exact_fit, refit
+from bayesmeta.posterior.refit import exact_fit, refit
 from bayesmeta.posterior.scale import on_scale
 from bayesmeta.support.arguments import check_level, with_keywords_of
 
@@ -106,6 +107,9 @@ def prior_sensitivity(
     **given: Any,
 ) -> pd.DataFrame:
     """Fit the same data under other priors for tau, then for mu, by quadrature.
+
+    A user's model file is sampled again under each of the priors: name a few in ``tau_priors`` and ``mu_priors`` to save time. Of an
+    average of models, the priors under the alternatives are varied.
 
     Parameters
     ----------
@@ -271,7 +275,8 @@ def _grid(
         row |= pooled_numbers(one, level=level, better=better, mid=mid)
         shift = float(one.marginal("mu").mean()[0]) - centre
         row |= {"shift": shift, "shift_sd": shift / sd if sd > 0 else 0.0}
-        row |= {"log_marginal_likelihood": one.log_marginal_likelihood if priors.mu.proper else float("nan")}
+        known = priors.mu.proper and one.solution.log_marginal_likelihood is not None
+        row |= {"log_marginal_likelihood": one.log_marginal_likelihood if known else float("nan")}
         rows.append({**row, "excludes_null": bool(row["ci_low"] > 0 or row["ci_high"] < 0), "note": ""})
     frame = on_scale(pd.DataFrame(rows), scale, MEASURES[whole.measure].log)
     frame.attrs["verdict"] = verdict(frame, whole.measure, level)

@@ -41,7 +41,9 @@ def fit(
         Engine, typer.Option("--engine", "-e", help="both: fit twice and show how far the engines agree.")
     ] = Engine.auto,
     likelihood: LikelihoodOption = None,
-    model: Annotated[str | None, typer.Option("--model", help="A model file, by name or path, for NUTS.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="A model file, by name or path, for NUTS; its code is run.")
+    ] = None,
     prior: PriorOption = None,
     where: WhereOption = None,
     zero_cells: ZeroCellsOption = "revman",
@@ -69,6 +71,8 @@ def _fit_and_print(
     from bayesmeta.posterior.summary import summarize
 
     priors = parse_pairs(prior, "--prior")
+    if engine is Engine.both and model is not None:
+        _require_built_in(model)
     first = Engine.nuts if engine is Engine.both else engine
     posterior = fit_model(effects, likelihood=likelihood, priors=priors, engine=first.value, seed=seed, model=model)
     frame = summarize(posterior, scale=scale.value, level=level, better=better.value if better else None, mid=mid)
@@ -89,6 +93,19 @@ def _fit_and_print(
         typer.echo(f"posterior written to {save}", err=True)
 
 
+def _require_built_in(model: str) -> None:
+    """Refuse to compare engines for a user's model file, before it is sampled."""
+    from bayesmeta.engines.nuts.model_files import load_model
+    from bayesmeta.errors import SpecError
+
+    file = load_model(model)
+    if not file.built_in:
+        raise SpecError(
+            f"quadrature computes the models of this package only, so with the model file {file.path} there is nothing to compare NUTS "
+            "with; use --engine nuts"
+        )
+
+
 def _print_agreement(posterior: Any, effects: Any, priors: dict[str, str], seed: int, form: Format) -> None:
     """Fit by quadrature too, and print how far the two engines differ."""
     from bayesmeta.checks.engine_agreement import engine_agreement, largest_by_chance, worst_disagreement
@@ -106,6 +123,8 @@ def _print_agreement(posterior: Any, effects: Any, priors: dict[str, str], seed:
 
 def run_model_file(path: str) -> None:
     """Run the command line of a model file: ``python models/binary_rr.py studies.csv``.
+
+    The models of this package are fitted by both engines, a user's own by NUTS.
 
     Parameters
     ----------
@@ -144,7 +163,18 @@ def run_model_file(path: str) -> None:
 
             raise unknown_name(f"likelihood of {file.name}", likelihood, file.likelihoods)
         _fit_and_print(
-            effects, Engine.both, likelihood, str(file.path), prior, seed, level, scale, better, mid, save, form
+            effects,
+            Engine.both if file.built_in else Engine.nuts,
+            likelihood,
+            str(file.path),
+            prior,
+            seed,
+            level,
+            scale,
+            better,
+            mid,
+            save,
+            form,
         )
 
     invoke(application)

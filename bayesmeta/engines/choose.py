@@ -23,6 +23,28 @@ ModelChoice = str | os.PathLike[str] | None
 
 
 @dataclass(frozen=True)
+class ModelSource:
+    """Where a fitted model comes from.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model file, without ``.py``.
+    path : str
+        Path of a user's model file; "" for a model of this package, which quadrature computes too.
+    digest : str
+        SHA-256 of a user's model file as it was loaded.
+    """
+
+    name: str
+    path: str = ""
+    digest: str = ""
+
+    def __str__(self) -> str:
+        return f"the model file {self.path}" if self.path else f"the built-in model {self.name}"
+
+
+@dataclass(frozen=True)
 class Engine:
     """An engine: a way to compute a posterior.
 
@@ -35,13 +57,13 @@ class Engine:
     exact : bool
         Whether it computes marginal distributions rather than sampling them.
     solve : callable
-        ``solve(data, priors, seed, model)`` returns the name of the model file and the ``Solution``.
+        ``solve(data, priors, seed, model)`` returns the ``ModelSource`` and the ``Solution``.
     """
 
     name: str
     label: str
     exact: bool
-    solve: Callable[[ModelData, Priors, int, ModelChoice], tuple[str, Solution]]
+    solve: Callable[[ModelData, Priors, int, ModelChoice], tuple[ModelSource, Solution]]
 
 
 def solve_exactly(data: ModelData, priors: Priors) -> Solution:
@@ -74,17 +96,19 @@ def _solve_correlated(data: ModelData, priors: Priors) -> Solution:
     return solve_linear(model, priors, terms_of(data.labels))
 
 
-def _by_quadrature(data: ModelData, priors: Priors, _: int, __: ModelChoice) -> tuple[str, Solution]:
-    return likelihood_for(data.likelihood, data.measure).model, solve_exactly(data, priors)
+def _by_quadrature(data: ModelData, priors: Priors, _: int, __: ModelChoice) -> tuple[ModelSource, Solution]:
+    return ModelSource(likelihood_for(data.likelihood, data.measure).model), solve_exactly(data, priors)
 
 
-def _by_nuts(data: ModelData, priors: Priors, seed: int, model: ModelChoice) -> tuple[str, Solution]:
+def _by_nuts(data: ModelData, priors: Priors, seed: int, model: ModelChoice) -> tuple[ModelSource, Solution]:
     from bayesmeta.engines.nuts.model_files import default_model, load_model
     from bayesmeta.engines.nuts.sampling import sample
 
     data.require_independent("engine 'nuts'")
     file = load_model(model) if model is not None else default_model(data.measure, data.likelihood)
-    return file.name, sample(file, data, priors, typical_variance(data.study_variance), seed)
+    file.require(data.measure, data.likelihood)
+    source = ModelSource(file.name) if file.built_in else ModelSource(file.name, str(file.path), file.digest)
+    return source, sample(file, data, priors, typical_variance(data.study_variance), seed)
 
 
 #: engines by name

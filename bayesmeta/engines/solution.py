@@ -49,6 +49,10 @@ class Solution(Protocol):
     def diagnostics(self) -> Mapping[str, Any]:
         """Convergence diagnostics of the sampler; empty where nothing was sampled."""
 
+    @property
+    def groups(self) -> Mapping[str, Any]:
+        """Groups of arviz' schema (xarray.Dataset) that a user's model defines; empty for the models of this package."""
+
     def sample(self, size: int, rng: np.random.Generator) -> dict[str, Array]:
         """Draw from the joint posterior: coefficients, scales and effects in a new study of shape (size,), ``theta`` of shape (size, k)."""
 
@@ -82,6 +86,7 @@ class ComputedSolution(ABC):
 
     sample_stats: Mapping[str, Array] = {}
     diagnostics: Mapping[str, Any] = {}
+    groups: Mapping[str, Any] = {}
 
     @abstractmethod
     def sample(self, size: int, rng: np.random.Generator) -> dict[str, Array]:

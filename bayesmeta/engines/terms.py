@@ -46,6 +46,8 @@ class Terms:
         Effects in a new study.
     studies : tuple of str
         Effects in the studies of the data.
+    others : tuple of str
+        Other parameters of a user's own model, which are on no known scale.
     """
 
     coefficients: tuple[str, ...]
@@ -53,11 +55,12 @@ class Terms:
     heterogeneity: tuple[str, ...]
     new: tuple[str, ...]
     studies: tuple[str, ...]
+    others: tuple[str, ...] = ()
 
     @cached_property
     def pooled(self) -> tuple[str, ...]:
         """All terms but the effects in the studies, in the order of tables."""
-        return (*self.coefficients, *self.heterogeneity, *self.new)
+        return (*self.coefficients, *self.heterogeneity, *self.new, *self.others)
 
     @cached_property
     def all(self) -> tuple[str, ...]:
@@ -68,6 +71,10 @@ class Terms:
     def parameters(self) -> tuple[str, ...]:
         """Terms on which engines are compared: coefficients, scales and effects in a new study."""
         return (*self.coefficients, *self.scales, *self.new)
+
+    def is_effect(self, term: str) -> bool:
+        """Whether a term is on the scale of the effect."""
+        return is_effect(term) and term not in self.others
 
 
 def terms_of(labels: Iterable[str], coefficients: tuple[str, ...] = (MEAN,)) -> Terms:

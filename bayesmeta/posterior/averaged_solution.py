@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bayesmeta.engines.marginals.averaged import Averaged
 from bayesmeta.engines.solution import ComputedSolution
 from bayesmeta.engines.terms import Terms
+from bayesmeta.posterior.method import AVERAGED
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.support.arrays import Array
 
@@ -25,11 +26,17 @@ class AveragedSolution(ComputedSolution):
         Posterior probabilities of the models.
     log_marginal_likelihood : float
         Natural log of the marginal likelihood averaged over the models' prior probabilities.
+    names : tuple of str
+        Names of the models.
+    prior_probabilities : numpy.ndarray, shape (M,)
+        Prior probabilities of the models.
     """
 
     fits: tuple[Posterior, ...]
     probabilities: Array
     log_marginal_likelihood: float
+    names: tuple[str, ...]
+    prior_probabilities: Array
 
     @property
     def terms(self) -> Terms:
@@ -66,3 +73,27 @@ class AveragedSolution(ComputedSolution):
         order = rng.permutation(size)
         drawn = [fit.solution.sample(int(n), rng) for fit, n in zip(self.fits, counts, strict=True) if n]
         return {name: np.concatenate([part[name] for part in drawn])[order] for name in drawn[0]}
+
+
+def averaged_posterior(
+    fits: tuple[Posterior, ...],
+    probabilities: Array,
+    log_marginal_likelihood: float,
+    names: tuple[str, ...],
+    prior_probabilities: Array,
+) -> Posterior:
+    """Return the posterior averaged over models, whose priors are those of the models that do not fix a parameter.
+
+    Parameters
+    ----------
+    fits, probabilities, log_marginal_likelihood, names, prior_probabilities
+        As in ``AveragedSolution``.
+    """
+    priors = fits[-1].priors
+    for fit in fits:
+        if fit.priors.mu.point is None:
+            priors = replace(priors, mu=fit.priors.mu)
+        if fit.priors.scale.point is None:
+            priors = replace(priors, scale=fit.priors.scale, on_variance=fit.priors.on_variance)
+    solution = AveragedSolution(fits, probabilities, log_marginal_likelihood, names, prior_probabilities)
+    return replace(fits[-1], engine=AVERAGED, priors=priors, solution=solution)

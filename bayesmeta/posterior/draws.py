@@ -16,6 +16,7 @@ from bayesmeta.frequentist.i_squared import i_squared, typical_variance
 from bayesmeta.model.likelihoods.registry import StudyModel, likelihood_for
 from bayesmeta.model.priors.baseline import DEFAULT_BASELINE
 from bayesmeta.posterior.method import is_built_in
+from bayesmeta.posterior.own_draws import own_specification, own_tree
 from bayesmeta.support.arrays import Array
 
 if TYPE_CHECKING:
@@ -47,9 +48,9 @@ def build_tree(posterior: Posterior) -> xr.DataTree:
     xarray.DataTree
         Groups as in ``Posterior.draws``.
     """
-    import xarray as xr
-
     data, solution = posterior.data, posterior.solution
+    if posterior.model_path:
+        return _root(own_tree(posterior), posterior)
     rng = np.random.default_rng([posterior.seed, 2])
     draws = solution.chains(CHAINS, DRAWS, rng)
     groups: dict[str, Mapping[str, Array]] = {"posterior": draws}
@@ -71,13 +72,21 @@ def build_tree(posterior: Posterior) -> xr.DataTree:
     observed = {name: data.columns[name] for name in likelihood.observed}
     tree["observed_data"] = _dataset(_with_result(posterior, observed), labels, ())
     tree["constant_data"] = _dataset(constant, labels, ())
+    return _root(tree, posterior)
+
+
+def _root(groups: Mapping[str, xr.Dataset], posterior: Posterior) -> xr.DataTree:
+    """Return a tree of the groups with what ``load_posterior`` needs in its attributes."""
+    import xarray as xr
+
     library = {
         "inference_library": "bayesmeta",
         "inference_library_version": str(posterior.provenance.get("bayesmeta", "")),
     }
-    for group in tree.values():
+    named = dict(groups)
+    for group in named.values():
         group.attrs = dict(library)
-    root = xr.DataTree.from_dict(tree)
+    root = xr.DataTree.from_dict(named)
     root.attrs = {**library, **_attributes(posterior)}
     return root
 
@@ -174,6 +183,7 @@ def specification(posterior: Posterior) -> dict[str, Any]:
         "seed": posterior.seed,
         "n": None if np.isnan(posterior.data.n) else posterior.data.n,
         "provenance": dict(posterior.provenance),
+        **(own_specification(posterior) if posterior.model_path else {}),
     }
 
 

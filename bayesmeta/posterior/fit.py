@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesmeta.effects.compute import effect_sizes
+from bayesmeta.effects.effects import Effects
 from bayesmeta.engines.choose import ENGINES
+from bayesmeta.engines.nuts.model_files import load_model
+from bayesmeta.engines.nuts.prior_use import require_priors_used
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.likelihoods.registry import default_likelihood, likelihood_for, model_data
@@ -61,13 +64,15 @@ def fit(
     priors : mapping or Priors, optional
         Priors by parameter: mu and tau (or tau2), on the model scale, such as ``{"mu": "Normal(0, 2.82)", "tau": "HalfNormal(0.5)"}``,
         and baseline (on the logit of a risk or the log of a rate, or Beta on the risk) for arm-level likelihoods of events.
-        ``Point(0)`` fixes a parameter. Default: ``default_priors``.
+        ``Point(0)`` fixes a parameter. Default: ``default_priors``. With a model file of your own, also by the names of its other
+        parameters (``bayesmeta.modeling.add_priors``).
     engine : str
         ``"quadrature"`` (exact, milliseconds), ``"nuts"`` (PyMC) or ``"auto"``: quadrature, unless a model file is given.
     seed : int
         Seed of the sampler and of all draws, 0 or above.
     model : str or path, optional
-        Name or path of a model file for engine ``"nuts"``; default: the one for this measure and likelihood.
+        Name or path of a model file for engine ``"nuts"``; default: the one for this measure and likelihood. A model file is a program:
+        its code runs when it is loaded, so give only files that you trust.
     yi, vi, sei, ci_low, ci_high, labels
         Ready-made effects as arrays of shape (k,), as in ``effect_sizes``.
     zero_cells, smd, rom, estimates, data_level
@@ -101,11 +106,16 @@ def fit(
         zero_cells=zero_cells, smd=smd, rom=rom, estimates=estimates, data_level=data_level,
     )  # fmt: skip
     if likelihood is None:
-        likelihood = default_likelihood(effects)
+        likelihood = _default_likelihood(effects, model)
     if model is not None and engine == "quadrature":
         raise SpecError("engine 'quadrature' has no model files; use engine='nuts' with model=")
     table = model_data(effects, likelihood)
-    chosen = parse_priors(priors, default_priors(effects.measure, table), effects.measure)
+    file = None if model is None else load_model(model)
+    own = file is not None and not file.built_in
+    chosen = parse_priors(priors, default_priors(effects.measure, table), effects.measure, others=own)
+    if file is not None and own and isinstance(priors, Mapping):
+        file.require(table.measure, table.likelihood)
+        require_priors_used(file, table, chosen, priors)
     if engine == AUTO:
         engine = "quadrature" if model is None else "nuts"
     return solve(table, chosen, engine, int(seed), model)
@@ -135,5 +145,12 @@ def solve(
         If the engine does not reach its stated accuracy.
     """
     check_baseline(priors.baseline, likelihood_for(data.likelihood, data.measure).baseline)
-    name, solution = ENGINES[engine].solve(data, priors, seed, model)
-    return Posterior(data, priors, engine, name, solution, seed, versions())
+    source, solution = ENGINES[engine].solve(data, priors, seed, model)
+    return Posterior(data, priors, engine, source.name, solution, seed, versions(), source)
+
+
+def _default_likelihood(effects: Effects, model: str | os.PathLike[str] | None) -> str:
+    """Return the default likelihood of the data or, where a model file does not treat that, the first that it lists."""
+    default = default_likelihood(effects)
+    treated = (default,) if model is None else load_model(model).likelihoods
+    return default if default in treated else treated[0]

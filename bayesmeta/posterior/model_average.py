@@ -12,14 +12,14 @@ import numpy as np
 from scipy.special import logsumexp
 
 from bayesmeta.errors import SpecError, unknown_name
+from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.priors.defaults import proper_priors
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
-from bayesmeta.posterior.averaged_solution import AveragedSolution
-from bayesmeta.posterior.fit import fit
-from bayesmeta.posterior.method import AVERAGED
+from bayesmeta.posterior.averaged_solution import AveragedSolution, averaged_posterior
+from bayesmeta.posterior.fit import fit, solve
+from bayesmeta.posterior.given import as_posterior
 from bayesmeta.posterior.posterior import Posterior
-from bayesmeta.posterior.refit import as_posterior, refit
 from bayesmeta.support.arguments import check_type, with_keywords_of
 from bayesmeta.support.arrays import Array
 from bayesmeta.support.display import Displayed, counted
@@ -34,6 +34,11 @@ MODELS: dict[str, tuple[bool, bool]] = {
     "random null": (False, True),
     "random effect": (True, True),
 }
+#: why there is no evidence for a user's model file
+NO_EVIDENCE = (
+    "Bayes factors and model averages need its marginal likelihood, which draws do not give; fit a model that quadrature computes, "
+    "without model="
+)
 #: prior of a parameter that is 0
 ZERO = Prior("Point", (0.0,))
 #: Bayes factors by name: the models in the numerator and those in the denominator
@@ -146,9 +151,13 @@ class ModelAverage(Displayed):
 
     @cached_property
     def posterior(self) -> Posterior:
-        """The averaged posterior, for ``summarize`` and all other functions of a posterior; mu and tau have a point mass at 0."""
-        solution = AveragedSolution(self.fits, self.posterior_probabilities, self.log_marginal_likelihood)
-        return replace(self.fits[-1], engine=AVERAGED, solution=solution)
+        """The averaged posterior, for ``summarize`` and all other functions of a posterior; mu and tau have a point mass at 0.
+
+        Its priors are those under the alternatives.
+        """
+        return averaged_posterior(
+            self.fits, self.posterior_probabilities, self.log_marginal_likelihood, self.names, self.prior_probabilities
+        )
 
 
 def bayes_factor(log_bf: float) -> float:
@@ -171,7 +180,7 @@ def model_average(
     Parameters
     ----------
     studies : Posterior, StudyTable, Effects, pandas.DataFrame or path, optional
-        A fit, whose data and priors are used, or data as in ``fit``.
+        A fit of a model of this package, whose data and priors are used, or data as in ``fit``. An averaged posterior gives its average.
     prior_probabilities : mapping of str to float, optional
         Prior probabilities of "common null", "common effect", "random null" and "random effect", which sum to one; models left
         out have none. Default: 1/4 each.
@@ -189,13 +198,46 @@ def model_average(
     Raises
     ------
     SpecError
-        For an unknown model, probabilities that do not sum to one, point priors, or an improper prior for mu that no unit-information
-        prior can replace.
+        For an unknown model, probabilities that do not sum to one, point priors, an improper prior for mu that no unit-information
+        prior can replace, or the posterior of a user's model file, whose draws give no marginal likelihood.
     """
     prior = _prior_probabilities(prior_probabilities)
-    base = as_posterior(studies, **given)
+    base = as_posterior(studies, built_in_only=NO_EVIDENCE, **given)
+    known = {"random effect": base} if base.engine == "quadrature" else {}
+    if isinstance(base.solution, AveragedSolution):
+        known = dict(zip(base.solution.names, base.solution.fits, strict=True))
+        if prior_probabilities is None:
+            prior = dict(zip(known, base.solution.prior_probabilities.tolist(), strict=True))
+    return _average(base, prior, known)
+
+
+def average_again(posterior: Posterior, data: ModelData, priors: Priors) -> ModelAverage:
+    """Average the models of an averaged posterior for other data or other priors.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        An averaged posterior.
+    data : ModelData
+        Data of the likelihood.
+    priors : Priors
+        Priors under the alternatives.
+
+    Raises
+    ------
+    SpecError
+        For priors under which the models cannot be compared.
+    """
+    solution = posterior.solution
+    assert isinstance(solution, AveragedSolution)
+    prior = dict(zip(solution.names, solution.prior_probabilities.tolist(), strict=True))
+    return _average(replace(posterior, data=data, priors=priors), prior, {})
+
+
+def _average(base: Posterior, prior: Mapping[str, float], known: Mapping[str, Posterior]) -> ModelAverage:
+    """Fit the models of ``prior``, but those ``known``, to the data of ``base`` under its priors, and average them."""
     names = tuple(prior)
-    _check_priors(base.priors)
+    _check_priors(base.priors, names)
     # without an effect in some models and with one in others, the prior for mu enters the comparison
     compares_effects = len({MODELS[name][0] for name in names}) == 2
     alternative = proper_priors(base.priors, base.data) if compares_effects else base.priors
@@ -204,8 +246,8 @@ def model_average(
         effect, heterogeneity = MODELS[name]
         priors = alternative if effect else replace(alternative, mu=ZERO)
         priors = priors if heterogeneity else replace(priors, scale=ZERO, on_variance=False)
-        known = base.engine == "quadrature" and priors == base.priors
-        fits.append(base if known else refit(base, priors))
+        same = name in known and priors == known[name].priors
+        fits.append(known[name] if same else solve(base.data, priors, "quadrature", base.seed))
     log_likelihoods = np.array([fit.log_marginal_likelihood for fit in fits])
     return ModelAverage(names, np.array(list(prior.values())), log_likelihoods, tuple(fits))
 
@@ -270,8 +312,11 @@ def _prior_probabilities(given: Mapping[str, float] | None) -> dict[str, float]:
     return {name: float(given[name]) for name in MODELS if given.get(name, 0) > 0}
 
 
-def _check_priors(priors: Priors) -> None:
+def _check_priors(priors: Priors, names: tuple[str, ...]) -> None:
     """Raise an error for priors under which the models cannot be compared."""
-    if priors.mu.point is not None or priors.scale.point is not None:
+    with_effect, with_heterogeneity = ({MODELS[name][i] for name in names} for i in (0, 1))
+    if (priors.mu.point is not None and True in with_effect) or (
+        priors.scale.point is not None and True in with_heterogeneity
+    ):
         fixed = f"mu ~ {priors.mu}" if priors.mu.point is not None else f"tau fixed by {priors.scale}"
         raise SpecError(f"with {fixed} there is nothing to compare; give priors that spread, and the models fix 0")

@@ -13,7 +13,6 @@ from bayesmeta.engines.marginals.ratios import as_ratios, ratio_hdi, ratio_momen
 from bayesmeta.engines.marginals.samples import Samples
 from bayesmeta.engines.marginals.select import select
 from bayesmeta.engines.ratio_tails import tail_rates
-from bayesmeta.engines.terms import is_effect
 from bayesmeta.posterior.method import is_built_in
 from bayesmeta.posterior.scale import on_scale
 from bayesmeta.support.arrays import Array
@@ -42,12 +41,11 @@ def to_ratios(posterior: Posterior, summary: pd.DataFrame) -> pd.DataFrame:
     summary : pandas.DataFrame
         Rows of ``summarize`` on the model scale, whose ``attrs`` have the level; heterogeneity is returned as it is.
     """
-    log = MEASURES[posterior.measure].log
-    out = on_scale(summary, "natural", np.array([log and is_effect(term) for term in summary.index], dtype=bool))
+    log, terms, level = MEASURES[posterior.measure].log, posterior.solution.terms, summary.attrs["level"]
+    wanted = {term for term in summary.index if terms.is_effect(term)}
+    out = on_scale(summary, "natural", np.array([log and term in wanted for term in summary.index], dtype=bool))
     if not log:
         return out
-    terms, level = posterior.solution.terms, summary.attrs["level"]
-    wanted = {term for term in summary.index if is_effect(term)}
     rates = _rates(posterior, wanted)
     position = {term: i for i, term in enumerate(out.index)}
     columns = {name: out[name].to_numpy(copy=True) for name in out.columns}

@@ -13,6 +13,7 @@ import numpy as np
 
 from bayesmeta.effects.design import MEAN
 from bayesmeta.effects.measures import MEASURES
+from bayesmeta.engines.choose import ModelSource
 from bayesmeta.engines.marginals.protocol import Marginals
 from bayesmeta.engines.solution import Solution, marginal_of
 from bayesmeta.errors import SpecError
@@ -48,6 +49,8 @@ class Posterior(Displayed):
         Seed of the sampler, and of all draws from this posterior.
     provenance : mapping of str to str
         Versions of the packages that computed it.
+    source : ModelSource, optional
+        Where the model comes from; default: the model of this package that ``model`` names.
     """
 
     data: ModelData
@@ -57,6 +60,7 @@ class Posterior(Displayed):
     solution: Solution
     seed: int
     provenance: Mapping[str, str] = field(default_factory=dict)
+    source: ModelSource | None = None
 
     def _line(self) -> str:
         mu = next(iter(self.solution.terms.coefficients))
@@ -85,12 +89,27 @@ class Posterior(Displayed):
 
     @property
     def method(self) -> str:
-        """Id of this method in result rows, such as "bayes:normal:quadrature"."""
-        return BayesianMethod(self.likelihood, self.engine).id
+        """Id of this method in result rows, such as "bayes:normal:quadrature"; that of a user's model file ends with its name."""
+        return BayesianMethod(self.likelihood, self.engine, self.model if self.model_path else "").id
+
+    @property
+    def model_path(self) -> str:
+        """Path of the user's model file that was fitted; "" for a model of this package and for an average over models."""
+        return self.source.path if self.source is not None else ""
+
+    @property
+    def fitted_model(self) -> str:
+        """What was fitted, in words: a built-in model, a model file with its path, or a model average."""
+        if self.engine == AVERAGED:
+            return "the model average"
+        return str(self.source or ModelSource(self.model))
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """Names of the terms: mu, tau, tau2, i2 (percent), theta_new and theta[label] for each study."""
+        """Names of the terms: mu, tau, tau2, i2 (percent), theta_new and theta[label] for each study.
+
+        A user's model has i2 and theta_new only if it defines them, and has terms for its other parameters.
+        """
         return self.solution.terms.all
 
     def marginal(self, term: str) -> Marginals:

@@ -20,6 +20,7 @@ from bayesmeta.model.priors.priors import Priors
 from bayesmeta.posterior.draws import COVARIANCE, DERIVED
 from bayesmeta.posterior.method import is_built_in
 from bayesmeta.posterior.netcdf import read_tree
+from bayesmeta.posterior.own_draws import OWN_GROUPS, stored_source, with_stored_table
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.support.arguments import checked_path
 from bayesmeta.support.arrays import Array
@@ -67,9 +68,12 @@ def _rebuilt(tree: xr.DataTree, path: str | os.PathLike[str]) -> Posterior:
     spec = json.loads(tree.attrs["bayesmeta"])
     if spec["likelihood"] not in LIKELIHOODS:
         raise DataError(f"unknown likelihood '{spec['likelihood']}'", source=str(path), fix="update bayesmeta")
+    source = stored_source(spec)
     likelihood = likelihood_for(spec["likelihood"], spec["measure"])
-    constant, found = _columns(tree, "constant_data"), _columns(tree, "observed_data")
-    observed = {name: found[name] for name in likelihood.observed}
+    constant = _columns(tree, "constant_data")
+    # the observed variables of a user's model are its own
+    found = {} if source is not None else _columns(tree, "observed_data")
+    observed = {name: found[name] for name in likelihood.observed if name in found}
     guide = {name: constant.pop(name) for name in ("guide_effect", "guide_variance", "study_variance")}
     covariance = covariance_from_matrix(constant.pop(COVARIANCE)) if COVARIANCE in constant else None
     data = ModelData(
@@ -84,16 +88,19 @@ def _rebuilt(tree: xr.DataTree, path: str | os.PathLike[str]) -> Posterior:
         guide_variance=guide["guide_variance"],
         study_variance=guide["study_variance"],
     )
+    data = with_stored_table(data, spec)
     given = spec["priors_as_values"]
     mu, scale, baseline = (
-        Prior(item["family"], tuple(item["args"]), item["written"]) if item else None
-        for item in (given["mu"], given["scale"], given.get("baseline"))
+        _prior(item) if item else None for item in (given["mu"], given["scale"], given.get("baseline"))
     )
+    others = tuple((name, _prior(item)) for name, item in given.get("others", ()))
     assert mu is not None
     assert scale is not None
-    priors = Priors(mu, scale, given["on_variance"], baseline)
+    priors = Priors(mu, scale, given["on_variance"], baseline, others)
     solution = _solution(tree, spec, data, priors)
-    posterior = Posterior(data, priors, spec["engine"], spec["model"], solution, spec["seed"], spec["provenance"])
+    posterior = Posterior(
+        data, priors, spec["engine"], spec["model"], solution, spec["seed"], spec["provenance"], source
+    )
     posterior.__dict__["draws"] = tree
     return posterior
 
@@ -113,12 +120,17 @@ def _solution(tree: Any, spec: Mapping[str, Any], data: ModelData, priors: Prior
         diagnostics=json.loads(tree.attrs["diagnostics"]),
         typical_variance=typical_variance(data.study_variance),
         labels=data.labels,
+        groups={name: tree[name].to_dataset() for name in OWN_GROUPS if name in tree} if "source" in spec else {},
     )
 
 
 def _columns(tree: xr.DataTree, group: str) -> dict[str, Array]:
     """Return the data of a group as numbers, counts among them."""
     return {name: value.astype(float) for name, value in _arrays(tree, group).items()}
+
+
+def _prior(item: Mapping[str, Any]) -> Prior:
+    return Prior(item["family"], tuple(item["args"]), item["written"])
 
 
 def _arrays(tree: xr.DataTree, group: str) -> dict[str, Array]:

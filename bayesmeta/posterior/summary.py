@@ -57,7 +57,8 @@ def summarize(
     Returns
     -------
     pandas.DataFrame
-        Index ``term``: mu, tau, tau2, i2 (percent), theta_new, theta[...]. Columns mean, sd, median, ci_low, ci_high
+        Index ``term``: mu, tau, tau2, i2 (percent), theta_new, theta[...]; a user's model has i2 and theta_new only if it defines them,
+        and has rows for its other parameters, on their own scale. Columns mean, sd, median, ci_low, ci_high
         (equal-tailed), hdi_low, hdi_high, prob_benefit, prob_beyond_mid, r_hat, ess_bulk, ess_tail, mcse_mean, mcse_sd, mcse_ci_low,
         mcse_median, mcse_ci_high, on the scale of what they are the errors of. ``attrs`` has the level.
         Quadrature has no sampling error: its mcse are 0 and r_hat and ess are NaN.
@@ -97,6 +98,9 @@ def summarize(
     frame = pd.DataFrame(
         np.stack(list(columns.values()), axis=1), index=pd.Index(rows, name="term"), columns=list(columns)
     )
+    effect = np.array([solution.terms.is_effect(term) for term in rows])
+    if solution.terms.others:
+        frame.loc[~effect, ["prob_benefit", "prob_beyond_mid"]] = np.nan
     frame.attrs = {"level": level}
     return to_ratios(posterior, frame) if scale == "natural" else frame
 

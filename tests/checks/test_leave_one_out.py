@@ -12,8 +12,9 @@ from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.engines.study_log_likelihood import pointwise_log_likelihood
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.model.likelihoods.registry import model_data
+from bayesmeta.posterior.given import as_posterior
 from bayesmeta.posterior.posterior import Posterior
-from bayesmeta.posterior.refit import as_posterior, exact_fit, leave_each_out, refit
+from bayesmeta.posterior.refit import exact_fit, leave_each_out, refit
 
 Y, V = np.array([0.1, 0.3, -0.2, 0.9]), np.array([0.04, 0.1, 0.09, 0.02])
 PRIORS = {"mu": "Normal(0.1, 0.7)", "tau": "HalfNormal(0.5)"}

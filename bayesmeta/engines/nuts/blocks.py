@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from bayesmeta.errors import SpecError
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.likelihoods.registry import likelihood_for
 from bayesmeta.model.priors.baseline import DEFAULT_BASELINE, check_baseline
+from bayesmeta.model.priors.distribution import Prior
+from bayesmeta.model.priors.parse import parse_prior
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
 
@@ -21,7 +24,7 @@ def study_values(data: ModelData) -> dict[str, Array]:
     return {name: np.asarray(value, float) for name, value in {**data.columns, **guide}.items()}
 
 
-def add_data(data: ModelData) -> dict[str, Any]:
+def add_data(data: ModelData, *columns: str) -> dict[str, Any]:
     """Register the data of an analysis in the PyMC model whose ``with`` block is active.
 
     Every column becomes a ``pm.Data`` of its name, so that the compiled model can be given another analysis of the same padded size.
@@ -30,30 +33,55 @@ def add_data(data: ModelData) -> dict[str, Any]:
     ----------
     data : ModelData
         Data of the analysis, k studies. The model must have the coordinate ``study`` with ``data.labels``.
+    *columns : str
+        Names of other number columns of the study table, such as moderators (``data.column``).
 
     Returns
     -------
     dict of str to pymc.Data
-        The columns of ``data.columns``, ``guide_effect`` and ``guide_variance`` (model scale; for ``add_study_effects``), and ``included``
-        (1 for a study, 0 for padding), each of shape (k,) and dims ``study``.
+        The columns of ``data.columns``, ``guide_effect`` and ``guide_variance`` (model scale; for ``add_study_effects``), ``included``
+        (1 for a study, 0 for padding), and the other columns named, each of shape (k,) and dims ``study``.
+
+    Raises
+    ------
+    SpecError
+        If there is no column of that name, or its cells are not all numbers.
     """
     import pymc as pm
 
-    return {name: pm.Data(name, value, dims="study") for name, value in study_values(data).items()}
+    values = study_values(data) | {name: _complete_numbers(data, name) for name in columns}
+    return {name: pm.Data(name, value, dims="study") for name, value in values.items()}
 
 
-def add_priors(priors: Priors) -> tuple[Any, Any]:
-    """Add mu and tau with their priors to the PyMC model whose ``with`` block is active.
+def _complete_numbers(data: ModelData, name: str) -> Array:
+    values = data.column(name)
+    if values.dtype.kind == "U":
+        raise SpecError(
+            f"the column '{name}' has text and add_data takes numbers; compare it, as in "
+            f"pm.Data('is_{name}', 1.0 * (data.column('{name}') == '{values[0]}'), dims='study')"
+        )
+    if np.isnan(values).any():
+        blank = next(label for label, value in zip(data.labels, values, strict=True) if np.isnan(value))
+        raise SpecError(f"the column '{name}' is blank for {blank}; give it a value for every study")
+    return values
+
+
+def add_priors(priors: Priors, **others: str | Prior) -> tuple[Any, ...]:
+    """Add mu and tau, and other parameters, with their priors to the PyMC model whose ``with`` block is active.
 
     Parameters
     ----------
     priors : Priors
         Priors for mu and for tau or tau2; the parameters of each become the data ``mu_prior`` and ``tau_prior`` or ``tau2_prior``.
+    **others : str or Prior
+        Other parameters of the model, each with its default prior, such as ``nu="Gamma(2, 0.1)"``: the user gives another by the same
+        name, ``fit(..., priors={"nu": "Exponential(0.1)"})``.
 
     Returns
     -------
-    mu, tau : pymc variables, scalar
-        Mean effect and between-study standard deviation, model scale (log for ratios). With a prior for tau2, tau is deterministic.
+    mu, tau, ... : pymc variables, scalar
+        Mean effect and between-study standard deviation, model scale (log for ratios), then the other parameters in their order. With a
+        prior for tau2, tau is deterministic.
 
     Raises
     ------
@@ -67,7 +95,8 @@ def add_priors(priors: Priors) -> tuple[Any, Any]:
         tau = pm.Deterministic("tau", pm.math.sqrt(priors.scale.to_pymc("tau2")))
     else:
         tau = priors.scale.to_pymc("tau")
-    return mu, tau
+    given = dict(priors.others)
+    return mu, tau, *(parse_prior(given.get(name, default)).to_pymc(name) for name, default in others.items())
 
 
 def add_baseline(data: ModelData, priors: Priors) -> Any:

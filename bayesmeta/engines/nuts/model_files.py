@@ -12,6 +12,8 @@ from types import ModuleType
 from typing import Any
 
 from bayesmeta.errors import SpecError, unknown_name
+from bayesmeta.model.likelihoods.registry import LIKELIHOODS
+from bayesmeta.support.files import sha256
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class ModelFile:
         ``add_priors`` and ``add_baseline`` of ``bayesmeta.modeling``, so that it is compiled once for many analyses.
     summary : str
         First line of its docstring.
+    digest : str
+        SHA-256 of the file as it was loaded.
     """
 
     name: str
@@ -42,6 +46,30 @@ class ModelFile:
     likelihoods: tuple[str, ...]
     padded: bool
     summary: str
+    digest: str = ""
+
+    @property
+    def built_in(self) -> bool:
+        """Whether it is the model of this package for a likelihood, which quadrature computes too; else it is a user's own."""
+        names = {study.model for likelihood in LIKELIHOODS.values() for study in likelihood.studies.values()}
+        return self.name in names and self.path.parent == model_folder()
+
+    def require(self, measure: str, likelihood: str) -> None:
+        """Refuse an effect measure or a likelihood that the file does not list.
+
+        Raises
+        ------
+        SpecError
+        """
+        if likelihood not in self.likelihoods:
+            listed = ", ".join(f"'{name}'" for name in self.likelihoods)
+            raise SpecError(
+                f"the model file {self.path} treats likelihood {listed}, not '{likelihood}': its LIKELIHOODS says so"
+            )
+        if self.measures and measure not in self.measures:
+            raise SpecError(
+                f"the model file {self.path} treats {', '.join(self.measures)}, not {measure}: its MEASURES says so"
+            )
 
 
 def model_folder() -> Path:
@@ -61,6 +89,9 @@ _LOADED: dict[Path, tuple[int, ModelFile]] = {}
 
 def load_model(name: str | os.PathLike[str]) -> ModelFile:
     """Load a model file by name or by path; a file that has not changed is loaded once.
+
+    A model file is a Python program: loading it runs its code with the rights of this process, as ``python my_model.py`` would, so load
+    only files whose author you trust or which you have read.
 
     Parameters
     ----------
@@ -94,6 +125,7 @@ def _read(path: Path) -> ModelFile:
     spec = importlib.util.spec_from_file_location(f"bayesmeta_model_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
+    digest = sha256(path)
     module: ModuleType = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
@@ -110,6 +142,7 @@ def _read(path: Path) -> ModelFile:
         likelihoods=tuple(getattr(module, "LIKELIHOODS", ("normal",))),
         padded=bool(getattr(module, "PADDED", False)),
         summary=(module.__doc__ or "").strip().split("\n")[0],
+        digest=digest,
     )
 
 

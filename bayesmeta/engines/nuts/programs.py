@@ -8,6 +8,7 @@ from typing import Any
 from bayesmeta.engines.nuts.blocks import data_values
 from bayesmeta.engines.nuts.compiling import Program, compile_program
 from bayesmeta.engines.nuts.model_files import ModelFile
+from bayesmeta.engines.nuts.own_model import check_other_priors
 from bayesmeta.errors import BayesmetaError, SpecError
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.likelihoods.registry import likelihood_for
@@ -17,7 +18,7 @@ from bayesmeta.model.priors.priors import Priors
 
 @dataclass
 class _Compiled:
-    """A compiled model and the graph it was compiled from, to identify another model of the same structure."""
+    """A compiled model and the graphs it was compiled from, to identify another model of the same structure."""
 
     graph: Any
     inputs: list[Any]
@@ -36,23 +37,33 @@ def build_model(file: ModelFile, data: ModelData, priors: Priors) -> Any:
     Raises
     ------
     SpecError
-        If its ``build`` fails, with the error.
+        If its ``build`` fails, with the error, or returns something else.
     """
+    import pymc as pm
+
     try:
-        return file.build(data, priors)
+        model = file.build(data, priors)
     except BayesmetaError:
         raise
     except Exception as error:
         raise SpecError(
             f"the model file {file.path} cannot build its model from this analysis: {type(error).__name__}: {error}"
         ) from error
+    if not isinstance(model, pm.Model):
+        given = "nothing" if model is None else f"a {type(model).__name__}"
+        raise SpecError(
+            f"build(data, priors) of the model file {file.path} returned {given}, not a pymc.Model; end it with 'return model'"
+        )
+    check_other_priors(file, model, priors)
+    return model
 
 
 def program_for(file: ModelFile, data: ModelData, priors: Priors) -> Program:
     """Return the compiled model for an analysis, and compile only what has not been compiled before.
 
-    The model of a file that declares ``PADDED`` is identified by path, likelihood, nuisance variable, size and prior families, and
-    is not built again; whether the declaration is true is checked when it is compiled.
+    The model of a file of this package that declares ``PADDED`` is identified by path, likelihood, nuisance variable, size and prior
+    families, and is not built again; one of a user's file is built again, since it may have data and priors of its own. Whether the
+    declaration is true is checked when it is compiled.
 
     Parameters
     ----------
@@ -89,17 +100,19 @@ def program_for(file: ModelFile, data: ModelData, priors: Priors) -> Program:
         other = replace(
             data, columns={name: value + 1.0 for name, value in data.columns.items()}, included=1 - data.included
         )
-        if not _same_structure(*map(_structure, (model, build_model(file, other, priors)))):
+        if not same_structure(*map(structure, (model, build_model(file, other, priors)))):
             raise SpecError(
                 f"the model file {file.path} declares PADDED = True but builds numbers of the data into the model; take them "
                 "from bayesmeta.modeling.add_data, or remove PADDED"
             )
         _PROGRAMS[key] = compiled(model)
+    if not file.built_in:
+        return compiled(build_model(file, data, priors))
     return _PROGRAMS[key].with_data(**data_values(data, priors))
 
 
-def _structure(model: Any) -> tuple[Any, list[Any], tuple[str, ...]]:
-    """Return a model's log density graph, its inputs (variables and data), and their names, types and shapes."""
+def structure(model: Any) -> tuple[list[Any], list[Any], tuple[str, ...]]:
+    """Return a model's graphs (log density, deterministic variables), its inputs (variables and data), and names, types and shapes."""
     inputs = [*model.value_vars, *model.data_vars]
     # a length taken from coordinates is a shared variable too
     lengths = [length for length in model.dim_lengths.values() if hasattr(length, "get_value")]
@@ -107,13 +120,20 @@ def _structure(model: Any) -> tuple[Any, list[Any], tuple[str, ...]]:
     names += [str(item.get_value().shape) for item in model.data_vars] + [
         str(int(item.get_value())) for item in lengths
     ]
-    return model.logp(), [*inputs, *lengths], tuple(names)
+    # the labels of the studies are not part of the model; those of other dimensions name its variables
+    names += [f"{name} {values}" for name, values in model.coords.items() if name != "study"]
+    names += [str(variable.name) for variable in model.deterministics]
+    graphs = [model.logp(), *model.replace_rvs_by_values(model.deterministics)]
+    return graphs, [*inputs, *lengths], tuple(names)
 
 
-def _same_structure(one: tuple[Any, list[Any], tuple[str, ...]], other: tuple[Any, list[Any], tuple[str, ...]]) -> bool:
+def same_structure(
+    one: tuple[list[Any], list[Any], tuple[str, ...]], other: tuple[list[Any], list[Any], tuple[str, ...]]
+) -> bool:
+    """Whether two models have the same structure; their data may differ."""
     from pytensor.graph.basic import equal_computations
 
-    return one[2] == other[2] and equal_computations([one[0]], [other[0]], in_xs=one[1], in_ys=other[1])
+    return one[2] == other[2] and equal_computations(one[0], other[0], in_xs=one[1], in_ys=other[1])
 
 
 def compiled(model: Any) -> Program:
@@ -129,10 +149,10 @@ def compiled(model: Any) -> Program:
     Program
         With the data of this model.
     """
-    graph, inputs, names = _structure(model)
+    graph, inputs, names = structure(model)
     values = {variable.name: variable.get_value() for variable in model.data_vars}
     for known in _GRAPHS:
-        if _same_structure((graph, inputs, names), (known.graph, known.inputs, known.names)):
+        if same_structure((graph, inputs, names), (known.graph, known.inputs, known.names)):
             return known.program.with_data(**values) if values else known.program
     program = compile_program(model)
     _GRAPHS.append(_Compiled(graph, inputs, names, program))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,9 +11,10 @@ import numpy as np
 
 from bayesmeta.engines.marginals.samples import Samples
 from bayesmeta.engines.nuts.model_files import ModelFile
+from bayesmeta.engines.nuts.own_model import check_variables, own_groups, own_terms, own_values, varies
 from bayesmeta.engines.nuts.programs import build_model, program_for
 from bayesmeta.engines.terms import Terms, terms_of
-from bayesmeta.errors import ConvergenceError, SpecError
+from bayesmeta.errors import BayesmetaError, ConvergenceError, SpecError
 from bayesmeta.frequentist.i_squared import i_squared
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.priors.priors import Priors
@@ -33,7 +34,8 @@ class NutsSolution:
     Parameters
     ----------
     draws : mapping of str to numpy.ndarray
-        Draws of mu, tau and theta_new, of shape (chain, draw); of theta and the nuisance parameters, of shape (chain, draw, k).
+        Draws of mu, tau and theta_new, of shape (chain, draw); of theta and the nuisance parameters, of shape (chain, draw, k). Of a
+        user's model: of all its variables.
     sample_stats : mapping of str to numpy.ndarray
         Statistics of the sampler, each of shape (chain, draw).
     diagnostics : mapping
@@ -42,6 +44,8 @@ class NutsSolution:
         Typical within-study variance, for I2.
     labels : tuple of str
         Labels of the studies.
+    groups : mapping of str to xarray.Dataset
+        Groups of arviz' schema that a user's model defines (``own_groups``); empty for the models of this package.
     """
 
     draws: Mapping[str, Array]
@@ -49,27 +53,31 @@ class NutsSolution:
     diagnostics: Mapping[str, Any]
     typical_variance: float
     labels: tuple[str, ...]
+    groups: Mapping[str, Any] = field(default_factory=dict)
     log_marginal_likelihood: None = field(default=None, init=False)
     error: float = field(default=float("nan"), init=False)
 
     @cached_property
     def terms(self) -> Terms:
         """Names of the terms."""
-        return terms_of(self.labels)
+        return own_terms(self.groups["posterior"], self.labels) if self.groups else terms_of(self.labels)
 
     @property
     def families(self) -> tuple[Samples]:
         """Marginal distributions of all terms, as samples."""
+        named = own_values(self.groups["posterior"]) if self.groups else self._usual_values()
+        named |= {term: self.draws["theta"][..., i] for i, term in enumerate(self.terms.studies)}
+        return (Samples(tuple(named), np.stack(list(named.values()))),)
+
+    def _usual_values(self) -> dict[str, Array]:
         tau2 = self.draws["tau"] ** 2
-        named = {
+        return {
             "mu": self.draws["mu"],
             "tau": self.draws["tau"],
             "tau2": tau2,
             "i2": i_squared(tau2, self.typical_variance),
             "theta_new": self.draws["theta_new"],
         }
-        named |= {term: self.draws["theta"][..., i] for i, term in enumerate(self.terms.studies)}
-        return (Samples(tuple(named), np.stack(list(named.values()))),)
 
     @property
     def pooled(self) -> tuple[Samples]:
@@ -103,7 +111,7 @@ class NutsSolution:
 
 
 def convergence_diagnostics(posterior: Any, diverging: Array) -> dict[str, float]:
-    """Compute the diagnostics that decide convergence, over every variable of a posterior.
+    """Compute the diagnostics that decide convergence, over every variable of a posterior that is not constant by definition.
 
     Parameters
     ----------
@@ -119,8 +127,12 @@ def convergence_diagnostics(posterior: Any, diverging: Array) -> dict[str, float
     """
     import arviz as az
 
+    chosen = varies(posterior)
+
     def values(dataset: Any) -> Array:
-        return np.concatenate([np.ravel(dataset[name].values) for name in dataset.data_vars])
+        return np.concatenate(
+            [np.ravel(dataset[name].values)[np.ravel(chosen[str(name)])] for name in dataset.data_vars]
+        )
 
     return {
         "r_hat": float(np.max(values(az.rhat(posterior)))),
@@ -166,12 +178,15 @@ def sample(file: ModelFile, data: ModelData, priors: Priors, typical_variance: f
         draws, tune, target_accept = attempted
         try:
             tree = _run(file, rows, priors, attempted, seed)
+        except BayesmetaError:
+            raise
         except (RuntimeError, ValueError, ArithmeticError) as error:
             raise ConvergenceError(
                 f"NUTS could not sample the model {file.name}: {error}\n  Check the data and the priors for extreme values."
             ) from error
         posterior = tree["posterior"].to_dataset()
-        kept = _drop_padding(posterior, k)
+        check_variables(file, posterior, k)
+        kept = _drop_padding(posterior, k, auxiliary=not file.built_in)
         stats = tree["sample_stats"].to_dataset()
         found = convergence_diagnostics(kept, stats["diverging"].values)
         if converged(found):
@@ -182,7 +197,12 @@ def sample(file: ModelFile, data: ModelData, priors: Priors, typical_variance: f
                 "tune": tune,
                 "target_accept": target_accept,
             }
-            return _solution(kept, stats, {**found, **settings}, data, typical_variance, seed)
+            solution = _solution(kept, stats, {**found, **settings}, data, typical_variance)
+            if file.built_in:
+                return _with_new_study(solution, seed)
+            return replace(
+                solution, groups=own_groups(build_model(file, rows, priors), posterior, rows.labels, k, seed)
+            )
     raise ConvergenceError(
         f"NUTS did not converge for the model {file.name} after {len(ATTEMPTS)} attempts (the last with {ATTEMPTS[-1][0]} draws and "
         f"target_accept {ATTEMPTS[-1][2]}): worst r_hat {found['r_hat']:.3f} (must be below {R_HAT_BELOW}), least ESS "
@@ -214,27 +234,27 @@ def _run(file: ModelFile, data: ModelData, priors: Priors, settings: tuple[int, 
     )  # fmt: skip
 
 
-def _drop_padding(posterior: Any, k: int) -> Any:
-    """Leave out the studies added as padding, and the auxiliary variables of the model."""
-    for name in ("mu", "tau", "theta"):
-        if name not in posterior:
-            raise SpecError(
-                f"the model has no variable '{name}'; a model file must name mu, tau and theta (one per study)"
-            )
-    auxiliary = [name for name in ("z", "log_tau", "log_mu", "baseline_w") if name in posterior]
-    return posterior.drop_vars(auxiliary).isel(study=slice(0, k)) if "study" in posterior.dims else posterior
+def _drop_padding(posterior: Any, k: int, *, auxiliary: bool) -> Any:
+    """Leave out the studies added as padding and, unless they are wanted, the auxiliary variables of the models of this package."""
+    dropped = [] if auxiliary else [name for name in ("z", "log_tau", "log_mu", "baseline_w") if name in posterior]
+    kept = posterior.drop_vars(dropped)
+    return kept.isel(study=slice(0, k)) if "study" in kept.dims else kept
 
 
 def _solution(
-    posterior: Any, stats: Any, diagnostics: dict[str, Any], data: ModelData, typical_variance: float, seed: int
+    posterior: Any, stats: Any, diagnostics: dict[str, Any], data: ModelData, typical_variance: float
 ) -> NutsSolution:
     draws = {str(name): posterior[name].values for name in posterior.data_vars}
-    rng = np.random.default_rng([seed, 1])
-    draws["theta_new"] = draws["mu"] + draws["tau"] * rng.standard_normal(draws["mu"].shape)
     kept = {
         name: stats[name].values
         for name in ("diverging", "depth", "n_steps", "energy", "logp", "step_size")
         if name in stats
     }
-    labels = data.labels[: data.k]
-    return NutsSolution(draws, kept, diagnostics, typical_variance, labels)
+    return NutsSolution(draws, kept, diagnostics, typical_variance, data.labels[: data.k])
+
+
+def _with_new_study(solution: NutsSolution, seed: int) -> NutsSolution:
+    """Add the effect in a new study, theta_new ~ Normal(mu, tau^2)."""
+    mu, tau = solution.draws["mu"], solution.draws["tau"]
+    theta_new = mu + tau * np.random.default_rng([seed, 1]).standard_normal(mu.shape)
+    return replace(solution, draws={**solution.draws, "theta_new": theta_new})

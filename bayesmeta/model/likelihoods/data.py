@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,9 +12,10 @@ from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.effects.covariance import Covariance
 from bayesmeta.effects.design import Design, mean_only
 from bayesmeta.effects.effects import Effects
-from bayesmeta.errors import DataError, SpecError
+from bayesmeta.errors import DataError, SpecError, unknown_name
 from bayesmeta.model.likelihoods.densities import log_choose
 from bayesmeta.studies.kinds import KINDS
+from bayesmeta.studies.numbers import parse_number
 from bayesmeta.studies.table import StudyTable
 from bayesmeta.support.arrays import Array
 
@@ -49,6 +50,10 @@ class ModelData:
         Design matrix X with the names of the coefficients; default: the mean, "mu".
     covariance : Covariance, optional
         Sampling covariance S of the estimates; default: independent, with ``study_variance``.
+    table : StudyTable, optional
+        Study table from which the effects were computed, whose other columns ``column`` gives; None for effects given as arrays.
+    rows : numpy.ndarray of int, shape (k,), optional
+        Row of each study in ``table``.
     """
 
     measure: str
@@ -62,6 +67,8 @@ class ModelData:
     included: Array
     design: Design = None  # type: ignore[assignment]
     covariance: Covariance = None  # type: ignore[assignment]
+    table: StudyTable | None = None
+    rows: Array | None = None
 
     def __post_init__(self) -> None:
         if self.design is None:
@@ -97,6 +104,40 @@ class ModelData:
         """Number of studies, without padding."""
         return int(self.included.sum())
 
+    def column(self, name: str) -> Array:
+        """Return a column of the likelihood or of the study table, such as a moderator, for the studies of this analysis.
+
+        Parameters
+        ----------
+        name : str
+            Name of the column.
+
+        Returns
+        -------
+        numpy.ndarray, shape (k,)
+            Numbers, NaN where the cell is blank; text if a cell is not a number. A row of padding has the number 1, or the text of the
+            last study.
+
+        Raises
+        ------
+        SpecError
+            If there is no such column, or no study table.
+        """
+        if name in self.columns:
+            return self.columns[name]
+        if self.table is None or self.rows is None:
+            raise SpecError(
+                f"there is no column '{name}': these effects were given as arrays, without a study table; give a table with this column"
+            )
+        if name in self.table.columns:
+            values = np.asarray(self.table.columns[name], float)[self.rows]
+        elif name in self.table.extra:
+            values = _numbers_or_text([self.table.extra[name][i] for i in self.rows])
+        else:
+            raise unknown_name("column", name, (*self.columns, *self.table.columns, *self.table.extra))
+        padding = np.repeat(values[-1:] if values.dtype.kind == "U" else 1.0, len(self.labels) - len(values))
+        return np.concatenate([values, padding])
+
     def subset(self, rows: Array) -> ModelData:
         """Return the data of the studies at ``rows`` (a boolean mask, or indices); ``n`` becomes unknown."""
         kept = np.arange(len(self.labels))[rows]
@@ -111,6 +152,7 @@ class ModelData:
             n=float("nan"),
             design=self.design.subset(kept),
             covariance=self.covariance.subset(kept),
+            rows=None if self.rows is None else self.rows[kept],
         )
 
     def padded(self, size: int) -> ModelData:
@@ -130,6 +172,14 @@ class ModelData:
             design=Design(np.vstack([self.design.matrix, np.ones((extra, len(self.design.names)))]), self.design.names),
             covariance=Covariance(np.concatenate([self.covariance.variances, np.ones(extra)]), self.covariance.blocks),
         )
+
+
+def _numbers_or_text(cells: Sequence[str]) -> Array:
+    """Return cells as numbers, NaN where one is blank; as text if one is neither a number nor blank."""
+    try:
+        return np.array([parse_number(cell) for cell in cells])
+    except DataError:
+        return np.array(cells, dtype=str)
 
 
 def _collect(effects: Effects, likelihood: str, rows: Array, columns: dict[str, Array], guide: Effects) -> ModelData:
@@ -154,6 +204,8 @@ def _collect(effects: Effects, likelihood: str, rows: Array, columns: dict[str, 
         included=np.ones(int(rows.sum())),
         design=effects.design.subset(rows),
         covariance=effects.covariance.subset(rows),
+        table=effects.studies,
+        rows=np.flatnonzero(rows),
     )
 
 

@@ -17,7 +17,9 @@ PARAMETERS = ("mu", "tau", "tau2", "baseline")
 HELP = 'write a prior like "Normal(0, 2.82)", "HalfNormal(0.5)" or turner2015("outcome", "comparison")'
 
 
-def parse_priors(given: Priors | Mapping[str, str | Prior] | None, default: Priors, measure: str = "") -> Priors:
+def parse_priors(
+    given: Priors | Mapping[str, str | Prior] | None, default: Priors, measure: str = "", *, others: bool = False
+) -> Priors:
     """Read the priors a user gives, and take the default for each one left out.
 
     Parameters
@@ -28,6 +30,8 @@ def parse_priors(given: Priors | Mapping[str, str | Prior] | None, default: Prio
         Priors for the parameters that are not given.
     measure : str
         Name of the effect measure, which ``corpus:FILE`` needs.
+    others : bool
+        Whether other parameters may have priors: those of a user's model file, which decides whether it has them.
 
     Raises
     ------
@@ -40,7 +44,7 @@ def parse_priors(given: Priors | Mapping[str, str | Prior] | None, default: Prio
         raise SpecError(f'priors are given by parameter, like {{"mu": "Normal(0, 2.82)"}}, but got {given!r}')
     given = dict(given or {})
     for key in given:
-        if key not in PARAMETERS:
+        if key not in PARAMETERS and not others:
             raise unknown_name("parameter with a prior", key, PARAMETERS)
     if "tau" in given and "tau2" in given:
         raise SpecError("priors name both tau and tau2, which is one quantity; keep one of them")
@@ -49,13 +53,14 @@ def parse_priors(given: Priors | Mapping[str, str | Prior] | None, default: Prio
             raise SpecError(f"the prior '{given[key]}' is one for heterogeneity; give it to tau, not to {key}")
     mu = parse_prior(given["mu"]) if "mu" in given else default.mu
     baseline = parse_prior(given["baseline"]) if "baseline" in given else default.baseline
+    own = tuple((key, parse_prior(text)) for key, text in given.items() if key not in PARAMETERS)
     if "tau2" in given:
         # the file of a collection states its parameter, so tau=corpus:FILE and tau2=corpus:FILE are the same prior
         on_variance = not _is_corpus_prior(given["tau2"])
-        return Priors(mu, parse_prior(given["tau2"], measure), on_variance=on_variance, baseline=baseline)
+        return Priors(mu, parse_prior(given["tau2"], measure), on_variance, baseline, own)
     if "tau" in given:
-        return Priors(mu, parse_prior(given["tau"], measure), baseline=baseline)
-    return Priors(mu, default.scale, default.on_variance, baseline)
+        return Priors(mu, parse_prior(given["tau"], measure), baseline=baseline, others=own)
+    return Priors(mu, default.scale, default.on_variance, baseline, own)
 
 
 def parse_prior(text: str | Prior, measure: str = "") -> Prior:

@@ -29,6 +29,8 @@ class Priors(Displayed):
     baseline : Prior, optional
         Prior for each study's baseline, for arm-level likelihoods that have one: on the logit of a risk (log of a rate), or Beta on the
         risk. None: ``DEFAULT_BASELINE``, Normal(0, 10). See ``baseline_log_density``.
+    others : tuple of (str, Prior)
+        Priors that the user gives for other parameters of a model file, by their names (``bayesmeta.modeling.add_priors``).
 
     Raises
     ------
@@ -46,6 +48,7 @@ class Priors(Displayed):
     scale: Prior
     on_variance: bool = False
     baseline: Prior | None = None
+    others: tuple[tuple[str, Prior], ...] = ()
 
     def __post_init__(self) -> None:
         if self.scale.support[0] < 0:
@@ -93,6 +96,8 @@ class Priors(Displayed):
         return np.sqrt(draws) if self.on_variance else draws
 
     def to_dict(self) -> dict[str, str]:
-        """Return the priors as text by parameter (mu, tau or tau2, baseline), as ``parse_priors`` reads them."""
+        """Return the priors as text by parameter (mu, tau or tau2, baseline, others), as ``parse_priors`` reads them."""
         texts = {"mu": str(self.mu), "tau2" if self.on_variance else "tau": str(self.scale)}
-        return texts if self.baseline is None else {**texts, "baseline": str(self.baseline)}
+        if self.baseline is not None:
+            texts["baseline"] = str(self.baseline)
+        return texts | {name: str(prior) for name, prior in self.others}

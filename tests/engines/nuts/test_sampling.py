@@ -246,7 +246,8 @@ def test_a_users_model_with_its_data_built_in_is_compiled_for_each_table(tmp_pat
         posterior = fit(**data, engine="nuts", model=path, seed=count)
         assert posterior.model == "mine"
         assert_converged(posterior)
-        assert_within(posterior, summarize(fit(**data, engine="quadrature")).T.to_dict())
+        exact = summarize(fit(**data, engine="quadrature")).T.to_dict()
+        assert_within(posterior, exact, terms=("mu", "tau", "theta[1]"))
         assert len(compiled_programs._GRAPHS) == before + count
 
 
