@@ -162,9 +162,11 @@ def _power(posterior: Any, _: dict[str, Any]) -> Part:
 
 def _readable(frame: Any) -> Any:
     """Shorten the Bayes factors for a reader: three significant digits, in powers of ten if huge or tiny, no BF01."""
+    from bayesmeta.reporting.bayes_factors import bayes_factor
+
     shown = frame.drop(columns="bf01", errors="ignore")
     if "bf10" in shown.columns:
-        shown["bf10"] = [f"{value:.3g}" for value in shown["bf10"]]
+        shown["bf10"] = [bayes_factor(value) for value in shown["log_bf10"]]
     return shown
 
 

@@ -16,8 +16,10 @@ def tables(out: FolderArgument) -> None:
     from bayesmeta.reviews.report.write import write_tables
 
     review, results = load_run(out)
-    for path in [*write_frames(out, results), *write_tables(out, review, results)]:
+    problems: list[str] = []
+    for path in [*write_frames(out, results, problems), *write_tables(out, review, results, problems)]:
         typer.echo(str(path))
+    _exit_with(problems)
 
 
 def figures(
@@ -33,12 +35,25 @@ def figures(
     for name in only or []:
         if name not in known:
             raise SpecError(f"the run in {out} has no analysis '{name}'; it has {', '.join(known)}")
-    for path in write_figures(out, review, [result for result in results if not only or result.id in only]):
+    chosen = [result for result in results if not only or result.id in only]
+    problems: list[str] = []
+    for path in write_figures(out, review, chosen, problems=problems):
         typer.echo(str(path))
+    _exit_with(problems)
 
 
 def report(out: FolderArgument) -> None:
     """Write one HTML page with all tables and figures of a finished run."""
     from bayesmeta.reviews.report.page import write_report
 
-    typer.echo(str(write_report(out)))
+    problems: list[str] = []
+    typer.echo(str(write_report(out, problems)))
+    _exit_with(problems)
+
+
+def _exit_with(problems: list[str]) -> None:
+    """Print what could not be made; with a problem the exit code is 1."""
+    for problem in problems:
+        typer.echo(f"problem: {problem}", err=True)
+    if problems:
+        raise typer.Exit(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -136,7 +137,7 @@ def _report_one(done: Run) -> None:
         (entry["worst_mcse"], result.id)
         for result in done.results
         for entry in result.agreement
-        if entry["worst_mcse"] is not None
+        if math.isfinite(entry["worst_mcse"])
     ]
     if agreement:
         worst, where = max(agreement)

@@ -10,6 +10,7 @@ from bayesmeta.reviews.file_names import RESULTS_FILE, REVIEW_FILE, STUDIES_FILE
 from bayesmeta.reviews.result import AnalysisResult, read_result
 from bayesmeta.reviews.spec import Review
 from bayesmeta.support.files import write_json, write_text
+from bayesmeta.support.problems import recorded
 
 FLOAT_FORMAT = "%.10g"
 
@@ -59,13 +60,20 @@ def load_run(out: Path) -> tuple[Review, list[AnalysisResult]]:
     return review, found
 
 
-def write_frames(out: Path, results: list[AnalysisResult]) -> list[Path]:
-    """Write the tidy rows and the study rows at full precision, as CSV."""
+def write_frames(out: Path, results: list[AnalysisResult], problems: list[str] | None = None) -> list[Path]:
+    """Write the tidy rows and the study rows at full precision, as CSV.
+
+    ``problems`` receives a line about each file that cannot be made; by default the first problem is raised.
+    """
     import pandas as pd
 
-    frame = pd.DataFrame([row for result in results for row in result.rows])
-    studies = pd.DataFrame([{"analysis": result.id, **row} for result in results for row in result.studies])
-    return [
-        write_text(out / RESULTS_FILE, frame.to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n")),
-        write_text(out / STUDIES_FILE, studies.to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n")),
-    ]
+    rows = {
+        RESULTS_FILE: [row for result in results for row in result.rows],
+        STUDIES_FILE: [{"analysis": result.id, **row} for result in results for row in result.studies],
+    }
+    written = []
+    for name, content in rows.items():
+        with recorded(name, problems):
+            text = pd.DataFrame(content).to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
+            written.append(write_text(out / name, text))
+    return written

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,7 @@ def _table(rows: list[Mapping[str, Any]]) -> pa.Table:
 def _column(values: list[Any]) -> pa.Array:
     import pyarrow as pa
 
+    values = [None if isinstance(value, float) and math.isnan(value) else value for value in values]
     kinds = {type(value) for value in values if value is not None}
     if not kinds:
         return pa.nulls(len(values))

@@ -213,8 +213,8 @@ def write_json(path: str | os.PathLike[str], value: Any, *, sort_keys: bool = Tr
     path : path-like
         The file.
     value : object
-        Mappings, sequences, NumPy arrays and scalars, paths, dates, text, numbers. NaN, infinities and missing values
-        become ``null``, since JSON cannot express them.
+        Mappings, sequences, NumPy arrays and scalars, paths, dates, text, numbers. NaN and missing values become ``null``;
+        infinities become ``1e999`` and ``-1e999``, which are valid JSON and too large for a float, so that readers get infinity.
 
     Returns
     -------
@@ -234,13 +234,21 @@ def write_json(path: str | os.PathLike[str], value: Any, *, sort_keys: bool = Tr
 def json_text(value: Any, *, sort_keys: bool = True) -> str:
     """Return the text that ``write_json`` writes."""
     text = json.dumps(_jsonable(value, "$"), sort_keys=sort_keys, indent=2, ensure_ascii=False, allow_nan=False)
+    if _INFINITE in text:
+        text = text.replace(f'"{_INFINITE}"', "1e999").replace(f'"-{_INFINITE}"', "-1e999")
     return text + "\n"
+
+
+#: JSON text of a string that replaces infinity until the text is made: no file can contain its first character
+_INFINITE = "\\u0000infinity"
 
 
 def _jsonable(value: Any, where: str) -> Any:
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
+        if math.isinf(value):
+            return "\0infinity" if value > 0 else "-\0infinity"
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
         keys = [str(key) for key in value]

@@ -117,7 +117,7 @@ def test_json_is_sorted_and_has_no_nan(tmp_path):
     assert "τ" in text
     assert list(json.loads(text)) == ["a", "b", "c"]
     assert json.loads(text) == {
-        "b": [None, None, None, 1.5],
+        "b": [None, float("inf"), None, 1.5],
         "a": {"array": [[1, 2], [3, 4]], "flag": True, "2": None},
         "c": [str(Path("x") / "y"), "2015-01-08", None, None, 7, "τ"],
     }

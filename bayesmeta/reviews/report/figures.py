@@ -138,8 +138,8 @@ def tau_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Figure
     tau = result.tau
     return tau_plot(
         tau["grid"],
-        [float("nan") if value is None else value for value in tau["posterior"]],
-        [float("inf") if value is None else value for value in tau["prior"]],
+        tau["posterior"],
+        tau["prior"],
         posterior_interval=(tau["ci_low"], tau["ci_high"]),
         median=tau["median"],
         title=_title(analysis),

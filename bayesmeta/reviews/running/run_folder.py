@@ -85,7 +85,7 @@ class RunFolder:
         self.ledger.add(Entry(name, made_from, files, outcome.figure_error))
 
     def write_tables(self, outcome: Outcome) -> None:
-        """Write the tables and frames of the review."""
+        """Write the tables and frames of the review; with a problem they are made again by the next run."""
         files = self._write(outcome.files, self.ledger.get(TABLES_ENTRY))
         problem = "; ".join(outcome.errors)
         made_from = {} if problem else tables_made_from(self.review, self.ledger, self.finished())

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from bayesmeta.engines.choose import ENGINES
-from bayesmeta.errors import BayesmetaError
+from bayesmeta.errors import error_text
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.reviews.analysis import run_analysis
 from bayesmeta.reviews.file_names import fit_file
@@ -128,11 +128,6 @@ def perform(task: Task) -> Outcome:
         return Outcome(**{**vars(outcome), "seconds": time.perf_counter() - started})
 
 
-def error_text(error: BaseException) -> str:
-    """Return the message of an error, with its type if this package does not raise it on purpose."""
-    return str(error) if isinstance(error, BayesmetaError) else f"unexpected {type(error).__name__}: {error}"
-
-
 def _fit(task: Task, scratch: Path, out: Path) -> Outcome:
     folder = Path(task.folder)
     if task.data is not None:
@@ -152,20 +147,25 @@ def _fit(task: Task, scratch: Path, out: Path) -> Outcome:
 
 
 def _draw(task: Task, text: bytes, out: Path) -> Outcome:
-    """Draw an analysis; an error is returned, since its numbers are kept all the same."""
+    """Draw an analysis; what fails is returned, since its numbers are kept all the same."""
+    problems: list[str] = []
+    paths: list[Path] = []
     try:
-        paths = draw_analysis(out, task.review, task.analysis, read_result(text))
-        return Outcome(figures={path.relative_to(out).as_posix(): path.read_bytes() for path in paths})
+        paths = draw_analysis(out, task.review, task.analysis, read_result(text), problems)
     except Exception as error:
-        return Outcome(figure_error=f"figure: {error_text(error)}")
+        problems.append(f"figure: {error_text(error)}")
+    figures = {path.relative_to(out).as_posix(): path.read_bytes() for path in paths}
+    return Outcome(figures=figures, figure_error="; ".join(problems))
 
 
 def _tabulate(task: Task, out: Path) -> Outcome:
+    """Write the tables; what fails is returned beside the rest."""
+    problems: list[str] = []
     try:
-        write_run_tables(out, task.review, [read_result(text) for text in task.results])
+        write_run_tables(out, task.review, [read_result(text) for text in task.results], problems)
     except Exception as error:
-        return Outcome(errors=(f"tables: {error_text(error)}",))
-    return Outcome(files=_read_files(out))
+        problems.append(f"tables: {error_text(error)}")
+    return Outcome(files=_read_files(out), errors=tuple(problems))
 
 
 def _read_files(folder: Path) -> dict[str, bytes]:
