@@ -14,10 +14,16 @@ def tables(out: FolderArgument) -> None:
     """Write the publication tables of a finished run again."""
     from bayesmeta.reviews.folder import load_run, write_frames
     from bayesmeta.reviews.report.write import write_tables
+    from bayesmeta.reviews.running.ledger import Ledger
+    from bayesmeta.reviews.running.state import state_of, with_notice
+    from bayesmeta.support.confined import confined
 
     review, results = load_run(out)
+    review = with_notice(review, state_of(review, Ledger(out)))
     problems: list[str] = []
-    for path in [*write_frames(out, results, problems), *write_tables(out, review, results, problems)]:
+    with confined(out):
+        written = [*write_frames(out, results, problems), *write_tables(out, review, results, problems)]
+    for path in written:
         typer.echo(str(path))
     _exit_with(problems)
 
@@ -29,6 +35,7 @@ def figures(
     """Draw the figures of a finished run again."""
     from bayesmeta.reviews.folder import load_run
     from bayesmeta.reviews.report.write import write_figures
+    from bayesmeta.support.confined import confined
 
     review, results = load_run(out)
     known = [result.id for result in results]
@@ -37,7 +44,9 @@ def figures(
             raise SpecError(f"the run in {out} has no analysis '{name}'; it has {', '.join(known)}")
     chosen = [result for result in results if not only or result.id in only]
     problems: list[str] = []
-    for path in write_figures(out, review, chosen, problems=problems):
+    with confined(out):
+        written = write_figures(out, review, chosen, problems=problems)
+    for path in written:
         typer.echo(str(path))
     _exit_with(problems)
 

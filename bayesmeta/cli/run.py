@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import signal
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -62,6 +64,7 @@ def run(
     Analyses that are up to date are kept, so a run that was stopped continues where it was.
     """
     from bayesmeta.reviews.collection.sources import is_single_review
+    from bayesmeta.reviews.running.interrupts import ending_signals_raise
     from bayesmeta.reviews.running.plan import Choice
 
     if jobs is not None and scheduler is not None:
@@ -78,16 +81,21 @@ def run(
         _print_plan(reviews, out, single, choice)
         return
     try:
-        failed = (_run_one if single else _run_many)(reviews, out, choice, jobs, scheduler, quiet)
-    except KeyboardInterrupt:
-        _interrupted()
+        with ending_signals_raise():
+            failed = (_run_one if single else _run_many)(reviews, out, choice, jobs, scheduler, quiet)
+    except KeyboardInterrupt as interrupt:
+        _interrupted(interrupt)
     if failed:
         raise typer.Exit(failed)
 
 
-def _interrupted() -> NoReturn:
-    typer.echo(f"interrupted; {CONTINUE}", err=True)
-    raise typer.Exit(130) from None
+def _interrupted(interrupt: KeyboardInterrupt) -> NoReturn:
+    """Print how to continue; the exit code is 128 and the number of the signal, as after any command."""
+    number = getattr(interrupt, "number", signal.SIGINT)
+    by = "" if number == signal.SIGINT else f" ({signal.Signals(number).name})"
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        typer.echo(f"interrupted{by}; {CONTINUE}", err=True)
+    raise typer.Exit(128 + number) from None
 
 
 def _run_one(
@@ -145,6 +153,12 @@ def _report_one(done: Run) -> None:
             f"NUTS and quadrature agree: largest difference {worst:.1f} Monte Carlo standard errors (analysis {where})"
             if worst <= LARGE_DIFFERENCE
             else f"WARNING: NUTS and quadrature differ by {worst:.1f} Monte Carlo standard errors in analysis {where}"
+        )
+    if done.outdated:
+        typer.echo(
+            f"of an earlier run, made from other data, settings or code: {', '.join(done.outdated)}; run without --only to make "
+            "everything of the same",
+            err=True,
         )
     for name, problem in done.failed.items():
         typer.echo(f"problem in analysis {name}: {problem}", err=True)

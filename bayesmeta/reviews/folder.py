@@ -9,7 +9,8 @@ from bayesmeta.errors import DataError
 from bayesmeta.reviews.file_names import RESULTS_FILE, REVIEW_FILE, STUDIES_FILE, result_file
 from bayesmeta.reviews.result import AnalysisResult, read_result
 from bayesmeta.reviews.spec import Review
-from bayesmeta.support.files import write_json, write_text
+from bayesmeta.support.files import write_text
+from bayesmeta.support.json_files import write_json
 from bayesmeta.support.problems import recorded
 
 FLOAT_FORMAT = "%.10g"

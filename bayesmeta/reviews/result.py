@@ -6,7 +6,7 @@ import dataclasses
 import json
 from typing import Any
 
-from bayesmeta.support.files import json_text
+from bayesmeta.support.json_files import json_text
 
 
 @dataclasses.dataclass(frozen=True)

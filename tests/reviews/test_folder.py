@@ -14,6 +14,8 @@ from bayesmeta.reviews.folder import load_run
 from bayesmeta.reviews.report.write import draw_analysis, write_figures, write_run_tables, write_tables
 from bayesmeta.reviews.result import AnalysisResult, read_result, result_text
 from bayesmeta.reviews.run import run_review
+from bayesmeta.reviews.running.ledger import Ledger
+from bayesmeta.reviews.running.state import state_of, with_notice
 
 
 def tree(folder):
@@ -59,7 +61,7 @@ def test_everything_can_be_made_again_from_the_folder(finished, copied):
         (copied / name).unlink()
     review, results = load_run(copied)
     assert [result.id for result in results] == ["1.1", "1.2"]
-    written = write_run_tables(copied, review, results)
+    written = write_run_tables(copied, with_notice(review, state_of(review, Ledger(copied))), results)
     seen = []
     written += write_figures(copied, review, results, seen.append)
     assert seen == ["1.1", "1.2"]

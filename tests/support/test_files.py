@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.support import files
-from bayesmeta.support.files import sha256, write_bytes, write_json, write_text
+from bayesmeta.support.files import sha256, write_bytes, write_text
+from bayesmeta.support.json_files import write_json
 
 
 def test_text_is_written_as_utf8_with_its_own_line_ends_and_parents_made(tmp_path):

@@ -230,14 +230,14 @@ class _Runs:
 
     def report_start(self, task: Task) -> None:
         """Report an analysis that starts."""
-        if task.kind != "tables":
+        if task.of_one_analysis:
             self._progress.started(f"{task.review.id} {task.name}", task.analysis.outcome)
 
     def record(self, task: Task, outcome: Outcome) -> list[Task]:
         """Write and report an outcome, and close its review after the last; return the tasks that follow."""
         run, _ = self._open[task.run]
         following = run.record(task, outcome)
-        if task.kind != "tables":
+        if task.of_one_analysis:
             self._progress.finished(f"{task.review.id} {task.name}", outcome.problem, outcome.seconds)
         self._close_if_ended(task.run)
         return following

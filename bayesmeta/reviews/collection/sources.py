@@ -14,7 +14,8 @@ from bayesmeta.reviews.running.code_digest import code_digest
 from bayesmeta.reviews.running.plan import Choice
 from bayesmeta.reviews.spec import read_review
 from bayesmeta.support.arguments import checked_path
-from bayesmeta.support.files import sha256, write_json
+from bayesmeta.support.files import sha256
+from bayesmeta.support.json_files import write_json
 
 #: suffixes of Cochrane files
 COCHRANE = (".rm5", ".csv", ".zip")

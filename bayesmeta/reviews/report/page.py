@@ -8,11 +8,15 @@ from html import escape
 from pathlib import Path
 
 from bayesmeta.reporting.tables.html import STYLE, table_element
+from bayesmeta.reviews.file_names import REPORT_FILE
 from bayesmeta.reviews.folder import load_run
 from bayesmeta.reviews.report.figures import forest_of, tau_of
 from bayesmeta.reviews.report.tables import review_tables
 from bayesmeta.reviews.result import AnalysisResult
+from bayesmeta.reviews.running.ledger import Ledger
+from bayesmeta.reviews.running.state import state_of, with_notice
 from bayesmeta.reviews.spec import Analysis, Review
+from bayesmeta.support.confined import confined
 from bayesmeta.support.files import write_text
 from bayesmeta.support.problems import recorded
 
@@ -50,6 +54,21 @@ def write_report(out: str | os.PathLike[str], problems: list[str] | None = None)
     """
     folder = Path(out)
     review, results = load_run(folder)
+    review = with_notice(review, state_of(review, Ledger(folder)))
+    with confined(folder):
+        return write_text(folder / REPORT_FILE, report_page(review, results, problems))
+
+
+def report_page(review: Review, results: list[AnalysisResult], problems: list[str] | None = None) -> str:
+    """Return the HTML of the report.
+
+    Parameters
+    ----------
+    review, results
+        From the run, or ``load_run``; the review's notice says what is incomplete.
+    problems
+        As for ``write_report``.
+    """
     known = {analysis.id: analysis for analysis in review.analysis}
     tables = {}
     for name, table in review_tables(review, results, problems).items():
@@ -76,14 +95,36 @@ def write_report(out: str | os.PathLike[str], problems: list[str] | None = None)
         for name, body in tables.items()
         if name != "main"
     )
-    page = (
+    return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(review.title)}</title><style>{STYLE}\n{_STYLE}</style></head><body><h1>{escape(review.title)}</h1>"
         f"<p>{escape(review.citation)}</p>{notice}<nav>{links}</nav>"
         f'<div class="table">{tables.get("main", "")}</div>{more}{"".join(sections)}</body></html>\n'
     )
-    return write_text(folder / "report.html", page)
+
+
+#: what a page begins with that shows the results of an earlier run
+_OLDER = (
+    '<p class="notice">This page shows the results of an earlier run. A later run has begun and has not written it again: '
+    "run the same command again, or <code>bayesmeta report</code> with this folder.</p>"
+)
+
+
+def mark_as_older(folder: Path) -> None:
+    """Write at the top of a report that a later run has begun; nothing if there is none, or it is marked already.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Folder of the run.
+    """
+    file = folder / REPORT_FILE
+    if not file.is_file():
+        return
+    text = file.read_text(encoding="utf-8", errors="replace")
+    if _OLDER not in text:
+        write_text(file, text.replace("<body>", f"<body>{_OLDER}", 1))
 
 
 def _figures(review: Review, analysis: Analysis, result: AnalysisResult, problems: list[str] | None) -> list[str]:
