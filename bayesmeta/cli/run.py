@@ -132,8 +132,12 @@ def _run_one(
 def _review_file(path: Path, out: Path | None, fresh: bool) -> Path:
     """Return the review to run, imported if it is a Cochrane file."""
     from bayesmeta.reviews.collection.sources import IMPORTED, Source, review_file
+    from bayesmeta.reviews.run import default_folder
+    from bayesmeta.support.confined import confined
 
-    return review_file(Source(path, path.name), (out or Path("outputs")) / IMPORTED, fresh=fresh)
+    target = out or default_folder()
+    with confined(target):
+        return review_file(Source(path, path.name), target / IMPORTED, fresh=fresh)
 
 
 def _report_one(done: Run) -> None:
@@ -169,11 +173,12 @@ def _run_many(
 ) -> int:
     """Run many reviews; return the exit code."""
     from bayesmeta.reviews.collection.run_many import run_collection
+    from bayesmeta.reviews.run import default_folder
     from bayesmeta.reviews.running.progress import choose_progress
 
     done = run_collection(
         reviews,
-        out or Path("outputs"),
+        out or default_folder(),
         engine=choice.engine,
         only=choice.only,
         figures=choice.figures,
@@ -190,7 +195,7 @@ def _run_many(
 
 
 def _report_many(done: CollectionRun) -> None:
-    from bayesmeta.reviews.collection.run_many import FAILURES_FILE
+    from bayesmeta.reviews.collection.summary import FAILURES_FILE
 
     typer.echo(
         f"{plural(done.reviews, 'review', 'reviews')}, {plural(done.finished, 'analysis', 'analyses')}: {done.run_now} run in "

@@ -9,7 +9,7 @@ from bayesmeta.errors import DataError
 from bayesmeta.reviews.file_names import RESULTS_FILE, REVIEW_FILE, STUDIES_FILE, result_file
 from bayesmeta.reviews.result import AnalysisResult, read_result
 from bayesmeta.reviews.spec import Review
-from bayesmeta.support.files import write_text
+from bayesmeta.support.files import read_bytes, write_text
 from bayesmeta.support.json_files import write_json
 from bayesmeta.support.problems import recorded
 
@@ -23,8 +23,15 @@ def save_review(out: Path, review: Review) -> Path:
 
 def finished_results(out: Path, review: Review) -> list[AnalysisResult]:
     """Read the results in a run's folder, in the order of the review."""
-    paths = [result_file(out, analysis.id) for analysis in review.analysis]
-    return [read_result(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
+    found = []
+    for analysis in review.analysis:
+        path = result_file(out, analysis.id)
+        if path.is_file():
+            result = read_result(read_bytes(path))
+            if result.id != analysis.id:
+                raise ValueError(f"{path.name} is the result of another analysis")
+            found.append(result)
+    return found
 
 
 def load_run(out: Path) -> tuple[Review, list[AnalysisResult]]:
@@ -52,9 +59,9 @@ def load_run(out: Path) -> tuple[Review, list[AnalysisResult]]:
             "this folder contains no run", source=str(out), fix="make one with `bayesmeta run REVIEW --out FOLDER`"
         )
     try:
-        review = Review.model_validate(json.loads(file.read_text(encoding="utf-8")))
+        review = Review.model_validate(json.loads(read_bytes(file)))
         found = finished_results(out, review)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise DataError(f"this run cannot be read: {error}", source=str(out), fix="run the review again") from None
     if not found:
         raise DataError("this run has no finished analysis", source=str(out), fix="run the review again")

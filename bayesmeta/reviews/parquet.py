@@ -61,6 +61,17 @@ def _column(values: list[Any]) -> pa.Array:
     )
 
 
+def parquet_problem(path: Path) -> str:
+    """Return why a Parquet file cannot be read; "" if it can."""
+    import pyarrow.parquet as pq
+
+    try:
+        pq.read_schema(path)
+    except (OSError, ValueError) as error:
+        return f"{path.name} cannot be read ({error}); run the review again with --fresh"
+    return ""
+
+
 def concatenate_parquet(sources: Iterable[tuple[str, Path]], target: Path, name: str = "review") -> int:
     """Concatenate the Parquet files of many reviews into one.
 

@@ -66,6 +66,8 @@ def read_result(text: str | bytes) -> AnalysisResult:
         If the text is not the JSON of a result.
     """
     found = json.loads(text)
+    if not isinstance(found, dict):
+        raise TypeError("a result is an object of JSON")
     result = AnalysisResult(**found)
     for field in dataclasses.fields(AnalysisResult):
         if field.name in found and not isinstance(found[field.name], _KINDS[str(field.type).partition("[")[0]]):

@@ -165,12 +165,24 @@ def open_review(
         If no folder is named and a link is in the place of the default one.
     """
     review, folder = read_review(path)
-    if out is not None:
-        return apply_choice(review, choice), folder, Path(out)
-    target = Path("outputs") / review.id
-    for path_ in (target.parent, target):
-        check_not_linked(path_)
+    target = Path(out) if out is not None else default_folder(review.id)
     return apply_choice(review, choice), folder, target
+
+
+def default_folder(review_id: str = "") -> Path:
+    """Return ``outputs`` or the folder of a review in it, which the user has not named and which therefore must not be links.
+
+    Raises
+    ------
+    DataError
+        If one is.
+    """
+    folder = Path("outputs")
+    check_not_linked(folder)
+    if review_id:
+        folder /= review_id
+        check_not_linked(folder)
+    return folder
 
 
 def choose_workers(jobs: int, scheduler: str | None) -> Workers:

@@ -38,6 +38,12 @@ def _refusal(verb: str, path: Path, error: OSError) -> DataError:
     return DataError(f"cannot {verb}: {reason}", source=str(path), fix=_FIXES.get(error.errno or 0, _DEFAULT_FIX))
 
 
+def is_disk_full(error: BaseException) -> bool:
+    """Return whether an error is that of a disk, or a quota, that is used up: it concerns all that is still to be written."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 #: name of a temporary file; a run that was killed leaves one at most
 SCRAP = re.compile(r"\.[0-9a-f]{16}\.tmp")
 

@@ -205,6 +205,9 @@ class ReviewRun:
         """Write the ledger in order, and the manifest; what was asked for and is not there has failed."""
         ids, selected = self._outputs.ids, {step.analysis.id for step in self.steps}
         self.finished = self._outputs.finished()
+        for name in self._outputs.unreadable(self.finished):
+            self.finished.remove(name)
+            self.failed[name] = "its file is no result: run it again with --fresh"
         for name in set(ids) - set(self.finished):
             if self._outputs.ledger.get(analysis_entry(name)).files:
                 self.failed[name] = f"its result is not intact ({self._outputs.damage(name)}); run it again"

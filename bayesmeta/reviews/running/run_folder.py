@@ -59,6 +59,10 @@ class RunFolder:
         """Read the result of an analysis, as JSON."""
         return result_file(self.out, analysis_id).read_bytes()
 
+    def unreadable(self, analysis_ids: Iterable[str]) -> list[str]:
+        """Return the analyses whose file is as the ledger lists it, and is no result."""
+        return [name for name in analysis_ids if not _is_result(result_file(self.out, name), name)]
+
     def finished(self) -> list[str]:
         """Return the analyses with an intact result, in the order of the review."""
         return [name for name in self.ids if self.ledger.get(analysis_entry(name)).files and not self.damage(name)]
@@ -174,7 +178,7 @@ class RunFolder:
                 entries.pop(figures_entry(analysis_id), None)
         for analysis_id in self.ids:
             name, path = analysis_entry(analysis_id), result_file(self.out, analysis_id)
-            if name not in entries and path.is_file() and _is_result(path):
+            if name not in entries and path.is_file() and _is_result(path, analysis_id):
                 entries[name] = Entry(name, {}, {path.relative_to(self.out).as_posix(): sha256(path)})
         if not (self.out / REPORT_FILE).is_file():  # removed by the user: a run writes it again only where there is one
             entries.pop(REPORT_ENTRY, None)
@@ -218,9 +222,8 @@ class RunFolder:
             self.ledger.add(Entry(figures_entry(analysis_id)))
 
 
-def _is_result(path: Path) -> bool:
+def _is_result(path: Path, analysis_id: str) -> bool:
     try:
-        read_result(read_bytes(path))
+        return read_result(read_bytes(path)).id == analysis_id
     except (ValueError, TypeError, RecursionError, BayesmetaError):
         return False
-    return True
