@@ -111,6 +111,27 @@ def test_bad_tables_give_the_same_errors_as_in_this_process(cluster, small_sourc
     assert list(map(result_text, far.results)) == list(map(result_text, near.results))
 
 
+def test_a_run_whose_scheduler_is_killed_ends_with_a_message(tmp_path, capsys):
+    write_many(tmp_path / "many", "many", 30)
+    address = f"tcp://127.0.0.1:{free_port()}"
+    scheduler = start("dask_scheduler", "--host", address, "--no-dashboard", cwd=tmp_path)
+    worker = start("dask_worker", address, "--no-nanny", "--nthreads", "1", "--no-dashboard", cwd=tmp_path)
+    try:
+        with pytest.raises(DataError, match="the scheduler no longer answers") as caught:
+            run_review(
+                tmp_path / "many", tmp_path / "out", figures=False, scheduler=address, progress=Killing(3, scheduler)
+            )
+        assert "run the same command again" in caught.value.fix
+        assert "Traceback" not in capsys.readouterr().err
+    finally:
+        for process in (scheduler, worker):
+            process.kill()
+            process.wait()
+    done = run_review(tmp_path / "many", tmp_path / "out", figures=False)
+    assert len(done.kept) >= 3
+    assert done.failed == {}
+
+
 def test_a_missing_scheduler():
     with pytest.raises(DataError, match="no dask scheduler") as caught, Cluster(f"tcp://127.0.0.1:{free_port()}", 0.5):
         pass
