@@ -79,3 +79,14 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> SpecError:
     near = get_close_matches(str(name).lower(), list(lowered), n=1, cutoff=0.5)
     hint = f"; did you mean '{lowered[near[0]]}'?" if near else "."
     return SpecError(f"unknown {kind} '{name}'{hint} Known: {', '.join(known)}")
+
+
+def error_text(error: BaseException) -> str:
+    """Return the message of an error, with its type if this package does not raise it on purpose.
+
+    Examples
+    --------
+    >>> error_text(SpecError("no such method")), error_text(ValueError("a fault"))
+    ('no such method', 'unexpected ValueError: a fault')
+    """
+    return str(error) if isinstance(error, BayesmetaError) else f"unexpected {type(error).__name__}: {error}"

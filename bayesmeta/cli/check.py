@@ -31,7 +31,7 @@ from bayesmeta.cli.options import (
     read_effects,
 )
 from bayesmeta.cli.printing import print_frame
-from bayesmeta.errors import SpecError
+from bayesmeta.errors import SpecError, error_text
 
 
 class What(StrEnum):
@@ -73,7 +73,10 @@ def check(
     mid: MidOption = None,
     form: FormatOption = Format.table,
 ) -> None:
-    """Check a fit: Bayes factors, leave-one-out, predictive p-values and sensitivity to the priors, all exact."""
+    """Check a fit: Bayes factors, leave-one-out, predictive p-values and sensitivity to the priors, all exact.
+
+    A check that cannot be computed gives its reason on one line, and exit code 1 after the others.
+    """
     from bayesmeta.posterior.fit import fit
 
     if form is not Format.table and len(what or ()) != 1:
@@ -83,13 +86,20 @@ def check(
         effects, likelihood=likelihood, priors=parse_pairs(prior, "--prior"), engine="quadrature", seed=seed
     )
     options = {"level": level, "scale": scale.value, "better": better.value if better else None, "mid": mid}
-    checked = Checked(posterior)
+    checked, failed = Checked(posterior), False
     for part in what or _applicable(posterior):
-        title, frame, remarks = TABLES[part](checked, options)
+        try:
+            title, frame, remarks = TABLES[part](checked, options)
+        except Exception as error:  # one check must not take the others with it
+            typer.echo(f"{part.value}: not computed: {' '.join(error_text(error).split())}", err=True)
+            failed = True
+            continue
         frame = frame.dropna(axis="columns", how="all")
         print_frame(_readable(frame) if form is Format.table else frame, form, title)
         if form is Format.table:
             typer.echo("".join(f"{remark}\n" for remark in remarks))
+    if failed:
+        raise typer.Exit(1)
 
 
 def _applicable(posterior: Any) -> list[What]:
@@ -180,9 +190,11 @@ def _power(checked: Checked, _: dict[str, Any]) -> Part:
 
 def _readable(frame: Any) -> Any:
     """Shorten the Bayes factors for a reader: three significant digits, in powers of ten if huge or tiny, no BF01."""
+    from bayesmeta.reporting.bayes_factors import bayes_factor
+
     shown = frame.drop(columns="bf01", errors="ignore")
     if "bf10" in shown.columns:
-        shown["bf10"] = [f"{value:.3g}" for value in shown["bf10"]]
+        shown["bf10"] = [bayes_factor(value) for value in shown["log_bf10"]]
     return shown
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import typer
 
 from bayesmeta.cli.options import (
@@ -55,8 +57,27 @@ def compare(
         from bayesmeta.results.methods import method_label
 
         frame["method"] = frame["method"].map(method_label)
+        letters, notes = _lettered(frame["note"])
         frame = frame[["method", "estimate", "ci_low", "ci_high", "pi_low", "pi_high", "tau", "i2", "k", "n"]]
+        if notes:
+            frame = frame.assign(note=letters)
         for label, reason, note in zip(effects.labels, effects.reasons, effects.notes, strict=True):
             if reason or note:
                 typer.echo(f"{label}: {reason or note}", err=True)
     print_frame(frame, form, f"{effects.measure} ({scale.value} scale), {100 * level:g}% intervals")
+    if form is Format.table:
+        typer.echo("".join(f"{letter}: {note}\n" for note, letter in notes.items()), nl=False)
+
+
+def _lettered(notes: Iterable[object]) -> tuple[list[str], dict[str, str]]:
+    """Return a letter per row, "" without a note, and the distinct notes with their letters."""
+    texts = [" ".join(note.split()) if isinstance(note, str) else "" for note in notes]
+    distinct = [text for text in dict.fromkeys(texts) if text]
+    letters = {text: _letter(i) for i, text in enumerate(distinct)}
+    return [letters.get(text, "") for text in texts], letters
+
+
+def _letter(number: int) -> str:
+    """Return a, b, ..., z, aa, ab, ... for 0, 1, ..."""
+    more, last = divmod(number, 26)
+    return (_letter(more - 1) if more else "") + chr(ord("a") + last)

@@ -1,4 +1,4 @@
-"""Exit codes: 0 done; 1 some analyses failed, the rest written; 2 bad input or usage; 130 interrupted."""
+"""Exit codes: 0 done; 1 some analyses failed, the rest written; 2 bad input or usage; 130 interrupted (143, 129: by SIGTERM, SIGHUP)."""
 
 from __future__ import annotations
 

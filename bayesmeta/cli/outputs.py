@@ -14,10 +14,18 @@ def tables(out: FolderArgument) -> None:
     """Write the publication tables of a finished run again."""
     from bayesmeta.reviews.folder import load_run, write_frames
     from bayesmeta.reviews.report.write import write_tables
+    from bayesmeta.reviews.running.ledger import Ledger
+    from bayesmeta.reviews.running.state import state_of, with_notice
+    from bayesmeta.support.confined import confined
 
     review, results = load_run(out)
-    for path in [*write_frames(out, results), *write_tables(out, review, results)]:
+    review = with_notice(review, state_of(review, Ledger(out)))
+    problems: list[str] = []
+    with confined(out):
+        written = [*write_frames(out, results, problems), *write_tables(out, review, results, problems)]
+    for path in written:
         typer.echo(str(path))
+    _exit_with(problems)
 
 
 def figures(
@@ -27,18 +35,34 @@ def figures(
     """Draw the figures of a finished run again."""
     from bayesmeta.reviews.folder import load_run
     from bayesmeta.reviews.report.write import write_figures
+    from bayesmeta.support.confined import confined
 
     review, results = load_run(out)
     known = [result.id for result in results]
     for name in only or []:
         if name not in known:
             raise SpecError(f"the run in {out} has no analysis '{name}'; it has {', '.join(known)}")
-    for path in write_figures(out, review, [result for result in results if not only or result.id in only]):
+    chosen = [result for result in results if not only or result.id in only]
+    problems: list[str] = []
+    with confined(out):
+        written = write_figures(out, review, chosen, problems=problems)
+    for path in written:
         typer.echo(str(path))
+    _exit_with(problems)
 
 
 def report(out: FolderArgument) -> None:
     """Write one HTML page with all tables and figures of a finished run."""
     from bayesmeta.reviews.report.page import write_report
 
-    typer.echo(str(write_report(out)))
+    problems: list[str] = []
+    typer.echo(str(write_report(out, problems)))
+    _exit_with(problems)
+
+
+def _exit_with(problems: list[str]) -> None:
+    """Print what could not be made; with a problem the exit code is 1."""
+    for problem in problems:
+        typer.echo(f"problem: {problem}", err=True)
+    if problems:
+        raise typer.Exit(1)

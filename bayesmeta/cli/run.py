@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
+import signal
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -59,6 +62,7 @@ def run(
     Analyses that are up to date are kept, so a run that was stopped continues where it was.
     """
     from bayesmeta.reviews.collection.sources import is_single_review
+    from bayesmeta.reviews.running.interrupts import ending_signals_raise
     from bayesmeta.reviews.running.plan import Choice
 
     if jobs is not None and scheduler is not None:
@@ -75,16 +79,21 @@ def run(
         _print_plan(reviews, out, single, choice)
         return
     try:
-        failed = (_run_one if single else _run_many)(reviews, out, choice, jobs, scheduler, quiet)
-    except KeyboardInterrupt:
-        _interrupted()
+        with ending_signals_raise():
+            failed = (_run_one if single else _run_many)(reviews, out, choice, jobs, scheduler, quiet)
+    except KeyboardInterrupt as interrupt:
+        _interrupted(interrupt)
     if failed:
         raise typer.Exit(failed)
 
 
-def _interrupted() -> NoReturn:
-    typer.echo(f"interrupted; {CONTINUE}", err=True)
-    raise typer.Exit(130) from None
+def _interrupted(interrupt: KeyboardInterrupt) -> NoReturn:
+    """Print how to continue; the exit code is 128 and the number of the signal, as after any command."""
+    number = getattr(interrupt, "number", signal.SIGINT)
+    by = "" if number == signal.SIGINT else f" ({signal.Signals(number).name})"
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        typer.echo(f"interrupted{by}; {CONTINUE}", err=True)
+    raise typer.Exit(128 + number) from None
 
 
 def _run_one(
@@ -121,8 +130,12 @@ def _run_one(
 def _review_file(path: Path, out: Path | None, fresh: bool) -> Path:
     """Return the review to run, imported if it is a Cochrane file."""
     from bayesmeta.reviews.collection.sources import IMPORTED, Source, review_file
+    from bayesmeta.reviews.run import default_folder
+    from bayesmeta.support.confined import confined
 
-    return review_file(Source(path, path.name), (out or Path("outputs")) / IMPORTED, fresh=fresh)
+    target = out or default_folder()
+    with confined(target):
+        return review_file(Source(path, path.name), target / IMPORTED, fresh=fresh)
 
 
 def _report_one(done: Run) -> None:
@@ -134,7 +147,7 @@ def _report_one(done: Run) -> None:
         (entry["worst_mcse"], entry["agree"], result.id)
         for result in done.results
         for entry in result.agreement
-        if entry["worst_mcse"] is not None
+        if math.isfinite(entry["worst_mcse"])
     ]
     if agreement:
         worst, agree, where = max(agreement, key=lambda entry: (not entry[1], entry[0]))
@@ -142,6 +155,12 @@ def _report_one(done: Run) -> None:
             f"NUTS and quadrature agree: largest difference {worst:.1f} Monte Carlo standard errors (analysis {where})"
             if agree
             else f"WARNING: NUTS and quadrature differ by {worst:.1f} Monte Carlo standard errors in analysis {where}"
+        )
+    if done.outdated:
+        typer.echo(
+            f"of an earlier run, made from other data, settings or code: {', '.join(done.outdated)}; run without --only to make "
+            "everything of the same",
+            err=True,
         )
     for name, problem in done.failed.items():
         typer.echo(f"problem in analysis {name}: {problem}", err=True)
@@ -152,11 +171,12 @@ def _run_many(
 ) -> int:
     """Run many reviews; return the exit code."""
     from bayesmeta.reviews.collection.run_many import run_collection
+    from bayesmeta.reviews.run import default_folder
     from bayesmeta.reviews.running.progress import choose_progress
 
     done = run_collection(
         reviews,
-        out or Path("outputs"),
+        out or default_folder(),
         engine=choice.engine,
         only=choice.only,
         figures=choice.figures,
@@ -173,7 +193,7 @@ def _run_many(
 
 
 def _report_many(done: CollectionRun) -> None:
-    from bayesmeta.reviews.collection.run_many import FAILURES_FILE
+    from bayesmeta.reviews.collection.summary import FAILURES_FILE
 
     typer.echo(
         f"{plural(done.reviews, 'review', 'reviews')}, {plural(done.finished, 'analysis', 'analyses')}: {done.run_now} run in "

@@ -59,7 +59,8 @@ def _analysis(key: tuple[int, int], lines: list[Line]) -> CochraneAnalysis:
         for kind in _data_types(lines)
     ]
     effect = infer_effect(readings, DECIMALS)
-    chosen = next(reading for reading in readings if reading.data_type == effect.data_type)
+    # where every row has a problem no reading fits, and the likeliest keeps the rows and their problems
+    chosen = next((reading for reading in readings if reading.data_type == effect.data_type), readings[0])
     analysis = replace(
         chosen, measure=effect.measure, log=effect.log, level_study=effect.level,
         swap_events=effect.swap if effect.data_type == "dichotomous" else None,

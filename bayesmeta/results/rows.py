@@ -101,8 +101,8 @@ def tidy_average(
 
     The estimate is the posterior mean, which papers on model averaging report (Gronau et al. 2021); the median, in the column
     ``median``, can be no effect exactly. On the natural scale it is the geometric mean of a ratio.
-    ``prob_effect`` and ``prob_heterogeneity`` are posterior probabilities, ``bf_effect`` and
-    ``bf_heterogeneity`` inclusion Bayes factors.
+    ``prob_effect`` and ``prob_heterogeneity`` are posterior probabilities, ``bf_effect`` and ``bf_heterogeneity`` inclusion Bayes
+    factors, infinite if too large for a float; ``log_bf_effect`` and ``log_bf_heterogeneity`` are their natural logs.
 
     Parameters
     ----------
@@ -139,6 +139,8 @@ def tidy_average(
             "bf_effect": average.bf_effect,
             "bf_heterogeneity": average.bf_heterogeneity,
             "note": "; ".join(posterior.prior_conflicts),
+            "log_bf_effect": average.log_bf("effect"),
+            "log_bf_heterogeneity": average.log_bf("heterogeneity"),
         }
     ]
 

@@ -11,6 +11,8 @@ REVIEW_TOML = "review.toml"
 REVIEW_FILE = "review.json"
 #: tidy rows, as CSV and as Parquet, and the study rows
 RESULTS_FILE, ROWS_FILE, STUDIES_FILE = "results.csv", "results.parquet", "studies.csv"
+#: all tables and figures on one page
+REPORT_FILE = "report.html"
 #: what made the outputs, and what each of them was made from
 MANIFEST_FILE, LEDGER_FILE = "manifest.json", "ledger.jsonl"
 #: present only while a run writes

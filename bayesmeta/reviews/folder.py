@@ -9,7 +9,9 @@ from bayesmeta.errors import DataError
 from bayesmeta.reviews.file_names import RESULTS_FILE, REVIEW_FILE, STUDIES_FILE, result_file
 from bayesmeta.reviews.result import AnalysisResult, read_result
 from bayesmeta.reviews.spec import Review
-from bayesmeta.support.files import write_json, write_text
+from bayesmeta.support.files import read_bytes, write_text
+from bayesmeta.support.json_files import write_json
+from bayesmeta.support.problems import recorded
 
 FLOAT_FORMAT = "%.10g"
 
@@ -21,8 +23,15 @@ def save_review(out: Path, review: Review) -> Path:
 
 def finished_results(out: Path, review: Review) -> list[AnalysisResult]:
     """Read the results in a run's folder, in the order of the review."""
-    paths = [result_file(out, analysis.id) for analysis in review.analysis]
-    return [read_result(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
+    found = []
+    for analysis in review.analysis:
+        path = result_file(out, analysis.id)
+        if path.is_file():
+            result = read_result(read_bytes(path))
+            if result.id != analysis.id:
+                raise ValueError(f"{path.name} is the result of another analysis")
+            found.append(result)
+    return found
 
 
 def load_run(out: Path) -> tuple[Review, list[AnalysisResult]]:
@@ -50,22 +59,29 @@ def load_run(out: Path) -> tuple[Review, list[AnalysisResult]]:
             "this folder contains no run", source=str(out), fix="make one with `bayesmeta run REVIEW --out FOLDER`"
         )
     try:
-        review = Review.model_validate(json.loads(file.read_text(encoding="utf-8")))
+        review = Review.model_validate(json.loads(read_bytes(file)))
         found = finished_results(out, review)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise DataError(f"this run cannot be read: {error}", source=str(out), fix="run the review again") from None
     if not found:
         raise DataError("this run has no finished analysis", source=str(out), fix="run the review again")
     return review, found
 
 
-def write_frames(out: Path, results: list[AnalysisResult]) -> list[Path]:
-    """Write the tidy rows and the study rows at full precision, as CSV."""
+def write_frames(out: Path, results: list[AnalysisResult], problems: list[str] | None = None) -> list[Path]:
+    """Write the tidy rows and the study rows at full precision, as CSV.
+
+    ``problems`` receives a line about each file that cannot be made; by default the first problem is raised.
+    """
     import pandas as pd
 
-    frame = pd.DataFrame([row for result in results for row in result.rows])
-    studies = pd.DataFrame([{"analysis": result.id, **row} for result in results for row in result.studies])
-    return [
-        write_text(out / RESULTS_FILE, frame.to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n")),
-        write_text(out / STUDIES_FILE, studies.to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n")),
-    ]
+    rows = {
+        RESULTS_FILE: [row for result in results for row in result.rows],
+        STUDIES_FILE: [{"analysis": result.id, **row} for result in results for row in result.studies],
+    }
+    written = []
+    for name, content in rows.items():
+        with recorded(name, problems):
+            text = pd.DataFrame(content).to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
+            written.append(write_text(out / name, text))
+    return written

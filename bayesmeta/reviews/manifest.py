@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from bayesmeta.engines.nuts.model_files import available_models, model_folder
@@ -14,26 +13,24 @@ from bayesmeta.support.files import sha256
 from bayesmeta.support.versions import versions
 
 
-def manifest(review: Review, folder: Path, source: Path, results: Iterable[AnalysisResult]) -> dict[str, Any]:
+def manifest(review: Review, source: str, results: Iterable[tuple[AnalysisResult, str]]) -> dict[str, Any]:
     """Return the part of the manifest that does not depend on when, where and in how many steps a review was run.
 
     Parameters
     ----------
     review : Review
         The review as it was run.
-    folder : pathlib.Path
-        Folder of its data files.
-    source : pathlib.Path
-        Its review.toml.
-    results : iterable of AnalysisResult
-        The finished results.
+    source : str
+        SHA-256 of its review.toml.
+    results : iterable of (AnalysisResult, str)
+        The finished results, each with the SHA-256 of its data file as it was read.
 
     Returns
     -------
     dict
         Plain values, for JSON.
     """
-    data = sorted({analysis.data for analysis in review.analysis})
+    files = {analysis.id: analysis.data for analysis in review.analysis}
     return {
         "review": review.id,
         "title": review.title,
@@ -42,13 +39,17 @@ def manifest(review: Review, folder: Path, source: Path, results: Iterable[Analy
         "settings": review.settings.model_dump(mode="json"),
         "seed": review.settings.seed,
         "sha256": {
-            "review.toml": sha256(source),
+            "review.toml": source,
             "settings": hashlib.sha256(review.model_dump_json().encode()).hexdigest(),
-            "data": {name: sha256(folder / name) for name in data},
             "models": {name: sha256(model_folder() / f"{name}.py") for name in available_models()},
         },
         "analyses": {
-            result.id: {"primary": result.primary, "priors": result.priors, "errors": result.errors}
-            for result in results
+            result.id: {
+                "data": {"file": files[result.id], "sha256": data},
+                "primary": result.primary,
+                "priors": result.priors,
+                "errors": result.errors,
+            }
+            for result, data in results
         },
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,7 @@ def _table(rows: list[Mapping[str, Any]]) -> pa.Table:
 def _column(values: list[Any]) -> pa.Array:
     import pyarrow as pa
 
+    values = [None if isinstance(value, float) and math.isnan(value) else value for value in values]
     kinds = {type(value) for value in values if value is not None}
     if not kinds:
         return pa.nulls(len(values))
@@ -57,6 +59,17 @@ def _column(values: list[Any]) -> pa.Array:
     return pa.array(
         [value if value is None or isinstance(value, str) else json.dumps(value) for value in values], pa.string()
     )
+
+
+def parquet_problem(path: Path) -> str:
+    """Return why a Parquet file cannot be read; "" if it can."""
+    import pyarrow.parquet as pq
+
+    try:
+        pq.read_schema(path)
+    except (OSError, ValueError) as error:
+        return f"{path.name} cannot be read ({error}); run the review again with --fresh"
+    return ""
 
 
 def concatenate_parquet(sources: Iterable[tuple[str, Path]], target: Path, name: str = "review") -> int:

@@ -6,12 +6,12 @@ import dataclasses
 import json
 from typing import Any
 
-from bayesmeta.support.files import json_text
+from bayesmeta.support.json_files import json_text
 
 
 @dataclasses.dataclass(frozen=True)
 class AnalysisResult:
-    """Result of one analysis as plain values, in JSON files with None for NaN.
+    """Result of one analysis as plain values; in its JSON file NaN is ``null`` and infinity ``1e999``.
 
     Parameters
     ----------
@@ -52,17 +52,41 @@ class AnalysisResult:
 
 
 def result_text(result: AnalysisResult) -> str:
-    """Return a result as JSON: its fields in their order, numbers with all their digits, NaN as null."""
+    """Return a result as JSON: its fields in their order, numbers with all their digits."""
     fields = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
     return json_text(fields, sort_keys=False)
 
 
 def read_result(text: str | bytes) -> AnalysisResult:
-    """Read a result from its JSON.
+    """Read a result from its JSON; missing numbers are NaN.
 
     Raises
     ------
     ValueError, TypeError
         If the text is not the JSON of a result.
     """
-    return AnalysisResult(**json.loads(text))
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise TypeError("a result is an object of JSON")
+    result = AnalysisResult(**found)
+    for field in dataclasses.fields(AnalysisResult):
+        if field.name in found and not isinstance(found[field.name], _KINDS[str(field.type).partition("[")[0]]):
+            raise TypeError(f"'{field.name}' of a result is not a {field.type!s}")
+    if not all(isinstance(item, dict) for part in (result.rows, result.studies) for item in part):
+        raise TypeError("'rows' and 'studies' of a result are not lists of rows")
+    numbers = {
+        name: _with_nan(getattr(result, name)) for name in ("rows", "studies", "tau", "agreement", "diagnostics")
+    }
+    return dataclasses.replace(result, **numbers)
+
+
+_KINDS: dict[str, type] = {"str": str, "list": list, "dict": dict}
+
+
+def _with_nan(value: Any) -> Any:
+    """Replace None, the null of a file, by NaN."""
+    if isinstance(value, dict):
+        return {name: _with_nan(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_with_nan(item) for item in value]
+    return float("nan") if value is None else value

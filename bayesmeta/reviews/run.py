@@ -17,6 +17,7 @@ from bayesmeta.reviews.running.review_run import ReviewRun
 from bayesmeta.reviews.running.tasks import Outcome, Task
 from bayesmeta.reviews.running.workers import Processes, ThisProcess, Workers, run_tasks
 from bayesmeta.reviews.spec import Review, read_review
+from bayesmeta.support.confined import check_not_linked, confined
 from bayesmeta.support.display import Displayed, counted
 
 
@@ -36,6 +37,8 @@ class Run(Displayed):
         Wall time.
     kept : tuple of str
         The selected analyses that were up to date, and were not run again.
+    outdated : tuple of str
+        Analyses that were not selected and whose result is of other data, settings or code than this run's.
     """
 
     out: Path
@@ -43,6 +46,7 @@ class Run(Displayed):
     failed: dict[str, str]
     seconds: float
     kept: tuple[str, ...] = ()
+    outdated: tuple[str, ...] = ()
 
     def _line(self) -> str:
         kept = f" ({len(self.kept)} kept)" if self.kept else ""
@@ -111,7 +115,7 @@ def run_review(
     workers = choose_workers(jobs, scheduler)
     run = ReviewRun(review, folder, toml_file(Path(path)), target, choice, workers.shares_disk)
     progress = progress or Silent()
-    with workers:
+    with workers, confined(target):
         run.open()
         try:
             with progress.over(run.to_do, review.title):
@@ -121,7 +125,7 @@ def run_review(
     selected = [step.analysis.id for step in run.steps]
     files = [result_file(target, name) for name in selected if name in run.finished]
     results = tuple(read_result(path.read_bytes()) for path in files)
-    return Run(target, results, run.failed, time.perf_counter() - started, tuple(run.kept))
+    return Run(target, results, run.failed, time.perf_counter() - started, tuple(run.kept), run.outdated)
 
 
 def plan_review(
@@ -153,9 +157,32 @@ def plan_review(
 def open_review(
     path: str | os.PathLike[str], out: str | os.PathLike[str] | None, choice: Choice
 ) -> tuple[Review, Path, Path]:
-    """Read a review; return it with the engine and priors of the choice, the folder of its data and the folder to write into."""
+    """Read a review; return it with the engine and priors of the choice, the folder of its data and the folder to write into.
+
+    Raises
+    ------
+    DataError
+        If no folder is named and a link is in the place of the default one.
+    """
     review, folder = read_review(path)
-    return apply_choice(review, choice), folder, Path(out) if out is not None else Path("outputs") / review.id
+    target = Path(out) if out is not None else default_folder(review.id)
+    return apply_choice(review, choice), folder, target
+
+
+def default_folder(review_id: str = "") -> Path:
+    """Return ``outputs`` or the folder of a review in it, which the user has not named and which therefore must not be links.
+
+    Raises
+    ------
+    DataError
+        If one is.
+    """
+    folder = Path("outputs")
+    check_not_linked(folder)
+    if review_id:
+        folder /= review_id
+        check_not_linked(folder)
+    return folder
 
 
 def choose_workers(jobs: int, scheduler: str | None) -> Workers:
@@ -179,7 +206,7 @@ def _report_start(progress: Progress) -> Callable[[Task], None]:
     """Return what is called with each task that starts."""
 
     def report(task: Task) -> None:
-        if task.kind != "tables":
+        if task.of_one_analysis:
             progress.started(task.analysis.id, task.analysis.outcome)
 
     return report
@@ -190,7 +217,7 @@ def _record(run: ReviewRun, progress: Progress) -> Callable[[Task, Outcome], Ite
 
     def record(task: Task, outcome: Outcome) -> Iterable[Task]:
         following = run.record(task, outcome)
-        if task.kind != "tables":
+        if task.of_one_analysis:
             progress.finished(task.analysis.id, outcome.problem, outcome.seconds)
         return following
 

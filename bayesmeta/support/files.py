@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
-import math
 import os
 import re
 import secrets
@@ -17,9 +15,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from bayesmeta.errors import DataError, SpecError
+from bayesmeta.errors import DataError
+from bayesmeta.support.confined import check_confined
 
 _FIXES: Mapping[int, str] = {
     errno.ENOSPC: "Free some space there, or choose another output folder.",
@@ -41,11 +38,18 @@ def _refusal(verb: str, path: Path, error: OSError) -> DataError:
     return DataError(f"cannot {verb}: {reason}", source=str(path), fix=_FIXES.get(error.errno or 0, _DEFAULT_FIX))
 
 
+def is_disk_full(error: BaseException) -> bool:
+    """Return whether an error is that of a disk, or a quota, that is used up: it concerns all that is still to be written."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 #: name of a temporary file; a run that was killed leaves one at most
 SCRAP = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
 
 def _replace(target: Path, fill: Callable[[Any], object]) -> None:
+    check_confined(target)
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     exists = target.exists()
@@ -127,6 +131,7 @@ def append_text(path: str | os.PathLike[str], text: str) -> None:
     DataError
         When it cannot be written.
     """
+    check_confined(path)
     try:
         with open(path, "a", encoding="utf-8", newline="") as stream:
             stream.write(text)
@@ -144,6 +149,7 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     DataError
         When it cannot be made, or there is a file in its place.
     """
+    check_confined(path)
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -159,6 +165,7 @@ def remove(path: str | os.PathLike[str]) -> None:
     DataError
         When it cannot be removed.
     """
+    check_confined(path, follow=False)
     try:
         Path(path).unlink(missing_ok=True)
     except NotADirectoryError:  # something above it is a file, so it is not there
@@ -168,9 +175,9 @@ def remove(path: str | os.PathLike[str]) -> None:
 
 
 def remove_scraps(folder: Path) -> None:
-    """Remove the temporary files that writes cut short by a kill left in a folder and in those right under it."""
+    """Remove the temporary files that writes cut short by a kill left in a folder and in those right under it, but not in links."""
     for path in [*folder.glob(".*.tmp"), *folder.glob("*/.*.tmp")]:
-        if SCRAP.fullmatch(path.name):
+        if SCRAP.fullmatch(path.name) and not (path.parent != folder and path.parent.is_symlink()):
             remove(path)
 
 
@@ -205,63 +212,6 @@ def write_text(path: str | os.PathLike[str], text: str) -> Path:
     return write_bytes(path, data)
 
 
-def write_json(path: str | os.PathLike[str], value: Any, *, sort_keys: bool = True) -> Path:
-    """Write a value as JSON atomically: keys sorted, indented, one newline at the end.
-
-    Parameters
-    ----------
-    path : path-like
-        The file.
-    value : object
-        Mappings, sequences, NumPy arrays and scalars, paths, dates, text, numbers. NaN, infinities and missing values
-        become ``null``, since JSON cannot express them.
-
-    Returns
-    -------
-    Path
-        The path as given.
-
-    Raises
-    ------
-    SpecError
-        When a value in it has no JSON form; the message states where it is.
-    DataError
-        When it cannot be written.
-    """
-    return write_text(path, json_text(value, sort_keys=sort_keys))
-
-
-def json_text(value: Any, *, sort_keys: bool = True) -> str:
-    """Return the text that ``write_json`` writes."""
-    text = json.dumps(_jsonable(value, "$"), sort_keys=sort_keys, indent=2, ensure_ascii=False, allow_nan=False)
-    return text + "\n"
-
-
-def _jsonable(value: Any, where: str) -> Any:
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        keys = [str(key) for key in value]
-        if len(set(keys)) < len(keys):
-            raise SpecError(f"cannot write {where} as JSON: two of its keys read the same as text; rename one.")
-        return {key: _jsonable(item, f"{where}.{key}") for key, item in zip(keys, value.values(), strict=True)}
-    if isinstance(value, list | tuple):
-        return [_jsonable(item, f"{where}[{i}]") for i, item in enumerate(value)]
-    if isinstance(value, np.ndarray):
-        return _jsonable(value.tolist(), where)
-    if isinstance(value, np.generic):
-        return _jsonable(value.item(), where)
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if type(value).__name__ in {"NAType", "NaTType"}:  # pandas' missing values, without importing pandas
-        return None
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    raise SpecError(f"cannot write {where} as JSON: {type(value).__name__} has no JSON form; convert it first.")
-
-
 def sha256(path: str | os.PathLike[str]) -> str:
     """Hash a file's bytes with SHA-256, as ``sha256sum`` prints it.
 
@@ -278,10 +228,35 @@ def sha256(path: str | os.PathLike[str]) -> str:
     Raises
     ------
     DataError
-        When the file cannot be read.
+        When the file cannot be read, or is no file but a device or a pipe.
     """
     try:
+        _check_file(path)
         with open(path, "rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise _refusal("read", Path(path), error) from error
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """Read a file whole.
+
+    Raises
+    ------
+    DataError
+        When it cannot be read, or is no file but a folder, a device or a pipe, which might never end.
+    """
+    try:
+        _check_file(path)
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise _refusal("read", Path(path), error) from error
+    except ValueError as error:  # a name with a NUL
+        raise DataError(f"not the name of a file: {error}", source=repr(os.fspath(path))) from error
+
+
+def _check_file(path: str | os.PathLike[str]) -> None:
+    if stat.S_ISDIR(mode := os.stat(path).st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is a device or a pipe, not a file")

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 from paths import ROOT_FOLDER
@@ -90,3 +91,8 @@ def test_closed_pipes_and_interruptions_have_their_exit_codes(monkeypatch, capsy
         invoke(application)
     assert stopped.value.code == (0 if isinstance(error, BrokenPipeError) else 130)
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_version(command):
+    code, out, _ = command("--version")
+    assert (code, out) == (0, f"bayesmeta {version('bayesmeta')}\n")

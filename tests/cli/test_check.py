@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import bayesmeta as bm
 from bayesmeta.checks.influence import influence
 from bayesmeta.cli.check import TABLES, What, check
-from bayesmeta.errors import SpecError
+from bayesmeta.errors import ConvergenceError, SpecError
 from bayesmeta.posterior.model_average import bayes_factors
 
 app = typer.Typer()
@@ -91,3 +91,18 @@ def test_each_check_alone(estimates, what):
 def test_a_baseline_needs_counts(estimates):
     with pytest.raises(SpecError, match="likelihood 'normal' has no baseline"):
         run(estimates, "-m", "HR", "--what", "baseline")
+
+
+def test_a_check_that_fails_gives_its_reason_and_the_others_are_printed(command, death, monkeypatch):
+    def broken(*_):
+        raise ConvergenceError("study 'A' contradicts the others too much\n  check its data")
+
+    monkeypatch.setitem(TABLES, What.evidence, broken)
+    monkeypatch.setitem(TABLES, What.loo, lambda *_: 1 / 0)
+    code, out, err = command("check", death)
+    assert code == 1
+    assert "evidence: not computed: study 'A' contradicts the others too much check its data" in err.splitlines()
+    assert "loo: not computed: unexpected ZeroDivisionError: division by zero" in err.splitlines()
+    assert "Bayes factors" not in out
+    for title in ("Each study left out", "Posterior-predictive p-values", "Other priors", "Power-scaling"):
+        assert title in out

@@ -95,3 +95,17 @@ def test_zero_cell_rules_reach_the_effects(tmp_path, command):
     code, _, err = command("compare", path, "--zero-cells", "nothing")
     assert code == 2
     assert "'nothing'" in err
+
+
+def test_notes_are_printed_below_the_table(command, tmp_path):
+    """Without an event in the control arms Mantel-Haenszel risk ratios are not estimable."""
+    table = tmp_path / "t.csv"
+    table.write_text("study,events_e,n_e,events_c,n_c\nA,3,50,0,50\nB,2,40,0,40\nC,4,60,0,60\n")
+    frame = bm.compare(table, measure="RR").set_index("method")
+    note = frame.loc["MH", "note"]
+    assert note.startswith("not estimable")
+    code, out, _ = command("compare", table)
+    assert code == 0
+    (line,) = [line for line in out.splitlines() if line.startswith("Mantel-Haenszel")]
+    letter = line.split()[-1]
+    assert f"{letter}: {' '.join(note.split())}" in out.splitlines()

@@ -14,6 +14,8 @@ from bayesmeta.reviews.folder import load_run
 from bayesmeta.reviews.report.write import draw_analysis, write_figures, write_run_tables, write_tables
 from bayesmeta.reviews.result import AnalysisResult, read_result, result_text
 from bayesmeta.reviews.run import run_review
+from bayesmeta.reviews.running.ledger import Ledger
+from bayesmeta.reviews.running.state import state_of, with_notice
 
 
 def tree(folder):
@@ -40,8 +42,10 @@ def test_a_result_written_and_read_is_the_same():
         tau={"grid": np.array([0.0, 0.5]), "prior": np.array([np.inf, 1.0])},
     )
     loaded = read_result(result_text(result))
-    assert loaded.rows == [{"method": "DL", "estimate": 0.5, "pi_low": None, "k": 3, "ok": True}]
-    assert loaded.tau == {"grid": [0.0, 0.5], "prior": [None, 1.0]}
+    assert loaded.rows == [
+        {"method": "DL", "estimate": 0.5, "pi_low": pytest.approx(float("nan"), nan_ok=True), "k": 3, "ok": True}
+    ]
+    assert loaded.tau == {"grid": [0.0, 0.5], "prior": [float("inf"), 1.0]}
 
 
 def test_numbers_keep_all_their_digits():
@@ -57,7 +61,7 @@ def test_everything_can_be_made_again_from_the_folder(finished, copied):
         (copied / name).unlink()
     review, results = load_run(copied)
     assert [result.id for result in results] == ["1.1", "1.2"]
-    written = write_run_tables(copied, review, results)
+    written = write_run_tables(copied, with_notice(review, state_of(review, Ledger(copied))), results)
     seen = []
     written += write_figures(copied, review, results, seen.append)
     assert seen == ["1.1", "1.2"]

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.support import files
-from bayesmeta.support.files import sha256, write_bytes, write_json, write_text
+from bayesmeta.support.files import sha256, write_bytes, write_text
+from bayesmeta.support.json_files import write_json
 
 
 def test_text_is_written_as_utf8_with_its_own_line_ends_and_parents_made(tmp_path):
@@ -117,7 +118,7 @@ def test_json_is_sorted_and_has_no_nan(tmp_path):
     assert "τ" in text
     assert list(json.loads(text)) == ["a", "b", "c"]
     assert json.loads(text) == {
-        "b": [None, None, None, 1.5],
+        "b": [None, float("inf"), None, 1.5],
         "a": {"array": [[1, 2], [3, 4]], "flag": True, "2": None},
         "c": [str(Path("x") / "y"), "2015-01-08", None, None, 7, "τ"],
     }

@@ -16,7 +16,7 @@ from bayesmeta.model.priors.empirical import CORPUS_FORMAT
 from bayesmeta.reviews.collection.heterogeneity_model import HeterogeneityModel, fit_heterogeneity
 from bayesmeta.reviews.collection.read_corpus import find_results, read_corpus, study_effects
 from bayesmeta.support.display import Displayed
-from bayesmeta.support.files import write_json
+from bayesmeta.support.json_files import write_json
 from bayesmeta.support.versions import versions
 
 if TYPE_CHECKING:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
-from bayesmeta.errors import SpecError
+from bayesmeta.errors import error_text
 from bayesmeta.reviews.collection.sources import IMPORTED, Failure, Found, find_sources, read_sources
+from bayesmeta.reviews.collection.summary import Summary, write_summary
 from bayesmeta.reviews.file_names import ROWS_FILE, result_file
-from bayesmeta.reviews.parquet import concatenate_parquet
 from bayesmeta.reviews.run import choose_workers
-from bayesmeta.reviews.running.lock import BusyError, locked
+from bayesmeta.reviews.running.lock import locked
 from bayesmeta.reviews.running.plan import Choice, Step, apply_choice, plan
 from bayesmeta.reviews.running.progress import Progress, Silent
 from bayesmeta.reviews.running.review_run import ReviewRun
@@ -24,11 +21,10 @@ from bayesmeta.reviews.running.tasks import Outcome, Task
 from bayesmeta.reviews.running.workers import FEW_ANALYSES, default_jobs, run_tasks
 from bayesmeta.reviews.spec import Review, read_review
 from bayesmeta.support.arguments import checked_path
+from bayesmeta.support.confined import confined
 from bayesmeta.support.display import Displayed, counted
-from bayesmeta.support.files import remove_scraps, write_text
+from bayesmeta.support.files import is_disk_full, remove_scraps
 from bayesmeta.support.words import plural
-
-REVIEWS_FILE, FAILURES_FILE = "summary/reviews.csv", "summary/failures.csv"
 
 
 @dataclass(frozen=True, repr=False)
@@ -118,7 +114,7 @@ def run_collection(
     target = checked_path(out, "the output folder")
     sources = find_sources(paths, target)
     progress = progress or Silent()
-    with locked(target):
+    with confined(target), locked(target):
         remove_scraps(target)
         found, failures = read_sources(sources, target / IMPORTED, choice)
         count = sum(_count_selected(review, only) for review in found)
@@ -131,7 +127,7 @@ def run_collection(
                 run_tasks(workers, runs.tasks(), runs.report_start, runs.record)
             finally:
                 runs.close()
-        rows = _write_summary(target, runs)
+        rows = write_summary(target, runs.summary.values(), failures)
     return CollectionRun(
         target,
         len(runs.summary),
@@ -164,8 +160,13 @@ def plan_collection(
     """
     found, failures = read_sources(find_sources(paths, Path(out)), imported, choice)
     for source in found:
-        review, folder = _read(source, choice)
-        yield review, plan(review, folder, Path(out) / review.id, _choice_for(source, choice))
+        try:
+            review, folder = _read(source, choice)
+            steps = plan(review, folder, Path(out) / review.id, _choice_for(source, choice))
+        except Exception as error:  # as in the run itself
+            failures.append(Failure(source.id, "", error_text(error)))
+        else:
+            yield review, steps
     yield from failures
 
 
@@ -183,16 +184,6 @@ def _read(found: Found, choice: Choice) -> tuple[Review, Path]:
     return apply_choice(review, choice), folder
 
 
-class _Summary(NamedTuple):
-    """Row of ``summary/reviews.csv``: id and title of a review, and numbers of analyses."""
-
-    review: str
-    title: str
-    analyses: int
-    finished: int
-    with_problems: int
-
-
 class _Runs:
     """The runs of the reviews of a collection as they are opened, run and closed; few are open at a time."""
 
@@ -203,7 +194,7 @@ class _Runs:
         self._found, self._target, self._choice = found, target, choice
         self._progress, self._shares_disk, self.failures = progress, shares_disk, failures
         self._open: dict[str, tuple[ReviewRun, Found]] = {}
-        self.summary: dict[str, _Summary] = {}
+        self.summary: dict[str, Summary] = {}
         self.run_now, self.kept = 0, 0
 
     def tasks(self) -> Iterator[Task]:
@@ -213,34 +204,52 @@ class _Runs:
             if not selected:
                 self._summarize_unselected(source)
                 continue
+            name = str(self._target / source.id)
             try:
                 review, folder = _read(source, self._choice)
-                out = self._target / source.id
-                run = ReviewRun(review, folder, source.file, out, _choice_for(source, self._choice), self._shares_disk)
+                choice = _choice_for(source, self._choice)
+                run = ReviewRun(review, folder, source.file, Path(name), choice, self._shares_disk)
                 run.open()
-            except (SpecError, BusyError) as error:
-                self.failures.append(Failure(source.id, "", str(error)))
-                self._progress.kept(selected - 1)
-                self._progress.finished(source.id, str(error), 0.0)
-                continue
-            self._open[str(out)] = run, source
-            self._progress.kept(len(run.steps) - run.to_do)
-            yield from run.tasks()
-            self._close_if_ended(str(out))
+                self._open[name] = run, source
+                self._progress.kept(len(run.steps) - run.to_do)
+                for task in run.tasks():
+                    yield task
+                    if name not in self._open:
+                        break
+                self._close_if_ended(name)
+            except Exception as error:  # one review must not stop the others, whatever failed
+                left = run.to_do if name in self._open else selected
+                self._abandon(name, source, error)
+                self._progress.kept(left - 1)
+                self._progress.finished(source.id, error_text(error), 0.0)
 
     def report_start(self, task: Task) -> None:
         """Report an analysis that starts."""
-        if task.kind != "tables":
+        if task.of_one_analysis:
             self._progress.started(f"{task.review.id} {task.name}", task.analysis.outcome)
 
     def record(self, task: Task, outcome: Outcome) -> list[Task]:
         """Write and report an outcome, and close its review after the last; return the tasks that follow."""
-        run, _ = self._open[task.run]
-        following = run.record(task, outcome)
-        if task.kind != "tables":
+        if task.run not in self._open:  # abandoned
+            return []
+        run, source = self._open[task.run]
+        try:
+            following = run.record(task, outcome)
+        except Exception as error:  # as above: e.g. a link in the folder of this review
+            self._abandon(task.run, source, error)
+            following = []
+        if task.of_one_analysis:
             self._progress.finished(f"{task.review.id} {task.name}", outcome.problem, outcome.seconds)
         self._close_if_ended(task.run)
         return following
+
+    def _abandon(self, name: str, source: Found, error: Exception) -> None:
+        """Give a review up and record why; a full disk ends the whole run."""
+        if name in self._open:
+            self._open.pop(name)[0].close()
+        if is_disk_full(error):
+            raise error
+        self.failures.append(Failure(source.id, "", error_text(error)))
 
     def close(self) -> None:
         """Close the runs that are still open."""
@@ -257,7 +266,7 @@ class _Runs:
         self._summarize(source, len(run.finished), len(run.failed))
 
     def _summarize(self, source: Found, finished: int, with_problems: int) -> None:
-        self.summary[source.id] = _Summary(source.id, source.title, len(source.analyses), finished, with_problems)
+        self.summary[source.id] = Summary(source.id, source.title, len(source.analyses), finished, with_problems)
 
     def _summarize_unselected(self, source: Found) -> None:
         """Summarize a review without a selected analysis by the results of earlier runs."""
@@ -265,21 +274,3 @@ class _Runs:
         finished = sum(result_file(out, name).is_file() for name in source.analyses)
         if finished and (out / ROWS_FILE).is_file():
             self._summarize(source, finished, 0)
-
-
-def _write_summary(target: Path, runs: _Runs) -> int:
-    """Write the files about all reviews, in the order of their ids; return the number of tidy rows."""
-    failures = sorted(runs.failures, key=lambda failure: (failure.review, failure.analysis))
-    reviews = [runs.summary[name] for name in sorted(runs.summary)]
-    write_text(target / REVIEWS_FILE, _csv(_Summary._fields, reviews))
-    write_text(target / FAILURES_FILE, _csv(("review", "analysis", "problem"), map(astuple, failures)))
-    files = [(row.review, target / row.review / ROWS_FILE) for row in reviews]
-    return concatenate_parquet([(name, path) for name, path in files if path.is_file()], target / ROWS_FILE)
-
-
-def _csv(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(rows)
-    return stream.getvalue()

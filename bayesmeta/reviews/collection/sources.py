@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bayesmeta.errors import BayesmetaError, SpecError
-from bayesmeta.reviews.file_names import REVIEW_TOML, toml_file
+from bayesmeta.errors import BayesmetaError, SpecError, error_text
+from bayesmeta.reviews.file_names import LOCK_FILE, REVIEW_TOML, ROWS_FILE, toml_file
 from bayesmeta.reviews.running.code_digest import code_digest
 from bayesmeta.reviews.running.plan import Choice
 from bayesmeta.reviews.spec import read_review
 from bayesmeta.support.arguments import checked_path
-from bayesmeta.support.files import sha256, write_json
+from bayesmeta.support.files import is_disk_full, read_bytes, sha256
+from bayesmeta.support.json_files import write_json
 
 #: suffixes of Cochrane files
 COCHRANE = (".rm5", ".csv", ".zip")
 #: folder, in that of the run, into which Cochrane files are imported
 IMPORTED = "imported"
+#: names in the folder of a run of many reviews that cannot be ids of reviews
+OTHER_NAMES = (IMPORTED, "summary", *(name.lower() for name in (ROWS_FILE, LOCK_FILE)))
 #: file beside an imported review that records what it was imported from
 STAMP = "imported.json"
 
@@ -133,20 +137,29 @@ def find_sources(paths: Iterable[str | os.PathLike[str]], out: Path | None = Non
     return list(unique.values())
 
 
-def _search(folder: Path, out: Path | None) -> list[Path]:
-    """Search a folder: one that contains a review.toml is a review, and its other files are the tables of it."""
-    if (folder / REVIEW_TOML).is_file():
-        return [folder / REVIEW_TOML]
-    if out is not None and out.exists() and folder.samefile(out):
-        return []
-    found: list[Path] = []
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
-            continue
-        if path.is_dir():
-            found += _search(path, out)
-        elif path.suffix.lower() in COCHRANE:
-            found.append(path)
+def _search(folder: Path, out: Path | None, seen: set[Path] | None = None) -> list[Path]:
+    """Search a folder: one that contains a review.toml is a review, and its other files are the tables of it.
+
+    Each folder is searched once, whatever links lead to it; one that cannot be searched is returned itself, and reading it says why.
+    """
+    seen = set() if seen is None else seen
+    try:
+        real = folder.resolve()
+        if real in seen or (out is not None and real == out.resolve()):
+            return []
+        seen.add(real)
+        if (folder / REVIEW_TOML).is_file():
+            return [folder / REVIEW_TOML]
+        found: list[Path] = []
+        for path in sorted(folder.iterdir()):
+            if path.name.startswith("."):
+                continue
+            if path.is_dir():
+                found += _search(path, out, seen)
+            elif path.suffix.lower() in COCHRANE and path.is_file():
+                found.append(path)
+    except (OSError, RuntimeError):  # RuntimeError: a loop of links, or folders nested too deeply
+        return [folder]
     return found
 
 
@@ -178,11 +191,9 @@ def review_file(source: Source, imported: Path, *, fresh: bool = False) -> Path:
     stamp = {"sha256": content, "version": code_digest()}
     stamp_file = folder / STAMP
     if not fresh and stamp_file.is_file() and (folder / REVIEW_TOML).is_file():
-        try:
-            if json.loads(stamp_file.read_text(encoding="utf-8")) == stamp:
+        with contextlib.suppress(ValueError, RecursionError, BayesmetaError):
+            if json.loads(read_bytes(stamp_file)) == stamp:
                 return folder / REVIEW_TOML
-        except ValueError:
-            pass
     file = Path(review_from_cochrane(source.path, folder))
     write_json(stamp_file, stamp)
     return file
@@ -218,8 +229,14 @@ def read_sources(sources: list[Source], imported: Path, choice: Choice) -> tuple
     for source in sources:
         try:
             review = read_source(source, imported, engine=choice.engine, fresh=choice.fresh)
-        except BayesmetaError as error:
-            failures.append(Failure(source.label, "", str(error)))
+            if review.id.lower() in OTHER_NAMES:
+                raise SpecError(
+                    f"the id '{review.id}' is the name of something else in the folder of the run; choose another"
+                )
+        except Exception as error:  # one file must not stop the others, whatever is wrong with it
+            if is_disk_full(error):
+                raise
+            failures.append(Failure(source.label, "", error_text(error)))
             continue
         # ids name folders, so upper and lower case count as the same
         first = found.setdefault(review.id.lower(), review)

@@ -8,11 +8,17 @@ from html import escape
 from pathlib import Path
 
 from bayesmeta.reporting.tables.html import STYLE, table_element
+from bayesmeta.reviews.file_names import REPORT_FILE
 from bayesmeta.reviews.folder import load_run
 from bayesmeta.reviews.report.figures import forest_of, tau_of
 from bayesmeta.reviews.report.tables import review_tables
-from bayesmeta.reviews.spec import Analysis
+from bayesmeta.reviews.result import AnalysisResult
+from bayesmeta.reviews.running.ledger import Ledger
+from bayesmeta.reviews.running.state import state_of, with_notice
+from bayesmeta.reviews.spec import Analysis, Review
+from bayesmeta.support.confined import confined
 from bayesmeta.support.files import write_text
+from bayesmeta.support.problems import recorded
 
 _STYLE = """
 body { font-family: system-ui, sans-serif; color: #1a1a1a; max-width: 90rem; margin: 2rem auto; padding: 0 1rem; }
@@ -25,13 +31,16 @@ details { margin: 1rem 0; } summary { cursor: pointer; font-weight: 600; } nav a
 """
 
 
-def write_report(out: str | os.PathLike[str]) -> Path:
+def write_report(out: str | os.PathLike[str], problems: list[str] | None = None) -> Path:
     """Write ``report.html`` into a run's folder.
 
     Parameters
     ----------
     out : str or path
         Folder of a finished run.
+    problems : list of str, optional
+        Receives a line about each table, row and figure that cannot be made; the page says so in its place. By default the first
+        problem is raised.
 
     Returns
     -------
@@ -43,20 +52,39 @@ def write_report(out: str | os.PathLike[str]) -> Path:
     DataError
         If the folder has no finished run, or the file cannot be written.
     """
-    from bayesmeta.reporting.figures.save import svg_text
-
     folder = Path(out)
     review, results = load_run(folder)
+    review = with_notice(review, state_of(review, Ledger(folder)))
+    with confined(folder):
+        return write_text(folder / REPORT_FILE, report_page(review, results, problems))
+
+
+def report_page(review: Review, results: list[AnalysisResult], problems: list[str] | None = None) -> str:
+    """Return the HTML of the report.
+
+    Parameters
+    ----------
+    review, results
+        From the run, or ``load_run``; the review's notice says what is incomplete.
+    problems
+        As for ``write_report``.
+    """
     known = {analysis.id: analysis for analysis in review.analysis}
-    tables = {name: table_element(table, table_id=name) for name, table in review_tables(review, results).items()}
+    tables = {}
+    for name, table in review_tables(review, results, problems).items():
+        with recorded(f"table '{name}'", problems):
+            tables[name] = table_element(table, table_id=name)
     sections = []
     for result in results:
         if not result.studies:
             continue
         analysis = known[result.id]
-        figures = [svg_text(forest_of(review, analysis, result))]
-        figures += [svg_text(tau_of(review, analysis, result))] if result.tau else []
+        failed: list[str] | None = None if problems is None else []
+        figures = _figures(review, analysis, result, failed)
         drawn = "".join(f"<figure>{svg}</figure>" for svg in _with_distinct_ids(figures, result.id))
+        drawn += "".join(f'<p class="notice">{escape(problem)}</p>' for problem in failed or ())
+        if problems is not None:
+            problems += [f"analysis {result.id}: {problem}" for problem in failed or ()]
         sections.append(f'<section id="a-{escape(result.id)}"><h2>{escape(_heading(analysis))}</h2>{drawn}</section>')
     notice = f'<p class="notice">{escape(review.notice)}</p>' if review.notice else ""
     links = " ".join(
@@ -67,14 +95,49 @@ def write_report(out: str | os.PathLike[str]) -> Path:
         for name, body in tables.items()
         if name != "main"
     )
-    page = (
+    return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(review.title)}</title><style>{STYLE}\n{_STYLE}</style></head><body><h1>{escape(review.title)}</h1>"
         f"<p>{escape(review.citation)}</p>{notice}<nav>{links}</nav>"
         f'<div class="table">{tables.get("main", "")}</div>{more}{"".join(sections)}</body></html>\n'
     )
-    return write_text(folder / "report.html", page)
+
+
+#: what a page begins with that shows the results of an earlier run
+_OLDER = (
+    '<p class="notice">This page shows the results of an earlier run. A later run has begun and has not written it again: '
+    "run the same command again, or <code>bayesmeta report</code> with this folder.</p>"
+)
+
+
+def mark_as_older(folder: Path) -> None:
+    """Write at the top of a report that a later run has begun; nothing if there is none, or it is marked already.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Folder of the run.
+    """
+    file = folder / REPORT_FILE
+    if not file.is_file():
+        return
+    text = file.read_text(encoding="utf-8", errors="replace")
+    if _OLDER not in text:
+        write_text(file, text.replace("<body>", f"<body>{_OLDER}", 1))
+
+
+def _figures(review: Review, analysis: Analysis, result: AnalysisResult, problems: list[str] | None) -> list[str]:
+    """Draw the forest plot and the figure of tau as SVG; those that cannot be drawn are left out."""
+    from bayesmeta.reporting.figures.save import svg_text
+
+    figures: list[str] = []
+    with recorded("forest plot", problems):
+        figures.append(svg_text(forest_of(review, analysis, result)))
+    if result.tau:
+        with recorded("figure of tau", problems):
+            figures.append(svg_text(tau_of(review, analysis, result)))
+    return figures
 
 
 def _heading(analysis: Analysis) -> str:

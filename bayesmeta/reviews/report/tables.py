@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from bayesmeta.posterior.method import AVERAGED, BayesianMethod, parse_method
-from bayesmeta.reporting.numbers import estimate, interval, number, probability, significant
+from bayesmeta.errors import error_text
+from bayesmeta.posterior.method import parse_method
 from bayesmeta.reporting.tables.layout import NOTE, Table
 from bayesmeta.reporting.tables.results import comparison_table, main_notes, main_table
 from bayesmeta.reporting.tables.studies import arm_data, study_table
-from bayesmeta.results.methods import bayesian_parts, method_label
+from bayesmeta.reviews.report.evidence import engines_table, evidence_table, priors_table
+from bayesmeta.reviews.report.headings import Row, at_level, headings, shared_level, split_rows
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Make = Callable[[Review, list[AnalysisResult]], Table | None]
 
-def review_tables(review: Review, results: list[AnalysisResult]) -> dict[str, Table]:
+
+def review_tables(review: Review, results: list[AnalysisResult], problems: list[str] | None = None) -> dict[str, Table]:
     """Return the tables of a run by name: main, methods, studies, and unless they are empty evidence, priors and engines.
 
     Parameters
@@ -27,61 +31,72 @@ def review_tables(review: Review, results: list[AnalysisResult]) -> dict[str, Ta
         The review, for titles, notice and order.
     results : list of AnalysisResult
         Results of its analyses.
+    problems : list of str, optional
+        Receives a line about each row and each table that cannot be made; a row that cannot be made is left out of its table, which
+        says so in a note. Default: the first problem is raised.
 
     Returns
     -------
     dict of str to Table
         Tables that have a row.
     """
-    found = {
-        "main": _main(review, results),
-        "methods": _methods(review, results),
-        "studies": _studies(review, results),
-        "evidence": _evidence(review, results),
-        "priors": _priors(review, results),
-        "engines": _engines(review, results),
-    }
-    return {name: table for name, table in found.items() if table is not None}
-
-
-def _headings(review: Review) -> dict[str, str]:
-    """Return what an analysis is called in the row groups of the longer tables, with its level where levels differ."""
-    shared = _shared_level(review)
     found = {}
-    for analysis in review.analysis:
-        time = f", {analysis.time}" if analysis.time else ""
-        level = f"{100 * review.level_of(analysis):g}% CI" if shared is None else ""
-        details = "; ".join(filter(None, [analysis.comparison, analysis.measure, level]))
-        found[analysis.id] = f"{analysis.id} {analysis.outcome}{time} ({details})"
+    for name, make in TABLES.items():
+        try:
+            table = make(review, results)
+        except Exception as error:
+            if problems is None:
+                raise
+            table = _without_failing_rows(name, make, review, results, error, problems)
+        if table is not None:
+            found[name] = table
     return found
 
 
-def _shared_level(review: Review) -> float | None:
-    """Return the level of the intervals of every analysis; None where levels differ."""
-    levels = {review.level_of(analysis) for analysis in review.analysis}
-    return levels.pop() if len(levels) == 1 else None
+def _without_failing_rows(
+    name: str, make: Make, review: Review, results: list[AnalysisResult], error: Exception, problems: list[str]
+) -> Table | None:
+    """Make a table without the rows that it cannot be made of; None if the fault is in no single row."""
+    kept, left_out, lines = [], [], []
+    for result in results:
+        failing: list[str] = []
+        intact = dataclasses.replace(result, rows=[], studies=[], diagnostics=[])
+        for what, part in _parts(result):
+            try:
+                make(review, [part])
+            except Exception as reason:
+                failing.append(what)
+                lines.append(f"table '{name}', analysis {result.id}, {what}: {error_text(reason)}")
+            else:
+                intact.rows.extend(part.rows)
+                intact.studies.extend(part.studies)
+                intact.diagnostics.extend(part.diagnostics)
+        kept.append(intact)
+        left_out += [f"{result.id} ({', '.join(failing)})"] if failing else []
+    try:
+        table = make(review, kept) if left_out else None
+    except Exception:  # the first error is that of the whole table
+        table = None
+    if table is None:
+        problems.append(f"table '{name}': {error_text(error)}")
+        return None
+    problems += lines
+    note = f"Left out, since they cannot be written: {'; '.join(left_out)}."
+    return dataclasses.replace(table, notes=(*table.notes, note))
 
 
-def _at_level(review: Review, intervals: str) -> str:
-    """Write intervals with their level: "95% intervals", or where to find it where levels differ."""
-    level = _shared_level(review)
-    return f"{intervals} at the level beside each analysis" if level is None else f"{100 * level:g}% {intervals}"
-
-
-Row = dict[str, Any]
-
-
-def _rows(result: AnalysisResult) -> tuple[list[Row], list[Row]]:
-    """Return the tidy rows under the main priors, and those under alternative priors."""
-    alternative = [_prior_set(row["method"]) != "" for row in result.rows]
-    main = [row for row, other in zip(result.rows, alternative, strict=True) if not other]
-    return main, [row for row, other in zip(result.rows, alternative, strict=True) if other]
-
-
-def _prior_set(method: str) -> str:
-    """Return the name of the alternative priors of a method; "" for the main ones and for frequentist methods."""
-    found = parse_method(method)
-    return found.priors if found else ""
+def _parts(result: AnalysisResult) -> Iterator[tuple[str, AnalysisResult]]:
+    """Yield the result with the rows of one method only, with one study only and with one diagnosis only, with their names."""
+    empty = dataclasses.replace(result, rows=[], studies=[], diagnostics=[])
+    methods: dict[str, list[Row]] = {}
+    for row in result.rows:
+        methods.setdefault(str(row.get("method")), []).append(row)
+    for method, rows in methods.items():
+        yield f"method {method}", dataclasses.replace(empty, rows=rows)
+    for row in result.studies:
+        yield f"study '{row.get('study')}'", dataclasses.replace(empty, studies=[row])
+    for row in result.diagnostics:
+        yield f"sampler of {row.get('method')}", dataclasses.replace(empty, diagnostics=[row])
 
 
 def _main(review: Review, results: list[AnalysisResult]) -> Table | None:
@@ -90,7 +105,7 @@ def _main(review: Review, results: list[AnalysisResult]) -> Table | None:
 
     rows: list[Row] = []
     for result in results:
-        main, _ = _rows(result)
+        main, _ = split_rows(result)
         rows += [row for row in main if row["method"] == result.primary]
         rows += [row for row in main if parse_method(row["method"]) is None]
     if not rows:
@@ -102,7 +117,7 @@ def _main(review: Review, results: list[AnalysisResult]) -> Table | None:
         for analysis in review.analysis
         if analysis.level not in (None, review.settings.level)
     }
-    level = _shared_level(review)
+    level = shared_level(review)
     note: tuple[str, ...] = ()
     if level is None:
         own = [own_levels.get(name, "") for name in shown["Analysis"]]
@@ -131,19 +146,19 @@ def _mid_note(review: Review) -> tuple[str, ...]:
 def _methods(review: Review, results: list[AnalysisResult]) -> Table | None:
     import pandas as pd
 
-    heading = _headings(review)
+    heading = headings(review)
     frames = []
     for result in results:
-        main, _ = _rows(result)
+        main, _ = split_rows(result)
         if main:
             frames.append(
-                comparison_table(pd.DataFrame(main), level=_shared_level(review)).assign(Analysis=heading[result.id])
+                comparison_table(pd.DataFrame(main), level=shared_level(review)).assign(Analysis=heading[result.id])
             )
     if not frames:
         return None
     frame = pd.concat(frames, ignore_index=True).fillna("")
     notes = (
-        f"Natural scale, {_at_level(review, 'intervals')}. Bayesian rows: posterior median, equal-tailed interval, "
+        f"Natural scale, {at_level(review, 'intervals')}. Bayesian rows: posterior median, equal-tailed interval, "
         "effect in a new study. Averaged over models: posterior mean; the models are those of the evidence table.",
         "Frequentist prediction intervals: Higgins-Thompson-Spiegelhalter, t with k - 2 degrees of freedom; after Hartung-Knapp, k - 1.",
     )
@@ -159,10 +174,10 @@ def _front(frame: pd.DataFrame, column: str) -> pd.DataFrame:
 def _studies(review: Review, results: list[AnalysisResult]) -> Table | None:
     import pandas as pd
 
-    heading = _headings(review)
+    heading = headings(review)
     measures = {analysis.id: analysis.measure for analysis in review.analysis}
     frames = [
-        study_table(pd.DataFrame(result.studies), level=_shared_level(review), measure=measures[result.id]).assign(
+        study_table(pd.DataFrame(result.studies), level=shared_level(review), measure=measures[result.id]).assign(
             Analysis=heading[result.id]
         )
         for result in results
@@ -180,132 +195,12 @@ def _studies(review: Review, results: list[AnalysisResult]) -> Table | None:
     return Table(_front(frame[names], "Analysis"), f"{review.title}: the studies", notes, "Analysis", review.notice)
 
 
-def _evidence(review: Review, results: list[AnalysisResult]) -> Table | None:
-    """Return the table of Bayes factors for an effect and for heterogeneity, with the effect averaged over the models."""
-    import pandas as pd
-
-    heading = _headings(review)
-    lines = []
-    for result in results:
-        for row in result.rows:
-            known = row.get("bf_effect")
-            method = parse_method(row["method"])
-            if method is None or method.engine != AVERAGED or known is None or known != known:
-                continue
-            lines.append(
-                {
-                    "Analysis": heading[result.id],
-                    "Likelihood": (bayesian_parts(str(row["method"])) or ("",))[0],
-                    "BF effect": _bayes_factor(row["bf_effect"]),
-                    "BF heterogeneity": _bayes_factor(row["bf_heterogeneity"]),
-                    "P(effect)": probability(row["prob_effect"]),
-                    "P(heterogeneity)": probability(row["prob_heterogeneity"]),
-                    "Averaged estimate": estimate(row["estimate"], row["ci_low"], row["ci_high"]),
-                    "Prediction interval": interval(row["pi_low"], row["pi_high"]),
-                }
-            )
-    if not lines:
-        return None
-    notes = (
-        "Four models, with prior probability 1/4 each: no effect or an effect with the prior of mu, and no heterogeneity or tau "
-        "with its prior. BF: inclusion Bayes factors, above 1 in favour; exact, from marginal likelihoods by quadrature. They depend on "
-        "the priors: the wider that of mu, the more evidence an effect needs.",
-        f"Averaged over the models: posterior mean and equal-tailed {_at_level(review, 'interval')}, natural scale.",
-    )
-    return Table(
-        pd.DataFrame(lines),
-        f"{review.title}: evidence for an effect and for heterogeneity",
-        notes,
-        "Analysis",
-        review.notice,
-    )
-
-
-def _bayes_factor(value: float) -> str:
-    """Write a Bayes factor with three significant digits, or as a power of ten if it is very large or small."""
-    return significant(value, 3) if 1e-3 < value < 1e5 else f"{value:.1e}".replace("e+", "e")
-
-
-def _priors(review: Review, results: list[AnalysisResult]) -> Table | None:
-    """Return the table of sensitivity to the prior for tau: the normal likelihood under main and alternative priors."""
-    heading = _headings(review)
-    lines = []
-    for result in results:
-        main, alternatives = _rows(result)
-        if not alternatives:
-            continue
-        exact = [
-            {**row, "priors": result.priors.get("normal", "")}
-            for row in main
-            if parse_method(row["method"]) == BayesianMethod("normal", "quadrature")
-        ]
-        fits: dict[str, dict[str, Row]] = {}
-        for row in [*exact, *alternatives]:
-            fits.setdefault(row["method"], {})[row["term"]] = row
-        for method, terms in fits.items():
-            mu, tau = terms["mu"], terms["tau"]
-            lines.append(
-                {
-                    "Analysis": heading[result.id],
-                    "Priors": _prior_set(method) or "main",
-                    "Prior of tau": _heterogeneity_prior(str(mu["priors"])),
-                    "Estimate": estimate(mu["estimate"], mu["ci_low"], mu["ci_high"]),
-                    "tau": estimate(tau["estimate"], tau["ci_low"], tau["ci_high"]),
-                    "Prediction interval": interval(mu["pi_low"], mu["pi_high"]),
-                }
-            )
-    if not lines:
-        return None
-    import pandas as pd
-
-    notes = (
-        "Normal likelihood, exact posterior by quadrature: median and "
-        f"{_at_level(review, 'credible interval')}, natural scale; tau on the model scale.",
-    )
-    return Table(
-        pd.DataFrame(lines), f"{review.title}: sensitivity to the heterogeneity prior", notes, "Analysis", review.notice
-    )
-
-
-def _heterogeneity_prior(priors: str) -> str:
-    """Return the prior for tau out of a text of priors; one for tau2 keeps its name."""
-    return re.split(r", (?=tau2? ~ )", priors)[-1].removeprefix("tau ~ ")
-
-
-def _engines(review: Review, results: list[AnalysisResult]) -> Table | None:
-    """Return the table of convergence of the sampler and of its difference from the exact posterior, where there is one."""
-    import pandas as pd
-
-    lines = []
-    for result in results:
-        agreement = {entry["likelihood"]: entry for entry in result.agreement}
-        for diagnostic in result.diagnostics:
-            method = parse_method(diagnostic["method"])
-            known = agreement.get(method.likelihood) if method else None
-            lines.append(
-                {
-                    "Analysis": result.id,
-                    "Method": method_label(diagnostic["method"]),
-                    "Draws": f"{diagnostic['chains']} x {diagnostic['draws']}",
-                    "Attempts": str(diagnostic["attempts"]),
-                    "R-hat": number(diagnostic["r_hat"], 4),
-                    "Bulk ESS": number(diagnostic["ess_bulk"], 0),
-                    "Tail ESS": number(diagnostic["ess_tail"], 0),
-                    "Divergences": str(diagnostic["divergences"]),
-                    "From exact posterior (MCSE)": significant(known["worst_mcse"], 2) if known else "",
-                }
-            )
-    if not lines:
-        return None
-    limits = [entry["limit_mcse"] for result in results for entry in result.agreement]
-    chance = f"; one of 1,000 runs has one above {max(limits):.1f} by chance" if limits else ""
-    notes = (
-        "R-hat: the worst, ESS: the least, over all variables of the model. The gate: R-hat below 1.01, bulk and tail ESS above 400, "
-        "no divergences.",
-        "From exact posterior: the largest difference between draws and quadrature in mean, sd and the ends of the 95% interval of mu, "
-        "tau, the effect in a new study and the effect in each study, in Monte Carlo standard errors (MCSE)"
-        f"{chance}. Blank where only one engine was run.",
-    )
-    return Table(
-        pd.DataFrame(lines), f"{review.title}: convergence and agreement of the two engines", notes, None, review.notice
-    )
+#: tables by name, in their order
+TABLES: Mapping[str, Make] = {
+    "main": _main,
+    "methods": _methods,
+    "studies": _studies,
+    "evidence": evidence_table,
+    "priors": priors_table,
+    "engines": engines_table,
+}

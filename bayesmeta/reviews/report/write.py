@@ -11,20 +11,29 @@ from bayesmeta.reviews.parquet import rows_bytes
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Analysis, Review
 from bayesmeta.support.files import write_bytes
+from bayesmeta.support.problems import recorded
 
 
-def write_run_tables(out: Path, review: Review, results: list[AnalysisResult]) -> list[Path]:
-    """Write all that a run makes of its results: the frames as CSV, the tidy rows as Parquet, and the publication tables."""
-    rows = [row for result in results for row in result.rows]
-    return [
-        *write_frames(out, results),
-        write_bytes(out / ROWS_FILE, rows_bytes(rows)),
-        *write_tables(out, review, results),
-    ]
+def write_run_tables(
+    out: Path, review: Review, results: list[AnalysisResult], problems: list[str] | None = None
+) -> list[Path]:
+    """Write all that a run makes of its results: the frames as CSV, the tidy rows as Parquet, and the publication tables.
+
+    ``problems`` receives a line about each file, table and row that cannot be made; by default the first problem is raised.
+    """
+    written = write_frames(out, results, problems)
+    with recorded(ROWS_FILE, problems):
+        rows = [row for result in results for row in result.rows]
+        written.append(write_bytes(out / ROWS_FILE, rows_bytes(rows)))
+    return written + write_tables(out, review, results, problems)
 
 
-def write_tables(out: Path, review: Review, results: list[AnalysisResult]) -> list[Path]:
+def write_tables(
+    out: Path, review: Review, results: list[AnalysisResult], problems: list[str] | None = None
+) -> list[Path]:
     """Write the publication tables of a run: main, methods, studies, priors, engines.
+
+    ``problems`` receives a line about each table, row and file that cannot be made; by default the first problem is raised.
 
     Returns
     -------
@@ -34,13 +43,19 @@ def write_tables(out: Path, review: Review, results: list[AnalysisResult]) -> li
     from bayesmeta.reviews.report.tables import review_tables
 
     written: list[Path] = []
-    for name, table in review_tables(review, results).items():
-        written += tables.write(table, out / TABLES / name, review.settings.tables)
+    for name, table in review_tables(review, results, problems).items():
+        for form in review.settings.tables:
+            with recorded(f"table '{name}' as {form}", problems):
+                written += tables.write(table, out / TABLES / name, [form])
     return written
 
 
 def write_figures(
-    out: Path, review: Review, results: list[AnalysisResult], report: Callable[[str], None] = lambda _: None
+    out: Path,
+    review: Review,
+    results: list[AnalysisResult],
+    report: Callable[[str], None] = lambda _: None,
+    problems: list[str] | None = None,
 ) -> list[Path]:
     """Draw each analysis' forest plot and its prior-posterior plot of tau.
 
@@ -52,17 +67,26 @@ def write_figures(
         From the run, or ``load_run``.
     report : callable
         Called with the analysis' id after each.
+    problems : list of str, optional
+        Receives a line about each figure that cannot be drawn; by default the first problem is raised.
     """
     written: list[Path] = []
     known = {analysis.id: analysis for analysis in review.analysis}
     for result in results:
-        written += draw_analysis(out, review, known[result.id], result)
+        found: list[str] | None = None if problems is None else []
+        written += draw_analysis(out, review, known[result.id], result, found)
+        if problems is not None:
+            problems += [f"analysis {result.id}: {problem}" for problem in found or ()]
         report(result.id)
     return written
 
 
-def draw_analysis(out: Path, review: Review, analysis: Analysis, result: AnalysisResult) -> list[Path]:
+def draw_analysis(
+    out: Path, review: Review, analysis: Analysis, result: AnalysisResult, problems: list[str] | None = None
+) -> list[Path]:
     """Draw one analysis' figures.
+
+    ``problems`` receives a line about each figure that cannot be drawn; by default the first problem is raised.
 
     Returns
     -------
@@ -74,7 +98,10 @@ def draw_analysis(out: Path, review: Review, analysis: Analysis, result: Analysi
     formats = review.settings.figures
     if not formats or not result.studies:
         return []
-    written = list(plots.save(forest_of(review, analysis, result), forest_file(out, analysis.id), formats))
+    written: list[Path] = []
+    with recorded("forest plot", problems):
+        written += plots.save(forest_of(review, analysis, result), forest_file(out, analysis.id), formats)
     if result.tau:
-        written += plots.save(tau_of(review, analysis, result), tau_file(out, analysis.id), formats)
+        with recorded("figure of tau", problems):
+            written += plots.save(tau_of(review, analysis, result), tau_file(out, analysis.id), formats)
     return written

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import queue
 import time
 from dataclasses import replace
@@ -13,6 +15,8 @@ from bayesmeta.reviews.running.tasks import Outcome, Task, perform
 
 #: seconds to wait for the scheduler and its first worker, and for another worker when all are gone
 TIMEOUT = 60.0
+#: what a call of the scheduler may raise; asyncio's CancelledError is no Exception
+ANY_ERROR = (Exception, asyncio.CancelledError)
 
 
 class Cluster:
@@ -55,15 +59,18 @@ class Cluster:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Cancel what is not finished, and disconnect."""
+        """Cancel what is not finished, and disconnect, from a scheduler that no longer answers too."""
         if self._client is not None:
-            self._client.cancel(list(self._running), force=True)
-            self._client.close(timeout=5)
+            with contextlib.suppress(*ANY_ERROR):
+                if self._client.status == "running":
+                    self._client.cancel(list(self._running), force=True)
+            with contextlib.suppress(*ANY_ERROR):
+                self._client.close(timeout=5)
 
     def can_accept(self) -> bool:
         """Whether more tasks are needed to keep every worker busy."""
         if time.monotonic() - self._counted > 1:  # workers come and go
-            self._threads, self._counted = sum(self._client.nthreads().values()), time.monotonic()
+            self._threads, self._counted = sum(self._workers().values()), time.monotonic()
         return len(self._running) < 2 * self._threads + 2
 
     def busy(self) -> bool:
@@ -72,7 +79,10 @@ class Cluster:
 
     def submit(self, task: Task) -> None:
         """Send a task to the scheduler."""
-        future = self._client.submit(perform, replace(task, code=code_digest(shown=True)), pure=False)
+        try:
+            future = self._client.submit(perform, replace(task, code=code_digest(shown=True)), pure=False)
+        except ANY_ERROR as error:
+            raise self._lost_scheduler(error) from error
         self._running[future] = task
         future.add_done_callback(self._done.put)
 
@@ -88,7 +98,7 @@ class Cluster:
             except queue.Empty:
                 pass
             now = time.monotonic()
-            no_worker_since = None if self._client.nthreads() else no_worker_since or now
+            no_worker_since = None if self._workers() else no_worker_since or now
             if no_worker_since is not None and now - no_worker_since >= self._timeout:
                 raise self._lost_cluster("every worker is gone")
 
@@ -99,10 +109,22 @@ class Cluster:
         except TimeoutError:
             self._done.put(future)
             return None
-        except Exception as error:
+        except ANY_ERROR as error:
             if future.status == "error":
                 return Outcome(errors=(f"its worker failed: {type(error).__name__}: {error}",))
-            raise self._lost_cluster(f"the scheduler no longer answers ({type(error).__name__})") from error
+            raise self._lost_scheduler(error) from error
+
+    def _workers(self) -> dict[str, int]:
+        """Ask the scheduler for its workers and the number of threads of each."""
+        try:
+            if self._client.status != "running":  # asked now, it would only wait to be connected again
+                raise ConnectionError("the connection is lost")
+            return dict(self._client.nthreads())
+        except ANY_ERROR as error:
+            raise self._lost_scheduler(error) from error
+
+    def _lost_scheduler(self, error: BaseException) -> DataError:
+        return self._lost_cluster(f"the scheduler no longer answers ({type(error).__name__})")
 
     def _lost_cluster(self, what: str) -> DataError:
         return DataError(

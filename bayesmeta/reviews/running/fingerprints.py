@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bayesmeta.engines.nuts.model_files import available_models, model_folder
-from bayesmeta.errors import BayesmetaError
+from bayesmeta.errors import DataError
 from bayesmeta.reviews.running.code_digest import code_digest, digest
 from bayesmeta.reviews.spec import Analysis, Review
 from bayesmeta.studies.read import read_studies
@@ -27,7 +27,7 @@ OTHER_KEYS = frozenset(
 NUMERIC, SAMPLING = ("numpy", "scipy"), ("pymc", "pytensor", "nutpie", "arviz")
 
 
-def fingerprint(review: Review, analysis: Analysis, folder: Path) -> dict[str, str]:
+def fingerprint(review: Review, analysis: Analysis, folder: Path, content: str | None = None) -> dict[str, str]:
     """Return hashes of the parts that the result of an analysis depends on.
 
     Parameters
@@ -38,6 +38,8 @@ def fingerprint(review: Review, analysis: Analysis, folder: Path) -> dict[str, s
         The analysis.
     folder : pathlib.Path
         Folder of the data files.
+    content : str, optional
+        SHA-256 of the data file, from ``file_digest``.
 
     Returns
     -------
@@ -52,7 +54,7 @@ def fingerprint(review: Review, analysis: Analysis, folder: Path) -> dict[str, s
     rest = {name: value for name, value in review.model_dump(mode="json").items() if name not in OTHER_KEYS}
     known = versions()
     parts = {
-        "data": table_digest(analysis, folder),
+        "data": table_digest(analysis, folder, content),
         "analysis": digest(analysis.model_dump(mode="json")),
         "priors": digest(_priors(review, analysis)),
         "settings": digest(
@@ -81,26 +83,37 @@ def _priors(review: Review, analysis: Analysis) -> list[Any]:
     return [main.model_dump(mode="json") if main else None, *applying]
 
 
-def table_digest(analysis: Analysis, folder: Path) -> str:
+def file_digest(file: Path) -> str:
+    """Hash a data file; "" if it cannot be read, which running the analysis reports."""
+    try:
+        return sha256(file)
+    except DataError:
+        return ""
+
+
+def table_digest(analysis: Analysis, folder: Path, content: str | None = None) -> str:
     """Hash the study table as it is read for an analysis; for a table that cannot be read, its file.
 
     A changed row of a table that many analyses share thus affects only those that read it.
     """
     file = folder / analysis.data
+    content = file_digest(file) if content is None else content
     try:
         chosen = [tuple(sorted(given.items())) for given in (analysis.where, analysis.exclude, analysis.columns)]
-        return _read_digest(file.resolve(), sha256(file), *chosen)
-    except BayesmetaError:
-        return sha256(file)
+        return _read_digest(file.resolve(), content, *chosen)
+    except Exception:  # whatever reading raises, running the analysis reports
+        return content
 
 
 Pairs = tuple[tuple[str, str], ...]
 
 
 @lru_cache(maxsize=4096)
-def _read_digest(file: Path, content: str, where: Pairs, exclude: Pairs, columns: Pairs) -> str:  # noqa: ARG001
-    """Hash the table that ``read_studies`` returns; cached by the content of the file."""
+def _read_digest(file: Path, content: str, where: Pairs, exclude: Pairs, columns: Pairs) -> str:
+    """Hash the table that ``read_studies`` returns; cached by the content of the file, which must not change meanwhile."""
     table = read_studies(file, where=dict(where) or None, exclude=dict(exclude) or None, columns=dict(columns) or None)
+    if sha256(file) != content:
+        raise DataError("the file changed while it was read", source=str(file))
     return digest(_plain({name: value for name, value in vars(table).items() if name != "source"}))
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from bayesmeta.errors import BayesmetaError
 from bayesmeta.reviews.file_names import LEDGER_FILE
-from bayesmeta.support.files import append_text, sha256, write_text
+from bayesmeta.support.confined import is_plain_name
+from bayesmeta.support.files import append_text, read_bytes, sha256, write_text
 
-#: name of the entry of a review's tables
-TABLES_ENTRY = "tables"
+#: names of the entries of a review's tables, of its report, and of what its analyses are made from by the last run's data and settings
+TABLES_ENTRY, REPORT_ENTRY, REVIEW_ENTRY = "tables", "report", "review"
 
 
 def analysis_entry(analysis_id: str) -> str:
@@ -37,19 +38,41 @@ class Entry:
     Parameters
     ----------
     name : str
-        From ``analysis_entry`` or ``figures_entry``, or ``TABLES_ENTRY``.
+        From ``analysis_entry`` or ``figures_entry``, or ``TABLES_ENTRY``, ``REPORT_ENTRY`` or ``REVIEW_ENTRY``.
     made_from : dict
         Part to hash: see ``bayesmeta.reviews.running.fingerprints``.
     files : dict
         Path in the run's folder to the SHA-256 of its bytes; empty where making it failed.
     problem : str
         What failed, completely (no files) or in part.
+    data : str
+        Of a result: SHA-256 of the file of its study table as it was read.
+
+    Raises
+    ------
+    TypeError
+        If a value is of another type.
+    ValueError
+        If a file is not one below the run's folder: a ledger may come from elsewhere, and what it names is replaced and removed.
     """
 
     name: str
     made_from: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     problem: str = ""
+    data: str = ""
+
+    def __post_init__(self) -> None:
+        texts = [self.name, self.problem, self.data]
+        for mapping in (self.made_from, self.files):
+            if not isinstance(mapping, Mapping):
+                raise TypeError("an entry of the ledger needs mappings")
+            texts += [*mapping.keys(), *mapping.values()]
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("an entry of the ledger needs texts")
+        for name in (*self.files, entry_analysis(self.name)):
+            if name and not is_plain_name(name):
+                raise ValueError(f"'{name}' is no file of a run")
 
 
 class Ledger:
@@ -58,21 +81,21 @@ class Ledger:
     Parameters
     ----------
     folder : pathlib.Path
-        Folder of the run. Lines that were cut short when a run was killed are skipped.
+        Folder of the run. Lines that were cut short when a run was killed, or that no run wrote, are skipped.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.entries: dict[str, Entry] = {}
         try:
-            lines = (folder / LEDGER_FILE).read_text(encoding="utf-8", errors="replace").split("\n")
-        except OSError:
+            lines = read_bytes(folder / LEDGER_FILE).decode("utf-8", errors="replace").split("\n")
+        except BayesmetaError:
             lines = []
         for line in lines:
             try:
                 entry = Entry(**json.loads(line))
                 self.entries[entry.name] = entry
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, RecursionError):
                 continue
 
     def get(self, name: str) -> Entry:

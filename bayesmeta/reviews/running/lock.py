@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from bayesmeta.errors import DataError
 from bayesmeta.reviews.file_names import LOCK_FILE
+from bayesmeta.support.confined import check_not_linked
 from bayesmeta.support.files import make_folder
 
 #: seconds to wait for a run that is just ending
@@ -46,6 +47,7 @@ def locked(folder: Path) -> Iterator[None]:
     """
     make_folder(folder)
     path = folder / LOCK_FILE
+    check_not_linked(path)
     lock = FileLock(
         path, WAIT, poll_interval=0.05, thread_local=False, fallback_to_soft=False, on_acquired=_write_owner
     )

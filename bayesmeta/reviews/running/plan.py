@@ -10,8 +10,9 @@ from pydantic import ValidationError
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.reviews.file_names import result_file
 from bayesmeta.reviews.running.code_digest import code_digest, digest
-from bayesmeta.reviews.running.fingerprints import fingerprint
+from bayesmeta.reviews.running.fingerprints import file_digest, fingerprint
 from bayesmeta.reviews.running.ledger import Ledger, analysis_entry, figures_entry
+from bayesmeta.reviews.running.state import state_of
 from bayesmeta.reviews.spec import Analysis, Review
 from bayesmeta.reviews.stated_priors import PriorTexts, read_corpus_prior
 from bayesmeta.support.versions import versions
@@ -33,12 +34,15 @@ class Step:
         Why it has to be drawn; "" if its figures are up to date or none are wanted.
     made_from : dict
         What its result depends on.
+    data : str
+        SHA-256 of its data file; "" if it cannot be read.
     """
 
     analysis: Analysis
     why: str
     why_draw: str
     made_from: dict[str, str]
+    data: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,8 @@ def plan(review: Review, folder: Path, out: Path, choice: Choice, ledger: Ledger
 
 
 def _step(review: Review, analysis: Analysis, folder: Path, out: Path, choice: Choice, ledger: Ledger) -> Step:
-    made_from = fingerprint(review, analysis, folder)
+    data = file_digest(folder / analysis.data)
+    made_from = fingerprint(review, analysis, folder, data)
     why = "a fresh run was requested" if choice.fresh else ledger.why_outdated(analysis_entry(analysis.id), made_from)
     if why == "new" and result_file(out, analysis.id).is_file():
         why = "no record of what its result was made from"
@@ -166,7 +171,7 @@ def _step(review: Review, analysis: Analysis, folder: Path, out: Path, choice: C
         why_draw = "its result is made again"
     elif draws:
         why_draw = ledger.why_outdated(figures_entry(analysis.id), figures_made_from(review, analysis, ledger))
-    return Step(analysis, why, why_draw, made_from)
+    return Step(analysis, why, why_draw, made_from, data)
 
 
 def figures_made_from(review: Review, analysis: Analysis, ledger: Ledger) -> dict[str, str]:
@@ -185,10 +190,16 @@ def tables_made_from(review: Review, ledger: Ledger, finished: list[str]) -> dic
     shown = review.model_dump(mode="json", exclude={"settings": {"figures", "save_fits"}})
     known = versions()
     return {
-        "results": digest(results),
+        "results": digest([results, state_of(review, ledger).notice]),
         "review": digest(shown),
         "version": digest([code_digest(shown=True), known["pandas"], _version("pyarrow")]),
     }
+
+
+def report_made_from(review: Review, ledger: Ledger, finished: list[str]) -> dict[str, str]:
+    """Return hashes of what the report of a review depends on: what its tables and its figures depend on."""
+    made_from = tables_made_from(review, ledger, finished)
+    return {**made_from, "version": digest([made_from["version"], _version("matplotlib")])}
 
 
 def single_analysis(review: Review, analysis: Analysis) -> Review:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TextIO
 
@@ -47,6 +49,8 @@ class Silent:
 
 #: seconds between two lines about the whole run
 REPORT_SECONDS = 60.0
+#: number of analyses from which the time to go is estimated
+RECENT = 60
 
 
 class Lines:
@@ -62,7 +66,8 @@ class Lines:
 
     def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream, self._clock = stream or sys.stderr, clock
-        self._done = self._ran = self._failed = self._total = 0
+        self._done = self._failed = self._total = 0
+        self._times: deque[float] = deque(maxlen=RECENT)
         self._descriptions: dict[str, str] = {}
         self._began = self._last_report = 0.0
 
@@ -83,21 +88,47 @@ class Lines:
 
     def finished(self, name: str, problem: str, seconds: float) -> None:
         """Print the line."""
-        self._done, self._ran, self._failed = self._done + 1, self._ran + 1, self._failed + bool(problem)
+        self._done, self._failed = self._done + 1, self._failed + bool(problem)
         state = f"PROBLEM: {problem}" if problem else "ok"
         description = self._descriptions.pop(name, name)
         self._print(f"[{self._done}/{self._total}] {description} ({seconds:.1f} s) {state}")
         now = self._clock()
+        self._times.append(now)
         if now - self._last_report >= REPORT_SECONDS:
             self._last_report = now
             left, took = self._total - self._done, now - self._began
-            self._print(
-                f"{self._done} done, {self._failed} with problems, {left} left; "
-                f"{duration(took)} so far, about {duration(took * left / self._ran)} to go"
-            )
+            pace = seconds_per_analysis(self._times)
+            to_go = "" if pace is None else f", about {duration(pace * left)} to go"
+            self._print(f"{self._done} done, {self._failed} with problems, {left} left; {duration(took)} so far{to_go}")
 
     def _print(self, line: str) -> None:
         print(line, file=self._stream, flush=True)
+
+
+def seconds_per_analysis(times: Iterable[float]) -> float | None:
+    """Estimate how long an analysis takes from the times at which the latest were finished.
+
+    The wait for the first is not counted, nor the longest tenth of the others (one at least): a program is started and compiled once.
+
+    Parameters
+    ----------
+    times : iterable of float
+        Times in seconds, in their order.
+
+    Returns
+    -------
+    float or None
+        None if there are too few.
+
+    Examples
+    --------
+    >>> seconds_per_analysis([60, 62, 64, 65, 125, 127])
+    1.75
+    """
+    times = list(times)
+    waits = sorted(later - earlier for earlier, later in itertools.pairwise(times))
+    waits = waits[: len(waits) - max(1, len(waits) // 10)]
+    return sum(waits) / len(waits) if len(waits) >= 2 else None
 
 
 def duration(seconds: float) -> str:
@@ -121,13 +152,25 @@ class Bar:
         self._bar: Any = None
         self._task: Any = None
         self._failed = 0
+        self._times: deque[float] = deque(maxlen=RECENT)
 
     @contextmanager
     def over(self, total: int, title: str) -> Iterator[None]:
         """Show the bar while the run lasts."""
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as RichProgress
+        from rich.text import Text
+
+        times = self._times
+
+        class TimeToGo(ProgressColumn):
+            """The time to go, by the pace of the latest analyses."""
+
+            def render(self, task: Any) -> Text:
+                pace = seconds_per_analysis(times)
+                left = (task.total or 0) - task.completed
+                return Text("" if pace is None or not left else f"about {duration(pace * left)} to go")
 
         columns = (
             TextColumn("{task.description}"),
@@ -136,11 +179,14 @@ class Bar:
             TextColumn("{task.fields[left]}"),
             TextColumn("{task.fields[failed]}"),
             TimeElapsedColumn(),
-            TimeRemainingColumn(elapsed_when_finished=False),
+            TimeToGo(),
         )
         console = Console(stderr=True)
         console.print(f"{title}: {plural(total, 'analysis', 'analyses')}", markup=False)
-        with RichProgress(*columns, console=console, speed_estimate_period=300) as bar:
+        with RichProgress(
+            *columns,
+            console=console,
+        ) as bar:
             self._bar, self._task = bar, bar.add_task("starting", total=total, failed="", left=f"{total} left")
             yield
 
@@ -161,6 +207,7 @@ class Bar:
         if problem:
             self._failed += 1
             self._bar.console.print(f"{name}: {problem}", markup=False)
+        self._times.append(time.monotonic())
         self._bar.update(self._task, advance=1, failed=f"{self._failed} with problems" if self._failed else "")
         self._show_left()
 

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Literal
 
+from bayesmeta.errors import DataError
 from bayesmeta.reviews.file_names import MANIFEST_FILE
 from bayesmeta.reviews.folder import save_review
 from bayesmeta.reviews.manifest import manifest
+from bayesmeta.reviews.report.page import mark_as_older
 from bayesmeta.reviews.result import read_result
+from bayesmeta.reviews.running.fingerprints import file_digest, fingerprint, table_digest
 from bayesmeta.reviews.running.interrupts import uninterrupted
-from bayesmeta.reviews.running.ledger import TABLES_ENTRY, analysis_entry
+from bayesmeta.reviews.running.ledger import REPORT_ENTRY, TABLES_ENTRY, analysis_entry
 from bayesmeta.reviews.running.lock import locked
 from bayesmeta.reviews.running.plan import Choice, Step, plan, select_analyses, single_analysis
 from bayesmeta.reviews.running.run_folder import RunFolder
+from bayesmeta.reviews.running.state import expected_entry, with_notice
 from bayesmeta.reviews.running.tasks import Outcome, Task
 from bayesmeta.reviews.spec import Review
-from bayesmeta.support.files import remove_scraps, write_json
+from bayesmeta.support.files import read_bytes, remove_scraps
+from bayesmeta.support.json_files import write_json
 
 
 class ReviewRun:
@@ -45,9 +52,13 @@ class ReviewRun:
         self.review, self.folder, self.source, self.out = review, folder, source, out
         self.choice, self.shares_disk = choice, shares_disk
         self.failed: dict[str, str] = {}
+        self.outdated: tuple[str, ...] = ()
         self.run_now: list[str] = []
         self.finished: list[str] = []
         self.ended = False
+        self._written: set[str] = set()
+        self._draws = choice.figures and bool(review.settings.figures)
+        self._source_digest = file_digest(source)
         self._lock = ExitStack()
 
     def open(self) -> None:
@@ -70,11 +81,27 @@ class ReviewRun:
             self.steps = plan(self.review, self.folder, self.out, self.choice, self._outputs.ledger)
             self.kept = [step.analysis.id for step in self.steps if not step.why]
             self._remaining = {step.analysis.id: step for step in self.steps if step.why or step.why_draw}
-            for analysis_id in self.kept:
+            self._expect()
+            if self._remaining:
+                mark_as_older(self.out)
+            for analysis_id in set(self.kept) - set(self._remaining):
                 self._note_problem(analysis_id)
         except BaseException:
             self._lock.close()
             raise
+
+    def _expect(self) -> None:
+        """Record what each analysis of the review is made from now, and which file the results that are kept are of."""
+        made_from = {step.analysis.id: step.made_from for step in self.steps}
+        for analysis in self.review.analysis:
+            if analysis.id not in made_from:
+                made_from[analysis.id] = fingerprint(self.review, analysis, self.folder)
+        entry = expected_entry({name: made_from[name] for name in self._outputs.ids})
+        if self._outputs.ledger.get(entry.name) != entry:
+            self._outputs.ledger.add(entry)
+        for step in self.steps:
+            if not step.why:
+                self._outputs.note_data(step.analysis.id, step.data)
 
     def close(self) -> None:
         """Unlock the folder; calling it twice does no harm."""
@@ -86,7 +113,7 @@ class ReviewRun:
         return len(self._remaining)
 
     def tasks(self) -> Iterator[Task]:
-        """Yield the tasks of the analyses, or that of the tables if there are none."""
+        """Yield the tasks of the analyses, or what follows them if there are none."""
         steps = list(self._remaining.values())
         if not steps:
             yield from self._finish()
@@ -99,7 +126,7 @@ class ReviewRun:
         Returns
         -------
         list of Task
-            Tasks to do next: the tables, after the last analysis.
+            Tasks to do next: after the last analysis the tables, then the report if there is one.
 
         Raises
         ------
@@ -107,17 +134,20 @@ class ReviewRun:
             If something cannot be written; what was written before is complete and in the ledger.
         """
         with uninterrupted():
-            if task.kind == "tables":
-                self._outputs.write_tables(outcome)
-                self._end(outcome.problem)
-                return []
-            step = self._remaining.pop(task.name)
-            if task.kind == "fit":
-                self.run_now.append(task.name)
-                self._outputs.write_result(task.name, step.made_from, outcome)
-            if task.figures and (outcome.result or task.kind == "draw"):
-                self._outputs.write_figures(step.analysis, outcome)
-            self._note_problem(task.name)
+            if not task.of_one_analysis:
+                write = self._outputs.write_tables if task.kind == "tables" else self._outputs.write_report
+                write(outcome)
+                self._written.add(task.kind)
+                if outcome.problem:
+                    self.failed[task.kind] = outcome.problem
+            else:
+                step = self._remaining.pop(task.name)
+                if task.kind == "fit":
+                    self.run_now.append(task.name)
+                    self._outputs.write_result(task.name, step.made_from, outcome)
+                if task.figures and (outcome.result or task.kind == "draw"):
+                    self._outputs.write_figures(step.analysis, outcome)
+                self._note_problem(task.name)
         return [] if self._remaining else self._finish()
 
     def _task(self, step: Step) -> Task:
@@ -127,47 +157,82 @@ class ReviewRun:
             return Task("draw", str(self.out), single, figures=True, results=(text,))
         data = None
         if not self.shares_disk:
-            try:
-                data = {step.analysis.data: (self.folder / step.analysis.data).read_bytes()}
-            except OSError:  # removed since the review was read: the worker will report that it is missing
-                data = {}
-        return Task("fit", str(self.out), single, str(self.folder), bool(step.why_draw), data=data)
+            with contextlib.suppress(DataError):  # the worker will report that it cannot be read
+                data = read_bytes(self.folder / step.analysis.data)
+        return Task("fit", str(self.out), single, str(self.folder), bool(step.why_draw), data=data, expected=step.data)
 
     def _finish(self) -> list[Task]:
-        """Return the task of the tables; if they are up to date or there is no result to show, end the run."""
+        """Return the task of the tables or of the report; if neither has to be written, end the run."""
         finished = self._outputs.finished()
-        if finished and self._outputs.tables_outdated(finished):
-            texts = tuple(self._outputs.result(name) for name in finished)
-            return [Task("tables", str(self.out), self.review, results=texts)]
+        changed = self._changed_data()
+        if finished and not changed:
+            outdated: dict[Literal["tables", "report"], Callable[[list[str]], bool]] = {
+                "tables": self._outputs.tables_outdated,
+                "report": self._outputs.report_outdated,
+            }
+            for kind, is_outdated in outdated.items():
+                if kind not in self._written and is_outdated(finished):
+                    texts = tuple(self._outputs.result(name) for name in finished)
+                    review = with_notice(self.review, self._outputs.state())
+                    return [Task(kind, str(self.out), review, results=texts)]
         with uninterrupted():
-            if not finished:
+            if changed:
+                files = ", ".join(sorted({step.analysis.data for step in changed}))
+                self.failed[TABLES_ENTRY] = (
+                    f"the data changed during the run ({files}), so that results of both versions would be mixed: run it again"
+                )
+            if not finished or changed:
                 self._outputs.remove_tables()
             self._end()
         return []
 
-    def _end(self, tables_problem: str = "") -> None:
-        """Write the ledger in order, and the manifest."""
+    def _changed_data(self) -> list[Step]:
+        """Return the selected analyses whose result is not of the data as they are now."""
+        files: dict[str, str] = {}
+        changed = []
+        for step in self.steps:
+            name = step.analysis.data
+            content = files.setdefault(name, "") or file_digest(self.folder / name)
+            files[name] = content
+            entry = self._outputs.ledger.get(analysis_entry(step.analysis.id))
+            known = entry.made_from.get("data")
+            same = content == entry.data or known == table_digest(step.analysis, self.folder, content)
+            if entry.files and not same:
+                changed.append(step)
+        return changed
+
+    def _end(self) -> None:
+        """Write the ledger in order, and the manifest; what was asked for and is not there has failed."""
         ids, selected = self._outputs.ids, {step.analysis.id for step in self.steps}
         self.finished = self._outputs.finished()
-        for name in set(ids) - selected - set(self.finished):
+        for name in self._outputs.unreadable(self.finished):
+            self.finished.remove(name)
+            self.failed[name] = "its file is no result: run it again with --fresh"
+        for name in set(ids) - set(self.finished):
             if self._outputs.ledger.get(analysis_entry(name)).files:
                 self.failed[name] = f"its result is not intact ({self._outputs.damage(name)}); run it again"
-        if tables_problem:
-            self.failed[TABLES_ENTRY] = tables_problem
-        self.failed = {name: self.failed[name] for name in [*ids, TABLES_ENTRY] if name in self.failed}
+        for name, damage in self._outputs.missing(selected if self._draws else ()).items():
+            self.failed.setdefault(name, f"not intact ({damage}); run it again")
+        if file_digest(self.source) != self._source_digest:
+            self.failed.setdefault("review.toml", "the file changed during the run: run it again")
+        order = [*ids, TABLES_ENTRY, REPORT_ENTRY]
+        self.failed = {name: self.failed[name] for name in [*order, *self.failed] if name in self.failed}
         self._outputs.rewrite_ledger()
         done = {
             "run_now": [name for name in ids if name in self.run_now],
             "kept": self.kept,
             "not_asked_for": [name for name in self.finished if name not in selected],
+            "outdated": list(self._outputs.state().outdated),
             "failed": self.failed,
         }
-        results = (read_result(self._outputs.result(name)) for name in self.finished)
-        write_json(self.out / MANIFEST_FILE, {**manifest(self.review, self.folder, self.source, results), **done})
+        self.outdated = self._outputs.state().outdated
+        results = ((read_result(self._outputs.result(name)), self._outputs.data(name)) for name in self.finished)
+        write_json(self.out / MANIFEST_FILE, {**manifest(self.review, self._source_digest, results), **done})
         self.ended = True
 
     def _note_problem(self, analysis_id: str) -> None:
-        """Add what failed in an analysis, by the ledger, to ``failed``."""
+        """Set what failed in an analysis, by the ledger, in ``failed``; nothing, if it no longer fails."""
         problem = self._outputs.problem(analysis_id, self.choice.figures)
+        self.failed.pop(analysis_id, None)
         if problem:
             self.failed[analysis_id] = problem

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from bayesmeta.errors import BayesmetaError
 from bayesmeta.reviews.file_names import (
+    REPORT_FILE,
     RESULTS_FILE,
     ROWS_FILE,
     STUDIES_FILE,
@@ -16,6 +19,8 @@ from bayesmeta.reviews.file_names import (
 )
 from bayesmeta.reviews.result import read_result
 from bayesmeta.reviews.running.ledger import (
+    REPORT_ENTRY,
+    REVIEW_ENTRY,
     TABLES_ENTRY,
     Entry,
     Ledger,
@@ -23,10 +28,11 @@ from bayesmeta.reviews.running.ledger import (
     entry_analysis,
     figures_entry,
 )
-from bayesmeta.reviews.running.plan import figures_made_from, tables_made_from
+from bayesmeta.reviews.running.plan import figures_made_from, report_made_from, tables_made_from
+from bayesmeta.reviews.running.state import State, state_of
 from bayesmeta.reviews.running.tasks import Outcome
 from bayesmeta.reviews.spec import Analysis, Review
-from bayesmeta.support.files import remove, sha256, write_bytes
+from bayesmeta.support.files import read_bytes, remove, sha256, write_bytes
 
 
 class RunFolder:
@@ -45,9 +51,17 @@ class RunFolder:
         self.ledger = Ledger(out)
         self.ids = [analysis.id for analysis in review.analysis]
 
+    def state(self) -> State:
+        """Return which analyses have no result, and which have one of an earlier run."""
+        return state_of(self.review, self.ledger)
+
     def result(self, analysis_id: str) -> bytes:
         """Read the result of an analysis, as JSON."""
         return result_file(self.out, analysis_id).read_bytes()
+
+    def unreadable(self, analysis_ids: Iterable[str]) -> list[str]:
+        """Return the analyses whose file is as the ledger lists it, and is no result."""
+        return [name for name in analysis_ids if not _is_result(result_file(self.out, name), name)]
 
     def finished(self) -> list[str]:
         """Return the analyses with an intact result, in the order of the review."""
@@ -57,50 +71,85 @@ class RunFolder:
         """Return which file of an analysis' result is missing or damaged; "" if none is, or there is no result."""
         return self.ledger.damage(self.ledger.get(analysis_entry(analysis_id)))
 
+    def missing(self, drawn: Iterable[str]) -> dict[str, str]:
+        """Return what is missing or damaged of the figures of the analyses drawn, of the tables and of the report, by their names."""
+        names = {analysis_id: figures_entry(analysis_id) for analysis_id in drawn}
+        names |= {TABLES_ENTRY: TABLES_ENTRY, REPORT_ENTRY: REPORT_ENTRY}
+        damage = {name: self.ledger.damage(self.ledger.get(entry)) for name, entry in names.items()}
+        return {name: what for name, what in damage.items() if what}
+
+    def data(self, analysis_id: str) -> str:
+        """Return the SHA-256 of the data file that a result was made from; "" if it is not known."""
+        return self.ledger.get(analysis_entry(analysis_id)).data
+
     def problem(self, analysis_id: str, figures: bool) -> str:
         """Return what failed in an analysis and, with ``figures``, in drawing it; "" if nothing did."""
         names = (analysis_entry(analysis_id), *([figures_entry(analysis_id)] if figures else []))
         return "; ".join(filter(None, (self.ledger.get(name).problem for name in names)))
 
     def write_result(self, analysis_id: str, made_from: Mapping[str, str], outcome: Outcome) -> None:
-        """Write the result and the fits of an analysis; remove those of an earlier run if it failed."""
+        """Write the result and the fits of an analysis; remove those of an earlier run if it failed.
+
+        The entry records the data as the worker read them, which may have changed since the run was planned.
+        """
+        made_from = {**made_from, "data": outcome.table} if outcome.table else made_from
         name = analysis_entry(analysis_id)
         problem = "; ".join(outcome.errors)
         if not outcome.result:
             self.remove_analysis(analysis_id)
-            self.ledger.add(Entry(name, made_from, {}, problem))
+            self.ledger.add(Entry(name, made_from, {}, problem, outcome.data))
             return
         old = self.ledger.get(name)
         path = result_file(self.out, analysis_id).relative_to(self.out).as_posix()
         files = self._write({path: outcome.result, **outcome.files}, old)
         if dict(old.files) != files:
             self._remove_figures(analysis_id)
-        self.ledger.add(Entry(name, made_from, files, problem))
+        self.ledger.add(Entry(name, made_from, files, problem, outcome.data))
+
+    def note_data(self, analysis_id: str, data: str) -> None:
+        """Record the hash of the data file of a result that is up to date: rows that its analysis does not read may have changed."""
+        entry = self.ledger.get(analysis_entry(analysis_id))
+        if entry.files and entry.data != data:
+            self.ledger.entries[entry.name] = replace(entry, data=data)
 
     def write_figures(self, analysis: Analysis, outcome: Outcome) -> None:
-        """Write the figures of an analysis."""
+        """Write the figures of an analysis; with a problem they are drawn again by the next run."""
         name = figures_entry(analysis.id)
         files = self._write(outcome.figures, self.ledger.get(name))
-        made_from = figures_made_from(self.review, analysis, self.ledger)
+        made_from = {} if outcome.figure_error else figures_made_from(self.review, analysis, self.ledger)
         self.ledger.add(Entry(name, made_from, files, outcome.figure_error))
 
     def write_tables(self, outcome: Outcome) -> None:
-        """Write the tables and frames of the review."""
+        """Write the tables and frames of the review; with a problem they are made again by the next run."""
         files = self._write(outcome.files, self.ledger.get(TABLES_ENTRY))
         problem = "; ".join(outcome.errors)
         made_from = {} if problem else tables_made_from(self.review, self.ledger, self.finished())
         self.ledger.add(Entry(TABLES_ENTRY, made_from, files, problem))
+
+    def write_report(self, outcome: Outcome) -> None:
+        """Write the report; with a problem it is made again by the next run."""
+        files = self._write(outcome.files, self.ledger.get(REPORT_ENTRY))
+        problem = "; ".join(outcome.errors)
+        made_from = {} if problem else report_made_from(self.review, self.ledger, self.finished())
+        self.ledger.add(Entry(REPORT_ENTRY, made_from, files, problem))
+
+    def report_outdated(self, finished: list[str]) -> bool:
+        """Whether there is a report that has to be written again."""
+        if not (self.out / REPORT_FILE).is_file():
+            return False
+        return bool(self.ledger.why_outdated(REPORT_ENTRY, report_made_from(self.review, self.ledger, finished)))
 
     def tables_outdated(self, finished: list[str]) -> bool:
         """Whether the tables of the finished analyses have to be written."""
         return bool(self.ledger.why_outdated(TABLES_ENTRY, tables_made_from(self.review, self.ledger, finished)))
 
     def remove_tables(self) -> None:
-        """Remove the tables and frames, since there is no result to show."""
-        frames = [self.out / name for name in (RESULTS_FILE, STUDIES_FILE, ROWS_FILE)]
+        """Remove the tables, the frames and the report: there is no result to show, or the results do not belong together."""
+        frames = [self.out / name for name in (RESULTS_FILE, STUDIES_FILE, ROWS_FILE, REPORT_FILE)]
         for path in [*frames, *(self.out / TABLES).glob("*.*")]:
             remove(path)
         self.ledger.entries.pop(TABLES_ENTRY, None)
+        self.ledger.entries.pop(REPORT_ENTRY, None)
 
     def remove_analysis(self, analysis_id: str) -> None:
         """Remove the result, fits and figures of an analysis, in the ledger or not."""
@@ -129,10 +178,16 @@ class RunFolder:
                 entries.pop(figures_entry(analysis_id), None)
         for analysis_id in self.ids:
             name, path = analysis_entry(analysis_id), result_file(self.out, analysis_id)
-            if name not in entries and path.is_file() and _is_result(path):
+            if name not in entries and path.is_file() and _is_result(path, analysis_id):
                 entries[name] = Entry(name, {}, {path.relative_to(self.out).as_posix(): sha256(path)})
+        if not (self.out / REPORT_FILE).is_file():  # removed by the user: a run writes it again only where there is one
+            entries.pop(REPORT_ENTRY, None)
         if fresh is not None:
-            for name in (TABLES_ENTRY, *(entry(one) for one in fresh for entry in (analysis_entry, figures_entry))):
+            for name in (
+                TABLES_ENTRY,
+                REPORT_ENTRY,
+                *(entry(one) for one in fresh for entry in (analysis_entry, figures_entry)),
+            ):
                 if name in entries:
                     entries[name] = Entry(name, {}, entries[name].files)
         self.ledger.rewrite()
@@ -140,7 +195,12 @@ class RunFolder:
     def rewrite_ledger(self) -> None:
         """Write the ledger in the order of the review, which does not depend on the order in which analyses finished."""
         self.ledger.rewrite(
-            [TABLES_ENTRY, *(entry(name) for name in self.ids for entry in (analysis_entry, figures_entry))]
+            [
+                REVIEW_ENTRY,
+                TABLES_ENTRY,
+                REPORT_ENTRY,
+                *(entry(name) for name in self.ids for entry in (analysis_entry, figures_entry)),
+            ]
         )
 
     def _write(self, files: Mapping[str, bytes], old: Entry) -> dict[str, str]:
@@ -162,9 +222,8 @@ class RunFolder:
             self.ledger.add(Entry(figures_entry(analysis_id)))
 
 
-def _is_result(path: Path) -> bool:
+def _is_result(path: Path, analysis_id: str) -> bool:
     try:
-        read_result(path.read_bytes())
-    except (ValueError, TypeError, OSError):
+        return read_result(read_bytes(path)).id == analysis_id
+    except (ValueError, TypeError, RecursionError, BayesmetaError):
         return False
-    return True

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from bayesmeta.engines.choose import ENGINES
-from bayesmeta.errors import BayesmetaError
+from bayesmeta.errors import error_text
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.reviews.analysis import run_analysis
-from bayesmeta.reviews.file_names import fit_file
+from bayesmeta.reviews.file_names import REPORT_FILE, fit_file
+from bayesmeta.reviews.report.page import report_page
 from bayesmeta.reviews.report.write import draw_analysis, write_run_tables
 from bayesmeta.reviews.result import read_result, result_text
 from bayesmeta.reviews.running.code_digest import code_digest
+from bayesmeta.reviews.running.fingerprints import table_digest
 from bayesmeta.reviews.spec import Analysis, Review
+from bayesmeta.support.confined import confined
+from bayesmeta.support.files import read_bytes
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class Task:
     Parameters
     ----------
     kind : str
-        ``"fit"`` an analysis (and draw it), ``"draw"`` a fitted one, or write the ``"tables"`` of a review.
+        ``"fit"`` an analysis (and draw it), ``"draw"`` a fitted one, or write the ``"tables"`` or the ``"report"`` of a review.
     run : str
         Folder of the run that the task belongs to, as text.
     review : Review
@@ -38,20 +43,23 @@ class Task:
     figures : bool
         Whether to draw.
     results : tuple of bytes
-        JSON of the results to draw or to tabulate.
-    data : mapping, optional
-        Name of a data file to its content, if the worker does not share the disk.
+        JSON of the results to draw, to tabulate or to report.
+    data : bytes, optional
+        Content of the data file, if the worker does not share the disk.
+    expected : str
+        SHA-256 of the data file when the run was planned; of another content the worker returns the hash of the study table.
     code : str
         ``code_digest`` of the sender, which a worker elsewhere compares; "" if it is the same installation.
     """
 
-    kind: Literal["fit", "draw", "tables"]
+    kind: Literal["fit", "draw", "tables", "report"]
     run: str
     review: Review
     folder: str = ""
     figures: bool = False
     results: tuple[bytes, ...] = ()
-    data: Mapping[str, bytes] | None = None
+    data: bytes | None = None
+    expected: str = ""
     code: str = ""
 
     @property
@@ -61,8 +69,13 @@ class Task:
 
     @property
     def name(self) -> str:
-        """Name in messages: the id of the analysis, or "tables"."""
-        return "tables" if self.kind == "tables" else self.analysis.id
+        """Name in messages: the id of the analysis, "tables" or "report"."""
+        return self.analysis.id if self.of_one_analysis else self.kind
+
+    @property
+    def of_one_analysis(self) -> bool:
+        """Whether one analysis is fitted or drawn."""
+        return self.kind in ("fit", "draw")
 
 
 @dataclass(frozen=True)
@@ -83,6 +96,8 @@ class Outcome:
         What failed in drawing; the numbers are kept.
     seconds : float
         Wall time.
+    data, table : str
+        Of a fit: SHA-256 of the data file as it was read, and the hash of the study table in it.
     """
 
     result: bytes = b""
@@ -91,6 +106,8 @@ class Outcome:
     errors: tuple[str, ...] = ()
     figure_error: str = ""
     seconds: float = 0.0
+    data: str = ""
+    table: str = ""
 
     @property
     def problem(self) -> str:
@@ -122,50 +139,70 @@ def perform(task: Task) -> Outcome:
                 errors=("the worker has another version of bayesmeta than the run; install the same on both",)
             )
         out = Path(scratch) / "out"
-        if task.kind == "tables":
-            return _tabulate(task, out)
-        outcome = _draw(task, task.results[0], out) if task.kind == "draw" else _fit(task, Path(scratch), out)
-        return Outcome(**{**vars(outcome), "seconds": time.perf_counter() - started})
+        with confined(scratch):
+            outcome = DO[task.kind](task, out)
+        return replace(outcome, seconds=time.perf_counter() - started)
 
 
-def error_text(error: BaseException) -> str:
-    """Return the message of an error, with its type if this package does not raise it on purpose."""
-    return str(error) if isinstance(error, BayesmetaError) else f"unexpected {type(error).__name__}: {error}"
-
-
-def _fit(task: Task, scratch: Path, out: Path) -> Outcome:
-    folder = Path(task.folder)
-    if task.data is not None:
-        folder = scratch / "data"
-        for name, content in task.data.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+def _fit(task: Task, out: Path) -> Outcome:
+    """Fit an analysis to a copy of its data, so that what was read is known although the file may change meanwhile."""
+    file = Path(task.folder) / task.analysis.data
+    copy = out.parent / f"data{file.suffix}"
+    data = table = ""
     try:
-        result = run_analysis(task.review, task.analysis, folder, _save_fit(task, out))
+        content = task.data if task.data is not None else read_bytes(file)
+        data = hashlib.sha256(content).hexdigest()
+        copy.write_bytes(content)
+        analysis = task.analysis.model_copy(update={"data": copy.name})
+        table = table_digest(analysis, copy.parent, data) if data != task.expected else ""
+        result = run_analysis(task.review, analysis, copy.parent, _save_fit(task, out))
+        result = replace(result, errors=[error.replace(str(copy), str(file)) for error in result.errors])
         text = result_text(result).encode("utf-8")
     except Exception as error:  # one analysis must not stop the others, whatever failed
-        return Outcome(errors=(error_text(error).replace(str(folder), task.folder),))
+        return Outcome(errors=(error_text(error).replace(str(copy), str(file)),), data=data, table=table)
     files = _read_files(out)
-    drawn = _draw(task, text, out) if task.figures else Outcome()
-    return Outcome(text, files, drawn.figures, tuple(result.errors), drawn.figure_error)
+    drawn = _draw(replace(task, results=(text,)), out) if task.figures else Outcome()
+    return Outcome(text, files, drawn.figures, tuple(result.errors), drawn.figure_error, data=data, table=table)
 
 
-def _draw(task: Task, text: bytes, out: Path) -> Outcome:
-    """Draw an analysis; an error is returned, since its numbers are kept all the same."""
+def _draw(task: Task, out: Path) -> Outcome:
+    """Draw an analysis; what fails is returned, since its numbers are kept all the same."""
+    problems: list[str] = []
+    paths: list[Path] = []
     try:
-        paths = draw_analysis(out, task.review, task.analysis, read_result(text))
-        return Outcome(figures={path.relative_to(out).as_posix(): path.read_bytes() for path in paths})
+        paths = draw_analysis(out, task.review, task.analysis, read_result(task.results[0]), problems)
     except Exception as error:
-        return Outcome(figure_error=f"figure: {error_text(error)}")
+        problems.append(f"figure: {error_text(error)}")
+    figures = {path.relative_to(out).as_posix(): path.read_bytes() for path in paths}
+    return Outcome(figures=figures, figure_error="; ".join(problems))
 
 
 def _tabulate(task: Task, out: Path) -> Outcome:
+    """Write the tables; what fails is returned beside the rest."""
+    problems: list[str] = []
     try:
-        write_run_tables(out, task.review, [read_result(text) for text in task.results])
+        write_run_tables(out, task.review, [read_result(text) for text in task.results], problems)
     except Exception as error:
-        return Outcome(errors=(f"tables: {error_text(error)}",))
-    return Outcome(files=_read_files(out))
+        problems.append(f"tables: {error_text(error)}")
+    return Outcome(files=_read_files(out), errors=tuple(problems))
+
+
+def _report(task: Task, _: Path) -> Outcome:
+    """Make the report; what fails is returned beside the rest."""
+    problems: list[str] = []
+    files = {}
+    try:
+        page = report_page(task.review, [read_result(text) for text in task.results], problems)
+        files[REPORT_FILE] = page.encode("utf-8")
+    except Exception as error:
+        problems.append(f"report: {error_text(error)}")
+    return Outcome(files=files, errors=tuple(problems))
+
+
+#: what is done by kind of task
+DO: Mapping[str, Callable[[Task, Path], Outcome]] = {
+    "fit": _fit, "draw": _draw, "tables": _tabulate, "report": _report
+}  # fmt: skip
 
 
 def _read_files(folder: Path) -> dict[str, bytes]:

@@ -1,6 +1,7 @@
 """Compiled loops: later processes compute exactly what the process that compiles them computes."""
 
 import ast
+import importlib.util
 import os
 import subprocess
 import sys
@@ -80,3 +81,35 @@ def test_the_process_that_compiles_computes_what_later_ones_compute(tmp_path: Pa
         found.append(done.stdout)
         assert (len(list(tmp_path.rglob("*.nbc"))) > before) == (len(found) == 1)
     assert found[0] == found[1]
+
+
+DAMAGES = {"empty": lambda _: b"", "cut": lambda data: data[: len(data) // 2], "flipped": lambda data: _flip(data)}
+LOOP = "from bayesmeta.engines.numerics.compiled import compiled\n\n@compiled\ndef loop(x):\n    return 2.0 * x + 1.0\n"
+
+
+def _flip(data):
+    middle = 2 * len(data) // 3
+    return data[:middle] + bytes([data[middle] ^ 255]) + data[middle + 1 :]
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=list(DAMAGES))
+@pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
+def test_a_damaged_cache_is_written_again(tmp_path, damage, suffix):
+    """The index and the machine code of a loop, damaged as by a full disk, a kill or a bad disk."""
+    source = tmp_path / "loops.py"
+    source.write_text(LOOP)
+
+    def load():
+        spec = importlib.util.spec_from_file_location("loops", source)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        assert module.loop(3.0) == 7.0
+        return module.loop.stats
+
+    load()
+    assert sum(load().cache_hits.values()) == 1
+    (file,) = tmp_path.rglob(f"*{suffix}")
+    intact = file.read_bytes()
+    file.write_bytes(damage(intact))
+    assert sum(load().cache_hits.values()) == 0
+    assert sum(load().cache_hits.values()) == 1

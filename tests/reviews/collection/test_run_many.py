@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -13,6 +15,7 @@ from bayesmeta.reviews.collection.sources import Failure, find_sources, is_singl
 from bayesmeta.reviews.run import run_review
 from bayesmeta.reviews.running.lock import BusyError, locked
 from bayesmeta.reviews.running.plan import Choice
+from bayesmeta.reviews.running.review_run import ReviewRun
 
 DATA = {
     "RR": "study,events_e,n_e,events_c,n_c\nA,5,100,9,100\nB,12,150,20,150\n",
@@ -176,3 +179,79 @@ def test_cochrane_files_are_imported_once(tmp_path, monkeypatch):
     next((tmp_path / "out" / "imported").glob("CD1*/imported.json")).write_text("{")
     run_collection([top], tmp_path / "out")
     assert calls[3:] == ["CD1.rm5"]
+
+
+def test_whatever_one_file_raises_the_others_are_run(tmp_path, monkeypatch):
+    from bayesmeta.reviews.collection import sources
+
+    top = tmp_path / "many"
+    for name in ("a", "b", "c"):
+        write(top / name, name, ["RR"])
+    real = sources.read_review
+
+    def surprising(path):
+        if Path(path).parent.name == "a":
+            raise StopIteration
+        return real(path)
+
+    monkeypatch.setattr(sources, "read_review", surprising)
+    opened = []
+    real_open = ReviewRun.open
+
+    def open_(self):
+        opened.append(self.review.id)
+        if self.review.id == "b":
+            raise ZeroDivisionError("a fault")
+        real_open(self)
+
+    monkeypatch.setattr(ReviewRun, "open", open_)
+    done = run_collection([top], tmp_path / "out")
+    assert done.finished == 1
+    assert [(failure.review, failure.problem) for failure in done.failures] == [
+        ("a/review.toml", "unexpected StopIteration: "), ("b", "unexpected ZeroDivisionError: a fault"),
+    ]  # fmt: skip
+    assert opened == ["b", "c"]
+
+
+def test_a_folder_with_loops_devices_and_names_of_the_run(tmp_path, monkeypatch):
+    top = tmp_path / "many"
+    write(top / "good", "good", ["RR"])
+    write(top / "bad", "summary", ["RR"])
+    for name in ("one", "two"):
+        (top / name).symlink_to(top)  # two links to the folder itself: exponentially many paths
+    (top / "loop").symlink_to(top / "loop")
+    (top / "zero.csv").symlink_to("/dev/zero")
+    os.mkfifo(top / "pipe.csv")
+    closed = top / "closed"
+    closed.mkdir()
+    real = Path.iterdir
+
+    def iterdir(self):
+        if self == closed:
+            raise PermissionError(13, "Permission denied")
+        return real(self)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    done = run_collection([top], tmp_path / "out")
+    assert (done.reviews, done.finished) == (1, 1)
+    problems = {failure.review: failure.problem for failure in done.failures}
+    assert set(problems) == {"bad/review.toml", "closed"}
+    assert "the name of something else in the folder of the run" in problems["bad/review.toml"]
+    assert "no such file" in problems["closed"]
+
+
+def test_data_rows_that_all_have_problems_are_one_failure(tmp_path):
+    """84 of 21 participants had the event: no reading of the columns fits."""
+    head = (
+        "Analysis group,Analysis number,Analysis name,Subgroup,Applicability,Study,Study year,GIV Mean,GIV SE,Experimental mean,"
+        "Experimental SD,Experimental cases,Experimental N,Control mean,Control SD,Control cases,Control N,O-E,Variance,Weight,Mean,"
+        "CI start,CI end"
+    )
+    (tmp_path / "CD000001-data-rows.csv").write_text(
+        f"{head}\n1,1,Death,,SUBGROUP_AND_OVERALL,Lee 2001,2001,,,,,84,21,,,3,20,,,100,26.7,8.5,83.0\n"
+    )
+    write(tmp_path / "good", "good", ["RR"])
+    done = run_collection([tmp_path], tmp_path / "out")
+    assert done.finished == 1
+    (failure,) = done.failures
+    assert "no analysis of the review can be run" in failure.problem

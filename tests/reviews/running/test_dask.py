@@ -14,6 +14,7 @@ import pytest
 import bayesmeta
 from bayesmeta.errors import DataError
 from bayesmeta.reviews.collection.run_many import run_collection
+from bayesmeta.reviews.result import result_text
 from bayesmeta.reviews.run import run_review
 from bayesmeta.reviews.running.dask import Cluster
 from bayesmeta.reviews.running.progress import Silent
@@ -107,7 +108,28 @@ def test_bad_tables_give_the_same_errors_as_in_this_process(cluster, small_sourc
     far = run_review(small_source, tmp_path / "far", figures=False, scheduler=cluster[0])
     near = run_review(small_source, tmp_path / "near", figures=False)
     assert far.failed == near.failed
-    assert far.results == near.results
+    assert list(map(result_text, far.results)) == list(map(result_text, near.results))
+
+
+def test_a_run_whose_scheduler_is_killed_ends_with_a_message(tmp_path, capsys):
+    write_many(tmp_path / "many", "many", 30)
+    address = f"tcp://127.0.0.1:{free_port()}"
+    scheduler = start("dask_scheduler", "--host", address, "--no-dashboard", cwd=tmp_path)
+    worker = start("dask_worker", address, "--no-nanny", "--nthreads", "1", "--no-dashboard", cwd=tmp_path)
+    try:
+        with pytest.raises(DataError, match="the scheduler no longer answers") as caught:
+            run_review(
+                tmp_path / "many", tmp_path / "out", figures=False, scheduler=address, progress=Killing(3, scheduler)
+            )
+        assert "run the same command again" in caught.value.fix
+        assert "Traceback" not in capsys.readouterr().err
+    finally:
+        for process in (scheduler, worker):
+            process.kill()
+            process.wait()
+    done = run_review(tmp_path / "many", tmp_path / "out", figures=False)
+    assert len(done.kept) >= 3
+    assert done.failed == {}
 
 
 def test_a_missing_scheduler():

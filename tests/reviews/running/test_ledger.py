@@ -167,7 +167,7 @@ def test_figures_are_drawn_again_only_if_missing_or_changed(small_source, tmp_pa
     change(source / "review.toml", "[options]", 'figures = ["svg"]\n[options]')
     drawn = []
 
-    def draw(out, review, analysis, result):
+    def draw(out, review, analysis, result, _problems):
         drawn.append(analysis.id)
         (out / "figures").mkdir(parents=True)
         path = out / "figures" / f"forest_{analysis.id}.svg"

@@ -42,9 +42,23 @@ def test_a_line_about_the_whole_run_once_a_minute():
             progress.finished(str(i), "bad" if i == 1 else "", 40)
     assert stream.getvalue().splitlines()[2:] == [
         "[6/10] 1 Death (40.0 s) PROBLEM: bad",
-        "6 done, 1 with problems, 4 left; 1 min so far, about 2 min to go",
+        "6 done, 1 with problems, 4 left; 1 min so far",
         "[7/10] 2 Death (40.0 s) ok",
     ]
+
+
+def test_the_time_to_go_does_not_count_the_start():
+    """NUTS: a minute to compile, then 5 s for each of 17 analyses."""
+    stream, now = io.StringIO(), [0.0]
+    progress = Lines(stream, lambda: now[0])
+    with progress.over(18, "Many"):
+        for i in range(18):
+            progress.started(str(i), "Death")
+            now[0] += 65 if i == 0 else 5
+            progress.finished(str(i), "", 5)
+    found = [line for line in stream.getvalue().splitlines() if "left" in line]
+    assert found[0] == "1 done, 0 with problems, 17 left; 1 min so far"
+    assert found[1] == "13 done, 0 with problems, 5 left; 2 min so far, about 25 s to go"
 
 
 def test_lines_of_simultaneous_analyses():
