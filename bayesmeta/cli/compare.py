@@ -24,7 +24,7 @@ from bayesmeta.cli.options import (
     parse_pairs,
     read_effects,
 )
-from bayesmeta.cli.printing import print_frame
+from bayesmeta.cli.printing import print_frame, print_notes
 
 
 def compare(
@@ -61,9 +61,7 @@ def compare(
         frame = frame[["method", "estimate", "ci_low", "ci_high", "pi_low", "pi_high", "tau", "i2", "k", "n"]]
         if notes:
             frame = frame.assign(note=letters)
-        for label, reason, note in zip(effects.labels, effects.reasons, effects.notes, strict=True):
-            if reason or note:
-                typer.echo(f"{label}: {reason or note}", err=True)
+        print_notes(effects)
     print_frame(frame, form, f"{effects.measure} ({scale.value} scale), {100 * level:g}% intervals")
     if form is Format.table:
         typer.echo("".join(f"{letter}: {note}\n" for note, letter in notes.items()), nl=False)

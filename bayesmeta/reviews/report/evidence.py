@@ -13,7 +13,6 @@ from bayesmeta.reviews.report.headings import Row, at_level, headings, prior_set
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
 
-
 #: columns of the evidence table; blank where an average is undefined, with the reason as the note of the row
 EVIDENCE = (
     "BF effect", "BF heterogeneity", "P(effect)", "P(heterogeneity)", "Averaged estimate", "Prediction interval"
