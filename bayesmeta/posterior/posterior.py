@@ -291,19 +291,10 @@ class Posterior(Displayed):
     def draws(self) -> xr.DataTree:
         """Draws in arviz' schema, of shape (chain, draw, ...), with the labels of the studies as coordinates.
 
-        Groups of the two-level model:
-
-        - posterior, with tau2 and i2 (percent) too; prior; from NUTS sample_stats;
-        - log_likelihood: natural log of p(data of a study | mu, tau), its effect (and baseline) integrated out, so that ``az.loo`` leaves
-          studies out; log_likelihood_given_theta: the same given its effect;
-        - posterior_predictive: data with new effects from Normal(mu, tau2) and the study's own baseline; posterior_predictive_given_theta:
-          with the study's own effect; prior_predictive, if the prior for mu is proper;
-        - log_prior: of mu, and of tau or tau2 as its prior is written, for ``az.psense``;
-        - observed_data, constant_data. Where a study has several numbers, ``effect`` is its result: the log ratio with 1/2 added to each
-          count. Its log-likelihood has the same name.
-
-        A model file of the user's own has the posterior and the data only.
-
+        Groups: posterior, prior, log_prior; log_likelihood, of each study given mu and tau, so that ``az.loo`` leaves studies out, and
+        log_likelihood_given_theta; posterior_predictive, with new effects and the studies' own baselines,
+        posterior_predictive_given_theta and prior_predictive; observed_data, constant_data; from NUTS sample_stats. Where a study has
+        several numbers, ``effect`` is its log ratio, with 1/2 added to counts. A user's own model has the posterior and the data only.
         Quadrature returns independent draws in four chains of 1000, the form that arviz expects.
         """
         from bayesmeta.posterior.draws import build_tree
