@@ -18,6 +18,11 @@ def invoke(application: typer.Typer) -> NoReturn:
         typer.echo(f"error: {error}", err=True)
     except BrokenPipeError:
         sys.exit(0)
+    except OSError as error:
+        place = f"{str(error.filename)[:300]}: " if error.filename else ""
+        typer.echo(f"error: {place}{error.strerror or error}; check the path", err=True)
+    except RecursionError:
+        typer.echo("error: something in the input is nested too deeply", err=True)
     except KeyboardInterrupt:
         typer.echo("interrupted; the files already written are complete", err=True)
         sys.exit(130)

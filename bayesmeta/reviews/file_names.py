@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 #: what to fit, in the folder of a review
@@ -48,4 +49,4 @@ def fit_file(out: Path, analysis_id: str, method: str) -> Path:
 
 def toml_file(path: Path) -> Path:
     """Return the review.toml that a path means: the file itself, or the one in a folder."""
-    return path / REVIEW_TOML if path.is_dir() else path
+    return path / REVIEW_TOML if os.path.isdir(path) else path

@@ -18,11 +18,12 @@ from pydantic import (
 )
 
 from bayesmeta.effects.measures import MEASURES
-from bayesmeta.errors import BayesmetaError, SpecError, unknown_name
+from bayesmeta.errors import BayesmetaError, DataError, SpecError, unknown_name
 from bayesmeta.reviews.file_names import toml_file
 from bayesmeta.reviews.settings import Options, Settings, Strict, leave_out_if_none
 from bayesmeta.reviews.stated_priors import AlternativePriors, PriorTexts, check_stated_baseline, read_corpus_prior
 from bayesmeta.support.arguments import checked_path
+from bayesmeta.support.files import read_bytes
 
 
 class Published(Strict):
@@ -198,14 +199,19 @@ def read_review(path: str | os.PathLike[str]) -> tuple[Review, Path]:
         If the file does not exist or is not TOML, a key is unknown or its value out of range, or a data file does not exist.
     """
     file = toml_file(checked_path(path, "a review"))
+    if not os.path.lexists(file):
+        raise SpecError(f"{file}: no such file; give a review.toml or the folder that contains one")
     try:
-        given = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
-    except FileNotFoundError:
-        raise SpecError(f"{file}: no such file; give a review.toml or the folder that contains one") from None
-    except (OSError, UnicodeDecodeError) as error:
+        given = tomllib.loads(read_bytes(file).decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
         raise SpecError(f"{file}: cannot be read as UTF-8 text: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError(f"{file}: not valid TOML: {error}") from None
+    except DataError as error:
+        raise SpecError(str(error)) from None
+    except RecursionError:
+        raise SpecError(f"{file}: not valid TOML: nested too deeply") from None
+    except ValueError as error:
+        detail = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "a number has too many digits"
+        raise SpecError(f"{file}: not valid TOML: {detail}") from None
     try:
         _read_corpora(given, file.parent)
         review = Review.model_validate(given)
@@ -214,7 +220,7 @@ def read_review(path: str | os.PathLike[str]) -> tuple[Review, Path]:
     except BayesmetaError as error:
         raise SpecError(f"{file}: {error}") from None
     for analysis in review.analysis:
-        if not (file.parent / analysis.data).is_file():
+        if not os.path.isfile(file.parent / analysis.data):
             raise SpecError(f"{file}: analysis {analysis.id}: there is no data file '{analysis.data}' in {file.parent}")
     return review, file.parent
 
@@ -237,6 +243,8 @@ def _explain(item: Any, given: dict[str, Any]) -> str:
     place = _place(item["loc"], given)
     if item["type"] == "extra_forbidden":
         key = str(item["loc"][-1])
+        if key == "scale":
+            return f"{place}unknown key 'scale'; 'estimates' says whether ready-made ratios are natural or logged"
         return f"{place}{unknown_name('key', key, _known_keys(item['loc'][:-1]))}"
     key = str(item["loc"][-1]) if item["loc"] else ""
     if item["type"] == "missing":

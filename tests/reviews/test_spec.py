@@ -203,7 +203,7 @@ def test_paths_without_a_review(folder):
     with pytest.raises(SpecError, match="no such file"):
         read_review(folder / "nowhere")
     (folder / "review.toml").mkdir()
-    with pytest.raises(SpecError, match="cannot be read"):
+    with pytest.raises(SpecError, match="cannot read"):
         read_review(folder)
 
 

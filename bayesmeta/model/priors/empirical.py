@@ -9,8 +9,9 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from bayesmeta.errors import SpecError, unknown_name
+from bayesmeta.errors import DataError, SpecError, unknown_name
 from bayesmeta.model.priors.distribution import Prior
+from bayesmeta.support.files import read_bytes
 
 #: prefix of a prior from the user's own collection, ``corpus:FILE``, and the value of "format" in such a file
 CORPUS, CORPUS_FORMAT = "corpus:", "bayesmeta corpus prior 1"
@@ -152,7 +153,7 @@ def _read_corpus_prior(file: str, measure: str) -> tuple[float, float]:
     if not file.strip():
         raise SpecError(f"the prior corpus:FILE needs a file; {fix}")
     try:
-        content = json.loads(Path(file).read_text(encoding="utf-8"))
+        content = json.loads(read_bytes(file))
         if not isinstance(content, dict) or content.get("format") != CORPUS_FORMAT:
             raise SpecError(f"{file}: this is not a file of priors from a collection; {fix}")
         priors = content["priors"]
@@ -160,9 +161,9 @@ def _read_corpus_prior(file: str, measure: str) -> tuple[float, float]:
             known = ", ".join(sorted(priors)) or "none"
             raise SpecError(f"{file}: it has no prior for {measure}, only for: {known}; give tau another prior")
         return float(priors[measure]["meanlog"]), float(priors[measure]["sdlog"])
-    except OSError as error:
-        raise SpecError(f"{file}: cannot be read: {error.strerror or error}; {fix}") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except DataError as error:
+        raise SpecError(f"{file}: cannot be read: {error.what.removeprefix('cannot read: ')}; {fix}") from None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise SpecError(f"{file}: this file of priors from a collection is incomplete ({error}); {fix}") from None
 
 

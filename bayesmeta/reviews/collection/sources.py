@@ -97,7 +97,7 @@ def is_single_review(paths: Iterable[str | os.PathLike[str]]) -> bool:
     if isinstance(paths, str | os.PathLike) or not isinstance(paths, Iterable):
         raise SpecError(f"the reviews of a collection are a list of files and folders, but got {paths!r}")
     given = [checked_path(path, "a review") for path in paths]
-    return len(given) == 1 and not (given[0].is_dir() and not toml_file(given[0]).is_file())
+    return len(given) == 1 and not (os.path.isdir(given[0]) and not os.path.isfile(toml_file(given[0])))
 
 
 def find_sources(paths: Iterable[str | os.PathLike[str]], out: Path | None = None) -> list[Source]:
@@ -123,9 +123,9 @@ def find_sources(paths: Iterable[str | os.PathLike[str]], out: Path | None = Non
     """
     found: list[Source] = []
     for given in map(Path, paths):
-        if given.is_dir():
+        if os.path.isdir(given):
             found += [Source(path, path.relative_to(given).as_posix()) for path in _search(given, out)]
-        elif given.is_file():
+        elif os.path.isfile(given):
             found.append(Source(given, f"{given.resolve().parent.name}/{given.name}"))
         else:
             raise SpecError(
