@@ -37,3 +37,9 @@ def test_compare_estimators_writes_csv(monkeypatch, capsys):
 def test_the_thin_scripts_are_thin():
     for name in THIN:
         assert len((SCRIPTS / f"{name}.py").read_text().splitlines()) < 40
+
+
+@pytest.mark.parametrize("part", ["ledgers", "inputs", "invariance"])
+def test_the_short_form_of_the_stress_test_finds_nothing(part, monkeypatch, capsys):
+    """Kills at random moments are in tests/reviews/running/test_nothing_lost.py."""
+    assert run("stress", "--short", "--only", part, monkeypatch=monkeypatch) == 0, capsys.readouterr().out

@@ -13,7 +13,7 @@ from bayesmeta.reviews.file_names import MANIFEST_FILE
 from bayesmeta.reviews.folder import save_review
 from bayesmeta.reviews.manifest import manifest
 from bayesmeta.reviews.report.page import mark_as_older
-from bayesmeta.reviews.result import read_result
+from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.running.fingerprints import file_digest, fingerprint, table_digest
 from bayesmeta.reviews.running.interrupts import uninterrupted
 from bayesmeta.reviews.running.ledger import REPORT_ENTRY, TABLES_ENTRY, analysis_entry
@@ -205,14 +205,12 @@ class ReviewRun:
         """Write the ledger in order, and the manifest; what was asked for and is not there has failed."""
         ids, selected = self._outputs.ids, {step.analysis.id for step in self.steps}
         self.finished = self._outputs.finished()
-        for name in self._outputs.unreadable(self.finished):
-            self.finished.remove(name)
-            self.failed[name] = "its file is no result: run it again with --fresh"
+        made = manifest(self.review, self._source_digest, self._results())
         for name in set(ids) - set(self.finished):
-            if self._outputs.ledger.get(analysis_entry(name)).files:
-                self.failed[name] = f"its result is not intact ({self._outputs.damage(name)}); run it again"
-        for name, damage in self._outputs.missing(selected if self._draws else ()).items():
-            self.failed.setdefault(name, f"not intact ({damage}); run it again")
+            if damage := self._outputs.damage(name):
+                self.failed[name] = f"its result is not intact ({damage}); run it again"
+        for name, missing in self._outputs.missing(selected if self._draws else ()).items():
+            self.failed.setdefault(name, f"not intact ({missing}); run it again")
         if file_digest(self.source) != self._source_digest:
             self.failed.setdefault("review.toml", "the file changed during the run: run it again")
         order = [*ids, TABLES_ENTRY, REPORT_ENTRY]
@@ -226,9 +224,18 @@ class ReviewRun:
             "failed": self.failed,
         }
         self.outdated = self._outputs.state().outdated
-        results = ((read_result(self._outputs.result(name)), self._outputs.data(name)) for name in self.finished)
-        write_json(self.out / MANIFEST_FILE, {**manifest(self.review, self._source_digest, results), **done})
+        write_json(self.out / MANIFEST_FILE, {**made, **done})
         self.ended = True
+
+    def _results(self) -> Iterator[tuple[AnalysisResult, str]]:
+        """Yield the finished results, each with the hash of its data; a file that is no result has failed."""
+        for name in list(self.finished):
+            result = self._outputs.read(name)
+            if result is None:
+                self.finished.remove(name)
+                self.failed[name] = "its file is no result: run it again with --fresh"
+            else:
+                yield result, self._outputs.data(name)
 
     def _note_problem(self, analysis_id: str) -> None:
         """Set what failed in an analysis, by the ledger, in ``failed``; nothing, if it no longer fails."""

@@ -17,7 +17,7 @@ from bayesmeta.reviews.file_names import (
     figure_files,
     result_file,
 )
-from bayesmeta.reviews.result import read_result
+from bayesmeta.reviews.result import AnalysisResult, read_result
 from bayesmeta.reviews.running.ledger import (
     REPORT_ENTRY,
     REVIEW_ENTRY,
@@ -59,9 +59,9 @@ class RunFolder:
         """Read the result of an analysis, as JSON."""
         return result_file(self.out, analysis_id).read_bytes()
 
-    def unreadable(self, analysis_ids: Iterable[str]) -> list[str]:
-        """Return the analyses whose file is as the ledger lists it, and is no result."""
-        return [name for name in analysis_ids if not _is_result(result_file(self.out, name), name)]
+    def read(self, analysis_id: str) -> AnalysisResult | None:
+        """Read the result of an analysis; None if its file, although it is as the ledger lists it, is no result of it."""
+        return _read(result_file(self.out, analysis_id), analysis_id)
 
     def finished(self) -> list[str]:
         """Return the analyses with an intact result, in the order of the review."""
@@ -178,7 +178,7 @@ class RunFolder:
                 entries.pop(figures_entry(analysis_id), None)
         for analysis_id in self.ids:
             name, path = analysis_entry(analysis_id), result_file(self.out, analysis_id)
-            if name not in entries and path.is_file() and _is_result(path, analysis_id):
+            if name not in entries and path.is_file() and _read(path, analysis_id):
                 entries[name] = Entry(name, {}, {path.relative_to(self.out).as_posix(): sha256(path)})
         if not (self.out / REPORT_FILE).is_file():  # removed by the user: a run writes it again only where there is one
             entries.pop(REPORT_ENTRY, None)
@@ -222,8 +222,9 @@ class RunFolder:
             self.ledger.add(Entry(figures_entry(analysis_id)))
 
 
-def _is_result(path: Path, analysis_id: str) -> bool:
+def _read(path: Path, analysis_id: str) -> AnalysisResult | None:
     try:
-        return read_result(read_bytes(path)).id == analysis_id
+        result = read_result(read_bytes(path))
+        return result if result.id == analysis_id else None
     except (ValueError, TypeError, RecursionError, BayesmetaError):
-        return False
+        return None
