@@ -8,6 +8,7 @@ folder ``numba`` of its ``base_compiledir``, usually ``~/.pytensor``.
 
 from __future__ import annotations
 
+import pickle
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -124,6 +125,8 @@ def compile_program(model: Any) -> Program:
     from pymc.initial_point import make_initial_point_fn
     from pytensor.graph.replace import clone_replace
     from pytensor.graph.rewriting.utils import rewrite_graph
+    from pytensor.graph.traversal import graph_inputs
+    from pytensor.tensor.sharedvar import TensorSharedVariable
 
     free = [model.rvs_to_values[variable] for variable in model.free_RVs]
     first_point = make_initial_point_fn(model=model, jitter_rvs=set(model.free_RVs), return_transformed=True)
@@ -145,23 +148,36 @@ def compile_program(model: Any) -> Program:
     log_density = rewrite_graph(model.logp(), include=("canonicalize", "stabilize"))
     gradient = pt.concatenate([pt.as_tensor(part).ravel() for part in pt.grad(log_density, free)])
     named = [*model.free_RVs, *model.deterministics]
-    stored = [pt.as_tensor(variable) for variable in clone_replace(model.replace_rvs_by_values(named), parts)]
-    joined = pt.concatenate([variable.ravel().astype("float64") for variable in stored])
-    found = pytensor.function(
-        [point], [variable.shape for variable in stored], mode="FAST_COMPILE", on_unused_input="ignore"
-    )(start(0))
-    stored_shapes = {variable.name: tuple(map(int, shape)) for variable, shape in zip(named, found, strict=True)}
+    stored = [pt.as_tensor(variable) for variable in model.replace_rvs_by_values(named)]
 
-    functions = [
-        _function(model, point, outputs) for outputs in (clone_replace([log_density, gradient], parts), [joined])
-    ]
+    graph = [log_density, gradient, *stored]
     values = {
-        item: _like(item.get_value(), item.get_value()) for function in functions for item in function.get_shared()
+        item: _like(item.get_value(), item.get_value())
+        for item in graph_inputs(graph)
+        if isinstance(item, TensorSharedVariable)
     }
+    # of known shape, because numba takes seconds to compile checks of shapes
+    data = {item: pt.tensor(item.name, shape=value.shape, dtype=value.dtype) for item, value in values.items()}
+    log_density, gradient, *stored = clone_replace(graph, {**parts, **data})
+    example = pytensor.function(
+        [point, *data.values()], [variable.shape for variable in stored], mode="FAST_COMPILE", on_unused_input="ignore"
+    )(start(0), *values.values())
+    stored_shapes = {variable.name: tuple(map(int, shape)) for variable, shape in zip(named, example, strict=True)}
+    joined = pt.concatenate([variable.ravel().astype("float64") for variable in stored])
+
     length = sum(map(prod, stored_shapes.values()))
-    density, variables = (
-        _callback(kind, function, values, size, length) for kind, function in zip(SOURCES, functions, strict=True)
-    )
+
+    def callbacks() -> list[Any]:
+        outputs = {"density": [log_density, gradient], "variables": [joined]}
+        with model:  # PyMC reads from it whether parameters are checked
+            return [_callback(kind, point, data, graphs, length) for kind, graphs in outputs.items()]
+
+    try:
+        density, variables = callbacks()
+    except Exception:  # whatever numba raises when it loads a damaged file
+        if not _remove_damaged_files():
+            raise
+        density, variables = callbacks()
     labels = {
         name: pd.RangeIndex(int(model.dim_lengths[name].eval())) if labels is None else pd.Index(labels)
         for name, labels in model.coords.items()
@@ -169,31 +185,51 @@ def compile_program(model: Any) -> Program:
     return Program(density, variables, start, size, stored_shapes, dict(model.named_vars_to_dims), labels, values)
 
 
-def _function(model: Any, point: Any, outputs: list[Any]) -> Any:
-    from pymc.pytensorf import compile as compile_function
+def _remove_damaged_files() -> int:
+    """Remove the files that cannot be read from the folder of compiled functions, and return their number."""
+    from pytensor.link.numba.cache import NUMBA_CACHE_PATH
 
-    with model:  # PyMC reads from it whether parameters are checked
-        return compile_function([point], outputs, mode="NUMBA")
+    removed = 0
+    for path in [*NUMBA_CACHE_PATH.glob("*.nbi"), *NUMBA_CACHE_PATH.glob("*.nbc")]:
+        try:
+            with path.open("rb") as file:
+                pickle.load(file)
+                if path.suffix == ".nbi":  # after the version of numba that wrote it
+                    pickle.load(file)
+        except OSError:
+            continue
+        except Exception:
+            path.unlink(missing_ok=True)
+            removed += 1
+    return removed
 
 
-def _callback(kind: str, function: Any, values: Mapping[Any, Array], size: int, length: int) -> Any:
-    """Return a PyTensor function as a C callback of the point and the addresses of the values."""
+def _callback(kind: str, point: Any, data: Mapping[Any, Any], outputs: list[Any], length: int) -> Any:
+    """Return a PyTensor graph as a C callback of the point and the addresses of the data."""
     from numba import carray, cfunc, types
+    from pymc.pytensorf import compile as compile_function
+    from pytensor.graph.traversal import ancestors
     from pytensor.link.numba.cache import CACHED_SRC_FUNCTIONS, compile_numba_function_src
     from pytensor.link.numba.dispatch.basic import numba_njit
 
-    place = {item: index for index, item in enumerate(values)}
+    needed = set(ancestors(outputs))
+    inputs = {item: index for index, item in enumerate(data.values()) if item in needed}
+    function = compile_function([point, *inputs], outputs, mode="NUMBA", on_unused_input="ignore").vm.jit_fn.py_func
     arrays = ", ".join(
-        f"carray(pointer(at[{place[item]}]), {values[item].shape}, np.dtype('{values[item].dtype}'))"
-        for item in function.get_shared()
+        f"carray(pointer(at[{index}]), {item.type.shape}, np.dtype('{item.dtype}'))" for item, index in inputs.items()
     )
-    source = SOURCES[kind].format(count=len(values), size=size, length=length, arrays=arrays)
-    inner = function.vm.jit_fn.py_func
-    graph = CACHED_SRC_FUNCTIONS.get(inner)  # None: PyTensor cannot tell whether another process has the same graph
-    callback = compile_numba_function_src(
-        source, kind, {"__name__": __name__, "np": np, "carray": carray, "isfinite": isfinite, "pointer": _pointer(), "function": numba_njit(inner, cache=graph is not None)},
-        cache_key=graph and sha256(f"{graph} {source}".encode()).hexdigest(),
-    )  # fmt: skip
+    source = SOURCES[kind].format(count=len(data), size=point.type.shape[0], length=length, arrays=arrays)
+    graph = CACHED_SRC_FUNCTIONS.get(function)  # None: PyTensor cannot tell whether another process has the same graph
+    names = {
+        "np": np,
+        "carray": carray,
+        "isfinite": isfinite,
+        "pointer": _pointer(),
+        "function": numba_njit(function, cache=graph is not None),
+    }
+    key = graph and sha256(f"{graph} {source}".encode()).hexdigest()
+    # numba imports the module of a function that it loads
+    callback = compile_numba_function_src(source, kind, {"__name__": __name__, **names}, cache_key=key)
     double, count = types.CPointer(types.double), types.uint64
     arguments = {"density": (count, double, double, double), "variables": (count, count, double, double)}[kind]
     return cfunc(types.int64(*arguments, types.voidptr), cache=graph is not None)(callback)
