@@ -1,9 +1,9 @@
 """Compilation of a PyMC model for nutpie into machine code that is kept on disk for later processes.
 
-``nutpie.compile_pymc_model`` compiles two numba callbacks, the log density with its gradient and the variables to store, which every process
-has to compile again, because the data are constants of them. Here the callbacks read the data through pointers, so that they depend on
+``nutpie.compile_pymc_model`` compiles two numba callbacks, the log density with its gradient and the variables to store. Every process has
+to compile them again, because the data are constants in them. Here the callbacks read the data through pointers, so that they depend on
 nothing but the graph of the model and the shapes of its data, and they are kept where PyTensor keeps what it compiles with numba: in the
-folder ``numba`` of its ``base_compiledir``, usually ``~/.pytensor``.
+folder ``numba`` of its ``base_compiledir``, usually ``~/.pytensor``. The draws are those of nutpie's own callbacks.
 """
 
 from __future__ import annotations
