@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -162,7 +162,7 @@ def psis_log_predictive(posterior: Posterior) -> tuple[Array, Array]:
         mu, tau = flat["mu"].reshape(4, -1), flat["tau"].reshape(4, -1)
     value = pointwise_log_likelihood(posterior.data, posterior.priors, mu.ravel(), tau.ravel())
     value = value.reshape(*mu.shape, -1)
-    return _psis(value, mu if posterior.engine == "nuts" else None)
+    return _psis(value, {"mu": (("chain", "draw"), mu)} if posterior.engine == "nuts" else None)
 
 
 def own_leave_one_out(posterior: Posterior) -> pd.DataFrame:
@@ -181,7 +181,7 @@ def own_leave_one_out(posterior: Posterior) -> pd.DataFrame:
     import pandas as pd
 
     value = own_log_likelihood(posterior, "leave_one_out")
-    approximate, pareto_k = _psis(value, posterior.solution.groups["posterior"]["mu"].values)
+    approximate, pareto_k = _psis(value, posterior.solution.groups["posterior"].data_vars)
     columns = {"log_predictive_psis": approximate, "pareto_k": pareto_k}
     frame = pd.DataFrame(columns, index=pd.Index(posterior.data.labels, name="study"))
     frame.attrs = {
@@ -191,15 +191,15 @@ def own_leave_one_out(posterior: Posterior) -> pd.DataFrame:
     return frame
 
 
-def _psis(log_likelihood: Array, mu: Array | None) -> tuple[Array, Array]:
+def _psis(log_likelihood: Array, drawn: Mapping[Any, Any] | None) -> tuple[Array, Array]:
     """Approximate log predictive densities by arviz.
 
     Parameters
     ----------
     log_likelihood : numpy.ndarray, shape (chain, draw, k)
         Natural log.
-    mu : numpy.ndarray, shape (chain, draw), or None
-        Draws of mu, for the relative efficiency of chains; None if draws are independent.
+    drawn : mapping of str to variable, or None
+        Draws of the parameters, for the relative efficiency of chains; None if draws are independent.
 
     Returns
     -------
@@ -210,7 +210,7 @@ def _psis(log_likelihood: Array, mu: Array | None) -> tuple[Array, Array]:
 
     chains, draws = log_likelihood.shape[:2]
     coords = {"chain": np.arange(chains), "draw": np.arange(draws)}
-    named = {"mu": (("chain", "draw"), np.zeros((chains, draws)) if mu is None else mu)}
+    named = {"none": (("chain", "draw"), np.zeros((chains, draws)))} if drawn is None else dict(drawn)
     tree = xr.DataTree.from_dict(
         {
             "posterior": xr.Dataset(named, coords=coords),
@@ -220,5 +220,5 @@ def _psis(log_likelihood: Array, mu: Array | None) -> tuple[Array, Array]:
     with warnings.catch_warnings():
         # arviz warns about high Pareto k, which the table has
         warnings.simplefilter("ignore")
-        loo = az.loo(tree, pointwise=True, reff=1.0 if mu is None else None)
+        loo = az.loo(tree, pointwise=True, reff=1.0 if drawn is None else None)
     return np.asarray(loo.elpd_i, dtype=float).ravel(), np.asarray(loo.pareto_k, dtype=float).ravel()

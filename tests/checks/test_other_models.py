@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import arviz as az
 import numpy as np
 import pandas as pd
@@ -74,8 +76,9 @@ def test_leave_one_out_uses_the_log_likelihood_of_the_model_file(shifted, unshif
     assert found["pareto_k"].max() < 0.7
     np.testing.assert_allclose(found["log_predictive_psis"], exact["log_predictive"], atol=0.15)
     assert found.attrs["elpd_loo"] == pytest.approx(exact.attrs["elpd_loo"], abs=0.3)
-    with np.testing.suppress_warnings() as quiet:
-        quiet.filter(UserWarning)
+    with warnings.catch_warnings():
+        # of high Pareto k: the log likelihood given a study's own effect
+        warnings.simplefilter("ignore")
         direct = az.loo(own.draws, pointwise=True)
     assert bm.leave_one_out(own).attrs["elpd_loo"] == pytest.approx(float(direct.elpd), abs=0.05)
 
@@ -110,7 +113,7 @@ def test_a_model_without_log_likelihood_by_study_is_named(own):
 
 
 @pytest.mark.sampling
-def test_a_file_that_has_changed_since_is_not_refitted(shifted, own_table, shifted_path, tmp_path):
+def test_a_file_that_has_changed_since_is_not_refitted(shifted, shifted_path, tmp_path):
     from dataclasses import replace
 
     changed = tmp_path / "shifted.py"
@@ -159,7 +162,7 @@ def test_influence_of_an_average_averages_again(shares):
     average = average_of(ALL, prior_probabilities=shares)
     frame = bm.influence(average.posterior)
     for i in range(5):
-        expected = average_of(ALL[ALL != i], prior_probabilities=shares).posterior
+        expected = average_of(np.delete(ALL, i), prior_probabilities=shares).posterior
         row = frame.iloc[i + 1]
         assert row["estimate"] == pytest.approx(expected.quantile("mu", 0.5), abs=1e-12)
         assert row["ci_high"] == pytest.approx(expected.quantile("mu", 0.975), abs=1e-12)
@@ -177,7 +180,7 @@ def test_leave_one_out_of_an_average_is_exact():
     average = average_of(ALL)
     frame = bm.leave_one_out(average.posterior)
     for i in range(5):
-        without = average_of(ALL[ALL != i])
+        without = average_of(np.delete(ALL, i))
         expected = average.log_marginal_likelihood - without.log_marginal_likelihood
         assert frame["log_predictive"].iloc[i] == pytest.approx(expected, abs=1e-10)
         tails = [tail_probability(average.fits[-1], i, fit) for fit in without.fits]

@@ -105,6 +105,9 @@ def _others(posterior: xr.Dataset) -> dict[str, Array]:
         axes = [[str(label) for label in variable[dim].values] for dim in variable.dims[2:]]
         values: Any = variable.values.astype(float)
         for place in product(*(range(len(axis)) for axis in axes)):
+            if np.ptp(values[:, :, *place]) == 0:
+                # a constant, such as the diagonal of a correlation matrix, is no parameter
+                continue
             element = ",".join(axis[i] for axis, i in zip(axes, place, strict=True))
             found[f"{name}[{element}]" if axes else str(name)] = values[:, :, *place]
     return found
@@ -221,11 +224,14 @@ def _of_studies(group: xr.Dataset, labels: Sequence[str], k: int) -> xr.Dataset:
     return group.assign_coords(study=list(labels)).isel(study=slice(0, k))
 
 
-def varies(dataset: xr.Dataset) -> dict[str, Array]:
-    """Return which elements of each variable differ between draws; those of ``REQUIRED`` count as such in any case."""
-    return {
-        str(name): np.ones(value.shape[2:], bool)
-        if name in REQUIRED
-        else np.asarray(value.max(("chain", "draw")) > value.min(("chain", "draw")))
-        for name, value in dataset.data_vars.items()
-    }
+def varying(posterior: xr.Dataset) -> xr.Dataset:
+    """Return the elements of variables that differ between draws, and all of ``REQUIRED``: constants have no diagnostics."""
+    import xarray as xr
+
+    found = {}
+    for name, variable in posterior.data_vars.items():
+        values = variable.values.reshape(*variable.shape[:2], -1)
+        kept = values if name in REQUIRED else values[..., np.ptp(values.astype(float), axis=(0, 1)) > 0]
+        if kept.shape[2]:
+            found[str(name)] = (("chain", "draw", f"{name}_element"), kept)
+    return xr.Dataset(found)

@@ -11,7 +11,7 @@ import numpy as np
 
 from bayesmeta.engines.marginals.samples import Samples
 from bayesmeta.engines.nuts.model_files import ModelFile
-from bayesmeta.engines.nuts.own_model import check_variables, own_groups, own_terms, own_values, varies
+from bayesmeta.engines.nuts.own_model import check_variables, own_groups, own_terms, own_values, varying
 from bayesmeta.engines.nuts.programs import build_model, program_for
 from bayesmeta.engines.terms import Terms, terms_of
 from bayesmeta.errors import BayesmetaError, ConvergenceError, SpecError
@@ -127,13 +127,10 @@ def convergence_diagnostics(posterior: Any, diverging: Array) -> dict[str, float
     """
     import arviz as az
 
-    chosen = varies(posterior)
-
     def values(dataset: Any) -> Array:
-        return np.concatenate(
-            [np.ravel(dataset[name].values)[np.ravel(chosen[str(name)])] for name in dataset.data_vars]
-        )
+        return np.concatenate([np.ravel(dataset[name].values) for name in dataset.data_vars])
 
+    posterior = varying(posterior)
     return {
         "r_hat": float(np.max(values(az.rhat(posterior)))),
         "ess_bulk": float(np.min(values(az.ess(posterior, method="bulk")))),
