@@ -81,7 +81,7 @@ def _fit_and_print(
     if form is Format.table:
         typer.echo(
             f"{effects.measure}, {posterior.data.k} studies, {posterior.likelihood} likelihood, engine {posterior.engine}; "
-            + ", ".join(f"{name} ~ {text}" for name, text in posterior.priors.to_dict().items())
+            + ", ".join(f"{name} ~ {text}" for name, text in _stated_priors(posterior).items())
         )
     print_frame(frame, form)
     for sentence in posterior.prior_conflicts:
@@ -91,6 +91,18 @@ def _fit_and_print(
     if save:
         posterior.save(save)
         typer.echo(f"posterior written to {save}", err=True)
+
+
+def _stated_priors(posterior: Any) -> dict[str, str]:
+    """Return the priors by parameter; of a user's model file those that it uses."""
+    texts: dict[str, str] = posterior.priors.to_dict()
+    if posterior.model_path:
+        from bayesmeta.engines.nuts.model_files import load_model
+        from bayesmeta.engines.nuts.prior_use import ignored_priors
+
+        own = ignored_priors(load_model(posterior.model_path), posterior.data, posterior.priors, texts)
+        texts |= dict.fromkeys(own, "the model file's own prior")
+    return texts
 
 
 def _require_built_in(model: str) -> None:

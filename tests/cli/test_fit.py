@@ -10,6 +10,7 @@ import pytest
 from paths import ROOT_FOLDER
 
 import bayesmeta as bm
+from bayesmeta.cli import fit as fit_command
 from bayesmeta.cli.fit import run_model_file
 
 
@@ -79,3 +80,29 @@ def test_a_model_file_has_a_command_line(monkeypatch, capsys, death):
     assert code == 2
     assert "no such file" in err
     assert call("generic_normal")[0] == 2
+
+
+def test_both_engines_are_refused_for_a_users_model_file(command, death, own_path, monkeypatch):
+    from bayesmeta.engines.nuts import sampling
+
+    def never(*_):
+        raise AssertionError("sampled")
+
+    monkeypatch.setattr(sampling, "_run", never)
+    code, out, err = command("fit", death, "--engine", "both", "--likelihood", "normal", "--model", own_path)
+    assert code == 2
+    assert out == ""
+    assert "quadrature computes the models of this package only" in err
+    assert "own.py" in err.replace("\n", "")
+    assert "--engine nuts" in err
+
+
+def test_the_command_line_of_a_users_model_file_does_not_compare_with_another_model(monkeypatch, death, own_path):
+    engines = []
+    monkeypatch.setattr(fit_command, "_fit_and_print", lambda _, engine, *__: engines.append(engine.value))
+    for path in (own_path, ROOT_FOLDER / "models" / "generic_normal.py"):
+        monkeypatch.setattr(sys, "argv", [str(path), str(death), "--measure", "RR"])
+        with pytest.raises(SystemExit) as ended:
+            run_model_file(str(path))
+        assert ended.value.code == 0
+    assert engines == ["nuts", "both"]

@@ -23,8 +23,8 @@ PROBES: dict[str, dict[str, Any]] = {
 }
 
 
-def require_priors_used(file: ModelFile, data: ModelData, priors: Priors, names: Iterable[str]) -> None:
-    """Refuse priors that a model file ignores, because its model has others of its own.
+def ignored_priors(file: ModelFile, data: ModelData, priors: Priors, names: Iterable[str]) -> list[str]:
+    """Return the parameters whose priors a model file ignores, because its model has others of its own.
 
     Parameters
     ----------
@@ -35,23 +35,31 @@ def require_priors_used(file: ModelFile, data: ModelData, priors: Priors, names:
     priors : Priors
         Priors given to it.
     names : iterable of str
-        Parameters in question: of mu, tau (or tau2) and baseline.
+        Parameters in question; only mu, tau (or tau2) and baseline are looked at.
+    """
+    wanted = {"tau" if name == "tau2" else name: name for name in names}
+    return [
+        name
+        for key, name in wanted.items()
+        if key in PROBES
+        and same_model(build_model(file, data, priors), build_model(file, data, replace(priors, **PROBES[key])))
+    ]
+
+
+def require_priors_used(file: ModelFile, data: ModelData, priors: Priors, names: Iterable[str]) -> None:
+    """Refuse priors that a model file ignores (``ignored_priors``).
 
     Raises
     ------
     SpecError
         If the model is the same under another prior for one of them.
     """
-    wanted = dict.fromkeys("tau" if name == "tau2" else name for name in names)
-    for name in wanted:
-        if name in PROBES and same_model(
-            build_model(file, data, priors), build_model(file, data, replace(priors, **PROBES[name]))
-        ):
-            how = "add_baseline(data, priors)" if name == "baseline" else "add_priors(priors)"
-            raise SpecError(
-                f"the model file {file.path} does not use the prior given for {name}; take it from {how} of bayesmeta.modeling, or "
-                f"give no prior for {name}"
-            )
+    for name in ignored_priors(file, data, priors, names):
+        how = "add_baseline(data, priors)" if name == "baseline" else "add_priors(priors)"
+        raise SpecError(
+            f"the model file {file.path} does not use the prior given for {name}; take it from {how} of bayesmeta.modeling, or "
+            f"give no prior for {name}"
+        )
 
 
 def same_model(one: Any, other: Any) -> bool:

@@ -12,6 +12,7 @@ import bayesmeta as bm
 from bayesmeta.engines.nuts import programs
 from bayesmeta.engines.nuts.model_files import available_models, load_model
 from bayesmeta.engines.nuts.own_model import check_variables, own_terms, own_values
+from bayesmeta.engines.nuts.prior_use import ignored_priors
 from bayesmeta.engines.nuts.programs import build_model, same_structure, structure
 from bayesmeta.engines.nuts.sampling import converged, convergence_diagnostics
 from bayesmeta.errors import DataError, SpecError
@@ -194,6 +195,14 @@ def test_a_prior_that_the_model_ignores_is_refused(tmp_path, fit, name, prior):
     path = file_of(tmp_path, body)
     with pytest.raises(SpecError, match=r"mine\.py does not use the prior given for (mu|tau); take it from add_priors"):
         fit(pd.DataFrame(STUDIES), measure="GEN", model=path, priors={name: prior})
+
+
+def test_the_priors_that_a_model_ignores_are_known(tmp_path, own_path, own_table):
+    body = USUAL.replace("add_priors(priors)", 'priors.mu.to_pymc("mu"), pm.HalfNormal("tau", 0.3)')
+    priors = priors_of()
+    assert ignored_priors(load_model(file_of(tmp_path, body)), data_of(), priors, ["mu", "tau2", "nu"]) == ["tau2"]
+    data = model_data(bm.effect_sizes(own_table, "GEN"), "normal")
+    assert ignored_priors(load_model(own_path), data, priors, ["mu", "tau", "nu"]) == []
 
 
 @pytest.mark.parametrize(("returned", "named"), [("None", "nothing"), ("1.5", "a float"), ("mu", "a TensorVariable")])
