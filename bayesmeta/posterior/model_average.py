@@ -5,42 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import logsumexp
 
-from bayesmeta.errors import SpecError, unknown_name
+from bayesmeta.errors import SpecError
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.priors.defaults import proper_priors
-from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
+from bayesmeta.posterior.averaged_models import MODELS, ZERO, check_priors, checked_probabilities
 from bayesmeta.posterior.averaged_solution import AveragedSolution, averaged_posterior
 from bayesmeta.posterior.fit import fit, solve
 from bayesmeta.posterior.given import as_posterior
 from bayesmeta.posterior.posterior import Posterior
-from bayesmeta.support.arguments import check_type, with_keywords_of
+from bayesmeta.support.arguments import with_keywords_of
 from bayesmeta.support.arrays import Array
 from bayesmeta.support.display import Displayed, counted
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: models by name: whether there is an effect, whether there is heterogeneity
-MODELS: dict[str, tuple[bool, bool]] = {
-    "common null": (False, False),
-    "common effect": (True, False),
-    "random null": (False, True),
-    "random effect": (True, True),
-}
 #: why there is no evidence for a user's model file
 NO_EVIDENCE = (
     "Bayes factors and model averages need its marginal likelihood, which draws do not give; fit a model that quadrature computes, "
     "without model="
 )
-#: prior of a parameter that is 0
-ZERO = Prior("Point", (0.0,))
 #: Bayes factors by name: the models in the numerator and those in the denominator
 COMPARISONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "effect": (("common effect", "random effect"), ("common null", "random null")),
@@ -201,7 +191,7 @@ def model_average(
         For an unknown model, probabilities that do not sum to one, point priors, an improper prior for mu that no unit-information
         prior can replace, or the posterior of a user's model file, whose draws give no marginal likelihood.
     """
-    prior = _prior_probabilities(prior_probabilities)
+    prior = checked_probabilities(prior_probabilities)
     base = as_posterior(studies, built_in_only=NO_EVIDENCE, **given)
     known = {"random effect": base} if base.engine == "quadrature" else {}
     if isinstance(base.solution, AveragedSolution):
@@ -231,13 +221,17 @@ def average_again(posterior: Posterior, data: ModelData, priors: Priors) -> Mode
     solution = posterior.solution
     assert isinstance(solution, AveragedSolution)
     prior = dict(zip(solution.names, solution.prior_probabilities.tolist(), strict=True))
+    if not priors.mu.proper and len({MODELS[name][0] for name in prior}) == 2:
+        raise SpecError(
+            f"the Bayes factor for an effect, and so the average, is undefined under the improper prior {priors.mu}"
+        )
     return _average(replace(posterior, data=data, priors=priors), prior, {})
 
 
 def _average(base: Posterior, prior: Mapping[str, float], known: Mapping[str, Posterior]) -> ModelAverage:
     """Fit the models of ``prior``, but those ``known``, to the data of ``base`` under its priors, and average them."""
     names = tuple(prior)
-    _check_priors(base.priors, names)
+    check_priors(base.priors, names)
     # without an effect in some models and with one in others, the prior for mu enters the comparison
     compares_effects = len({MODELS[name][0] for name in names}) == 2
     alternative = proper_priors(base.priors, base.data) if compares_effects else base.priors
@@ -293,30 +287,3 @@ def bayes_factors(
             }
         )  # fmt: skip
     return pd.DataFrame(rows).set_index("comparison")
-
-
-def _prior_probabilities(given: Mapping[str, float] | None) -> dict[str, float]:
-    """Return the positive prior probabilities of the models, in the order of ``MODELS``."""
-    if given is None:
-        return dict.fromkeys(MODELS, 0.25)
-    check_type(given, Mapping, "prior_probabilities", "a mapping of models to probabilities")
-    for name, value in given.items():
-        check_type(value, Real, f"the prior probability of '{name}'", "a number")
-        if name not in MODELS:
-            raise unknown_name("model", name, MODELS)
-        if not (np.isfinite(value) and value >= 0):
-            raise SpecError(f"the prior probability of '{name}' must be 0 or above but got {value}")
-    total = float(sum(given.values()))
-    if abs(total - 1) > 1e-9:
-        raise SpecError(f"prior probabilities of the models must sum to 1 but sum to {total:g}")
-    return {name: float(given[name]) for name in MODELS if given.get(name, 0) > 0}
-
-
-def _check_priors(priors: Priors, names: tuple[str, ...]) -> None:
-    """Raise an error for priors under which the models cannot be compared."""
-    with_effect, with_heterogeneity = ({MODELS[name][i] for name in names} for i in (0, 1))
-    if (priors.mu.point is not None and True in with_effect) or (
-        priors.scale.point is not None and True in with_heterogeneity
-    ):
-        fixed = f"mu ~ {priors.mu}" if priors.mu.point is not None else f"tau fixed by {priors.scale}"
-        raise SpecError(f"with {fixed} there is nothing to compare; give priors that spread, and the models fix 0")

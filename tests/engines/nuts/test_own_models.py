@@ -193,7 +193,9 @@ def test_unknown_parameters_are_refused_without_a_model_file(fit):
 def test_a_prior_that_the_model_ignores_is_refused(tmp_path, fit, name, prior):
     body = USUAL.replace("mu, tau = add_priors(priors)", 'mu, tau = pm.Normal("mu", 0, 1), pm.HalfNormal("tau", 0.3)')
     path = file_of(tmp_path, body)
-    with pytest.raises(SpecError, match=r"mine\.py does not use the prior given for (mu|tau2?); take it from add_priors"):
+    with pytest.raises(
+        SpecError, match=r"mine\.py does not use the prior given for (mu|tau2?); take it from add_priors"
+    ):
         fit(pd.DataFrame(STUDIES), measure="GEN", model=path, priors={name: prior})
 
 
