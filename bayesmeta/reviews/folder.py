@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from bayesmeta.errors import DataError
 from bayesmeta.reviews.file_names import RESULTS_FILE, REVIEW_FILE, STUDIES_FILE, result_file
@@ -68,6 +69,13 @@ def load_run(out: Path) -> tuple[Review, list[AnalysisResult]]:
     return review, found
 
 
+def _without_formulas(frame: Any) -> Any:
+    """Return a frame whose texts no spreadsheet takes for formulas."""
+    from bayesmeta.reporting.tables.csv import without_formula
+
+    return frame.map(lambda value: without_formula(value) if isinstance(value, str) else value)
+
+
 def write_frames(out: Path, results: list[AnalysisResult], problems: list[str] | None = None) -> list[Path]:
     """Write the tidy rows and the study rows at full precision, as CSV.
 
@@ -82,6 +90,8 @@ def write_frames(out: Path, results: list[AnalysisResult], problems: list[str] |
     written = []
     for name, content in rows.items():
         with recorded(name, problems):
-            text = pd.DataFrame(content).to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
-            written.append(write_text(out / name, text))
+            frame = _without_formulas(pd.DataFrame(content))
+            written.append(
+                write_text(out / name, frame.to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n"))
+            )
     return written

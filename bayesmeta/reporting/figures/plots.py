@@ -84,8 +84,8 @@ def forest(
     Examples
     --------
     >>> figure = forest(yi=[-0.9, -0.4, -0.5], sei=[0.3, 0.2, 0.4], measure="OR", labels=["A", "B", "C"], better="lower")
-    >>> figure.get_size_inches()[0] > 5
-    True
+    >>> figure.axes[0].get_xscale()
+    'log'
     """
     check_level(level)
     if better is not None and better not in _SIDES:

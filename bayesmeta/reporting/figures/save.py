@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,12 +22,15 @@ from bayesmeta.support.files import write_bytes
 # as journals ask; set for the length of one save, by one thread at a time.
 _SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "bayesmeta",
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",
     "pdf.fonttype": 42,
     "pdf.compression": 6,
     "savefig.bbox": None,
 }
 _LOCK = threading.Lock()
+# Text in an SVG is text, which can be searched and edited; where DejaVu Sans is not installed, Verdana has the same widths.
+_FONT = re.compile(r"(font(?:-family)?: [^;\"]*?'DejaVu Sans'[^;\"]*)")
+_FONTS_BESIDE = ", 'Bitstream Vera Sans', Verdana, 'Noto Sans', Arial, sans-serif"
 
 
 def save(
@@ -97,4 +101,6 @@ def _render(figure: Figure, form: FigureFormat, dpi: float) -> bytes:
     with _LOCK, mpl.rc_context(_SETTINGS):
         options: dict[str, Any] = {"metadata": dict(form.metadata) or None, **form.options}
         figure.savefig(buffer, format=form.name, dpi=dpi, facecolor="white", **options)
+    if form.name == "svg":
+        return _FONT.sub(rf"\1{_FONTS_BESIDE}", buffer.getvalue().decode("utf-8")).encode("utf-8")
     return buffer.getvalue()

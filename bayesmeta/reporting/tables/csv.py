@@ -4,8 +4,26 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
-from bayesmeta.reporting.tables.layout import NOTE, Table, plain
+from bayesmeta.reporting.tables.layout import Table, rows_with_notes
+
+BYTE_ORDER_MARK = "\ufeff"
+"""What tells Excel that a file is UTF-8; pandas, R and other readers of CSV drop it."""
+_FORMULA = re.compile(r"[=+@\t\r-]")
+_NUMBER = r"[-+]?(\d[\d.]*|\.\d+|inf)(e[-+]?\d+)?%?"
+_NUMBERS = re.compile(rf"{_NUMBER}( [\[(]({_NUMBER}|NE)(, ({_NUMBER}|NE))?[\])])?")
+
+
+def without_formula(text: str) -> str:
+    """Put an apostrophe before a text that a spreadsheet would take for a formula; numbers stay as they are.
+
+    Examples
+    --------
+    >>> without_formula("=1+1"), without_formula("-0.5"), without_formula("-0.22 [-0.46, 0.02]"), without_formula("@Smith")
+    ("'=1+1", '-0.5', '-0.22 [-0.46, 0.02]', "'@Smith")
+    """
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBERS.fullmatch(text) else text
 
 
 def to_csv(table: Table) -> str:
@@ -14,17 +32,11 @@ def to_csv(table: Table) -> str:
     Returns
     -------
     str
-        UTF-8 text, comma separated, lines ending in a line feed, one header line and nothing beneath the rows.
+        UTF-8 text with a byte order mark, comma separated, lines ending in a line feed, one header line and nothing beneath the
+        rows. Spreadsheets turn some cells into dates or shorter numbers (1/30, 1.10): the workbook (`to_xlsx`) is for them.
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    names = [str(name) for name in table.frame.columns]
-    kept = [i for i, name in enumerate(names) if name != NOTE]
-    notice = table.notice or " ".join(note.rstrip(".") + "." for note in table.notes)
-    writer.writerow([*(names[i] for i in kept), NOTE])
-    for record in table.frame.itertuples(index=False, name=None):
-        cells = [plain(value) for value in record]
-        own = cells[names.index(NOTE)] if NOTE in names else ""
-        joined = f"{own.rstrip('.')}. {notice}" if own and notice else own or notice
-        writer.writerow([*(cells[i] for i in kept), plain(joined)])
-    return stream.getvalue()
+    header, rows = rows_with_notes(table, every_row=True)
+    writer.writerows([without_formula(cell) for cell in row] for row in (header, *rows))
+    return BYTE_ORDER_MARK + stream.getvalue()

@@ -13,6 +13,7 @@ from bayesmeta.reporting.tables.html import to_html
 from bayesmeta.reporting.tables.latex import to_latex
 from bayesmeta.reporting.tables.layout import Table
 from bayesmeta.reporting.tables.markdown import to_markdown
+from bayesmeta.reporting.tables.xlsx import to_xlsx
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ TABLE_FORMATS: dict[str, TableFormat] = {
         TableFormat("csv", "CSV", lambda table, _: to_csv(table)),
         TableFormat("md", "Markdown", lambda table, _: to_markdown(table)),
         TableFormat("html", "HTML", lambda table, name: to_html(table, table_id=name)),
+        TableFormat("xlsx", "Excel", lambda table, _: to_xlsx(table)),
         TableFormat("tex", "LaTeX", lambda table, name: to_latex(table, label=f"tab:{name}")),
     )
 }

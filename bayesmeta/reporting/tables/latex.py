@@ -38,6 +38,8 @@ _LATEX = {
     "×": r"$\times$",
     "±": r"$\pm$",
     "·": r"$\cdot$",
+}
+_GREEK = {
     "α": r"$\alpha$",
     "β": r"$\beta$",
     "γ": r"$\gamma$",
@@ -51,6 +53,8 @@ _LATEX = {
     "τ": r"$\tau$",
     "χ": r"$\chi$",
 }
+"""Greek letters that are symbols where they do not belong to a Greek word."""
+_SYMBOL = re.compile(r"(?<![Ͱ-Ͽἀ-῿µ])[" + "".join(_GREEK) + r"](?![Ͱ-Ͽἀ-῿µ])")
 _PORTRAIT, _LANDSCAPE = 105, 165
 """Characters of scriptsize type per line in the two page orientations, with usual margins."""
 _UNBROKEN = re.compile(r"\[[^]]*\]|\([^)]*\)")
@@ -79,6 +83,7 @@ def escape(text: str) -> str:
     50\% of A\_1 \& $\tau$\textsuperscript{2} $\ge$ 0
     """
     escaped = "".join(_LATEX.get(character, character) for character in re.sub("-(?=-)", "-\u200b", text))
+    escaped = _SYMBOL.sub(lambda found: _GREEK[found[0]], escaped)
     return f"{{{escaped[0]}}}{escaped[1:]}" if escaped[:1] in ("[", "*") else escaped
 
 
@@ -107,8 +112,8 @@ def _longest(text: str, unbroken: re.Pattern[str] | None) -> float:
     return max(map(_size, re.split(r"\s|(?<=-)", text)))
 
 
-def _shares(layout: Layout) -> tuple[list[float], bool]:
-    """Return each column's share of the line, and whether intervals are set beneath their estimates.
+def _shares(layout: Layout) -> tuple[list[float], bool, bool]:
+    """Return each column's share of the line, whether intervals are set beneath their estimates, and whether a page has to be wide.
 
     Text may take two lines. Numbers take one line where the page is wide enough for all of them, and else two throughout,
     so that a column looks the same from top to bottom.
@@ -131,7 +136,7 @@ def _shares(layout: Layout) -> tuple[list[float], bool]:
     spare = [0 if numeric else full - need for full, need, numeric in zip(wide, base, layout.numeric, strict=True)]
     stretch = min(1.0, max(0, line - sum(base)) / max(1, sum(spare)))
     widths = [need + stretch * more for need, more in zip(base, spare, strict=True)]
-    return [width / sum(widths) for width in widths], broken
+    return [width / sum(widths) for width in widths], broken, line == _LANDSCAPE
 
 
 def _row(cells: list[str], numeric: tuple[bool, ...]) -> str:
@@ -153,18 +158,19 @@ def to_latex(table: Table, *, label: str | None = None) -> str:
     Returns
     -------
     str
-        The table alone, for ``\input`` in a document whose preamble loads ``booktabs`` and ``longtable``. A table with
-        many columns is meant for a landscape page.
+        The table alone, for ``\input`` in a document whose preamble loads ``booktabs`` and ``longtable``; a table with many columns
+        turns its pages and needs ``pdflscape`` too.
     """
     layout = lay_out(table)
     count = len(layout.headers)
-    shares, broken = _shares(layout)
+    shares, broken, wide = _shares(layout)
     columns = "".join(rf"p{{\dimexpr {share:.4f}\linewidth-2\tabcolsep\relax}}" for share in shares)
     titles = [rf"\textbf{{{_join(escape(typographic(header)), _UNBROKEN_IN_HEADERS)}}}" for header in layout.headers]
     head = [r"\toprule", _row(titles, layout.numeric), r"\midrule"]
     reference = rf"\label{{{re.sub(r'[^A-Za-z0-9:.-]+', '-', label)}}}" if label else ""
     lines = [
-        "% needs \\usepackage{booktabs,longtable}",
+        f"% needs \\usepackage{{booktabs,longtable{',pdflscape' if wide else ''}}}",
+        *([r"\begin{landscape}"] if wide else []),
         r"{\scriptsize\renewcommand{\arraystretch}{1.2}\setlength{\tabcolsep}{4pt}\setlength{\LTcapwidth}{\linewidth}",
         rf"\begin{{longtable}}{{@{{}}{columns}@{{}}}}",
         rf"\caption{{{escape(plain(table.caption))}}}{reference}\tabularnewline",
@@ -192,9 +198,11 @@ def to_latex(table: Table, *, label: str | None = None) -> str:
     for position, (group, rows) in enumerate(layout.sections):
         if group:
             lines += [r"\addlinespace"] if position else []
-            lines.append(rf"\multicolumn{{{count}}}{{@{{}}l}}{{\textbf{{{escape(group)}}}}}\\*")
+            across = r"p{\dimexpr\linewidth-2\tabcolsep\relax}@{}"
+            heading = rf"\raggedright\textbf{{{escape(group)}}}"
+            lines.append(rf"\multicolumn{{{count}}}{{@{{}}{across}}}{{{heading}}}\tabularnewline*")
         for mark, cells in rows:
             written = [_cell(cell, numeric, broken) for cell, numeric in zip(cells, layout.numeric, strict=True)]
             written[0] += rf"\textsuperscript{{{mark}}}" if mark else ""
             lines.append(_row(written, layout.numeric))
-    return "\n".join([*lines, r"\end{longtable}", "}"]) + "\n"
+    return "\n".join([*lines, r"\end{longtable}", "}", *([r"\end{landscape}"] if wide else [])]) + "\n"

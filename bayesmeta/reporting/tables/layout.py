@@ -109,3 +109,26 @@ def lay_out(table: Table) -> Layout:
         numeric=tuple(j > 0 and _is_numeric(list(column)) for j, column in enumerate(columns)),
         notes=tuple(notes + [("", plain(text)) for text in table.notes if text and text != table.notice]),
     )
+
+
+def rows_with_notes(table: Table, *, every_row: bool) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the rows of a flat table, the note of each row in a last column ``Note``.
+
+    Parameters
+    ----------
+    table : Table
+        The table.
+    every_row : bool
+        Whether each row's note has the notice of the table too, or if it has none, all notes.
+    """
+    names = [str(name) for name in table.frame.columns]
+    kept = [i for i, name in enumerate(names) if name != NOTE]
+    notice = table.notice or " ".join(note.rstrip(".") + "." for note in table.notes)
+    rows = []
+    for record in table.frame.itertuples(index=False, name=None):
+        cells = [plain(value) for value in record]
+        own = cells[names.index(NOTE)] if NOTE in names else ""
+        if every_row:
+            own = f"{own.rstrip('.')}. {notice}" if own and notice else own or notice
+        rows.append([*(cells[i] for i in kept), plain(own)])
+    return [*(names[i] for i in kept), NOTE], rows

@@ -23,12 +23,29 @@ from bayesmeta.support.problems import recorded
 _STYLE = """
 body { font-family: system-ui, sans-serif; color: #1a1a1a; max-width: 90rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; border-bottom: 1px solid #ccc; }
+h1, h2, p, summary { overflow-wrap: anywhere; }
 .notice { border-left: 4px solid #b45309; background: #fff7ed; padding: .6rem 1rem; }
 .table { overflow-x: auto; padding: 10px 0; } .table td .interval { display: block; }
-figure { margin: 1rem 0; } figure svg { max-width: 100%; height: auto; }
-details { margin: 1rem 0; } summary { cursor: pointer; font-weight: 600; } nav a { margin-right: 1rem; }
-@media print { details { display: block; } nav { display: none; } }
+figure { margin: 1rem 0; overflow-x: auto; } figure svg { max-width: 100%; min-width: min(100%, 40rem); height: auto; }
+details { margin: 1rem 0; } summary { cursor: pointer; font-weight: 600; } nav { line-height: 1.8; } nav a { margin-right: 1rem; }
+@media (max-width: 700px) {
+  body { margin: 1rem auto; padding: 0 .6rem; } figure svg { min-width: 40rem; max-width: none; }
+  table.data tfoot td { max-width: none; } table.data tfoot td > * { max-width: 90vw; }
+}
+@media print {
+  @page { size: A4 landscape; margin: 10mm; }
+  body { margin: 0; padding: 0; max-width: none; } nav { display: none; }
+  .table, figure { overflow: visible; } section { break-before: page; } h2 { break-after: avoid; margin-top: 0; }
+  table.data { width: 100%; font-size: 6.5pt; } table.data td, table.data th { padding: 1pt 2pt; overflow-wrap: anywhere; }
+  table.data th[style] { min-width: 0 !important; } table.data td.number { white-space: normal; }
+  table.data caption { font-size: 9pt; } table.data tfoot td { font-size: 6.5pt; }
+  tr { break-inside: avoid; } tfoot { display: table-row-group; }
+  figure { break-inside: avoid; } figure svg { max-height: 165mm; min-width: 0; }
+  details::details-content { display: block; content-visibility: visible; height: auto; } details > summary { list-style: none; }
+}
 """
+# a folded part is not printed by browsers that do not know ::details-content
+_UNFOLD = "<script>addEventListener('beforeprint', () => document.querySelectorAll('details').forEach(part => part.open = true))</script>"
 
 
 def write_report(out: str | os.PathLike[str], problems: list[str] | None = None) -> Path:
@@ -100,7 +117,7 @@ def report_page(review: Review, results: list[AnalysisResult], problems: list[st
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(review.title)}</title><style>{STYLE}\n{_STYLE}</style></head><body><h1>{escape(review.title)}</h1>"
         f"<p>{escape(review.citation)}</p>{notice}<nav>{links}</nav>"
-        f'<div class="table">{tables.get("main", "")}</div>{more}{"".join(sections)}</body></html>\n'
+        f'<div class="table">{tables.get("main", "")}</div>{more}{"".join(sections)}{_UNFOLD}</body></html>\n'
     )
 
 
