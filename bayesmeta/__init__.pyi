@@ -29,6 +29,8 @@ from .model.priors.defaults import default_priors as default_priors
 from .model.priors.distribution import Prior as Prior
 from .model.priors.parse import parse_prior as parse_prior
 from .model.priors.priors import Priors as Priors
+from .plotting.plots import forest as forest
+from .plotting.plots import tau_plot as tau_plot
 from .posterior.fit import fit as fit
 from .posterior.fit_many import fit_many as fit_many
 from .posterior.model_average import ModelAverage as ModelAverage
@@ -37,8 +39,6 @@ from .posterior.model_average import model_average as model_average
 from .posterior.posterior import Posterior as Posterior
 from .posterior.storage import load_posterior as load_posterior
 from .posterior.summary import summarize as summarize
-from .reporting.figures.plots import forest as forest
-from .reporting.figures.plots import tau_plot as tau_plot
 from .results.compare import compare as compare
 from .reviews.collection.counts import corpus_summary as corpus_summary
 from .reviews.collection.prior import corpus_prior as corpus_prior

@@ -56,7 +56,7 @@ def forest(
         raise unknown_name(f"figure format of {target}", target.suffix, [f".{name}" for name in FIGURE_FORMATS])
     effects = read_effects(data, measure, where, zero_cells=zero_cells, smd=smd, estimates=estimates)
 
-    from bayesmeta.reporting.figures.plots import forest as draw
+    from bayesmeta.plotting.plots import forest as draw
     from bayesmeta.reporting.figures.save import save
 
     figure = draw(

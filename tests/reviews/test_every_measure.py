@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import re
+import zipfile
 from collections import Counter
 
 import numpy as np
@@ -215,7 +216,7 @@ def test_tables_have_every_analysis_in_every_format(every_measure, name):
     def text_of(form):
         return (every_measure.out / "tables" / f"{name}.{form}").read_text(encoding="utf-8")
 
-    records = list(csv.DictReader(text_of("csv").splitlines()))
+    records = list(csv.DictReader(text_of("csv").removeprefix("\ufeff").splitlines()))
     assert Counter(record["Analysis"].split(" ")[0] for record in records) == Counter(
         {result.id: lines_of(name, result) for result in every_measure.results}
     )
@@ -235,7 +236,12 @@ def test_tables_have_every_analysis_in_every_format(every_measure, name):
     assert len(latex) == 2 + len(cells)
     assert {row.count("&") for row in latex} == {len(shown) - 1}
     for form in TABLE_FORMATS:
-        text = text_of(form)
+        if form == "xlsx":
+            with zipfile.ZipFile(every_measure.out / "tables" / f"{name}.xlsx") as archive:
+                text = archive.read("xl/worksheets/sheet1.xml").decode("utf-8")
+            assert text.count("<row>") >= 2 + len(records)
+        else:
+            text = text_of(form)
         assert not re.search(r"\b(nan|None|NaN)\b", text)
         for result in every_measure.results:
             if lines_of(name, result):
@@ -267,7 +273,6 @@ def test_figures_show_the_level_of_their_analysis(every_measure, analysis):
     for kind in ("forest", "tau"):
         for form in REVIEW.settings.figures:
             assert (every_measure.out / "figures" / f"{kind}_{analysis.id}.{form}").stat().st_size > 1000
-    # matplotlib writes each text as a comment beside its outlines
     forest, tau = (
         (every_measure.out / "figures" / f"{kind}_{analysis.id}.svg").read_text(encoding="utf-8")
         for kind in ("forest", "tau")

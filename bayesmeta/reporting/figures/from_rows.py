@@ -13,6 +13,7 @@ from bayesmeta.reporting.figures.forest import forest
 from bayesmeta.reporting.figures.rows import ForestStudy, ForestSummary
 from bayesmeta.reporting.figures.tau import tau_plot
 from bayesmeta.reporting.numbers import count, estimate, is_missing, number, percent, pvalue, typographic
+from bayesmeta.reporting.tables.results import PUBLISHED_LEVEL
 from bayesmeta.reporting.tables.studies import arm_cells, arm_data, arm_totals
 from bayesmeta.results.methods import METHOD_LABELS, PUBLISHED, likelihood_label, main_bayesian
 
@@ -193,7 +194,8 @@ def _summaries(pooled: Mapping[str, Row], primary: str, texts: ForestTexts, leve
     own = own_method(texts.published_by, texts.model)
     if own not in ("", "DL"):
         names.append((own, f"{METHOD_LABELS[own]}, {shown} CI", "frequentist"))
-    names.append((PUBLISHED, f"As published ({texts.published_by})", "published"))
+    as_printed = "" if level == PUBLISHED_LEVEL else ", interval as printed"
+    names.append((PUBLISHED, f"As published ({texts.published_by}){as_printed}", "published"))
     return [
         ForestSummary(
             label=label,

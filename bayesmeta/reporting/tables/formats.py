@@ -42,7 +42,7 @@ TABLE_FORMATS: dict[str, TableFormat] = {
         TableFormat("csv", "CSV", lambda table, _: to_csv(table)),
         TableFormat("md", "Markdown", lambda table, _: to_markdown(table)),
         TableFormat("html", "HTML", lambda table, name: to_html(table, table_id=name)),
-        TableFormat("xlsx", "Excel", lambda table, _: to_xlsx(table)),
         TableFormat("tex", "LaTeX", lambda table, name: to_latex(table, label=f"tab:{name}")),
+        TableFormat("xlsx", "Excel", lambda table, _: to_xlsx(table)),
     )
 }

@@ -21,6 +21,7 @@ table.data tbody td, table.data tbody th { border-top: 1px solid #e6e6e6; font-w
 table.data tbody th.group { font-weight: bold; background: #f4f4f4; padding: 8px 6px; border: solid #d3d3d3; border-width: 2px 0; }
 table.data tfoot td { padding: 2px 6px; border: 0; font-size: 12px; max-width: 0; }
 table.data tfoot tr:first-child td { border-top: 1px solid #1a1a1a; padding-top: 6px; }
+table.data tfoot div { position: sticky; left: 6px; max-width: calc(100vw - 3rem); }
 table.data sup { line-height: 0; }
 """.strip()
 _PAGE_STYLE = """
@@ -92,7 +93,9 @@ def table_element(table: Table, *, table_id: str = "table") -> str:
         lines.append("</tbody>")
     if layout.notes:
         lines.append("<tfoot>")
-        lines += [f'<tr><td colspan="{columns}">{_note(mark, text)}</td></tr>' for mark, text in layout.notes]
+        lines += [
+            f'<tr><td colspan="{columns}"><div>{_note(mark, text)}</div></td></tr>' for mark, text in layout.notes
+        ]
         lines.append("</tfoot>")
     return "\n".join([*lines, "</table>"])
 

@@ -13,12 +13,15 @@ from bayesmeta.errors import DataError, SpecError, unknown_name
 from bayesmeta.reporting.labels import abbreviations, has_ratio
 from bayesmeta.reporting.numbers import count, estimate, interval, is_missing, number, percent, probability
 from bayesmeta.reporting.tables.layout import NOTE
-from bayesmeta.results.methods import bayesian_parts, main_bayesian, method_label
+from bayesmeta.results.methods import PUBLISHED, bayesian_parts, main_bayesian, method_label
 
 if TYPE_CHECKING:
     import pandas
 
 Record = Mapping[str, Any]
+
+#: level at which reviews usually publish their intervals
+PUBLISHED_LEVEL = 0.95
 
 
 def written_estimate(row: Record) -> str:
@@ -210,6 +213,8 @@ def main_notes(results: pandas.DataFrame, *, bayes: str | None = None, level: fl
         + f". I²: from DerSimonian-Laird. Prediction interval: {shown}, Bayesian, for the effect in a new study. "
         "P(benefit): posterior probability that the effect favours the experimental arm.",
     ]
+    if level != PUBLISHED_LEVEL and any(PUBLISHED in analysis.methods for analysis in analyses):
+        notes.append("Published: the interval that the review printed, at its own level.")
     if "prob_beyond_mid" in results.columns and results["prob_beyond_mid"].notna().any():
         notes.append("P(beyond MID): posterior probability of a benefit beyond the minimal important difference.")
     return tuple(notes)
@@ -248,6 +253,8 @@ def comparison_table(results: pandas.DataFrame, *, level: float | None = 0.95) -
         for method in analysis.methods:
             row = analysis.row(method)
             note = row.get("note")
+            if method == PUBLISHED and level != PUBLISHED_LEVEL:
+                note = "Interval as published, whose level is not that of this analysis if the review used another"
             rows.append(
                 {
                     "Method": method_label(method),

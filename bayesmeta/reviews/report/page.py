@@ -30,15 +30,14 @@ figure { margin: 1rem 0; overflow-x: auto; } figure svg { max-width: 100%; min-w
 details { margin: 1rem 0; } summary { cursor: pointer; font-weight: 600; } nav { line-height: 1.8; } nav a { margin-right: 1rem; }
 @media (max-width: 700px) {
   body { margin: 1rem auto; padding: 0 .6rem; } figure svg { min-width: 40rem; max-width: none; }
-  table.data tfoot td { max-width: none; } table.data tfoot td > * { max-width: 90vw; }
 }
 @media print {
   @page { size: A4 landscape; margin: 10mm; }
   body { margin: 0; padding: 0; max-width: none; } nav { display: none; }
   .table, figure { overflow: visible; } section { break-before: page; } h2 { break-after: avoid; margin-top: 0; }
-  table.data { width: 100%; font-size: 6.5pt; } table.data td, table.data th { padding: 1pt 2pt; overflow-wrap: anywhere; }
+  table.data { width: 100%; font-size: 6.5pt; } table.data td, table.data th { padding: 1pt 2pt; overflow-wrap: break-word; }
   table.data th[style] { min-width: 0 !important; } table.data td.number { white-space: normal; }
-  table.data caption { font-size: 9pt; } table.data tfoot td { font-size: 6.5pt; }
+  table.data caption { font-size: 9pt; } table.data tfoot td { font-size: 6.5pt; } table.data tfoot div { max-width: none; }
   tr { break-inside: avoid; } tfoot { display: table-row-group; }
   figure { break-inside: avoid; } figure svg { max-height: 165mm; min-width: 0; }
   details::details-content { display: block; content-visibility: visible; height: auto; } details > summary { list-style: none; }

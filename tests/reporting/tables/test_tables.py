@@ -2,8 +2,11 @@
 
 import csv
 import io
+import itertools
 import re
+import zipfile
 from itertools import pairwise
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -13,14 +16,16 @@ from hypothesis import strategies as st
 from table_readers import read_html, read_latex, split_markdown, unescape_markdown
 
 from bayesmeta.errors import DataError, SpecError
-from bayesmeta.reporting.tables.csv import to_csv
+from bayesmeta.reporting.tables.csv import BYTE_ORDER_MARK, to_csv, without_formula
 from bayesmeta.reporting.tables.html import to_html
+from bayesmeta.reporting.tables.latex import escape as escape_latex
 from bayesmeta.reporting.tables.latex import to_latex
 from bayesmeta.reporting.tables.layout import Table
 from bayesmeta.reporting.tables.markdown import to_markdown
 from bayesmeta.reporting.tables.results import comparison_table, main_notes, main_table
 from bayesmeta.reporting.tables.studies import study_table
 from bayesmeta.reporting.tables.write import write
+from bayesmeta.reporting.tables.xlsx import to_xlsx
 from bayesmeta.results.methods import METHOD_LABELS, method_label
 
 NOTICE = "Study data reconstructed to agree with the published pooled results; not for inference about PIP."
@@ -292,9 +297,62 @@ def test_no_text_breaks_latex(cells, caption, note, group):
 @given(st.lists(st.tuples(spiteful, spiteful), min_size=1, max_size=4), spiteful)
 def test_csv_comes_back(cells, note):
     frame = pd.DataFrame(cells, columns=["Study", "x"])
-    rows = list(csv.reader(io.StringIO(to_csv(Table(frame, "", (), notice=note)))))
+    written = to_csv(Table(frame, "", (), notice=note))
+    assert written.startswith(BYTE_ORDER_MARK)
+    rows = list(csv.reader(io.StringIO(written.removeprefix(BYTE_ORDER_MARK))))
     assert rows[0] == ["Study", "x", "Note"]
-    assert rows[1:] == [[one_line(a), one_line(b), one_line(note)] for a, b in cells]
+    assert rows[1:] == [[without_formula(one_line(text)) for text in (a, b, note)] for a, b in cells]
+    for text in itertools.chain(*rows):
+        assert text[:1] not in ("=", "+", "@", "\t")
+
+
+@pytest.mark.parametrize(
+    "text", ["=HYPERLINK(1)", "+1+1", "-1+1", "@SUM(A1)", "-cmd|' /C calc'!A0", "\t=1", "-", "--1", "-1 [=1, 2]"]
+)
+def test_formulas_become_text(text):
+    assert without_formula(text) == f"'{text}"
+
+
+@pytest.mark.parametrize(
+    "text", ["-0.5", "+0.5", "-0.22 [-0.46, -0.02]", "-1.2e-8 [-4.0e-9, inf]", "-3.10 (2.00)", "1/30", "a=b", ""]
+)
+def test_numbers_and_words_stay_as_they_are(text):
+    assert without_formula(text) == text
+
+
+@given(st.lists(st.tuples(spiteful, spiteful), min_size=1, max_size=4), spiteful, spiteful)
+def test_every_cell_of_a_workbook_is_text(cells, caption, note):
+    table = Table(pd.DataFrame(cells, columns=["Study", "x"]), caption, (note,))
+    content = to_xlsx(table)
+    assert content == to_xlsx(table)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        parts = {name: ElementTree.fromstring(archive.read(name)) for name in archive.namelist()}
+    main = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+    rows = parts["xl/worksheets/sheet1.xml"].iter(f"{main}row")
+    shown = [[cell.find(f"{main}is/{main}t").text or "" for cell in row] for row in rows]
+    expected = [[one_line(a), one_line(b), ""] for a, b in cells]
+    assert shown[1] == ["Study", "x", "Note"]
+    assert [len(row) for row in shown[2 : 2 + len(cells)]] == [3] * len(cells)
+    if "\ufffd" not in str(shown):
+        assert shown[2 : 2 + len(cells)] == expected
+    assert {cell.get("t") for cell in parts["xl/worksheets/sheet1.xml"].iter(f"{main}c")} == {"inlineStr"}
+
+
+def test_wide_tables_turn_the_page_in_latex_and_long_headings_are_broken():
+    frame = pd.DataFrame({f"Column {i}": ["0.12 [0.01, 2.00]"] for i in range(12)}).assign(Group="A long heading " * 20)
+    text = to_latex(Table(frame, "Wide", groups="Group"))
+    assert text.count(r"\begin{landscape}") == text.count(r"\end{landscape}") == 1
+    assert "pdflscape" in text.splitlines()[0]
+    heading = next(line for line in text.splitlines() if "A long heading" in line)
+    assert r"p{\dimexpr\linewidth" in heading
+    narrow = to_latex(Table(frame[["Column 1"]], "Narrow"))
+    assert "landscape" not in narrow
+    assert "pdflscape" not in narrow
+
+
+def test_greek_words_are_words_in_latex():
+    assert escape_latex("Ελένη μελέτη") == "Ελένη μελέτη"
+    assert escape_latex("TNF-α, τ² and μ") == r"TNF-$\alpha$, $\tau$\textsuperscript{2} and $\mu$"
 
 
 def test_symbols_in_latex():
@@ -396,10 +454,25 @@ def test_a_table_needs_its_group_column_and_something_beside_it():
 def test_write(tmp_path):
     table = Table(pd.DataFrame({"Study": ["A"]}), "One")
     paths = write(table, tmp_path / "new" / "analysis-1.10")
-    assert [path.name for path in paths] == [f"analysis-1.10.{end}" for end in ("csv", "md", "html", "tex")]
+    assert [path.name for path in paths] == [f"analysis-1.10.{end}" for end in ("csv", "md", "html", "tex", "xlsx")]
     before = [path.read_bytes() for path in paths]
     assert [path.read_bytes() for path in write(table, str(tmp_path / "new" / "analysis-1.10"))] == before
     assert r"\label{tab:analysis-1.10}" in paths[3].read_text(encoding="utf-8")
     with pytest.raises(SpecError, match="unknown table format 'docx'"):
         write(table, tmp_path / "other", formats=("csv", "docx"))
     assert not (tmp_path / "other.csv").exists()
+
+
+def test_an_interval_as_published_is_not_given_the_level_of_the_analysis():
+    rows = pd.DataFrame(
+        [
+            {"analysis": "1", "method": "published", "estimate": 0.7, "ci_low": 0.5, "ci_high": 0.9},
+            {"analysis": "1", "method": "DL", "estimate": 0.7, "ci_low": 0.4, "ci_high": 1.0},
+        ]
+    )
+    at_99 = comparison_table(rows, level=0.99)
+    assert "as published" in at_99["Note"].iloc[0]
+    assert not at_99["Note"].iloc[1]
+    assert "Note" not in comparison_table(rows, level=0.95)
+    assert any("its own level" in note for note in main_notes(rows, level=0.99))
+    assert not any("its own level" in note for note in main_notes(rows, level=0.95))

@@ -1,0 +1,1 @@
+"""Plotting for users: figures from studies, effects or a posterior."""
