@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayesmeta.engines.normal.formulas import log_likelihood_tau, tau_map
+from bayesmeta.engines.normal.formulas import log_likelihood_tau, scales_of_change, tau_map
 from bayesmeta.engines.numerics.legendre import legendre_rule
 from bayesmeta.engines.numerics.panels import MAX_PANELS, TOLERANCE, Map
+from bayesmeta.engines.numerics.refined import poles_of, resolved
 from bayesmeta.errors import ConvergenceError
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
@@ -74,6 +75,7 @@ def integrate_batch(yi: Array, vi: Array, priors: Priors, size: Array, moment: i
     nodes, unit_weights, to_series, to_integral, _ = legendre_rule(20)
     count = len(yi)
     maps = _stacked_map(priors, size)
+    poles = poles_of(maps, *(one[:, None] for one in scales_of_change(vi)))
     edges = np.linspace(0.0, 1.0, FIRST_PANELS + 1)
     owner = np.repeat(np.arange(count), FIRST_PANELS)
     low, high = np.tile(edges[:-1], count), np.tile(edges[1:], count)
@@ -104,7 +106,11 @@ def integrate_batch(yi: Array, vi: Array, priors: Priors, size: Array, moment: i
         tail = np.abs((weighted @ to_series)[:, -3:]).sum(axis=1) * width
         whole = settled + np.bincount(owner, mass * share, count)
         total = np.maximum(whole, np.bincount(owner, (weighted @ unit_weights) * width * share, count))
-        good = (tail * share <= TOLERANCE * total[owner]) | (width < 1e-14)
+        good = tail * share <= TOLERANCE * total[owner]
+        # the mean and the variance of an effect given tau may change faster than the density of tau
+        part = (mass * share / total[owner])[good]
+        good[good] = resolved(low[good], high[good], part, poles[:, owner[good]])
+        good |= width < 1e-14
         settled += np.bincount(owner[good], (mass * share)[good], count)
         kept.append((owner[good], low[good], width[good], tau[good], log_value[good]))
         owner, low, high = owner[~good], low[~good], high[~good]

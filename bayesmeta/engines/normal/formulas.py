@@ -129,6 +129,25 @@ def typical_tau(yi: Array, vi: Array, priors: Priors) -> Array:
     return np.sqrt(spread * np.minimum(prior_median, 1e3 * spread))
 
 
+def scales_of_change(s: Array, r: Array | float = 1.0) -> tuple[Array, Array]:
+    """Return the least and the greatest tau near which the mean and the variance of an effect given tau change.
+
+    These are the standard errors of the common effect and of the least precise estimate: the mean and the variance have singularities at
+    imaginary tau between them only.
+
+    Parameters
+    ----------
+    s, r : numpy.ndarray, shape (..., n)
+        Parts of the variances of independent estimates, s + tau^2 r, of one or many analyses.
+
+    Returns
+    -------
+    numpy.ndarray, shape (...), twice
+    """
+    precision = r / s
+    return 1 / np.sqrt(precision.sum(axis=-1)), 1 / np.sqrt(np.where(precision > 0, precision, np.inf).min(axis=-1))
+
+
 def tau_map(priors: Priors, scale: float) -> Map:
     """Return the map of x in (0, 1) to the support of tau.
 

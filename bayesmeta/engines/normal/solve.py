@@ -22,11 +22,13 @@ from bayesmeta.engines.normal.formulas import (
     finite_moments,
     log_likelihood_of_scale,
     log_likelihood_tau,
+    scales_of_change,
     tau_map,
     typical_tau,
 )
 from bayesmeta.engines.normal.model import NormalModel, mean_prior, normal_model
 from bayesmeta.engines.numerics.panels import integrate
+from bayesmeta.engines.numerics.refined import nodes_between, resolving_edges
 from bayesmeta.engines.solution import ComputedSolution
 from bayesmeta.engines.terms import Terms, terms_of
 from bayesmeta.errors import DataError, SpecError
@@ -205,16 +207,24 @@ def solve_linear(model: NormalModel, priors: Priors, terms: Terms, *, nodes_per_
         raise DataError("no study can be pooled", fix="check the exclusions and the measure")
     moments = finite_moments(model.n, priors, model.prior.flat)
     size = float(typical_tau(_residuals(model), model.s, priors))
+
+    def log_density(tau: Array) -> Array:
+        return priors.log_tau_density(tau) + _log_likelihood(tau, model, priors)
+
     density = integrate(
-        lambda tau: priors.log_tau_density(tau) + _log_likelihood(tau, model, priors),
+        log_density,
         tau_map(priors, size),
         moment=min(moments, 2),
         moment_scale=size,
         nodes_per_panel=nodes_per_panel,
     )
+    tau, weights = density.nodes, density.weights
+    edges = resolving_edges(density, *scales_of_change(model.s, model.r))
+    if edges is not None:
+        tau, weights = nodes_between(density, log_density, edges)
     # a node matters by its weight, and by its weight times tau2 in the variance of theta_new
-    kept = density.weights * (1.0 + (density.nodes / size) ** min(moments, 2)) > 1e-15
-    tau, weights = density.nodes[kept], density.weights[kept]
+    kept = weights * (1.0 + (tau / size) ** min(moments, 2)) > 1e-15
+    tau, weights = tau[kept], weights[kept]
     scale = TauFunctions(density, _typical_variance(model), moments)
     effects = _mixtures(model, priors, terms, tau, weights / weights.sum(), moments)
     return QuadratureSolution(model, priors, terms, scale, effects, tau, density.log_total, density.error)

@@ -82,6 +82,15 @@ class Map:
             u = 2 * z / (1 + np.sqrt(1 + 4 * z * z))
         return np.clip(np.where(np.isinf(z), np.where(z > 0, 1.0, 0.0), 0.5 * (1 + u)), 0.0, 1.0)
 
+    def inverse_complex(self, tau: Array) -> Array:
+        """Return the analytic continuation of x at complex ``tau`` (any shape)."""
+        if self.kind == "interval":
+            return (tau - self.low) / self.scale
+        if self.kind == "half_line":
+            return 1 / (1 + self.scale / (tau - self.low))
+        z = (np.log(tau) - self.centre) / self.scale
+        return 0.5 + z / (1 + np.sqrt(1 + 4 * z * z))
+
 
 @dataclass(frozen=True)
 class PanelDensity:
