@@ -33,7 +33,9 @@ def _to_cells(size: int) -> tuple[Array, Array]:
     to_series, to_powers = legendre_rule(size)[2], cell_points()[1]
     # outwards from the middle edge: downwards in the left panel, upwards in the right one
     sides = [np.polynomial.legendre.legvander(sign * (2 * share - 1), size - 1) for sign in (-1, 1)]
-    left, right = (np.einsum("ns,cfs,fd->ncd", to_series, at, to_powers).reshape(size, -1) for at in sides)
+    left, right = (
+        np.einsum("ns,cfs,fd->ncd", to_series, at, to_powers, optimize=True).reshape(size, -1) for at in sides
+    )
     return left, right
 
 

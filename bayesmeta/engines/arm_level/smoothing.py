@@ -83,7 +83,8 @@ class Smoothed:
         if len(rows):
             out[rows] = self._along_normal(mu[rows], tau[rows])
         # where the study contradicts the mean, the product lies in the tails of both factors
-        far = out < -FAR
+        # but where tau is wide, every g_i is small because the normal density is low everywhere
+        far = out + np.log(np.maximum(share, 1.0))[:, None] < -FAR
         if far.any():
             out[far] = self._about_product(mu[far], np.broadcast_to(tau[:, None], mu.shape)[far], out[far])
         return out + self.table.peak

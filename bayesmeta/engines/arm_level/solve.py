@@ -21,7 +21,6 @@ from bayesmeta.engines.marginals.point_masses import PointMasses
 from bayesmeta.engines.marginals.tau import TauFunctions
 from bayesmeta.engines.normal.formulas import finite_moments, tau_map
 from bayesmeta.engines.normal.solve import solve_normal
-from bayesmeta.engines.numerics.legendre import legendre_rule
 from bayesmeta.engines.numerics.panels import Map, PanelDensity, integrate
 from bayesmeta.engines.terms import HETEROGENEITY, MEAN, NEW_STUDY
 from bayesmeta.errors import ConvergenceError, DataError, SpecError
@@ -32,13 +31,17 @@ from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
 
 #: nodes on each of the two panels of mu: the first that resolves the posterior is used
-MU_NODES = (28, 40, 64, 96, 140)
+MU_NODES = (28, 40, 64, 96, 140, 200, 300, 450)
 #: errors aimed at in the density of tau, and in the distribution functions of mu given tau
 TOLERANCE, RESOLVED = 1e-7, 2.5e-7
 #: largest error of a result; above it an error is raised
 ACCEPTABLE = 1e-5
 #: first edges of the panels of tau: probabilities of its quantiles were all studies normal, and factors that widen their range
 CUTS, STRETCHED = (1e-5, 0.8, 0.99999), (0.9, 1.0, 1.2)
+#: largest count of people or events
+MOST_COUNTED = 1e10
+#: numbers of depths to which the likelihoods are tabulated before studies that contradict each other are refused
+ATTEMPTS = 4
 #: least width of the first panels, as a share of the whole
 NARROWEST = 0.06
 
@@ -64,16 +67,47 @@ def solve_arm(
     SpecError
         If the support of the prior for mu is bounded.
     DataError
-        If the posterior is improper.
+        If the posterior is improper, or a count is above ``MOST_COUNTED``.
     ConvergenceError
-        If an integral does not reach its accuracy, or a study contradicts the others too much for the prior for tau.
+        If an integral does not reach its accuracy, or a study contradicts the others by more than its likelihood can be tabulated.
     """
     if priors.mu.point is None and np.isfinite(priors.mu.support).any():
         raise SpecError(
             f"engine 'quadrature' needs a prior for mu on the whole line (Normal, StudentT, Cauchy, Logistic, Flat or Point) but got "
             f"{priors.mu}; use engine='nuts' for this one"
         )
-    studies, corner = _studies(data, priors)
+    _refuse_huge_counts(data)
+    fall = FALL
+    for _ in range(ATTEMPTS):
+        solution = _solve_to_depth(data, priors, fall, nodes_per_panel, mu_nodes)
+        depth = _depth(solution)
+        if depth.max(initial=0.0) <= 0.9 * fall:
+            return solution
+        fall = FALL + 1.2 * float(depth.max())
+    raise ConvergenceError(
+        f"study '{data.labels[int(depth.argmax())]}' contradicts the others by more than quadrature resolves "
+        f"(its likelihood falls by a factor of e^{depth.max():.0f}); check its data, or give tau a wider prior"
+    )
+
+
+def _refuse_huge_counts(data: ModelData) -> None:
+    """Raise an error for counts so large that their log-likelihood has no accurate digits left."""
+    for name in ("events_e", "n_e", "events_c", "n_c"):
+        huge = np.flatnonzero(data.columns.get(name, np.zeros(0)) > MOST_COUNTED)
+        if len(huge):
+            i = int(huge[0])
+            raise DataError(
+                f"{name} = {data.columns[name][i]:g} in study '{data.labels[i]}' is beyond the accuracy of this computation, which is for "
+                f"counts up to {MOST_COUNTED:g}",
+                fix="Check the count, or use likelihood='normal'.",
+            )
+
+
+def _solve_to_depth(
+    data: ModelData, priors: Priors, fall: float, nodes_per_panel: int, mu_nodes: tuple[int, ...]
+) -> ArmSolution:
+    """Solve with the likelihoods of the studies tabulated to a depth below their maxima (natural log)."""
+    studies, corner = _studies(data, priors, fall)
     spread = np.sqrt(np.minimum(data.guide_variance, data.study_variance))
     prior_median = float(priors.scale.quantile(0.5)) ** (0.5 if priors.on_variance else 1.0)
     size = float(np.sqrt(np.median(spread) * min(max(prior_median, 1e-3), 1e3 * np.median(spread))))
@@ -82,8 +116,12 @@ def solve_arm(
     centre = np.where(data.guide_variance < 1e7, data.guide_effect, 0.0)
     conditional = Conditional(studies, priors.mu, centre, np.minimum(data.guide_variance, 1e4), size, corner)
     # where a likelihood has a corner and tau is small, the smallest number of nodes is seldom enough near 0
+    known: list[tuple[int, float]] = []
     for nodes in mu_nodes[1:] if conditional.cut_at_zero and len(mu_nodes) > 1 else mu_nodes:
+        if nodes != mu_nodes[-1] and _expected(known, nodes) > 10 * RESOLVED:
+            continue
         solution = _solve(data, priors, studies, conditional, size, nodes_per_panel, nodes)
+        known.append((nodes, solution.error))
         if solution.error < RESOLVED:
             break
     if not solution.error < ACCEPTABLE:
@@ -93,12 +131,20 @@ def solve_arm(
     return solution
 
 
-def _studies(data: ModelData, priors: Priors) -> tuple[tuple[Smoothed | NormalStudy, ...], bool]:
+def _expected(known: list[tuple[int, float]], nodes: int) -> float:
+    """Error to expect with so many nodes, which falls exponentially with their number; 0 while too little is known."""
+    if len(known) < 2:
+        return 0.0
+    (few, first), (more, second) = known[-2:]
+    return second * min(second / first, 1.0) ** ((nodes - more) / (more - few)) if second < 1e-2 else 0.0
+
+
+def _studies(data: ModelData, priors: Priors, fall: float) -> tuple[tuple[Smoothed | NormalStudy, ...], bool]:
     """Return the likelihood of each study, and whether any has a corner."""
     if data.likelihood == "normal":
         pairs = zip(data.columns["effect"], data.columns["se"], strict=True)
         return tuple(NormalStudy(float(effect), float(se) ** 2) for effect, se in pairs), False
-    tables = tabulate(data.likelihood, data.measure, data.columns, priors.baseline)
+    tables = tabulate(data.likelihood, data.measure, data.columns, priors.baseline, fall)
     return tuple(smoothed(table) for table in tables), any(table.corner for table in tables)
 
 
@@ -134,7 +180,6 @@ def _solve(
     slices, weights = slices.take(kept), weights[kept] / weights[kept].sum()
     error += float(weights @ slices.unresolved())
     value = np.exp(slices.log_joint - slices.log_total[:, None, None])
-    _refuse_contradiction(data, studies, slices, weights, value)
     mixture = SliceMixture(weights, slices.tau, slices.edges, value)
     of_mu = 4 if priors.mu.proper else moments
     spreads = (False, bool(slices.tau.any()))
@@ -145,22 +190,21 @@ def _solve(
     )
 
 
-def _refuse_contradiction(
-    data: ModelData, studies: tuple[Any, ...], slices: Slices, weights: Array, value: Array
-) -> None:
-    """Raise an error for a posterior with mass where the likelihood of a study is not tabulated."""
-    peaks = np.array([np.inf if isinstance(study, NormalStudy) else study.table.peak for study in studies])
-    beyond = peaks - slices.log_g > 0.9 * FALL
-    beyond[..., np.isinf(peaks)] = False
-    if not beyond.any():
-        return
-    mass = value * legendre_rule(slices.size)[1] * slices.half[:, :, None]
-    share = np.einsum("t,tpn,tpnk->k", weights, mass, beyond)
-    if (share > ACCEPTABLE).any():
-        raise ConvergenceError(
-            f"study '{data.labels[int(share.argmax())]}' contradicts the others too much for this prior for tau; "
-            "give tau a wider prior, or check the study's data"
-        )
+def _depth(solution: ArmSolution) -> Array:
+    """Return how far below its maximum each tabulated likelihood is used where the posterior has mass, natural log, shape (k,)."""
+    studies, weights = solution.studies, solution.weights
+    peaks = np.array([-np.inf if isinstance(study, NormalStudy) else study.table.peak for study in studies])
+    if np.isinf(peaks).all():
+        return np.zeros(len(peaks))
+    if (slices := solution.slices) is None:
+        mu = np.full((len(solution.tau), 1), solution.priors.mu.point)
+        log_g = np.stack([study.log_smooth(mu, solution.tau)[:, 0] for study in studies], axis=-1)
+        matters = weights > ACCEPTABLE * weights.max()
+    else:
+        mass = np.exp(slices.log_joint - slices.log_total[:, None, None]) * weights[:, None, None]
+        log_g = slices.log_g
+        matters = mass > ACCEPTABLE * mass.max()
+    return np.maximum(peaks - log_g[matters], 0.0).max(axis=0)
 
 
 def _integrate(

@@ -85,6 +85,7 @@ def tabulate(
     measure: str,
     columns: Mapping[str, Array],
     baseline: Prior | None = None,
+    fall: float = FALL,
 ) -> tuple[Table, ...]:
     """Tabulate log m_i of every study, or take the tables from earlier calls.
 
@@ -99,6 +100,8 @@ def tabulate(
         Data of the studies.
     baseline : Prior, optional
         Prior for the baselines; default ``DEFAULT_BASELINE``.
+    fall : float
+        Depth below the maximum of log m_i to which it is tabulated; beyond the default it is as accurate everywhere as at the maximum.
 
     Returns
     -------
@@ -112,13 +115,13 @@ def tabulate(
     """
     kernel = kernel_of(likelihood, measure)
     rows = np.stack(list(columns.values()), axis=1)
-    keys = [(likelihood, measure, baseline, tuple(columns), row.tobytes()) for row in rows]
+    keys = [(likelihood, measure, baseline, fall, tuple(columns), row.tobytes()) for row in rows]
     missing = np.array([i for i, key in enumerate(keys) if key not in _kept], dtype=int)
     found: dict[tuple[object, ...], Table] = {key: _kept[key] for key in keys if key in _kept}
     if len(missing):
         _, first = np.unique(rows[missing], axis=0, return_index=True)
         new = missing[np.sort(first)]
-        made = _tabulate(kernel, {name: value[new] for name, value in columns.items()}, baseline)
+        made = _tabulate(kernel, {name: value[new] for name, value in columns.items()}, baseline, fall)
         found.update(zip((keys[i] for i in new), made, strict=True))
     for key, table in found.items():
         if len(table.cells) <= KEPT_CELLS:
@@ -134,8 +137,8 @@ def clear_tables() -> None:
     _kept.clear()
 
 
-def _tabulate(kernel: Kernel, columns: Mapping[str, Array], baseline: Prior | None) -> list[Table]:
-    split, ends, slopes, peak, peak_at, cornered = _ranges(kernel, columns, baseline)
+def _tabulate(kernel: Kernel, columns: Mapping[str, Array], baseline: Prior | None, fall: float) -> list[Table]:
+    split, ends, slopes, peak, peak_at, cornered = _ranges(kernel, columns, baseline, fall)
     k = len(split)
     # panels of equal width in the square root of the distance from the split, halved where they do not resolve log m_i
     first = 2**FIRST_LEVEL
@@ -152,7 +155,7 @@ def _tabulate(kernel: Kernel, columns: Mapping[str, Array], baseline: Prior | No
         # not ``@``: the rounding of BLAS depends on the number of rows
         series = np.einsum("pn,ns->ps", value, to_series)
         # where m_i is far below its maximum its logarithm need not be so accurate
-        fallen = np.clip(peak[i] - value.max(axis=1), 0.0, 60.0)
+        fallen = np.clip(peak[i] - value.max(axis=1), 0.0, 60.0 if fall <= FALL else 0.0)
         error = np.abs(series[:, -3:]).sum(axis=1) * np.exp(-fallen / 3)
         good = error <= TOLERANCE + ROUNDING * (np.abs(value).max(axis=1) + _rounding_size(columns)[i])
         for j in np.flatnonzero(good):
@@ -187,7 +190,7 @@ def _rounding_size(columns: Mapping[str, Array]) -> Array:
 
 
 def _ranges(
-    kernel: Kernel, columns: Mapping[str, Array], baseline: Prior | None
+    kernel: Kernel, columns: Mapping[str, Array], baseline: Prior | None, fall: float
 ) -> tuple[Array, Array, Array, Array, Array, Array]:
     """Find where each log m_i has to be known, from its values on a grid of theta about a first guess.
 
@@ -206,7 +209,7 @@ def _ranges(
     value = value.reshape(theta.shape)
     best = value.argmax(axis=1)
     peak, peak_at = value[np.arange(k), best], theta[np.arange(k), best]
-    within = value > (peak - FALL)[:, None]
+    within = value > (peak - fall)[:, None]
     first, last = np.maximum(within.argmax(axis=1) - 1, 0), within.shape[1] - within[:, ::-1].argmax(axis=1)
     last = np.minimum(last, within.shape[1] - 1)
     ends = np.stack([theta[np.arange(k), first], theta[np.arange(k), last]], axis=1)

@@ -107,6 +107,9 @@ def integrate_batch(yi: Array, vi: Array, priors: Priors, size: Array, moment: i
         whole = settled + np.bincount(owner, mass * share, count)
         total = np.maximum(whole, np.bincount(owner, (weighted @ unit_weights) * width * share, count))
         good = tail * share <= TOLERANCE * total[owner]
+        if (total > 10 * whole).any():
+            # as in ``panels.integrate``
+            good &= np.abs((value @ to_series)[:, -3:]).sum(axis=1) * width * share <= TOLERANCE * whole[owner]
         # the mean and the variance of an effect given tau may change faster than the density of tau
         part = (mass * share / total[owner])[good]
         good[good] = resolved(low[good], high[good], part, poles[:, owner[good]])

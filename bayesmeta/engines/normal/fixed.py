@@ -10,7 +10,7 @@ from bayesmeta.engines.marginals.normal_mixtures import NormalMixtures
 from bayesmeta.engines.marginals.point_masses import PointMasses
 from bayesmeta.engines.marginals.tau import TauFunctions
 from bayesmeta.engines.normal.formulas import conditional_mu, finite_moments, log_likelihood_tau, tau_map
-from bayesmeta.engines.normal.model import LOG_2PI
+from bayesmeta.engines.normal.model import LOG_2PI, refuse_extreme
 from bayesmeta.engines.numerics.legendre import legendre_rule
 from bayesmeta.engines.numerics.panels import PanelDensity, integrate
 from bayesmeta.engines.solution import ComputedSolution
@@ -123,6 +123,7 @@ def solve_point(yi: Array, vi: Array, priors: Priors, labels: tuple[str, ...]) -
         )
     if not len(yi):
         raise DataError("no study can be pooled", fix="check the exclusions and the measure")
+    refuse_extreme(vi)
     terms = terms_of(labels)
     if priors.scale.point is None:
         return _fixed_mu(yi, vi, priors, terms, float(priors.mu.args[0]))
@@ -151,7 +152,7 @@ def _fixed_mu(yi: Array, vi: Array, priors: Priors, terms: Terms, mu: float) -> 
     moments = finite_moments(k, priors)
     spread = float(np.sqrt(np.median(vi)) + np.sqrt(np.mean((yi - mu) ** 2)))
     prior_median = float(priors.scale.quantile(0.5)) ** (0.5 if priors.on_variance else 1.0)
-    size = float(np.sqrt(spread * min(prior_median, 1e3 * spread)))
+    size = float(np.sqrt(spread * min(max(prior_median, 1e-12 * spread), 1e3 * spread)))
 
     def log_density(tau: Array) -> Array:
         return priors.log_tau_density(tau) + log_likelihood_fixed_mu(tau, yi, vi, mu)

@@ -126,7 +126,7 @@ def typical_tau(yi: Array, vi: Array, priors: Priors) -> Array:
     """
     spread = np.sqrt(np.median(vi, axis=-1)) + np.std(yi, axis=-1)
     prior_median = float(priors.scale.quantile(0.5)) ** (0.5 if priors.on_variance else 1.0)
-    return np.sqrt(spread * np.minimum(prior_median, 1e3 * spread))
+    return np.sqrt(spread * np.clip(prior_median, 1e-12 * spread, 1e3 * spread))
 
 
 def scales_of_change(s: Array, r: Array | float = 1.0) -> tuple[Array, Array]:
@@ -164,7 +164,12 @@ def tau_map(priors: Priors, scale: float) -> Map:
     if priors.scale.definition.on_log_scale:
         with np.errstate(divide="ignore"):
             quartiles = np.log(priors.scale.quantile([0.25, 0.5, 0.75])) * (0.5 if priors.on_variance else 1.0)
-        # InvGamma(0.001, 0.001) has its median near 1e300, where no data are
-        quartiles = np.clip(quartiles, np.log(scale) - 20.0, np.log(scale) + 20.0)
-        return Map("log", 0.0, max(float(quartiles[2] - quartiles[0]), 0.1), float(quartiles[1]))
+        quartiles = np.clip(quartiles, -700.0, 700.0)
+        near, spread = float(np.log(scale)), float(quartiles[2] - quartiles[0])
+        power = priors.tau_power_at_zero
+        if spread > 40.0 or abs(quartiles[1]) > 300.0:
+            # InvGamma(0.001, 0.001) has its median near 1e300, where no data are
+            return Map("log", 0.0, 10.0, near, power)
+        low, middle, high = np.clip(quartiles, near - 20.0, near + 20.0)
+        return Map("log", 0.0, max(float(high - low), 0.1), float(middle), power)
     return Map("half_line", low, scale)

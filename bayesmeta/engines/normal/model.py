@@ -21,6 +21,8 @@ from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
 
 LOG_2PI = float(np.log(2 * np.pi))
+#: greatest variance of an estimate, and the inverse of the least
+LARGEST = 1e120
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,13 +170,30 @@ def _joint_blocks(covariance: Covariance, correlation: Covariance | None) -> lis
 
 
 def _refuse_not_positive(s: Array, blocks: list[Array]) -> None:
-    """Raise an error for a variance that is not above 0, of an estimate in no block."""
+    """Raise an error for a variance that is not above 0, of an estimate in no block, or that is too extreme."""
     bad = np.flatnonzero(~(s > 0))
     bad = np.setdiff1d(bad, np.concatenate(blocks)) if blocks else bad
     if len(bad):
         raise DataError(
             f"the sampling variance of estimate {int(bad[0]) + 1} is {s[bad[0]]:g}, but should be above 0",
             fix="Leave that estimate out, or give its variance.",
+        )
+    refuse_extreme(s)
+
+
+def refuse_extreme(variances: Array) -> None:
+    """Raise an error for variances whose squares and ratios are beyond floating-point numbers.
+
+    Raises
+    ------
+    DataError
+        For a variance below ``1 / LARGEST`` or above ``LARGEST``.
+    """
+    if len(variances) and not (variances.min() >= 1 / LARGEST and variances.max() <= LARGEST):
+        i = int(np.abs(np.log(np.maximum(variances, 1e-320))).argmax())
+        raise DataError(
+            f"the standard error of estimate {i + 1} is {np.sqrt(variances[i]):g}, but should be between {LARGEST**-0.5:g} and {LARGEST**0.5:g}",
+            fix="Check that estimate, or give the effects in another unit.",
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+from scipy.special import roots_legendre
 
 from bayesmeta.support.arrays import Array
 
@@ -28,13 +29,21 @@ def legendre_rule(n: int) -> tuple[Array, Array, Array, Array, Array]:
     to_slope : numpy.ndarray, shape (n, n - 1)
         ``series @ to_slope`` are the Legendre coefficients of its derivative.
     """
-    nodes, weights = np.polynomial.legendre.leggauss(n)
+    nodes, weights = _gauss_legendre(n)
     vandermonde = np.polynomial.legendre.legvander(nodes, n - 1)
     to_series = vandermonde * weights[:, None] * (np.arange(n) + 0.5)
     to_integral = np.array([np.polynomial.legendre.legint(row, lbnd=-1) for row in to_series])
     to_slope = np.array([np.polynomial.legendre.legder(row) for row in np.eye(n)[1:]])
     to_slope = np.vstack([np.zeros(n - 1), [np.pad(row, (0, n - 1 - len(row))) for row in to_slope]])
     return nodes, weights, to_series, to_integral, to_slope
+
+
+def _gauss_legendre(n: int) -> tuple[Array, Array]:
+    """Return Gauss-Legendre nodes and weights, each of shape (n,)."""
+    if n <= 140:
+        return np.polynomial.legendre.leggauss(n)
+    # the eigenvalues of a full matrix, of which numpy takes the nodes, would take seconds
+    return roots_legendre(n)
 
 
 def legendre_basis(t: Array, size: int) -> Array:

@@ -13,6 +13,8 @@ from bayesmeta.support.arrays import Array
 
 TOLERANCE = 1e-12
 MAX_PANELS = 2000
+#: greatest size of log tau
+LARGEST_LOG = 340.0
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,16 @@ class Map:
         log tau = centre + scale u / (1 - u^2) with u = 2x - 1, for priors that spread tau over orders of magnitude.
     low, scale, centre : float
         Constants of the map: ``low`` in units of tau; ``scale`` in units of tau, or a number for ``"log"``; ``centre``, a log tau.
+    power : float or None
+        For ``"log"``: the exponent e with which the density of log tau falls as tau^e towards tau = 0, so that probability below the smallest tau
+        whose square is a floating-point number is placed at that tau; None: there is none.
     """
 
     kind: str
     low: float
     scale: float
     centre: float = 0.0
+    power: float | None = None
 
     def forward(self, x: Array) -> tuple[Array, Array]:
         """Return tau and log dtau/dx at ``x`` in (0, 1)."""
@@ -44,9 +50,13 @@ class Map:
         u = 2 * x - 1
         gap = 4 * x * (1 - x)
         log_tau = self.centre + self.scale * u / gap
-        # beyond this tau2 would overflow; no posterior has mass there that matters, so the density is set to zero
-        log_slope = log_tau + np.log(2 * self.scale * (1 + u * u)) - 2 * np.log(gap)
-        return np.exp(np.clip(log_tau, -340.0, 340.0)), np.where(np.abs(log_tau) > 340.0, -np.inf, log_slope)
+        # beyond these tau2 would overflow, and no posterior has mass above that matters
+        kept = np.clip(log_tau, -LARGEST_LOG, LARGEST_LOG)
+        log_slope = kept + np.log(2 * self.scale * (1 + u * u)) - 2 * np.log(gap)
+        beyond = np.full_like(log_slope, -np.inf)
+        if self.power is not None:
+            beyond = np.where(log_tau < 0, log_slope + self.power * (log_tau + LARGEST_LOG), -np.inf)
+        return np.exp(kept), np.where(np.abs(log_tau) > LARGEST_LOG, beyond, log_slope)
 
     @property
     def high(self) -> float:
@@ -248,7 +258,11 @@ def integrate(
         whole = total + float(mass @ share)
         size = max(whole, float((weighted @ unit_weights * width) @ share)) if moment else whole
         too_narrow = width < 1e-14
-        good = (tail * share <= tolerance * size) | too_narrow
+        good = tail * share <= tolerance * size
+        if size > 10 * whole:
+            # under a heavy tail the moment may be large: the density itself has to be accurate beside its own integral
+            good &= np.abs((value @ to_series)[:, -3:]).sum(axis=1) * width * share <= tolerance * whole
+        good |= too_narrow
         kept += list(zip(low[good], high[good], tau[good], log_value[good], own[good], mass[good], strict=True))
         low, high = low[~good], high[~good]
         middle = 0.5 * (low + high)

@@ -17,7 +17,7 @@ ALLOWED, NODES = 1e-15, 20
 RATIO, HALVINGS = 4.0, 80
 
 
-def resolving_edges(density: PanelDensity, narrowest: float, widest: float) -> Array | None:
+def resolving_edges(density: PanelDensity, narrowest: float | Array, widest: float | Array) -> Array | None:
     """Return edges of panels in x that also resolve functions of tau with singularities at ``i s``, or None if its own panels do.
 
     A function like 1 / (s^2 + tau^2), of which the mean and the variance of an effect given tau are made, has poles at tau = +- i s. Gauss-Legendre

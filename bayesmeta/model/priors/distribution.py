@@ -13,6 +13,9 @@ from bayesmeta.model.priors.families import FAMILIES, POSITIVE, Family
 from bayesmeta.support.arguments import check_type
 from bayesmeta.support.arrays import Array
 
+#: largest parameter of a prior, and the inverse of the least one of those above 0: powers of them must be numbers a computer can represent
+LARGEST = 1e60
+
 
 @dataclass(frozen=True, repr=False)
 class Prior:
@@ -58,6 +61,11 @@ class Prior:
                 raise SpecError(f"prior {form}: {name} must be finite but got {value}")
             if name in POSITIVE and value <= 0:
                 raise SpecError(f"prior {form}: {name} must be above 0 but got {value:g}")
+            if abs(value) > LARGEST or (name in POSITIVE and value < 1 / LARGEST):
+                raise SpecError(
+                    f"prior {form}: {name} must be between {1 / LARGEST:g} and {LARGEST:g} in size but got {value:g}; squares of "
+                    "other numbers are beyond the arithmetic of the computer. Without prior information on mu, use Flat()"
+                )
         if self.family == "Uniform" and self.args[0] >= self.args[1]:
             raise SpecError(f"prior {form}: low must be below high but got {self.args[0]:g} and {self.args[1]:g}")
 
@@ -122,7 +130,8 @@ class Prior:
         """
         if self.definition.ppf is None:
             raise SpecError(f"the improper prior {self} has no quantiles; give a proper one to draw from it")
-        return self.definition.ppf(np.asarray(p, dtype=float), *self.args)
+        with np.errstate(divide="ignore", over="ignore", under="ignore"):
+            return self.definition.ppf(np.asarray(p, dtype=float), *self.args)
 
     def sample(self, size: int | tuple[int, ...], rng: np.random.Generator) -> Array:
         """Draw independently by inverting the distribution function; shape ``size``.

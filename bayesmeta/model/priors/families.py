@@ -53,6 +53,9 @@ class Family:
         ``tail(*args)``: exponent a of a power-law upper tail x**-a; None where the tail is lighter than any power.
     on_log_scale : bool
         Whether the mass is spread over orders of magnitude, so that integrals run over log x.
+    power_at_zero : callable or None
+        ``power_at_zero(*args)``: exponent e with which the density of log x falls as x**e towards x = 0; None where it falls otherwise. Needed where
+        e can be so small that floating-point numbers do not reach most of the mass.
     """
 
     parameters: tuple[str, ...]
@@ -63,6 +66,7 @@ class Family:
     tail: Callable[..., float] | None = None
     on_log_scale: bool = False
     high: float = np.inf
+    power_at_zero: Callable[..., float] | None = None
 
 
 #: parameters that must be above zero
@@ -153,6 +157,7 @@ FAMILIES: dict[str, Family] = {
         "Gamma",
         low=0.0,
         on_log_scale=True,
+        power_at_zero=lambda a, r: a,  # noqa: ARG005
     ),
     "InvGamma": Family(
         ("shape", "scale"),

@@ -87,6 +87,13 @@ class Priors(Displayed):
         exponent = self.scale.tail_exponent
         return 2 * exponent - 1 if self.on_variance else exponent
 
+    @property
+    def tau_power_at_zero(self) -> float | None:
+        """Exponent e of the density of log tau, which falls as tau^e towards tau = 0; None where it falls otherwise."""
+        power = self.scale.definition.power_at_zero
+        exponent = None if power is None else power(*self.scale.args)
+        return 2 * exponent if self.on_variance and exponent is not None else exponent
+
     def sample_tau(self, size: int | tuple[int, ...], rng: np.random.Generator) -> Array:
         """Draw tau from its prior; shape ``size``."""
         draws = self.scale.sample(size, rng)
