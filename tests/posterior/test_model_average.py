@@ -286,4 +286,4 @@ def test_a_model_without_heterogeneity_that_the_data_contradict_has_no_weight() 
     null = dict(zip(average.names, average.log_marginal_likelihoods, strict=True))
     assert null["common effect"] < null["random effect"] - 1000
     assert np.isfinite(frame.loc["bayes:binomial:averaged", "estimate"])
-    assert average.prob_heterogeneity == 1.0
+    assert average.prob_heterogeneity == pytest.approx(1.0)

@@ -192,7 +192,8 @@ def refuse_extreme(variances: Array) -> None:
     if len(variances) and not (variances.min() >= 1 / LARGEST and variances.max() <= LARGEST):
         i = int(np.abs(np.log(np.maximum(variances, 1e-320))).argmax())
         raise DataError(
-            f"the standard error of estimate {i + 1} is {np.sqrt(variances[i]):g}, but should be between {LARGEST**-0.5:g} and {LARGEST**0.5:g}",
+            f"the standard error of estimate {i + 1} is {np.sqrt(variances[i]):g}, but should be between {LARGEST**-0.5:g} and "
+            f"{LARGEST**0.5:g}",
             fix="Check that estimate, or give the effects in another unit.",
         )
 

@@ -29,8 +29,8 @@ class Map:
     low, scale, centre : float
         Constants of the map: ``low`` in units of tau; ``scale`` in units of tau, or a number for ``"log"``; ``centre``, a log tau.
     power : float or None
-        For ``"log"``: the exponent e with which the density of log tau falls as tau^e towards tau = 0, so that probability below the smallest tau
-        whose square is a floating-point number is placed at that tau; None: there is none.
+        For ``"log"``: the exponent e with which the density of log tau falls as tau^e towards tau = 0, so that probability below the
+        smallest tau whose square is a floating-point number is placed at that tau; None: there is none.
     """
 
     kind: str

@@ -20,9 +20,9 @@ RATIO, HALVINGS = 4.0, 80
 def resolving_edges(density: PanelDensity, narrowest: float | Array, widest: float | Array) -> Array | None:
     """Return edges of panels in x that also resolve functions of tau with singularities at ``i s``, or None if its own panels do.
 
-    A function like 1 / (s^2 + tau^2), of which the mean and the variance of an effect given tau are made, has poles at tau = +- i s. Gauss-Legendre
-    nodes on a panel err by about rho^(-2 n), where rho is the sum of the half axes of the ellipse about the panel that goes through the
-    nearest pole (Trefethen 2008, SIAM Rev 50:67-87).
+    A function like 1 / (s^2 + tau^2), of which the mean and the variance of an effect given tau are made, has poles at
+    tau = +- i s. Gauss-Legendre nodes on a panel err by about rho^(-2 n), where rho is the sum of the half axes of the ellipse
+    about the panel that goes through the nearest pole (Trefethen 2008, SIAM Rev 50:67-87).
 
     Parameters
     ----------

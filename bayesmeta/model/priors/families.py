@@ -54,8 +54,8 @@ class Family:
     on_log_scale : bool
         Whether the mass is spread over orders of magnitude, so that integrals run over log x.
     power_at_zero : callable or None
-        ``power_at_zero(*args)``: exponent e with which the density of log x falls as x**e towards x = 0; None where it falls otherwise. Needed where
-        e can be so small that floating-point numbers do not reach most of the mass.
+        ``power_at_zero(*args)``: exponent e with which the density of log x falls as x**e towards x = 0; None where it falls
+        otherwise. Needed where e can be so small that floating-point numbers do not reach most of the mass.
     """
 
     parameters: tuple[str, ...]

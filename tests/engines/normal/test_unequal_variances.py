@@ -25,7 +25,7 @@ PRIORS = [
 
 def by_brute_force(y: np.ndarray, v: np.ndarray, priors: Priors, x: np.ndarray) -> tuple[float, np.ndarray]:
     """Log marginal likelihood, and distribution functions of mu, theta_new and each theta at ``x`` (one row per term)."""
-    low, high = priors.tau_support
+    high = priors.tau_support[1]
     edges = np.linspace(-340.0, 340.0 if np.isinf(high) else np.log(high), 4001)
     half = 0.5 * np.diff(edges)[:, None]
     log_tau, width = (edges[:-1, None] + half * (UNIT + 1)).ravel(), (half * WEIGHTS).ravel()
