@@ -22,7 +22,7 @@ from bayesmeta.cli.options import (
     parse_pairs,
     read_effects,
 )
-from bayesmeta.cli.printing import print_frame
+from bayesmeta.cli.printing import print_frame, print_notes
 
 
 def compare(
@@ -55,8 +55,10 @@ def compare(
         from bayesmeta.results.methods import method_label
 
         frame["method"] = frame["method"].map(method_label)
+        print_notes(effects)
+        absent = frame["estimate"].isna()
+        for method, note in frame.loc[absent, ["method", "note"]].itertuples(index=False) if absent.any() else ():
+            typer.echo(f"{method}: {note}", err=True)
+        frame = frame.loc[~absent]
         frame = frame[["method", "estimate", "ci_low", "ci_high", "pi_low", "pi_high", "tau", "i2", "k", "n"]]
-        for label, reason, note in zip(effects.labels, effects.reasons, effects.notes, strict=True):
-            if reason or note:
-                typer.echo(f"{label}: {reason or note}", err=True)
     print_frame(frame, form, f"{effects.measure} ({scale.value} scale), {100 * level:g}% intervals")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import typer
+
 from bayesmeta.cli.options import Format
 
 #: columns of whole numbers, whatever their type
@@ -42,6 +44,19 @@ def print_frame(frame: Any, form: Format, title: str = "") -> None:
         table.add_row(*(_cell(value, str(name) in COUNTS) if number else str(value) for name, value, number in cells))
     width = None if sys.stdout.isatty() else 200
     Console(width=width, highlight=False, markup=False).print(table)
+
+
+def print_notes(effects: Any) -> None:
+    """Print, on standard error, why rows are not pooled, what was changed in them, and which of their numbers look wrong.
+
+    Parameters
+    ----------
+    effects : Effects
+        Effects of the table.
+    """
+    for label, reason, note in zip(effects.labels, effects.reasons, effects.notes, strict=True):
+        if reason or note:
+            typer.echo(f"{label}: {reason or note}", err=True)
 
 
 def _cell(value: float, whole: bool) -> str:

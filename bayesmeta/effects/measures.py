@@ -49,8 +49,9 @@ class Measure:
         Reason to give for a study for which the formula is undefined.
     zero_cells : {"cells", "variance", "nothing"}
         Where the zero-cell rule "revman" adds 0.5: to all four cells, for the variance only, or nowhere.
-    needs_events : bool
-        Whether studies without events, or with nothing but events, in both arms are not estimable.
+    needs_events, needs_nonevents : bool
+        Whether studies without events in both arms, and studies with nothing but events in both, are not estimable. A risk ratio
+        of the latter is 1.
     mantel_haenszel, peto : bool
         Whether the Mantel-Haenszel and Peto methods pool it.
     null : float
@@ -68,6 +69,7 @@ class Measure:
     undefined: str = ""
     zero_cells: str = "cells"
     needs_events: bool = True
+    needs_nonevents: bool = True
     mantel_haenszel: bool = False
     peto: bool = False
     null: float = 0.0
@@ -123,6 +125,7 @@ MEASURES: dict[str, Measure] = {
             log=True,
             formulas={"": "log_risk_ratio"},
             prior_sds=LOG_RATIO,
+            needs_nonevents=False,
             mantel_haenszel=True,
         ),
         Measure(
@@ -165,6 +168,7 @@ MEASURES: dict[str, Measure] = {
             formulas={"": "risk_difference"},
             zero_cells="variance",
             needs_events=False,
+            needs_nonevents=False,
             mantel_haenszel=True,
         ),
         Measure("GEN", "Effect", "the estimate as given", ("estimate",), log=False),

@@ -12,9 +12,9 @@ from bayesmeta.support.arrays import Array
 
 #: What to do about zero cells, by name. Rates have two counts per study in place of four cells.
 ZERO_CELL_RULES: Mapping[str, str] = {
-    "revman": "0.5 added to all four cells of a study if any is zero; studies with no events, or only events, in both "
-    "arms are not estimable for RR and OR; RD keeps the plain difference and takes the 0.5 in its variance only; Peto "
-    "adds nothing",
+    "revman": "0.5 added to all four cells of a study if any is zero; studies with no events in both arms are not "
+    "estimable for RR and OR, nor those with only events for OR; an RR of only events in both arms is 1, and RD the plain "
+    "difference, with the 0.5 in the variance only; Peto adds nothing",
     "metafor": "0.5 added to all four cells of a study if any is zero, double-zero studies included (escalc's default)",
     "metafor_drop00": "as metafor, but studies with no events, or only events, in both arms are left out",
     "all": "0.5 added to all four cells of every study",
@@ -65,7 +65,8 @@ def dichotomous_effects(
     -----
     RevMan's rule for RD (0.5 in the variance, not in the estimate) is the one R's meta applies to reproduce RevMan,
     whose manual says that 0.5 is added "where zeros cause problems with computation of effects or standard errors"
-    (Deeks and Higgins 2010).
+    (Deeks and Higgins 2010). By the same rule a study in which every participant of both arms had the event has RR = 1 and the
+    variance of the cells with 0.5: RevMan gives such studies a weight.
     """
     zero = (a == 0) | (b == 0) | (c == 0) | (d == 0)
     no_events, all_events = one_outcome_only(a, b, c, d)
@@ -74,22 +75,27 @@ def dichotomous_effects(
         corrected = np.ones_like(zero)
     add = np.where(corrected, 0.5, 0.0)
     yi, vi = formula(a + add, b + add, c + add, d + add)
-    where = "all four cells"
-    if rule == "revman" and measure.zero_cells == "variance":
-        yi, where = formula(a, b, c, d)[0], "all four cells for the variance"
+    # effects that are defined without the 0.5 keep their value
+    kept = np.zeros_like(zero)
+    if rule == "revman":
+        kept = zero if measure.zero_cells == "variance" else corrected & all_events & (not measure.needs_nonevents)
+    yi = np.where(kept, formula(a, b, c, d)[0], yi)
 
-    drop_both = rule == "metafor_drop00" or (rule == "revman" and measure.needs_events)
     reasons, notes = [], []
     for i in range(len(a)):
         reason = ""
-        if (drop_both or not corrected[i]) and measure.needs_events and (no_events[i] or all_events[i]):
-            both = "no events in either arm" if no_events[i] else "every participant in both arms had the event"
-            reason = f"{both}: {measure.name} not estimable"
-        elif drop_both and (no_events[i] or all_events[i]):
+        dropped = rule == "metafor_drop00" and (no_events[i] or all_events[i])
+        alone = dropped or rule == "revman" or not corrected[i]
+        if alone and no_events[i] and measure.needs_events:
+            reason = f"no events in either arm: {measure.name} not estimable"
+        elif alone and all_events[i] and (measure.needs_nonevents or (measure.needs_events and not corrected[i])):
+            reason = f"every participant in both arms had the event: {measure.name} not estimable"
+        elif dropped:
             reason = "no events, or only events, in both arms: left out by the rule metafor_drop00"
         elif not corrected[i] and zero[i] and not (np.isfinite(yi[i]) and np.isfinite(vi[i])):
             reason = f"a cell is zero and nothing is added: {measure.name} not estimable"
         reasons.append(reason)
+        where = "all four cells for the variance" if kept[i] else "all four cells"
         notes.append(f"0.5 added to {where}" if corrected[i] and not reason else "")
     return Computed(yi, vi, reasons, notes)
 

@@ -29,8 +29,8 @@ MH_MEASURES = ("RR", "OR", "RD")
 class CommonEffect(Displayed):
     """A common-effect result with the attributes of ``RandomEffects``, on the model scale (log for ratios).
 
-    ``tau2`` is 0 by assumption and there is no prediction interval (NaN). ``k`` counts the studies with a positive
-    weight, ``q_df`` is one less than the studies that enter Q; I2 (percent) is Q-based. ``notes`` name the studies that
+    ``tau2`` is 0 by assumption and there is no prediction interval (NaN). ``k`` counts the studies that are pooled, also
+    those whose own weight is 0 (a risk ratio without control events adds to the numerator only), ``q_df`` is one less than the studies that enter Q; I2 (percent) is Q-based. ``notes`` name the studies that
     are not pooled, each with the reason.
     """
 
@@ -146,8 +146,8 @@ def mantel_haenszel(
     rule : {"metafor", "revman"}
         "metafor": no continuity correction, and the variance of Sato et al. (1989) for RD. "revman": 0.5 in all four
         cells of a study with a zero, as RevMan's printed weights show, and Greenland and Robins' variance for RD; the
-        risk difference of each study stays uncorrected. Studies with no events, or only events, in both arms carry
-        no information on RR and OR under either rule.
+        risk difference of each study stays uncorrected. Studies with no events in both arms carry no information on RR and
+        OR under either rule, nor do those with only events, except that "revman" pools their RR.
 
     Returns
     -------
@@ -184,6 +184,12 @@ def mantel_haenszel(
     if not math.isfinite(estimate):
         raise DataError(
             f"no events at all in one of the arms: the Mantel-Haenszel {name} is undefined",
+            source=studies.source,
+            fix="Use rule='revman', which adds 0.5, or a binomial model.",
+        )
+    if not se > 0:
+        raise DataError(
+            f"no arm has both events and non-events: the Mantel-Haenszel {name} has no standard error",
             source=studies.source,
             fix="Use rule='revman', which adds 0.5, or a binomial model.",
         )
@@ -246,9 +252,9 @@ def mh_centre(effects: Effects) -> float:
             "counts by effect_sizes. Use method='DL' for other effects."
         )
     cells = [cell[effects.used] for cell in _cells(effects.studies)]
-    if effects.measure != "RD":
-        no_events, all_events = one_outcome_only(*cells)
-        cells = [cell[~(no_events | all_events)] for cell in cells]
+    no_events, all_events = one_outcome_only(*cells)
+    measure = MEASURES[effects.measure]
+    cells = [cell[~(no_events & measure.needs_events | all_events & measure.needs_nonevents)] for cell in cells]
     _check_not_empty(cells[0], effects.studies)
     return mh_estimate(effects.measure, cells[0], cells[1], cells[2], cells[3], "revman")[0]
 
@@ -290,7 +296,7 @@ def _result(
         i2=max(0.0, 100 * (q - q_df) / q) if q > 0 else 0.0,
         h2=q / q_df if q_df else 1.0,
         weights=weights,
-        k=int(np.sum(w > 0)),
+        k=int(pooled.sum()),
         n=replace(effects, reasons=tuple("" if here else "not pooled" for here in pooled)).n,
         method=method,
         measure=effects.measure,

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.effects.design import MEAN
+from bayesmeta.errors import BayesmetaError, ConvergenceError, DataError
 from bayesmeta.model.likelihoods.registry import default_likelihood
 from bayesmeta.posterior.fit import fit
+from bayesmeta.posterior.method import BayesianMethod
 from bayesmeta.posterior.scale import check_scale, to_natural
 from bayesmeta.posterior.summary import summarize
-from bayesmeta.results.rows import averaged_rows, frequentist_rows, tidy_frame, tidy_posterior
+from bayesmeta.results.rows import averaged_rows, frequentist_rows, not_estimable, tidy_frame, tidy_posterior
 from bayesmeta.support.arguments import check_level, with_keywords_of
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ def compare(
     pandas.DataFrame
         One row per method: the frequentist methods; the Bayesian model with the normal likelihood and, for arm-level data, with the
         arm-level one; and each of these averaged over the models with and without an effect and heterogeneity (``model_average``).
+        A method that cannot be used with these data has a row without numbers, and the reason in the column ``note``.
         Columns analysis, method, measure, term, estimate, se, ci_low, ci_high, pi_low, pi_high, tau, tau2, i2 (percent), k, n, scale
         and others that only some methods have. The estimates of the Bayesian rows are posterior medians, of the averaged ones means;
         ``se`` and tau are on the model scale.
@@ -52,7 +55,7 @@ def compare(
     Raises
     ------
     DataError
-        If the data cannot be used.
+        If no method can use the data.
     SpecError
         For an unknown measure, prior, scale or side, a level outside (0, 1), or a minimal important difference on the side of harm.
     """
@@ -60,14 +63,22 @@ def compare(
     check_level(level)
     effects = effect_sizes(studies, measure, **data)
     rows = frequentist_rows(effects, level=level)
+    failures: list[BayesmetaError] = []
     for likelihood in dict.fromkeys(("normal", default_likelihood(effects))):
         given = dict(priors or {})
         if likelihood == "normal":
             # the prior for the baseline is for the arm-level likelihood only
             given.pop("baseline", None)
-        posterior = fit(effects, likelihood=likelihood, priors=given, engine="quadrature")
+        try:
+            posterior = fit(effects, likelihood=likelihood, priors=given, engine="quadrature")
+        except (DataError, ConvergenceError) as error:
+            failures.append(error)
+            rows.append(not_estimable(effects, BayesianMethod(likelihood, "quadrature").id, str(error)))
+            continue
         summary = summarize(posterior, level=level, better=better, mid=mid, studies=False)
         rows += tidy_posterior(posterior, summary)
         rows += averaged_rows(posterior, level=level, better=better, mid=mid)
+    if failures and not any("estimate" in row for row in rows):
+        raise failures[-1]
     frame = tidy_frame([row for row in rows if row["term"] == MEAN])
     return to_natural(frame) if scale == "natural" else frame

@@ -242,9 +242,14 @@ def frequentist_rows(effects: Effects, *, analysis: str = "", level: float = 0.9
             rows += tidy_frequentist(method.pool(effects, level), method.name, effects, analysis)
         except DataError as error:
             # a method that is undefined for these data keeps its row, with the reason
-            note = f"not estimable: {error.what}"
-            rows.append({**_labels(effects, method.name, analysis, MEAN), "note": note})
+            rows.append(not_estimable(effects, method.name, error.what, analysis))
     return rows
+
+
+def not_estimable(effects: Effects, method: str, why: str, analysis: str = "") -> dict[str, Any]:
+    """Return the row of a method that these effects do not allow: no numbers, and the reason as its note."""
+    reason = "; ".join(line.strip() for line in why.splitlines())
+    return {**_labels(effects, method, analysis, MEAN), "note": f"not estimable: {reason}"}
 
 
 def tidy_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

@@ -95,3 +95,29 @@ def test_zero_cell_rules_reach_the_effects(tmp_path, command):
     code, _, err = command("compare", path, "--zero-cells", "nothing")
     assert code == 2
     assert "'nothing'" in err
+
+
+def test_double_zeros_leave_the_rows_that_can_be_estimated(command, tmp_path):
+    table = tmp_path / "dz.csv"
+    table.write_text("study,events_e,n_e,events_c,n_c\nS1,0,150,0,148\nS2,0,80,0,80\nS3,0,200,0,190\n")
+    code, out, err = command("compare", str(table), "--measure", "RR")
+    assert code == 0
+    assert "Bayesian, binomial likelihood (quadrature)" in out
+    assert "Mantel-Haenszel" not in out
+    assert "Mantel-Haenszel: not estimable: no study is left to pool" in err
+    assert "Bayesian, normal likelihood (quadrature): not estimable: " in err
+    rates = tmp_path / "rates.csv"
+    rates.write_text("study,events_e,time_e,events_c,time_c\nS1,0,150,0,148\nS2,0,80,0,80\n")
+    assert command("compare", str(rates))[0] == 0
+
+
+def test_rows_that_cannot_be_estimated_are_in_the_frame_with_their_reason():
+    counts = bm.read_studies(pd.DataFrame({"events_e": [0, 0], "n_e": [150, 80], "events_c": [0, 0], "n_c": [148, 80]}))
+    frame = bm.compare(counts, measure="OR").set_index("method")
+    assert np.isnan(frame.loc["bayes:normal:quadrature", "estimate"])
+    assert frame.loc["bayes:normal:quadrature", "note"].startswith("not estimable: ")
+    fitted = bm.fit(counts, measure="OR").quantile("mu", 0.5)
+    assert frame.loc["bayes:binomial:quadrature", "estimate"] == pytest.approx(fitted, rel=1e-9)
+    # where no method has an answer the reason is an error, as in fit
+    with pytest.raises(bm.DataError, match="no study is left"):
+        bm.compare(counts, measure="PETO")

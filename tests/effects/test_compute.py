@@ -100,7 +100,7 @@ ZEROS = [(0, 10, 3, 10), (0, 12, 0, 11), (7, 7, 9, 9), (10, 10, 4, 10), (3, 9, 2
 @pytest.mark.parametrize(
     ("measure", "rule", "used", "corrected"),
     [
-        ("RR", "revman", "10011", "10010"),
+        ("RR", "revman", "10111", "10110"),
         ("OR", "revman", "10011", "10010"),
         ("RD", "revman", "11111", "11110"),
         ("PETO", "revman", "10011", "00000"),
@@ -124,12 +124,22 @@ def test_zero_cell_rules_use_and_correct_their_studies(measure, rule, used, corr
 
 
 def test_a_study_that_is_not_estimable_has_a_reason_and_keeps_its_row():
-    effects = effect_sizes(counts(*ZEROS), "RR")
+    effects = effect_sizes(counts(*ZEROS), "OR")
     assert effects.labels == tuple(f"study {i}" for i in range(1, 6))
-    assert effects.reasons[1] == "no events in either arm: RR not estimable"
-    assert effects.reasons[2] == "every participant in both arms had the event: RR not estimable"
+    assert effects.reasons[1] == "no events in either arm: OR not estimable"
+    assert effects.reasons[2] == "every participant in both arms had the event: OR not estimable"
     assert effects.notes[0] == "0.5 added to all four cells"
     assert (effects.k, effects.n) == (3, 20 + 20 + 18)
+
+
+def test_a_risk_ratio_of_events_in_everyone_is_one_by_the_rule_of_revman():
+    effects = effect_sizes(counts((15, 15, 4, 4), (3, 10, 4, 10)), "RR")
+    assert effects.yi[0] == 0
+    # the variance of the cells with 0.5 added
+    assert effects.vi[0] == pytest.approx(1 / 15.5 - 1 / 16 + 1 / 4.5 - 1 / 5, rel=1e-12)
+    assert effects.notes[0] == "0.5 added to all four cells for the variance"
+    for rule in ("metafor_drop00", "none"):
+        assert not effect_sizes(counts((15, 15, 4, 4), (3, 10, 4, 10)), "RR", zero_cells=rule).used[0]
 
 
 def test_excluded_rows_keep_their_reason_and_are_not_checked():

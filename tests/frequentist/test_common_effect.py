@@ -96,6 +96,35 @@ def test_double_zero_studies_have_no_weight_and_are_named():
     assert (both.k, both.n, both.notes) == (3, 120, ())
 
 
+def test_a_pooled_study_without_control_events_is_counted():
+    rows = [(1, 407, 1, 422), (4, 111, 0, 37), (5, 231, 8, 234)]
+    for measure in ("RR", "OR"):
+        fit = mantel_haenszel(counts(rows), measure)
+        assert (fit.k, fit.q_df, fit.n) == (3, 2, 407 + 422 + 111 + 37 + 231 + 234)
+        # it changes the estimate, so it is pooled, although its own weight is 0
+        assert fit.weights[1] == 0
+        assert fit.estimate != pytest.approx(mantel_haenszel(counts([rows[0], rows[2]]), measure).estimate, rel=1e-3)
+
+
+@pytest.mark.parametrize("rows", [[(0, 150, 0, 148), (0, 80, 0, 80)], [(20, 20, 31, 31)], [(0, 5, 0, 5), (9, 9, 8, 8)]])
+def test_a_risk_difference_without_a_standard_error_is_not_estimable(rows):
+    with pytest.raises(DataError, match="the Mantel-Haenszel RD has no standard error"):
+        mantel_haenszel(counts(rows), "RD")
+    fit = mantel_haenszel(counts(rows), "RD", rule="revman")
+    assert fit.estimate == 0
+    assert fit.ci_low < 0 < fit.ci_high
+
+
+def test_a_study_with_events_in_everyone_has_a_weight_by_the_rule_of_revman():
+    rows = [(15, 15, 4, 4), (3, 10, 4, 10)]
+    fit = mantel_haenszel(counts(rows), "RR", rule="revman")
+    tops, bottoms = (15.5 * 5 / 21, 3 * 10 / 20), (4.5 * 16 / 21, 4 * 10 / 20)
+    np.testing.assert_allclose(fit.weights, np.array(bottoms) / sum(bottoms), rtol=1e-12)
+    assert math.exp(fit.estimate) == pytest.approx(sum(tops) / sum(bottoms), rel=1e-12)
+    assert fit.k == 2
+    assert mantel_haenszel(counts(rows), "OR", rule="revman").k == 1
+
+
 def test_peto_from_o_minus_e():
     table = StudyTable(("A", "B"), {"oe": np.array([-4.0, 2.0]), "v": np.array([8.0, 4.0])})
     fit = peto(table)
