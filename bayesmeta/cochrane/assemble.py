@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -43,19 +44,27 @@ def study_row(
     if any(numbers.get(name) for name in ("n_e", "n_c")):
         kept |= {name: numbers.get(name) for name in _BESIDE.get(data_type, ())}
     effect = (numbers.get("estimate"), numbers.get("ci_low"), numbers.get("ci_high"))
+    wild = any(value is not None and not math.isfinite(value) for value in (*effect, numbers.get("weight")))
+    numbers = finite_only(numbers)
     shown = stated_estimable and estimable(*effect)
     return StudyRow(
         study=study, year=year, subgroup=subgroup, order=order, footnote=footnote, **kept,
         estimate=effect[0] if shown else None, ci_low=effect[1] if shown else None, ci_high=effect[2] if shown else None,
         weight=(numbers.get("weight") or 0.0) if shown else None, estimable=shown,
+        printed_problem="a printed number is too large to be right" if wild else "",
     )  # fmt: skip
+
+
+def finite_only(numbers: Numbers) -> dict[str, float | None]:
+    """Return numbers with None for those that are not finite, which no result is."""
+    return {name: None if value is None or not math.isfinite(value) else value for name, value in numbers.items()}
 
 
 def pooled_result(numbers: Numbers, data_type: str, model: str) -> Pooled | None:
     """Return a printed result; None where nothing was pooled. Filler (tau2 of a common effect, Q of one study) is None."""
     if not estimable(numbers.get("estimate"), numbers.get("ci_low"), numbers.get("ci_high")):
         return None
-    result = Pooled(**numbers)
+    result = Pooled(**finite_only(numbers))
     if data_type != "dichotomous":
         result = replace(result, events_e=None, events_c=None)
     if data_type == "estimate":
@@ -67,9 +76,8 @@ def pooled_result(numbers: Numbers, data_type: str, model: str) -> Pooled | None
 
 def subgroup_test(numbers: Numbers, subgroups: Iterable[Subgroup]) -> SubgroupTest | None:
     """Return the test for subgroup differences; None without subgroups or where the fields are filler."""
-    if len(list(subgroups)) < 2 or not numbers.get("q"):
-        return None
-    return SubgroupTest(**numbers)
+    found = finite_only(numbers)
+    return SubgroupTest(**found) if len(list(subgroups)) >= 2 and found.get("q") else None
 
 
 def in_order(analysis: CochraneAnalysis) -> CochraneAnalysis:

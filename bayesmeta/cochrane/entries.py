@@ -149,18 +149,24 @@ def unique_labels(rows: Sequence[StudyRow], subgroups: dict[int, str]) -> tuple[
     ('Lee 2001', 'Lee 2001 (2)', 'Kim 1999')
     """
     often = Counter(row.study for row in rows)
+    places_of: dict[str, set[int]] = {}
+    for row in rows:
+        places_of.setdefault(row.study, set()).add(row.subgroup)
     taken: set[str] = set()
+    last: dict[str, int] = {}
     names = []
     for row in rows:
         name = f"{row.study} (study)" if row.study.casefold() in _TOTALS else row.study
         place = subgroups.get(row.subgroup, "")
-        several = len({other.subgroup for other in rows if other.study == row.study}) == often[row.study]
+        several = len(places_of[row.study]) == often[row.study]
         if often[row.study] > 1 and several and 0 < len(place) <= _LONGEST_SUBGROUP:
             name = f"{name} ({place})"
-        start, count = name, 1
+        # numbers below the last one given are taken
+        start, count = name, last.get(name.casefold(), 1)
         while name.casefold() in taken:
             count += 1
             name = f"{start} ({count})"
+        last[start.casefold()] = count
         taken.add(name.casefold())
         names.append(name)
     return tuple(names)

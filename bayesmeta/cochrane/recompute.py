@@ -42,6 +42,8 @@ def row_problem(row: StudyRow, data_type: str) -> str:
     if all(value is None for value in values.values()):
         return "no data"
     for value in values.values():
+        if value is not None and not math.isfinite(value):
+            return "a number that is not finite or too large to be right"
         if value and not _SMALLEST <= abs(value) <= _LARGEST:
             return f"a value of {value:g} cannot be right"
     if KINDS[data_type].participants:

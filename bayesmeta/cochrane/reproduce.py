@@ -26,8 +26,12 @@ from bayesmeta.support.words import plural
 if TYPE_CHECKING:
     import pandas as pd
 
-#: status of a row
-REPRODUCED, DIFFERS, NOT_PRINTED, NOT_COMPUTED = "reproduced", "differs", "nothing printed", "not computed"
+#: status of a row whose number the file prints; the last: we have no number to compare with it
+REPRODUCED, DIFFERS, NOT_COMPUTED = "reproduced", "differs", "not computed"
+#: status of a row without a printed number, and of pooled results of which the file prints the weights of the studies only
+NOT_PRINTED, WEIGHTS_SAME, WEIGHTS_DIFFER = "nothing printed", "weights reproduced", "weights differ"
+#: status of a pooled result without a printed number: one study weighs 100% by any method, so that nothing is compared
+ONE_STUDY = "one study, nothing printed"
 _QUANTITIES = ("estimate", "ci_low", "ci_high", "tau2", "q", "i2", "z")
 _KNOWN_TAU2 = ("DL", "REML")
 _KNOWN_INTERVALS = ("wald", "hksj")
@@ -73,7 +77,7 @@ def _study_rows(analysis: CochraneAnalysis, decimals: int | None) -> Iterator[di
         computed = bool(np.isfinite(values).all())
         same = all(agrees(float(x), p, decimals) for x, p in zip(values, printed, strict=True))
         if row.estimate is None:
-            status, explanation = NOT_PRINTED, reason
+            status, explanation = NOT_PRINTED, row.printed_problem or reason
         elif not computed:
             status, explanation = (
                 NOT_COMPUTED,
@@ -108,7 +112,9 @@ def reproduce_pooled(review: CochraneReview) -> pd.DataFrame:
         One row per pooled set of studies: analysis, subgroup (0 overall), comparison, outcome, measure, method, model,
         level, k; for estimate, ci_low, ci_high (NATURAL scale), tau2, q, i2, z both `printed_...` and ours;
         `weight_difference`, the largest between a printed weight and ours, in percentage points; `status` and
-        `reason`. Without a printed result the status is that of the weights, which depend on the method and tau2.
+        `reason`. "reproduced" and "differs" are for results with a printed number. Without one, the status is
+        "weights reproduced" or "weights differ" where the file prints the weights of several studies, which depend on
+        the method and tau2; else "nothing printed" or, of a single study, "one study, nothing printed".
     """
     import pandas as pd
 
@@ -175,8 +181,8 @@ def _pooled_row(
         "z": abs(ours.statistic),
     }
     out |= {**found, "k": ours.k, "weight_difference": _weight_difference(analysis, rows, ours.weights, subgroup)}
-    if printed is None:
-        status, reason = _by_weights(out["weight_difference"], decimals)
+    if printed is None or all(getattr(printed, name) is None for name in _QUANTITIES):
+        status, reason = _by_weights(analysis, rows, ours.k, out["weight_difference"], decimals)
     else:
         wrong = [name for name in _QUANTITIES if not _same(found[name], getattr(printed, name), decimals)]
         status, reason = (
@@ -223,13 +229,21 @@ def _weight_difference(
     return float(np.max(np.abs(100 * weights - printed)))
 
 
-def _by_weights(difference: float | None, decimals: int | None) -> tuple[str, str]:
+def _by_weights(
+    analysis: CochraneAnalysis, rows: Sequence[StudyRow], k: int, difference: float | None, decimals: int | None
+) -> tuple[str, str]:
+    """Return status and reason of a pooled result without a printed number, from the weights of its studies."""
+    if max(k, sum(bool(row.weight) for row in rows)) < 2:
+        return ONE_STUDY, "one study weighs 100% by any method, and the file prints no pooled result"
     if difference is None:
         return NOT_PRINTED, "the file prints no result"
     within = 1e-7 if decimals is None else 10.0**-decimals
     if difference <= within:
-        return REPRODUCED, "the file prints no pooled result; every weight is the printed one"
-    return DIFFERS, f"the file prints no pooled result; weights differ by up to {difference:.2g} percentage points"
+        return WEIGHTS_SAME, "the file prints no pooled result; every weight is the printed one"
+    differ = f"weights differ by up to {difference:.2g} percentage points"
+    if "method" in analysis.inferred:
+        return NOT_PRINTED, f"the review's method could not be inferred: by the nearest one {differ}"
+    return WEIGHTS_DIFFER, f"the file prints no pooled result; {differ}"
 
 
 def _difference_reason(

@@ -83,6 +83,8 @@ class StudyRow:
         Place in the review's own order, where the file has it.
     footnote : str
         The authors' remark.
+    printed_problem : str
+        Why the effect that the file prints cannot be used, "" where it can or there is none.
     """
 
     study: str
@@ -107,6 +109,7 @@ class StudyRow:
     estimable: bool = False
     order: int | None = None
     footnote: str = ""
+    printed_problem: str = ""
 
 
 @dataclass(frozen=True)

@@ -39,29 +39,31 @@ def label(text: str) -> str:
 
 
 def number(text: str) -> float | None:
-    """Read a number of the data; None where the cell is blank.
+    """Read a number of the data; None where the cell is blank, infinity or NaN where it is not finite or beyond 1e15 in size.
+
+    Such a number costs its row (``row_problem``), not the review. A cell without a number shows that the columns are not what
+    they should be, and is refused.
 
     Raises
     ------
     DataError
-        If it is something else, not finite, or beyond 1e15 in size. The caller adds the place.
+        If it is no number. The caller adds the place.
     """
     text = text.strip()
     if is_blank(text):
         return None
     if not _NUMBER.fullmatch(text):
         if not _THOUSANDS.fullmatch(text):
-            kind = "not a finite number" if text.casefold() in _NOT_FINITE else "not a number"
-            raise DataError(f"'{text[:60]}' is {kind}", fix="Export the file again, or correct the cell.")
+            if text.casefold() in _NOT_FINITE:
+                return math.nan
+            raise DataError(f"'{text[:60]}' is not a number", fix="Export the file again, or correct the cell.")
         text = text.replace(",", "")
     value = float(text)
-    if abs(value) > _LARGEST:
-        raise DataError(f"'{text[:60]}' is too large to be right", fix="Export the file again, or correct the cell.")
-    return value
+    return math.copysign(math.inf, value) if abs(value) > _LARGEST else value
 
 
 def printed(text: str) -> float | None:
-    """Read a number among the results; None where the file has none, or an infinite one."""
+    """Read a number among the results; None where the file has none or says that it is infinite, infinity beyond 1e15."""
     return None if text.strip().casefold() in _NOT_FINITE else number(text)
 
 
@@ -76,7 +78,7 @@ def whole(text: str) -> int | None:
     value = number(text)
     if value is None:
         return None
-    if value % 1 or not 0 <= value <= 1_000_000:
+    if not math.isfinite(value) or value % 1 or not 0 <= value <= 1_000_000:
         raise DataError(f"'{text.strip()[:60]}' is not a number of a comparison, an analysis or a subgroup")
     return int(value)
 

@@ -186,6 +186,10 @@ def data_kind(studies: StudyTable, measure: Measure) -> str:
     for kind in (studies.kind, *measure.kinds):
         if kind in measure.kinds and studies.has(*KINDS[kind].required):
             return kind
+    # columns without a number in any row: every row then has its own reason
+    for kind in measure.kinds:
+        if not studies.included.any() and set(KINDS[kind].required) <= set(studies.columns):
+            return kind
     wanted = "; or ".join(KINDS[kind].wanted for kind in measure.kinds)
     what = f"{measure.name} cannot be computed from {studies.kind} data"
     raise DataError(what, source=studies.source, fix=f"It needs {wanted}.")

@@ -196,10 +196,11 @@ def name_columns(first: Sequence[str], body: Iterable[Sequence[str]], source: st
             break
         width -= 1
     names = [name or f"column {at + 1}" for at, name in enumerate(first[:width])]
+    first_at: dict[str, int] = {}
     for at, name in enumerate(names):
-        if name in names[:at]:
+        if first_at.setdefault(name, at) != at:
             raise DataError(
-                f"two columns are called {quoted(name)}: number {names.index(name) + 1} and number {at + 1}",
+                f"two columns are called {quoted(name)}: number {first_at[name] + 1} and number {at + 1}",
                 source=source,
                 row=row,
                 fix="Rename one of them, or delete it.",

@@ -116,10 +116,10 @@ def refused() -> Iterator[Case]:
         "Control mean", "Control SD", "Control cases", "Control N", "O-E", "Variance",
     )  # fmt: skip
     for column in numbers:
-        for value in ("twelve", "1e999", "inf", "nan", "12 (3)"):
+        for value in ("twelve", "12 (3)"):
             yield f"{column} = {value}", "a.zip", edited(ROWS, set_cell(column, value))
     for column in ("Weight", "Mean", "CI start", "CI end"):
-        for value in ("twelve", "1e999", "0x1F"):
+        for value in ("twelve", "0x1F"):
             yield f"{column} = {value}", "a.zip", edited(ROWS, set_cell(column, value))
     for column in (
         "Events 1",
@@ -132,7 +132,7 @@ def refused() -> Iterator[Case]:
         "CI Start",
         "User defined order",
     ):
-        for value in ("twelve", "1e999"):
+        for value in ("twelve",):
             yield f"export: {column} = {value}", "a.csv", export(set_cell(column, value, row=4))
     for column, value in (
         ("Comparison Number", "one"), ("Comparison Number", ""), ("Outcome Number", "-1"), ("Outcome Number", "1.5"),
@@ -205,8 +205,11 @@ def xml_attacks() -> Iterator[Case]:
     yield "an analysis without a number", "a.rm5", rm5('METHOD="MH" NO="1"', 'METHOD="MH"')
     for attribute in ("EVENTS_1", "TOTAL_2", "EFFECT_SIZE", "CI_END", "CI_STUDY", "ORDER", "WEIGHT", "CHI2"):
         yield f"rm5: text in {attribute}", "a.rm5", rm5(f' {attribute}="', f' {attribute}="x')
-    for attribute in ("EVENTS_1", "TOTAL_2", "MEAN_1", "SD_2", "O_E"):
-        yield f"rm5: infinite {attribute}", "a.rm5", rm5(f' {attribute}="', f' {attribute}="1e99', count=999)
+    yield (
+        "export: an order that is no number of an order",
+        "a.csv",
+        export(set_cell("User defined order", "1e999", row=4)),
+    )
 
 
 def zip_attacks() -> Iterator[Case]:
@@ -295,6 +298,11 @@ def impossible() -> Iterator[tuple[str, bytes, str]]:
     yield "rm5: events above totals", rm5('EVENTS_1="12" EVENTS_2="20"', 'EVENTS_1="912" EVENTS_2="20"'), "912 events"
     yield "rm5: a negative SD", rm5('SD_1="5.0"', 'SD_1="-5.0"'), "standard deviation of the experimental arm is -5"
     yield "export: events above totals", export(set_cell("Events 1", "77", row=4)), "77 events among 50"
+    for value in ("1e999", "inf", "nan", "1.1e157"):
+        yield f"a count of {value}", edited(ROWS, set_cell("Control N", value)), "not finite or too large to be right"
+    for attribute in ("EVENTS_1", "TOTAL_2", "MEAN_1", "SD_2"):
+        wild = rm5(f' {attribute}="', f' {attribute}="1e99', count=999)
+        yield f"rm5: infinite {attribute} everywhere", wild, "not finite or too large to be right"
     yield "huge counts", edited(ROWS, set_cell("Control cases", "99999999999")), "99999999999 events"
     yield (
         "counts beyond all people",

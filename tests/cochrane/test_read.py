@@ -6,14 +6,18 @@ import dataclasses
 import io
 import math
 import os
+import time
 import zipfile
 from pathlib import Path
 
 import pytest
 from paths import FIXTURES_FOLDER, ROOT_FOLDER
 
+from bayesmeta.cochrane.entries import unique_labels
 from bayesmeta.cochrane.names import MEASURE_SPELLINGS, measure_name, method_name
 from bayesmeta.cochrane.read import is_cochrane, read_cochrane
+from bayesmeta.cochrane.review import StudyRow
+from bayesmeta.cochrane.rm5 import read_rm5
 from bayesmeta.cochrane.text import estimable, flag, judgement, label, letters, level, number, printed, review_id
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import DataError
@@ -269,7 +273,12 @@ def test_cells():
     assert (review_id("", "../..", "CD 1/2"), review_id("")) == ("CD-1-2", "review")
     assert estimable(1.0, 0.5, 2.0)
     assert not estimable(0.0, 0.0, 0.0)
-    for text in ("12a", "inf", "nan", "1e999", "1e20", "0x10", "１２"):
+    assert (number("1e999"), number("-1e20"), number("inf")) == (
+        math.inf,
+        -math.inf,
+        pytest.approx(math.nan, nan_ok=True),
+    )
+    for text in ("12a", "0x10", "１２"):
         with pytest.raises(DataError):
             number(text)
 
@@ -314,3 +323,39 @@ def test_the_sample_is_read_whole():
     if len(reviews) == 12:
         assert len(analyses) == 623
         assert sum(len(analysis.rows) for analysis in analyses) == 4740
+
+
+def small_with(old, new):
+    data = (FIXTURES / "small.rm5").read_bytes()
+    assert old in data
+    return data.replace(old, new, 1)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (b"Drug A & drug B", "Drug A & drug B"),
+        (b"Aged <65 & frail", "Aged <65 & frail"),
+        (b"n < 5 &amp; p &lt; 0.05 & more", "n < 5 & p < 0.05 & more"),
+        (b"<![CDATA[A & B]]> & C", "A & B & C"),
+    ],
+)
+def test_signs_that_were_not_escaped_are_read_as_text(written, read):
+    review = read_rm5(small_with(b"Random sequence generation (selection bias)", written), FIXTURES / "small.rm5")
+    assert read in {one.domain for one in review.risk_of_bias}
+    assert len(review.analyses) == len(read_cochrane(FIXTURES / "small.rm5").analyses)
+    with pytest.raises(DataError, match="broken or cut off"):
+        read_rm5(
+            small_with(b"Random sequence generation (selection bias)", written + b"</NAME>"), FIXTURES / "small.rm5"
+        )
+
+
+def test_many_rows_of_one_study_get_their_numbers_in_linear_time():
+    rows = [StudyRow("Lee 2001")] * 60_000
+    start = time.perf_counter()
+    names = unique_labels(rows, {})
+    # with a comparison of all pairs this took minutes
+    assert time.perf_counter() - start < 5
+    assert names[:2] + names[-1:] == ("Lee 2001", "Lee 2001 (2)", "Lee 2001 (60000)")
+    taken = [StudyRow("A"), StudyRow("A (2)"), StudyRow("A"), StudyRow("A")]
+    assert unique_labels(taken, {}) == ("A", "A (2)", "A (3)", "A (4)")

@@ -14,6 +14,7 @@ from bayesmeta.cochrane.read import read_cochrane
 from bayesmeta.cochrane.recompute import agrees, row_problem
 from bayesmeta.cochrane.reproduce import reproduce_pooled, reproduce_studies
 from bayesmeta.cochrane.review import CochraneAnalysis, CochraneReview, Comparison, Pooled, StudyRow
+from bayesmeta.cochrane.rm5 import read_rm5
 from bayesmeta.reviews.report.reproduction import reproduction_tables, write_reproduction
 
 FIXTURES = FIXTURES_FOLDER / "cochrane"
@@ -146,8 +147,42 @@ def test_deviating_weights_show_that_a_method_is_not_the_reviews():
     review = read_cochrane(FIXTURES / "small.rm5")
     wrong = changed(review, "1.3", result=None, model="common")
     row = row_of(reproduce_pooled(wrong), "1.3")
-    assert row["status"] == "differs"
+    assert row["status"] == "weights differ"
     assert "weights differ" in row["reason"]
+    # where the method itself is inferred from the weights, it is the inference that failed
+    guessed = changed(review, "1.3", result=None, model="common", inferred=("method", "model"))
+    row = row_of(reproduce_pooled(guessed), "1.3")
+    assert row["status"] == "nothing printed"
+    assert "could not be inferred" in row["reason"]
+
+
+def test_results_that_the_file_does_not_print_are_not_counted_as_reproduced():
+    review = read_cochrane(FIXTURES / "small.rm5")
+    silent = changed(review, "1.3", result=None)
+    assert row_of(reproduce_pooled(review), "1.3")["status"] == "reproduced"
+    assert row_of(reproduce_pooled(silent), "1.3")["status"] == "weights reproduced"
+    rows = analysis_of(review, "1.3").rows
+    alone = changed(silent, "1.3", rows=(dataclasses.replace(rows[0], weight=100.0),), subgroups=())
+    assert row_of(reproduce_pooled(alone), "1.3")["status"] == "one study, nothing printed"
+    notes = reproduction_tables(alone)["reproduction"].notes
+    assert notes[1] == (
+        "Pooled results: 9 reproduced; not printed in the file: 2 (1 nothing printed, 1 one study, nothing printed)."
+    )
+    # a result without a single number is none
+    blank = changed(review, "1.3", result=Pooled())
+    assert row_of(reproduce_pooled(blank), "1.3")["status"] == "weights reproduced"
+
+
+def test_a_wild_printed_number_costs_its_own_row():
+    text = (FIXTURES / "small.rm5").read_bytes().decode("iso-8859-1")
+    start = text.index(' CI_END="', text.index("<DICH_DATA")) + len(' CI_END="')
+    wild = text[:start] + "1.1e157" + text[text.index('"', start) :]
+    review = read_rm5(wild.encode("iso-8859-1"), FIXTURES / "small.rm5")
+    before = reproduce_studies(read_cochrane(FIXTURES / "small.rm5"))
+    after = reproduce_studies(review)
+    changed_rows = after[after["status"] != before["status"]]
+    assert list(changed_rows["status"]) == ["nothing printed"]
+    assert list(changed_rows["reason"]) == ["a printed number is too large to be right"]
 
 
 def test_agreement_to_the_printed_digits():
@@ -192,7 +227,7 @@ def test_the_report_is_written(tmp_path):
     assert [path.name for path in paths] == ["reproduction.csv", "reproduction.md"]
     text = paths[1].read_text(encoding="utf-8")
     assert "31 reproduced" not in text or "nothing printed" in text
-    assert "Pooled results: 1 differs, 1 nothing printed, 9 reproduced." in text
+    assert "Pooled results: 1 differs, 9 reproduced; not printed in the file: 1 (1 nothing printed)." in text
     wrong = changed(review, "1.2", level_study=0.95)
     tables = reproduction_tables(wrong)
     assert list(tables) == ["reproduction", "reproduction-studies"]
@@ -222,5 +257,8 @@ def test_every_study_effect_of_the_sample_is_reproduced():
         studies = reproduce_studies(review)
         assert set(studies["status"]) <= {"reproduced", "nothing printed"}, path.name
         pooled = reproduce_pooled(review)
-        assert set(pooled["status"]) <= {"reproduced", "nothing printed"}, path.name
+        # data rows have no pooled results: nothing may count as reproduced
+        assert set(pooled["status"]) <= {"weights reproduced", "one study, nothing printed", "nothing printed"}, (
+            path.name
+        )
         assert (pooled["weight_difference"].dropna() < 1e-6).all(), path.name

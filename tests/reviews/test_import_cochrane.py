@@ -232,7 +232,7 @@ def test_the_command(tmp_path):
     assert done.exit_code == 0
     assert "8 analyses of 'small' imported as 9 entries" in done.output
     assert "1 row cannot be pooled" in done.output
-    assert "Pooled results: 1 nothing printed, 10 reproduced." in done.output
+    assert "Pooled results: 10 reproduced; not printed in the file: 1 (1 nothing printed)." in done.output
     assert (tmp_path / "r" / "reproduction.md").is_file()
     again = CliRunner().invoke(application(), [str(FIXTURES / "small.zip"), "--out", str(tmp_path / "r")])
     assert isinstance(again.exception, DataError)

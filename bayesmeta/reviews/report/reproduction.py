@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bayesmeta.cochrane.reproduce import DIFFERS, NOT_COMPUTED, reproduce_pooled, reproduce_studies
+from bayesmeta.cochrane.reproduce import DIFFERS, NOT_COMPUTED, REPRODUCED, reproduce_pooled, reproduce_studies
 from bayesmeta.cochrane.review import CochraneReview
 from bayesmeta.reporting.numbers import count, estimate, number
 from bayesmeta.reporting.tables.layout import Table
@@ -34,6 +34,7 @@ def reproduction_tables(review: CochraneReview) -> dict[str, Table]:
     import pandas as pd
 
     pooled, studies = reproduce_pooled(review), reproduce_studies(review)
+    is_printed = pooled["status"].isin([REPRODUCED, DIFFERS, NOT_COMPUTED])
     shown = [
         {
             "Analysis": row["analysis"] if not row["subgroup"] else f"{row['analysis']}.{row['subgroup']}",
@@ -49,7 +50,8 @@ def reproduction_tables(review: CochraneReview) -> dict[str, Table]:
         for row in pooled.to_dict("records")
     ]  # fmt: skip
     notes = (
-        f"Study effects: {_counts(studies)}.", f"Pooled results: {_counts(pooled)}.",
+        f"Study effects: {_counts(studies)}.",
+        f"Pooled results: {_counts(pooled[is_printed])}{_unprinted(pooled[~is_printed])}.",
         "Reproduced: the same to every digit the file prints, with the review's own measure, method, model and level.",
     )  # fmt: skip
     tables = {
@@ -69,7 +71,14 @@ def reproduction_tables(review: CochraneReview) -> dict[str, Table]:
     return tables
 
 
+def _unprinted(frame: pd.DataFrame) -> str:
+    """Return how many pooled results the file prints no number of, and what of them could be compared; "" if there are none."""
+    return f"; not printed in the file: {len(frame)} ({_counts(frame)})" if len(frame) else ""
+
+
 def _counts(frame: pd.DataFrame) -> str:
+    if not len(frame):
+        return "none to compare"
     return ", ".join(f"{many} {status}" for status, many in sorted(Counter(frame["status"]).items()))
 
 
