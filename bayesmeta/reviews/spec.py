@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -202,10 +203,16 @@ def read_review(path: str | os.PathLike[str]) -> tuple[Review, Path]:
         given = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
         raise SpecError(f"{file}: no such file; give a review.toml or the folder that contains one") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"{file}: cannot be read as UTF-8 text: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError(f"{file}: not valid TOML: {error}") from None
+    except OSError as error:
+        raise SpecError(f"{file}: cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        if file.suffix.lower() != ".toml":
+            raise SpecError(
+                f"{file}: this is no review.toml. For one table of studies, saved as CSV, use `bayesmeta compare` or "
+                "`bayesmeta fit`; for a whole review, write a review.toml that names the tables."
+            ) from None
+        what = "not valid TOML" if isinstance(error, tomllib.TOMLDecodeError) else "not UTF-8 text, as TOML is"
+        raise SpecError(f"{file}: {what}{f': {error}' if what.endswith('TOML') else '; save it as UTF-8'}") from None
     try:
         _read_corpora(given, file.parent)
         review = Review.model_validate(given)
@@ -232,15 +239,29 @@ def _read_corpora(given: dict[str, Any], folder: Path) -> None:
                 table[key] = read_corpus_prior(text, measure, folder)
 
 
+#: what is expected where a value is of another type, by pydantic's name of the error
+_EXPECTED: Mapping[str, str] = {
+    "tuple_type": "a list such as [\"Drug\", \"Placebo\"]", "too_long": "a shorter list", "list_type": "a list, in square brackets",
+    "dict_type": "a table such as { name = \"value\" }", "model_type": "a table of keys", "model_attributes_type": "a table of keys",
+    "string_type": "a text in quotation marks", "bool_type": "true or false", "bool_parsing": "true or false",
+    "float_type": "a number", "float_parsing": "a number", "int_type": "a whole number", "int_parsing": "a whole number",
+    "int_from_float": "a whole number", "finite_number": "a finite number",
+}  # fmt: skip
+
+
 def _explain(item: Any, given: dict[str, Any]) -> str:
     """Turn one of pydantic's errors into a sentence with place, value and remedy."""
     place = _place(item["loc"], given)
     if item["type"] == "extra_forbidden":
         key = str(item["loc"][-1])
         return f"{place}{unknown_name('key', key, _known_keys(item['loc'][:-1]))}"
-    key = str(item["loc"][-1]) if item["loc"] else ""
+    named = [part for part in item["loc"] if isinstance(part, str)]
+    key = named[-1] if named else ""
     if item["type"] == "missing":
-        return f"{place}the key '{key}' is missing"
+        inside = item["loc"][-1] != key
+        return f"{place}'{key}' has too few values" if inside else f"{place}the key '{key}' is missing"
+    if item["type"] in _EXPECTED:
+        return f"{place}'{key}' = {item['input']!r}: {_EXPECTED[item['type']]} is expected"
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "value_error":
         return f"{place}{message}"

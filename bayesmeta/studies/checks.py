@@ -133,7 +133,7 @@ def _refuse_mixture(sheet: Sheet, filled: Mapping[Kind, np.ndarray]) -> None:
         if only_one.any() and only_other.any():
             labels = {int(np.argmax(only_one)): one.label, int(np.argmax(only_other)): other.label}
             first, second = sorted(labels)
-            select = suggest_where(sheet.raw, sheet.assignment.extra, first, second) or "where="
+            select = suggest_where(sheet.raw, sheet.assignment.extra, first, second) or '--where "COLUMN=VALUE"'
             raise sheet.raw.error(
                 f"this row has {labels[second]}, but row {sheet.raw.numbers[first]} has {labels[first]}: "
                 "a table has one kind of data",

@@ -146,7 +146,7 @@ def run_collection(
 
 def plan_collection(
     paths: Iterable[str | os.PathLike[str]], out: str | os.PathLike[str], imported: Path, choice: Choice
-) -> Iterator[tuple[Review, list[Step]] | Failure]:
+) -> Iterator[tuple[Review, list[Step], Path] | Failure]:
     """Yield what ``run_collection`` would do and why, review by review; nothing is written into its folder.
 
     Parameters
@@ -160,12 +160,12 @@ def plan_collection(
 
     Yields
     ------
-    (Review, list of Step) or Failure
+    (Review, list of Step, folder of its data) or Failure
     """
     found, failures = read_sources(find_sources(paths, Path(out)), imported, choice)
     for source in found:
         review, folder = _read(source, choice)
-        yield review, plan(review, folder, Path(out) / review.id, _choice_for(source, choice))
+        yield review, plan(review, folder, Path(out) / review.id, _choice_for(source, choice)), folder
     yield from failures
 
 
