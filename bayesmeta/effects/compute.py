@@ -20,7 +20,7 @@ from bayesmeta.effects.ready_made import ready_made_effects, table_of_limits
 from bayesmeta.effects.zero_cells import ZERO_CELL_RULES, Computed, dichotomous_effects, rate_effects
 from bayesmeta.errors import DataError, SpecError, unknown_name
 from bayesmeta.studies.kinds import KINDS
-from bayesmeta.studies.plausible import refuse_impossible
+from bayesmeta.studies.plausible import refuse_impossible, suspicions
 from bayesmeta.studies.read import as_table
 from bayesmeta.support.arguments import check_level
 from bayesmeta.support.arrays import Array
@@ -172,7 +172,11 @@ def _table_effects(
             reason = f"its variance is zero: {found.name} not estimable"
         reasons.append(reason)
     used = np.array([not reason for reason in reasons], dtype=bool)
-    notes = tuple(note if here else "" for note, here in zip(computed.notes, used, strict=True))
+    doubts = suspicions(studies, source, used)
+    notes = tuple(
+        "; ".join(filter(None, (note, doubt))) if here else ""
+        for note, doubt, here in zip(computed.notes, doubts, used, strict=True)
+    )
     yi, vi = np.where(used, computed.yi, np.nan), np.where(used, computed.vi, np.nan)
     return Effects(yi, vi, tuple(studies.labels), found.name, tuple(reasons), studies, notes)
 
