@@ -226,7 +226,6 @@ def _print_steps(steps: list[Step], prefix: str, review: Review, folder: Path) -
         if problem := _data_problem(review, step, folder):
             problems += 1
             typer.echo(f"{prefix}{step.analysis.id} {step.analysis.outcome}: cannot be run: {problem}", err=True)
-            continue
         state = "up to date"
         if step.why:
             state = f"would run: {step.why}"

@@ -129,9 +129,16 @@ def _large_difference(studies: StudyTable, rows: np.ndarray) -> Found:
         yield rows[at], f"the means are {apart[at]:.3g} standard deviations apart: are sd_e and sd_c standard errors?"
 
 
-def _repeated_arms(studies: StudyTable, rows: np.ndarray) -> Found:
+def _repeated_means(studies: StudyTable, rows: np.ndarray) -> Found:
+    return _repeated_arms(studies, rows, continuous=True)
+
+
+def _repeated_counts(studies: StudyTable, rows: np.ndarray) -> Found:
+    return _repeated_arms(studies, rows, continuous=False)
+
+
+def _repeated_arms(studies: StudyTable, rows: np.ndarray, continuous: bool) -> Found:
     """Find rows with the control arm, or both arms, of an earlier row."""
-    continuous = "mean_c" in studies.columns and not np.isnan(studies.columns["mean_c"][rows]).all()
     names = ("mean", "sd", "n") if continuous else ("events", "n")
     values = {arm: np.stack([studies.columns[f"{name}_{arm}"][rows] for name in names], axis=1) for arm in ("e", "c")}
     first: dict[tuple[object, ...], int] = {}
@@ -192,7 +199,7 @@ def _q(y: np.ndarray, sei: np.ndarray) -> float:
 
 
 _RULES: Mapping[str, tuple[Callable[[StudyTable, np.ndarray], Found], ...]] = {
-    "dichotomous": (_repeated_arms,),
-    "continuous": (_one_participant, _standard_error_as_sd, _large_difference, _repeated_arms),
+    "dichotomous": (_repeated_counts,),
+    "continuous": (_one_participant, _standard_error_as_sd, _large_difference, _repeated_means),
     "estimate": (_variance_as_standard_error,),
 }
