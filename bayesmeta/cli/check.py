@@ -12,8 +12,10 @@ import typer
 
 from bayesmeta.cli.options import (
     BetterOption,
+    ColumnsOption,
     DataArgument,
     EstimatesOption,
+    ExcludeOption,
     Format,
     FormatOption,
     LevelOption,
@@ -30,7 +32,7 @@ from bayesmeta.cli.options import (
     parse_pairs,
     read_effects,
 )
-from bayesmeta.cli.printing import print_frame
+from bayesmeta.cli.printing import print_frame, print_notes
 from bayesmeta.errors import SpecError, error_text
 
 
@@ -63,9 +65,11 @@ def check(
     likelihood: LikelihoodOption = None,
     prior: PriorOption = None,
     where: WhereOption = None,
+    columns: ColumnsOption = None,
+    exclude: ExcludeOption = None,
     zero_cells: ZeroCellsOption = "revman",
     smd: SmdOption = "exact",
-    estimates: EstimatesOption = "log",
+    estimates: EstimatesOption = None,
     seed: SeedOption = 1,
     level: LevelOption = 0.95,
     scale: ScaleOption = Scale.natural,
@@ -81,10 +85,12 @@ def check(
 
     if form is not Format.table and len(what or ()) != 1:
         raise SpecError(f"--format {form.value} prints one table: name it with --what, e.g. --what influence")
-    effects = read_effects(data, measure, where, zero_cells=zero_cells, smd=smd, estimates=estimates)
+    effects = read_effects(data, measure, where, columns, exclude, zero_cells=zero_cells, smd=smd, estimates=estimates)
     posterior = fit(
         effects, likelihood=likelihood, priors=parse_pairs(prior, "--prior"), engine="quadrature", seed=seed
     )
+    if form is Format.table:
+        print_notes(effects)
     options = {"level": level, "scale": scale.value, "better": better.value if better else None, "mid": mid}
     checked, failed = Checked(posterior), False
     for part in what or _applicable(posterior):

@@ -8,8 +8,10 @@ import typer
 
 from bayesmeta.cli.options import (
     BetterOption,
+    ColumnsOption,
     DataArgument,
     EstimatesOption,
+    ExcludeOption,
     Format,
     FormatOption,
     LevelOption,
@@ -32,9 +34,11 @@ def compare(
     measure: MeasureOption = None,
     prior: PriorOption = None,
     where: WhereOption = None,
+    columns: ColumnsOption = None,
+    exclude: ExcludeOption = None,
     zero_cells: ZeroCellsOption = "revman",
     smd: SmdOption = "exact",
-    estimates: EstimatesOption = "log",
+    estimates: EstimatesOption = None,
     level: LevelOption = 0.95,
     scale: ScaleOption = Scale.natural,
     better: BetterOption = None,
@@ -44,7 +48,7 @@ def compare(
     """Pool one table of studies by every method, side by side."""
     from bayesmeta.results.compare import compare as compare_methods
 
-    effects = read_effects(data, measure, where, zero_cells=zero_cells, smd=smd, estimates=estimates)
+    effects = read_effects(data, measure, where, columns, exclude, zero_cells=zero_cells, smd=smd, estimates=estimates)
     frame = compare_methods(
         effects,
         priors=parse_pairs(prior, "--prior"),

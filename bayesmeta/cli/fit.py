@@ -10,9 +10,11 @@ import typer
 from bayesmeta.cli.exit_codes import invoke
 from bayesmeta.cli.options import (
     BetterOption,
+    ColumnsOption,
     DataArgument,
     Engine,
     EstimatesOption,
+    ExcludeOption,
     Format,
     FormatOption,
     LevelOption,
@@ -31,7 +33,7 @@ from bayesmeta.cli.options import (
     parse_pairs,
     read_effects,
 )
-from bayesmeta.cli.printing import print_frame
+from bayesmeta.cli.printing import print_frame, print_notes
 
 
 def fit(
@@ -46,9 +48,11 @@ def fit(
     ] = None,
     prior: PriorOption = None,
     where: WhereOption = None,
+    columns: ColumnsOption = None,
+    exclude: ExcludeOption = None,
     zero_cells: ZeroCellsOption = "revman",
     smd: SmdOption = "exact",
-    estimates: EstimatesOption = "log",
+    estimates: EstimatesOption = None,
     seed: SeedOption = 1,
     level: LevelOption = 0.95,
     scale: ScaleOption = Scale.natural,
@@ -58,7 +62,7 @@ def fit(
     form: FormatOption = Format.table,
 ) -> None:
     """Fit the Bayesian random-effects model to a table of studies."""
-    effects = read_effects(data, measure, where, zero_cells=zero_cells, smd=smd, estimates=estimates)
+    effects = read_effects(data, measure, where, columns, exclude, zero_cells=zero_cells, smd=smd, estimates=estimates)
     _fit_and_print(effects, engine, likelihood, model, prior, seed, level, scale, better, mid, save, form)
 
 
@@ -79,6 +83,7 @@ def _fit_and_print(
     exact = [name for name in frame.columns if name.startswith("mcse_") and (frame[name] == 0).all()]
     frame = frame.drop(columns=exact).dropna(axis="columns", how="all")
     if form is Format.table:
+        print_notes(effects)
         typer.echo(
             f"{effects.measure}, {posterior.data.k} studies, {posterior.likelihood} likelihood, engine {posterior.engine}; "
             + ", ".join(f"{name} ~ {text}" for name, text in _stated_priors(posterior).items())
@@ -158,9 +163,11 @@ def run_model_file(path: str) -> None:
         likelihood: str = likelihood_option,
         prior: PriorOption = None,
         where: WhereOption = None,
+        columns: ColumnsOption = None,
+        exclude: ExcludeOption = None,
         zero_cells: ZeroCellsOption = "revman",
         smd: SmdOption = "exact",
-        estimates: EstimatesOption = "log",
+        estimates: EstimatesOption = None,
         seed: SeedOption = 1,
         level: LevelOption = 0.95,
         scale: ScaleOption = Scale.natural,
@@ -169,7 +176,9 @@ def run_model_file(path: str) -> None:
         save: SaveOption = None,
         form: FormatOption = Format.table,
     ) -> None:
-        effects = read_effects(data, measure, where, zero_cells=zero_cells, smd=smd, estimates=estimates)
+        effects = read_effects(
+            data, measure, where, columns, exclude, zero_cells=zero_cells, smd=smd, estimates=estimates
+        )
         if likelihood not in file.likelihoods:
             from bayesmeta.errors import unknown_name
 

@@ -25,6 +25,14 @@ def import_command(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a review.toml that is already there.")
     ] = False,
+    better: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--better",
+            metavar="[ANALYSIS=]SIDE",
+            help="Side of benefit, lower or higher: of all analyses, or of one, e.g. --better lower --better 1.3=higher; repeatable.",
+        ),
+    ] = None,
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Whether to recompute and compare the published results.")
     ] = True,
@@ -36,7 +44,9 @@ def import_command(
     from bayesmeta.reviews.report.reproduction import reproduction_tables, write_reproduction
 
     folder = out if out is not None else Path("reviews") / read_cochrane(file).id
-    review, path = import_review(file, folder, overwrite=overwrite)
+    sides = {analysis: side for analysis, _, side in (f"={item}".rpartition("=") for item in better or [])}
+    sides = {analysis.removeprefix("=").strip(): side.strip() for analysis, side in sides.items()}
+    review, path = import_review(file, folder, overwrite=overwrite, better=sides)
     found = entries(review)
     usable = [entry for entry in found if not entry.problem]
     excluded = sum(bool(reason) for entry in usable for reason in entry.reasons)

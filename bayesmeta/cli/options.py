@@ -14,7 +14,6 @@ import typer
 
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import SpecError
-from bayesmeta.studies.kinds import KINDS
 
 
 class Format(StrEnum):
@@ -68,7 +67,7 @@ MeasureOption = Annotated[
     typer.Option(
         "--measure",
         "-m",
-        help=f"{one_of(MEASURES)}; default: RR, SMD, IRR, GEN or OE, whichever the columns allow.",
+        help=f"{one_of(MEASURES)}; default: what the columns are: RR, SMD, IRR, OE, or of estimates by their name, else GEN.",
     ),
 ]
 LikelihoodOption = Annotated[
@@ -107,7 +106,25 @@ ZeroCellsOption = Annotated[
     ),
 ]
 SmdOption = Annotated[str, typer.Option("--smd", help="Formula of Hedges' g: exact (as in metafor) or revman.")]
-EstimatesOption = Annotated[str, typer.Option("--estimates", help="Scale of ready-made ratios: log or natural.")]
+ColumnsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--columns",
+        metavar="NAME=MEANING",
+        help="What a column of yours contains, e.g. --columns deaths=events_e; extra keeps one as text; repeatable.",
+    ),
+]
+ExcludeOption = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", metavar="STUDY[=REASON]", help="Leave out this study, with the reason; repeatable."),
+]
+EstimatesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--estimates",
+        help="Scale of ready-made ratios: log or natural; default: natural in a column HR, OR, RR, else log.",
+    ),
+]
 BetterOption = Annotated[Side | None, typer.Option("--better", help="Side of benefit, for its probability.")]
 MidOption = Annotated[
     float | None, typer.Option("--mid", help="Minimal important difference, natural scale; needs --better.")
@@ -139,7 +156,20 @@ def parse_pairs(items: list[str] | None, option: str) -> dict[str, str]:
     return found
 
 
-def read_effects(data: Path, measure: str | None, where: list[str] | None, **options: Any) -> Any:
+def parse_exclusions(items: list[str] | None) -> dict[str, str]:
+    """Read repeated STUDY=REASON options; a study without a reason gets one that says so."""
+    parts = [item.partition("=") for item in items or []]
+    return {study.strip(): reason.strip() or "excluded on the command line" for study, _, reason in parts}
+
+
+def read_effects(
+    data: Path,
+    measure: str | None,
+    where: list[str] | None,
+    columns: list[str] | None = None,
+    exclude: list[str] | None = None,
+    **options: Any,
+) -> Any:
     """Read a study table and compute its effects.
 
     Parameters
@@ -150,6 +180,10 @@ def read_effects(data: Path, measure: str | None, where: list[str] | None, **opt
         The effect measure; by default the usual one for the columns.
     where : list of str, optional
         COLUMN=VALUE conditions on rows.
+    columns : list of str, optional
+        NAME=MEANING, what columns contain.
+    exclude : list of str, optional
+        STUDY or STUDY=REASON, studies to leave out.
     **options
         Options of ``effect_sizes``: zero_cells, smd, estimates.
 
@@ -160,5 +194,10 @@ def read_effects(data: Path, measure: str | None, where: list[str] | None, **opt
     from bayesmeta.effects.compute import effect_sizes
     from bayesmeta.studies.read import read_studies
 
-    table = read_studies(data, where=parse_pairs(where, "--where") or None)
-    return effect_sizes(table, measure or KINDS[table.kind].measure, **options)
+    table = read_studies(
+        data,
+        where=parse_pairs(where, "--where"),
+        columns=parse_pairs(columns, "--columns"),
+        exclude=parse_exclusions(exclude),
+    )
+    return effect_sizes(table, measure or table.measure, **options)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bayesmeta.reviews.collection.run_many import CollectionRun
     from bayesmeta.reviews.run import Run
     from bayesmeta.reviews.running.plan import Choice, Step
+    from bayesmeta.reviews.spec import Review
 
 CONTINUE = "finished analyses are kept: run the same command again to continue"
 
@@ -53,7 +54,9 @@ def run(
         str | None,
         typer.Option("--scheduler", metavar="ADDRESS", help="A dask scheduler, tcp://host:8786, in place of --jobs."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be run and why; write nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Read the data, list what would be run and why; write nothing.")
+    ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run everything again, even what is up to date.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
@@ -207,36 +210,60 @@ def _print_plan(reviews: list[Path], out: Path | None, single: bool, choice: Cho
     """Print what would be done for each analysis, and why; Cochrane files are imported into a temporary folder."""
     from bayesmeta.reviews.collection.run_many import plan_collection
     from bayesmeta.reviews.collection.sources import Failure, Source, review_file
+    from bayesmeta.reviews.file_names import toml_file
     from bayesmeta.reviews.run import plan_review
 
     steps: list[Step] = []
+    problems = 0
     with tempfile.TemporaryDirectory(prefix="bayesmeta-") as scratch:
         if single:
-            review, target, steps = plan_review(
-                review_file(Source(reviews[0], reviews[0].name), Path(scratch)), out, choice
-            )
+            file = review_file(Source(reviews[0], reviews[0].name), Path(scratch))
+            review, target, steps = plan_review(file, out, choice)
             typer.echo(f"{review.title}, into {target}")
-            _print_steps(steps, "")
+            problems += _print_steps(steps, "", review, toml_file(file).parent)
         else:
             for item in plan_collection(reviews, out or Path("outputs"), Path(scratch), choice):
                 if isinstance(item, Failure):
                     typer.echo(f"{item.review}: cannot be run: {item.problem}", err=True)
                     continue
-                _print_steps(item[1], f"{item[0].id} ")
+                problems += _print_steps(item[1], f"{item[0].id} ", item[0], item[2])
                 steps += item[1]
     would = sum(bool(step.why) for step in steps)
     draw = sum(bool(step.why_draw) and not step.why for step in steps)
     typer.echo(
         f"{would} of {plural(len(steps), 'analysis', 'analyses')} would be run"
         + (f", {plural(draw, 'more', 'more')} drawn again" if draw else "")
+        + (f"; the data of {plural(problems, 'analysis', 'analyses')} cannot be used" if problems else "")
     )
+    if problems:
+        raise typer.Exit(1)
 
 
-def _print_steps(steps: list[Step], prefix: str) -> None:
+def _print_steps(steps: list[Step], prefix: str, review: Review, folder: Path) -> int:
+    """Print what would be done for each analysis; return the number of those whose data cannot be used."""
+    problems = 0
     for step in steps:
+        if problem := _data_problem(review, step, folder):
+            problems += 1
+            typer.echo(f"{prefix}{step.analysis.id} {step.analysis.outcome}: cannot be run: {problem}", err=True)
         state = "up to date"
         if step.why:
             state = f"would run: {step.why}"
         elif step.why_draw:
             state = f"up to date, would be drawn: {step.why_draw}"
         typer.echo(f"{prefix}{step.analysis.id} {step.analysis.outcome}: {state}")
+    return problems
+
+
+def _data_problem(review: Review, step: Step, folder: Path) -> str:
+    """Read the data of an analysis that would be run; return why they cannot be used, "" if they can."""
+    from bayesmeta.errors import BayesmetaError
+    from bayesmeta.reviews.analysis import analysis_effects
+
+    if not step.why:
+        return ""
+    try:
+        analysis_effects(review, step.analysis, folder)
+    except BayesmetaError as error:
+        return str(error)
+    return ""

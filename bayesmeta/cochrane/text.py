@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bayesmeta.errors import DataError
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?")
 _THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 _ENCODED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _BLANK = frozenset(("", "#n/a", "n/a", "na", "not estimable", "not applicable", "-"))

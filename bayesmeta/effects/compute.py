@@ -20,7 +20,7 @@ from bayesmeta.effects.ready_made import ready_made_effects, table_of_limits
 from bayesmeta.effects.zero_cells import ZERO_CELL_RULES, Computed, dichotomous_effects, rate_effects
 from bayesmeta.errors import DataError, SpecError, unknown_name
 from bayesmeta.studies.kinds import KINDS
-from bayesmeta.studies.plausible import refuse_impossible
+from bayesmeta.studies.plausible import refuse_impossible, suspicions
 from bayesmeta.studies.read import as_table
 from bayesmeta.support.arguments import check_level
 from bayesmeta.support.arrays import Array
@@ -81,7 +81,8 @@ def effect_sizes(
         The log ratio of means as it is, or with its first-order bias removed (the default of metafor 5). Default: "classical".
     estimates : {"log", "natural"}, optional
         Scale of ready-made ratios and their confidence limits. "natural" takes their logs; the standard error then
-        comes from the limits, and an interval that is not symmetric on the log scale is an error. Default: "log".
+        comes from the limits, and an interval that is not symmetric on the log scale is an error. Default: "log", or "natural" where
+        the name of the file's column says so (HR, OR, RR, IRR, ROM).
     data_level : float, optional
         Confidence level of ``ci_low`` and ``ci_high`` of ready-made estimates, in (0, 1). Default: 0.95.
 
@@ -120,7 +121,11 @@ def effect_sizes(
         studies, measure = table_of_limits(yi, vi, sei, ci_low, ci_high, labels), measure or "GEN"
     if measure is None:
         raise SpecError("give the effect measure, e.g. measure='RR'")
-    return _table_effects(as_table(studies), find_measure(measure), **{**DEFAULTS, **given})
+    table, found = as_table(studies), find_measure(measure)
+    scale = (
+        {"estimates": "natural"} if found.log and table.natural_ratios and data_kind(table, found) == "estimate" else {}
+    )
+    return _table_effects(table, found, **{**DEFAULTS, **scale, **given})
 
 
 def _unchanged(effects: Effects, measure: str | None, options: Mapping[str, Any]) -> Effects:
@@ -167,7 +172,11 @@ def _table_effects(
             reason = f"its variance is zero: {found.name} not estimable"
         reasons.append(reason)
     used = np.array([not reason for reason in reasons], dtype=bool)
-    notes = tuple(note if here else "" for note, here in zip(computed.notes, used, strict=True))
+    doubts = suspicions(studies, source, used)
+    notes = tuple(
+        "; ".join(filter(None, (note, doubt))) if here else ""
+        for note, doubt, here in zip(computed.notes, doubts, used, strict=True)
+    )
     yi, vi = np.where(used, computed.yi, np.nan), np.where(used, computed.vi, np.nan)
     return Effects(yi, vi, tuple(studies.labels), found.name, tuple(reasons), studies, notes)
 

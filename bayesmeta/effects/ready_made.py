@@ -44,7 +44,8 @@ def ready_made_effects(studies: StudyTable, *, natural: bool, level: float) -> C
         raise DataError(
             "ratios on the natural scale need ci_low and ci_high",
             source=studies.source,
-            fix="Give the confidence limits, or take logs of the ratios and give the standard errors of the logs.",
+            fix="Give the confidence limits, or take logs of the ratios and give the standard errors of the logs. If these are logs "
+            "already, say so: --estimates log (in review.toml and in Python: estimates).",
         )
     from_limits = np.asarray(studies.included, dtype=bool) & np.isfinite(yi) & ~np.isfinite(sei)
     from_limits &= np.isfinite(low) & np.isfinite(high)
@@ -96,7 +97,7 @@ def _check_limits(studies: StudyTable, yi: Array, low: Array, high: Array, rows:
     for i in np.flatnonzero(rows):
         if natural and min(yi[i], low[i], high[i]) <= 0:
             smallest = min(yi[i], low[i], high[i])
-            fix = "Ratios are positive: if these are logs already, leave out estimates='natural'."
+            fix = "Ratios are positive: if these are logs already, leave out --estimates natural (in review.toml and in Python: estimates)."
             raise _refusal(studies, i, "yi", f"{smallest:g} cannot be a ratio on the natural scale", fix)
         if low[i] > high[i]:
             swapped = f"ci_low = {low[i]:g} is above ci_high = {high[i]:g}"
@@ -105,11 +106,11 @@ def _check_limits(studies: StudyTable, yi: Array, low: Array, high: Array, rows:
     for i in where[off_centre(yi[rows], low[rows], high[rows], log=natural)]:
         scale = "the log scale" if natural else "the scale of the estimate"
         what = f"{yi[i]:g} [{low[i]:g}, {high[i]:g}] is not symmetric on {scale}, beyond what rounding explains"
-        advice = "Give yi and sei on the model scale"
+        advice = "Compare the three numbers with the publication; or give yi and sei on the model scale"
         advice += (
             "."
             if natural
-            else ", or estimates='natural' (--estimates natural) if these are ratios that have not been logged."
+            else ", or --estimates natural (in review.toml and in Python: estimates) if these are ratios that have not been logged."
         )
         raise _refusal(studies, i, "ci_low", what, advice)
 

@@ -29,9 +29,9 @@ MH_MEASURES = ("RR", "OR", "RD")
 class CommonEffect(Displayed):
     """A common-effect result with the attributes of ``RandomEffects``, on the model scale (log for ratios).
 
-    ``tau2`` is 0 by assumption and there is no prediction interval (NaN). ``k`` counts the studies that are pooled, also
-    those whose own weight is 0 (a risk ratio without control events adds to the numerator only), ``q_df`` is one less than the studies that enter Q; I2 (percent) is Q-based. ``notes`` name the studies that
-    are not pooled, each with the reason.
+    ``tau2`` is 0 by assumption and there is no prediction interval (NaN). ``k`` counts the studies that are pooled, also those whose own
+    weight is 0 (a risk ratio without control events adds to the numerator only), ``q_df`` is one less than the studies that enter Q; I2
+    (percent) is Q-based. ``notes`` name the studies that are not pooled, each with the reason.
     """
 
     estimate: float

@@ -38,6 +38,9 @@ def prior_conflicts(data: ModelData, priors: Priors) -> tuple[str, ...]:
     tau: the data contradict the prior if their 99% Q-profile interval (Viechtbauer 2007) is above the prior's 0.99 quantile, or below its
     0.01 quantile.
 
+    A named prior for tau that was derived for effects on another scale has a sentence too: rhodes2015 is for standardized mean
+    differences, turner2015 for log odds ratios.
+
     Parameters
     ----------
     data : ModelData
@@ -52,8 +55,19 @@ def prior_conflicts(data: ModelData, priors: Priors) -> tuple[str, ...]:
     """
     if not data.design.is_mean:
         return ()
-    found = (_mu_conflict(data, priors), _tau_conflict(data, priors))
+    found = (_mu_conflict(data, priors), _tau_conflict(data, priors), _other_measure(data, priors))
     return tuple(sentence for sentence in found if sentence)
+
+
+def _other_measure(data: ModelData, priors: Priors) -> str:
+    """Return a sentence if the prior for the heterogeneity was made for effects on another scale, else ""."""
+    name, log = str(priors.scale).partition("(")[0].strip(), MEASURES[data.measure].log
+    meant = {
+        "rhodes2015": ("standardized mean differences", data.measure in ("SMD", "GEN")),
+        "turner2015": ("log odds ratios", log or data.measure == "GEN"),
+    }
+    what, fits = meant.get(name, ("", True))
+    return "" if fits else f"the prior {name} is for the heterogeneity of {what}, and these effects are {data.measure}"
 
 
 def _mu_conflict(data: ModelData, priors: Priors) -> str:

@@ -58,13 +58,7 @@ def run_analysis(
     DataError, SpecError
         If the study table cannot be used at all.
     """
-    table = read_studies(
-        folder / analysis.data,
-        where=analysis.where or None,
-        exclude=analysis.exclude or None,
-        columns=analysis.columns or None,
-    )
-    effects = effect_sizes(table, analysis.measure, **_effect_options(review, analysis, table))
+    effects = analysis_effects(review, analysis, folder)
     result = AnalysisResult(analysis.id)
     level = review.level_of(analysis)
     rows = _published(analysis)
@@ -101,6 +95,23 @@ def run_analysis(
     )
 
 
+def analysis_effects(review: Review, analysis: Analysis, folder: Path) -> Effects:
+    """Read the study table of an analysis and compute its effects.
+
+    Raises
+    ------
+    DataError, SpecError
+        If the study table cannot be used.
+    """
+    table = read_studies(
+        folder / analysis.data,
+        where=analysis.where or None,
+        exclude=analysis.exclude or None,
+        columns=analysis.columns or None,
+    )
+    return effect_sizes(table, analysis.measure, **_effect_options(review, analysis, table))
+
+
 def _effect_options(review: Review, analysis: Analysis, table: StudyTable) -> dict[str, Any]:
     """Return the options of ``effect_sizes``; the review's scale of estimates concerns only analyses of ready-made ratios."""
     options = review.options.model_dump()
@@ -110,7 +121,7 @@ def _effect_options(review: Review, analysis: Analysis, table: StudyTable) -> di
     if analysis.estimates is not None:
         options["estimates"] = analysis.estimates
     elif not measure.log or data_kind(table, measure) != "estimate":
-        options["estimates"] = "log"
+        options["estimates"] = None
     return options
 
 

@@ -34,7 +34,9 @@ smd = "revman"
 """
 
 
-def toml_text(review: CochraneReview, found: Sequence[Entry], files: Mapping[str, str]) -> str:
+def toml_text(
+    review: CochraneReview, found: Sequence[Entry], files: Mapping[str, str], better: Mapping[str, str] | None = None
+) -> str:
     """Return a review as the text of its review.toml.
 
     Parameters
@@ -45,6 +47,8 @@ def toml_text(review: CochraneReview, found: Sequence[Entry], files: Mapping[str
         Its meta-analyses; those with a problem become comments.
     files : mapping of str to str
         Id of an entry to the name of its study table.
+    better : mapping of str to str, optional
+        Id of an entry to its side of benefit, "lower" or "higher".
 
     Returns
     -------
@@ -59,13 +63,13 @@ def toml_text(review: CochraneReview, found: Sequence[Entry], files: Mapping[str
     parts = [
         f"# Analysis {entry.id}, {_one_line(entry.outcome)}: not imported, {_one_line(entry.problem)}\n"
         if entry.problem
-        else f"[[analysis]]\n{_pairs(_analysis(entry, files[entry.id]))}\n"
+        else f"[[analysis]]\n{_pairs(_analysis(entry, files[entry.id], (better or {}).get(entry.id)))}\n"
         for entry in found
     ]
     return "\n".join([head, *parts])
 
 
-def _analysis(entry: Entry, file: str) -> dict[str, Any]:
+def _analysis(entry: Entry, file: str, better: str | None = None) -> dict[str, Any]:
     """Return the keys of an analysis."""
     analysis, result = entry.analysis, published_result(entry)
     published = None
@@ -80,6 +84,7 @@ def _analysis(entry: Entry, file: str) -> dict[str, Any]:
     return {
         "id": entry.id, "comparison": entry.comparison, "outcome": entry.outcome, "measure": entry.measure, "data": file,
         "where": {"analysis": entry.id}, "groups": [analysis.group_e or "Experimental", analysis.group_c or "Control"],
+        "better": better,
         "level": None if entry.level == 0.95 else entry.level, "note": entry.note or None, "published": published,
     }  # fmt: skip
 

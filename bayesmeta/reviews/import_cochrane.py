@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from bayesmeta.cochrane.entries import Entry, entries
 from bayesmeta.cochrane.read import read_cochrane
 from bayesmeta.cochrane.recompute import numbers_of, swapped
 from bayesmeta.cochrane.review import FIELDS, CochraneReview
-from bayesmeta.errors import DataError
+from bayesmeta.errors import DataError, unknown_name
 from bayesmeta.reviews.cochrane_toml import toml_text
 from bayesmeta.reviews.file_names import REVIEW_TOML
 from bayesmeta.reviews.spec import read_review
@@ -27,7 +27,11 @@ _MOST_ROWS = 150
 
 
 def import_review(
-    path: str | os.PathLike[str], out: str | os.PathLike[str], *, overwrite: bool = False
+    path: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    better: Mapping[str, str] | None = None,
 ) -> tuple[CochraneReview, Path]:
     """Read a Cochrane review and write it as review.toml and study tables.
 
@@ -39,6 +43,8 @@ def import_review(
         Folder to write into; nothing is written elsewhere.
     overwrite : bool
         Whether an existing review.toml, which may have been edited, is replaced.
+    better : mapping of str to str, optional
+        Side of benefit, "lower" or "higher", by analysis ("1.2" or, for one subgroup, "1.2.3"); under "" for all others.
 
     Returns
     -------
@@ -51,6 +57,8 @@ def import_review(
     ------
     DataError
         If the file cannot be read, nothing in it can be analysed, or the folder already contains a review.
+    SpecError
+        If ``better`` names another side, or an analysis that is not there.
     """
     review, folder = read_cochrane(path), checked_path(out, "the folder of the review")
     if not overwrite and (folder / REVIEW_TOML).exists():
@@ -59,7 +67,7 @@ def import_review(
             source=str(folder / REVIEW_TOML),
             fix="Choose another folder, or give --overwrite to replace it.",
         )
-    return review, write_review(review, folder)
+    return review, write_review(review, folder, better or {})
 
 
 def review_from_cochrane(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> Path:
@@ -89,7 +97,7 @@ def review_from_cochrane(path: str | os.PathLike[str], folder: str | os.PathLike
     return file
 
 
-def write_review(review: CochraneReview, folder: Path) -> Path:
+def write_review(review: CochraneReview, folder: Path, better: Mapping[str, str] | None = None) -> Path:
     """Write a review as review.toml and study tables.
 
     Parameters
@@ -99,6 +107,8 @@ def write_review(review: CochraneReview, folder: Path) -> Path:
     folder : Path
         Folder to write into: review.toml, one study table per kind of data (per comparison, if there are many rows), analyses.csv
         with every analysis of the review, imported or not, and, if the file contains them, studies.csv and risk_of_bias.csv.
+    better : mapping of str to str, optional
+        As in ``import_review``.
 
     Returns
     -------
@@ -115,6 +125,7 @@ def write_review(review: CochraneReview, folder: Path) -> Path:
     if not usable:
         why = "; ".join(dict.fromkeys(entry.problem for entry in found))
         raise DataError(f"no analysis of the review can be run: {why}", source=review.source)
+    sides = _sides(usable, better or {})
     tables = _tables(usable)
     for name, table in tables.items():
         write_text(folder / name, _study_csv(table))
@@ -129,9 +140,21 @@ def write_review(review: CochraneReview, folder: Path) -> Path:
         )
     files = {entry.id: name for name, table in tables.items() for entry in table}
     # last, so that a review.toml is never beside the tables of another review
-    path = write_text(folder / REVIEW_TOML, toml_text(review, found, files))
+    path = write_text(folder / REVIEW_TOML, toml_text(review, found, files, sides))
     read_review(path)
     return path
+
+
+def _sides(usable: Sequence[Entry], better: Mapping[str, str]) -> dict[str, str]:
+    """Return the side of benefit of each entry that has one, by its id."""
+    known = dict.fromkeys(name for entry in usable for name in (entry.id, entry.analysis.id))
+    for analysis, side in better.items():
+        if side not in ("lower", "higher"):
+            raise unknown_name("side of benefit", side, ("lower", "higher"))
+        if analysis and analysis not in known:
+            raise unknown_name("analysis with a side of benefit:", analysis, known)
+    found = {entry.id: better.get(entry.id) or better.get(entry.analysis.id) or better.get("", "") for entry in usable}
+    return {name: side for name, side in found.items() if side}
 
 
 def _tables(usable: Sequence[Entry]) -> dict[str, list[Entry]]:

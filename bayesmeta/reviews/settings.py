@@ -48,9 +48,10 @@ class Options(Strict):
         default="classical",
         description='Formula of the ratio of means: `"classical"`, or `"corrected"` for the bias of small samples.',
     )
-    estimates: str = Field(
-        default="log",
-        description='How ready-made ratios are written in the data: `"log"` (their logarithms) or `"natural"`.',
+    estimates: str | None = Field(
+        default=None,
+        description='How ready-made ratios are written in the data: `"log"` (their logarithms) or `"natural"`; by default natural '
+        "in a column called HR, OR, RR, IRR or ROM, else their logarithms.",
     )
     data_level: Annotated[float, Field(gt=0, lt=1)] = Field(
         default=0.95, description="Confidence level of the intervals of ready-made estimates in the data."
@@ -64,7 +65,7 @@ class Options(Strict):
             ("zero-cell rule", self.zero_cells, tuple(ZERO_CELL_RULES)),
             ("smd formula", self.smd, tuple(MEASURES["SMD"].formulas)),
             ("rom formula", self.rom, tuple(MEASURES["ROM"].formulas)),
-            ("scale of estimates", self.estimates, ("log", "natural")),
+            ("scale of estimates", self.estimates or "log", ("log", "natural")),
         ):
             if name not in known:
                 raise ValueError(str(unknown_name(kind, name, known)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -203,13 +204,18 @@ def read_review(path: str | os.PathLike[str]) -> tuple[Review, Path]:
         raise SpecError(f"{file}: no such file; give a review.toml or the folder that contains one")
     try:
         given = tomllib.loads(read_bytes(file).decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise SpecError(f"{file}: cannot be read as UTF-8 text: {error}") from None
     except DataError as error:
         raise SpecError(str(error)) from None
     except RecursionError:
         raise SpecError(f"{file}: not valid TOML: nested too deeply") from None
     except ValueError as error:
+        if file.suffix.lower() != ".toml":
+            raise SpecError(
+                f"{file}: this is no review.toml. For one table of studies, saved as CSV, use `bayesmeta compare` or "
+                "`bayesmeta fit`; for a whole review, write a review.toml that names the tables."
+            ) from None
+        if isinstance(error, UnicodeDecodeError):
+            raise SpecError(f"{file}: not UTF-8 text, as TOML is; save it as UTF-8") from None
         detail = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "a number has too many digits"
         raise SpecError(f"{file}: not valid TOML: {detail}") from None
     try:
@@ -238,6 +244,16 @@ def _read_corpora(given: dict[str, Any], folder: Path) -> None:
                 table[key] = read_corpus_prior(text, measure, folder)
 
 
+#: what is expected where a value is of another type, by pydantic's name of the error
+_EXPECTED: Mapping[str, str] = {
+    "tuple_type": "a list such as [\"Drug\", \"Placebo\"]", "too_long": "a shorter list", "list_type": "a list, in square brackets",
+    "dict_type": "a table such as { name = \"value\" }", "model_type": "a table of keys", "model_attributes_type": "a table of keys",
+    "string_type": "a text in quotation marks", "bool_type": "true or false", "bool_parsing": "true or false",
+    "float_type": "a number", "float_parsing": "a number", "int_type": "a whole number", "int_parsing": "a whole number",
+    "int_from_float": "a whole number", "finite_number": "a finite number",
+}  # fmt: skip
+
+
 def _explain(item: Any, given: dict[str, Any]) -> str:
     """Turn one of pydantic's errors into a sentence with place, value and remedy."""
     place = _place(item["loc"], given)
@@ -246,9 +262,13 @@ def _explain(item: Any, given: dict[str, Any]) -> str:
         if key == "scale":
             return f"{place}unknown key 'scale'; 'estimates' says whether ready-made ratios are natural or logged"
         return f"{place}{unknown_name('key', key, _known_keys(item['loc'][:-1]))}"
-    key = str(item["loc"][-1]) if item["loc"] else ""
+    named = [part for part in item["loc"] if isinstance(part, str)]
+    key = named[-1] if named else ""
     if item["type"] == "missing":
-        return f"{place}the key '{key}' is missing"
+        inside = item["loc"][-1] != key
+        return f"{place}'{key}' has too few values" if inside else f"{place}the key '{key}' is missing"
+    if item["type"] in _EXPECTED:
+        return f"{place}'{key}' = {item['input']!r}: {_EXPECTED[item['type']]} is expected"
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "value_error":
         return f"{place}{message}"

@@ -16,6 +16,7 @@ from itertools import combinations
 import numpy as np
 
 from bayesmeta.studies.kinds import COUNTS, DERIVED, KINDS, NUMERIC, Kind
+from bayesmeta.studies.plausible import MOST_PEOPLE
 from bayesmeta.studies.rows import suggest_where
 from bayesmeta.studies.sheet import Columns, Sheet
 
@@ -133,7 +134,7 @@ def _refuse_mixture(sheet: Sheet, filled: Mapping[Kind, np.ndarray]) -> None:
         if only_one.any() and only_other.any():
             labels = {int(np.argmax(only_one)): one.label, int(np.argmax(only_other)): other.label}
             first, second = sorted(labels)
-            select = suggest_where(sheet.raw, sheet.assignment.extra, first, second) or "where="
+            select = suggest_where(sheet.raw, sheet.assignment.extra, first, second) or '--where "COLUMN=VALUE"'
             raise sheet.raw.error(
                 f"this row has {labels[second]}, but row {sheet.raw.numbers[first]} has {labels[first]}: "
                 "a table has one kind of data",
@@ -153,6 +154,9 @@ def _check_row(sheet: Sheet, row: int, kinds: Sequence[Kind]) -> None:
                 + (": it is negative" if at[name] < 0 else ": it is not a whole number"),
                 "Events and totals are whole numbers of people, 0 or more: give the count, not a rate or a percentage.",
             )
+        if at[name] > MOST_PEOPLE:
+            fix = "Give the number of people, without digits of a following cell."
+            raise sheet.refuse(row, name, f"{sheet.text(row, name)} is more than there are people", fix)
     present = [kind for kind in kinds if any(not np.isnan(at[name]) for name in kind.own if name in at)]
     for kind in present or kinds[:1]:
         _check_complete(sheet, row, kind, at)

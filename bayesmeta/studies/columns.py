@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
 from bayesmeta.errors import DataError, SpecError, unknown_name
+from bayesmeta.studies.column_messages import listed, state_column
 from bayesmeta.studies.kinds import DERIVED, KINDS, NUMERIC, Kind
-from bayesmeta.studies.names import ALIASES, simplify
-from bayesmeta.studies.numbers import quoted
+from bayesmeta.studies.names import ALIASES, ESTIMATE_NAMES, simplify
 
 #: Names of a label column where no column has one of the certain names, the best first.
 _LABELS = (
@@ -22,16 +21,22 @@ _LABELS = (
     "trialname",
     "studyid",
     "trialid",
+    "authoryear",
     "author",
     "authors",
-    "authoryear",
+    "firstauthor",
     "name",
     "label",
 )
+#: Names of a column of authors, to which the column of the year is added.
+_AUTHORS = ("author", "authors", "firstauthor")
+_YEARS = ("year", "studyyear", "publicationyear", "yearofpublication", "pubyear")
 #: Names of a variance: of O-E where that column is there, else of an estimate.
 _VARIANCES = ("v", "variance", "var")
 #: An estimate's precision is of no use without the estimate: a published interval beside counts, for instance.
 _NEEDS_ESTIMATE = ("sei", "vi", "ci_low", "ci_high")
+#: The columns of data that are not estimates; beside them an "RR" or "d" is a result and not the data.
+_OTHER_DATA = [kind for kind in KINDS.values() if kind.name != "estimate"]
 _TARGETS = ("study", "exclude", *NUMERIC, *DERIVED, "extra")
 
 
@@ -47,6 +52,10 @@ class Assignment:
         Positions of the columns that state whether and why a row is excluded.
     extra : tuple of int
         Positions of all others, kept as text.
+    year : int or None
+        Position of the year to add to the authors' names, where these are the labels.
+    estimates : str
+        Name of the column of estimates where that states the measure ("HR", "SMD") and not the user's map; else "".
     revman5, zero_filled : bool
         Whether this is a RevMan 5 export (heading rows are among the studies); any RevMan table (fields of other
         kinds contain zeros).
@@ -57,6 +66,8 @@ class Assignment:
     extra: tuple[int, ...]
     revman5: bool
     zero_filled: bool
+    year: int | None = None
+    estimates: str = ""
 
     def complete(self, kind: Kind) -> bool:
         """Return whether all columns of a kind are there."""
@@ -95,7 +106,7 @@ def find_column(header: Sequence[str], name: str) -> int:
         return close[0]
     if close:
         raise SpecError(
-            f"'{name}' could be any of the columns {_listed([header[at] for at in close])}; write one of them exactly"
+            f"'{name}' could be any of the columns {listed([header[at] for at in close])}; write one of them exactly"
         )
     raise unknown_name("column", name, header)
 
@@ -105,15 +116,15 @@ def _mapped_by_user(header: Sequence[str], columns: Mapping[str, str]) -> dict[i
     found: dict[int, str] = {}
     for name, target in columns.items():
         if not isinstance(name, str) or not isinstance(target, str):
-            raise SpecError(f"columns= maps a column's name to one of {', '.join(_TARGETS)}; got {name!r}: {target!r}")
+            raise SpecError(f"columns maps a column's name to one of {', '.join(_TARGETS)}; got {name!r}: {target!r}")
         at = find_column(header, name)
         target = target if target in _TARGETS else ALIASES.get(simplify(target), target)
         if target not in _TARGETS:
-            raise unknown_name("column name for columns=", target, _TARGETS)
+            raise unknown_name(f"meaning of the column '{header[at]}':", target, _TARGETS)
         others = [other for other, same in found.items() if (same == target and target != "extra") or other == at]
         if others:
             raise SpecError(
-                f"columns= maps both '{header[others[0]]}' and '{name}' to '{target}'; a table has one of each"
+                f"columns maps both '{header[others[0]]}' and '{name}' to '{target}'; a table has one of each"
             )
         found[at] = target
     return found
@@ -139,6 +150,8 @@ def _mapped_by_alias(simple: Sequence[str], taken: Mapping[int, str]) -> dict[in
     for number, total in (("nonevents_e", "n_e"), ("nonevents_c", "n_c")):
         if total in there:
             found = {at: target for at, target in found.items() if target != number}
+    if "yi" not in there:
+        found |= _named_estimate(simple, found, taken)
     if "yi" not in {*found.values(), *taken.values()}:
         found = {at: target for at, target in found.items() if target not in _NEEDS_ESTIMATE}
     else:
@@ -148,6 +161,23 @@ def _mapped_by_alias(simple: Sequence[str], taken: Mapping[int, str]) -> dict[in
         ranked = [name for name in _LABELS if name in simple and simple.index(name) not in taken]
         found |= {at: "study" for at, name in enumerate(simple) if ranked and name == ranked[0]}
     return {at: target for at, target in found.items() if target not in taken.values() or target == "exclude"}
+
+
+def _named_estimate(simple: Sequence[str], found: Mapping[int, str], taken: Mapping[int, str]) -> dict[int, str]:
+    """Return the column of estimates that is named by its measure, such as HR or SMD, with that of its variance.
+
+    Beside complete data of another kind such a column is a result. A single letter needs the estimate's precision beside it.
+    """
+    there = {*found.values(), *taken.values()}
+    if any(kind.complete(there) for kind in _OTHER_DATA) or is_revman5(simple):
+        return {}
+    variance = {at: "vi" for at, name in enumerate(simple) if name in _VARIANCES and at not in taken}
+    precise = bool(variance) or not there.isdisjoint(_NEEDS_ESTIMATE)
+    named = [
+        at for at, name in enumerate(simple)
+        if name in ESTIMATE_NAMES and at not in taken and at not in found and (len(name) > 1 or precise)
+    ]  # fmt: skip
+    return {named[0]: "yi", **(variance if len(variance) == 1 else {})} if len(named) == 1 else {}
 
 
 def is_revman5(simple: Sequence[str]) -> bool:
@@ -190,7 +220,7 @@ def assign_columns(
             raise DataError(
                 f"columns '{header[at[target]]}' and '{header[place]}' both mean '{target}'",
                 source=source,
-                fix=f'Delete or rename one, or choose with columns={{"{header[place]}": "{target}"}}.',
+                fix=f"Delete or rename one, or choose one: {state_column(header[place], target)}.",
             )
         at.setdefault(target, place)
     used = {place for place, target in found.items() if target != "extra"}
@@ -200,71 +230,15 @@ def assign_columns(
         extra=tuple(place for place in range(len(header)) if place not in used),
         revman5=is_revman5(simple),
         zero_filled=is_revman5(simple) or "givmean" in simple,
+        year=_year(simple, at.get("study")) if at.get("study") not in taken else None,
+        estimates=header[at["yi"]]
+        if "yi" in at and at["yi"] not in taken and simple[at["yi"]] in ESTIMATE_NAMES
+        else "",
     )
 
 
-def _listed(names: Sequence[str], most: int = 30) -> str:
-    shown = ", ".join(quoted(name) for name in names[:most])
-    return shown + (", ..." if len(names) > most else "")
-
-
-def check_columns(header: Sequence[str], assignment: Assignment, source: str) -> None:
-    """Refuse a table that lacks the columns of every kind of data.
-
-    Raises
-    ------
-    DataError
-        Naming the columns that are missing and the nearest among those that are there.
-    """
-    if any(assignment.complete(kind) for kind in KINDS.values()):
-        return
-    started = [kind for kind in KINDS.values() if assignment.started(kind)]
-    others = [header[at] for at in assignment.extra]
-    if not started:
-        raise _no_number_columns(header, others, source)
-    kind = max(started, key=lambda one: sum(column in assignment.at for column in one.columns))
-    missing = [
-        name
-        for name in kind.columns
-        if name not in assignment.at and not kind.sources(name, {*assignment.at, *kind.columns} - {name})
-    ]
-    present = [
-        header[assignment.at[name]] for name in dict.fromkeys((*kind.own, *kind.columns)) if name in assignment.at
-    ]
-    near = [
-        other
-        for other in others
-        for name in missing
-        if get_close_matches(simplify(other)[:40], _spellings(name), 1, 0.75)
-    ]
-    hint = f"Is it {_listed(list(dict.fromkeys(near))[:3])}? Then name it in columns=, or rename it. " if near else ""
-    several = len(missing) > 1
-    raise DataError(
-        f"of the columns of one kind {_listed(present)} {'is' if len(present) == 1 else 'are'} there, "
-        f"but {', '.join(name + _alternatives(kind, name) for name in missing)} {'are' if several else 'is'} not",
-        source=source,
-        fix=f"{hint}Add the column{'s' if several else ''}; these are the table's columns: {_listed(header)}.",
-    )
-
-
-def _no_number_columns(header: Sequence[str], others: Sequence[str], source: str) -> DataError:
-    hints = {name: get_close_matches(simplify(name)[:40], ALIASES, n=1, cutoff=0.85) for name in others[:50]}
-    near = [f"'{name}' (did you mean '{ALIASES.get(hit[0], hit[0])}'?)" for name, hit in hints.items() if hit]
-    return DataError(
-        f"no columns of numbers recognized among {_listed(header)}"
-        + (f"; perhaps {', '.join(near[:5])}" if near else ""),
-        source=source,
-        fix=f"A study table has {', or '.join(kind.wanted for kind in KINDS.values())}. "
-        'Rename the columns accordingly, or map yours: columns={"your name": "events_e"}.',
-    )
-
-
-def _alternatives(kind: Kind, name: str) -> str:
-    """Write what may be given instead of a column, such as `` (or vi, or ci_low and ci_high)``."""
-    others = [kind.derived.get(name, ()), *(choice for choice in kind.instead if name not in choice)]
-    texts = [" and ".join(part for part in parts if part not in kind.columns) for parts in others]
-    return f" (or {', or '.join(filter(None, texts))})" if any(texts) else ""
-
-
-def _spellings(target: str) -> list[str]:
-    return [alias for alias, name in ALIASES.items() if name == target and len(alias) > 2]
+def _year(simple: Sequence[str], study: int | None) -> int | None:
+    """Return the position of the column of years if the labels are authors."""
+    if study is None or simple[study] not in _AUTHORS:
+        return None
+    return next((at for at, name in enumerate(simple) if name in _YEARS), None)

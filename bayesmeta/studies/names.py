@@ -37,9 +37,19 @@ _OTHER = {
     "ci_high": "cihigh ciupper ciub upper upperci ciu ucl uci 95%ciupper upper95%ci upper95ci 95%cihigh",
     "oe": "oe ominuse observedminusexpected",
     "v": "oevariance varianceoe voe",
-    "study": "study studlab slab",
+    "study": "study studlab slab studyorsubgroup",
     "exclude": "exclude excluded exclusion exclusionreason excludereason reasonforexclusion",
 }
+#: Names of an estimate that also state its measure: ratios on the natural scale, and all others.
+_RATIOS = {
+    "HR": "hr hazardratio", "OR": "or oddsratio", "RR": "rr riskratio relativerisk", "ROM": "rom ratioofmeans",
+    "IRR": "irr rateratio incidencerateratio",
+}  # fmt: skip
+_ESTIMATES = {
+    "HR": "loghr lnhr loghazardratio", "OR": "logor lnor logoddsratio", "RR": "logrr lnrr logriskratio", "IRR": "logirr lnirr",
+    "SMD": "smd d g hedgesg cohensd cohend", "MD": "md meandifference", "RD": "rd riskdifference",
+    "GEN": "beta b z coef coefficient",
+}  # fmt: skip
 
 
 def simplify(name: str) -> str:
@@ -61,8 +71,20 @@ def _build() -> dict[str, str]:
                 names |= {word + letter: f"{statistic}_{arm}" for letter in _ARM_LETTERS[arm]}
                 for arm_name in arm_names:
                     names |= {word + arm_name: f"{statistic}_{arm}", arm_name + word: f"{statistic}_{arm}"}
+    for name in _measures(_ESTIMATES):
+        names |= {
+            start + name: "sei" for start in ("se", "seof", "stderr", "standarderror") if start + name not in names
+        }
     return names
 
 
+def _measures(names: Mapping[str, str]) -> dict[str, str]:
+    return {name: measure for measure, text in names.items() for name in text.split()}
+
+
+#: Measure of ratios on the natural scale, by the simplified name of their column.
+RATIO_NAMES: Mapping[str, str] = _measures(_RATIOS)
+#: Measure of every estimate whose column's simplified name states it.
+ESTIMATE_NAMES: Mapping[str, str] = {**_measures(_ESTIMATES), **RATIO_NAMES}
 #: Canonical name of a column by its simplified name.
 ALIASES: Mapping[str, str] = _build()

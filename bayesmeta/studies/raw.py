@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from bayesmeta.errors import DataError
-from bayesmeta.studies.names import ALIASES, simplify
+from bayesmeta.studies.header import MOST_TITLES, below_title, joined_header, recognized, without_remarks
 from bayesmeta.studies.numbers import Cell, quoted, shown
 from bayesmeta.support.encodings import decode_text, line_breaks
 
@@ -99,7 +99,7 @@ def read_file(path: str | os.PathLike[str]) -> RawTable:
     source = os.fspath(path)
     text = _decode(_bytes(source), source)
     delimiter, text_from = _delimiter(text)
-    records = _records(text, delimiter, text_from, source)
+    records = without_remarks(joined_header(below_title(_records(text, delimiter, text_from, source))))
     if not records:
         raise DataError("the file is empty", source=source, fix="Give a table with a header and one row per study.")
     (line, first), body = records[0], records[1:]
@@ -151,10 +151,11 @@ def _delimiter(text: str) -> tuple[str, int]:
     for delimiter in _DELIMITERS:
         try:
             reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
-            cells = next((row for row in reader if any(cell.strip() for cell in row)), [])
+            filled = (row for row in reader if any(cell.strip() for cell in row))
+            first = [cells for cells, _ in zip(filled, range(MOST_TITLES + 1), strict=False)]
         except csv.Error:
             continue
-        score = (sum(simplify(cell) in ALIASES for cell in cells), len(cells))
+        score = (max(map(recognized, first), default=0), max(map(len, first[:1]), default=0))
         if score > best_score:
             best, best_score = delimiter, score
     return best, 0

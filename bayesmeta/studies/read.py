@@ -11,7 +11,8 @@ import numpy as np
 
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.studies.checks import check_numbers
-from bayesmeta.studies.columns import assign_columns, check_columns
+from bayesmeta.studies.column_messages import check_columns, state_column
+from bayesmeta.studies.columns import assign_columns
 from bayesmeta.studies.frames import read_frame
 from bayesmeta.studies.kinds import DERIVED
 from bayesmeta.studies.numbers import Marks, decimal_marks
@@ -23,6 +24,7 @@ from bayesmeta.studies.rows import (
     refuse_duplicates,
     select_rows,
     unique_labels,
+    with_year,
 )
 from bayesmeta.studies.sheet import Sheet, read_numbers
 from bayesmeta.studies.table import StudyTable
@@ -76,7 +78,7 @@ def read_studies(
     """
     for keyword, given in (("where", where), ("exclude", exclude), ("columns", columns)):
         if given is not None and not isinstance(given, Mapping):
-            raise SpecError(f"{keyword}= takes a mapping such as {{'name': 'value'}}; got {given!r}")
+            raise SpecError(f"{keyword} takes a mapping such as {{'name': 'value'}}; got {given!r}")
     raw = _read(source)
     assignment = assign_columns(raw.header, columns, source=raw.source)
     check_columns(raw.header, assignment, raw.source)
@@ -84,7 +86,7 @@ def read_studies(
     cells = [raw.rows[row][at] for row in range(len(raw.rows)) for name, at in assignment.at.items() if name != "study"]
     marks = Marks(decimal_marks(cells), raw.delimiter)
     if "study" not in assignment.at and raw.labels is None:
-        fix = 'Add a column \'study\', or name yours: columns={"your name": "study"}.'
+        fix = f"Add a column 'study', or say which of yours it is: {state_column('your name', 'study')}."
         raise DataError("no column names the studies", source=raw.source, fix=fix)
     if assignment.revman5:
         raw = drop_headings(raw)
@@ -94,6 +96,8 @@ def read_studies(
         if "study" in assignment.at
         else list(raw.labels or ())
     )
+    if assignment.year is not None:
+        labels = [with_year(label, raw.text(row, assignment.year)) for row, label in enumerate(labels)]
     exclusions = exclusion_reasons(raw, assignment.exclude, labels, exclude or {})
     excluded = np.array([bool(reason) for reason in exclusions])
     numbers = read_numbers(raw, assignment, excluded, marks)
@@ -102,7 +106,7 @@ def read_studies(
     if assignment.zero_filled:
         empty = (np.isnan(values) | (values == 0)).all(axis=0)
     if empty.all():
-        fix = "Fill in the numbers of at least one study, or select other rows with where=."
+        fix = "Fill in the numbers of at least one study, or select other rows (--where, key where)."
         raise DataError("no row has a number", source=raw.source, fix=fix)
     included = ~excluded & ~empty
     check_labels(raw, labels, included, assignment.at.get("study"))
@@ -116,6 +120,7 @@ def read_studies(
         {raw.header[at]: tuple(raw.text(row, at) for row in range(len(raw.rows))) for at in kept},
         tuple(reason or (NO_DATA if empty[row] else "") for row, reason in enumerate(exclusions)),
         raw.source,
+        assignment.estimates if "yi" in columns_read else "",
     )
 
 

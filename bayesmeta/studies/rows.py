@@ -27,7 +27,7 @@ _RESULTS = frozenset(("weight", "mean", "cistart", "ciend", "effectestimate", "s
 
 
 def suggest_where(raw: RawTable, extra: Iterable[int], first: int, second: int) -> str:
-    """Write the ``where=`` that selects the first of two rows, or an empty string if no column differs."""
+    """Write the option ``--where`` that selects the first of two rows, or an empty string if no column differs."""
     texts = {at: (raw.text(first, at), raw.text(second, at)) for at in extra}
     named = {simplify(raw.header[at]): at for at in texts}
     groups = [[named[name] for name in names] for names in _SELECTORS if all(name in named for name in names)]
@@ -35,8 +35,8 @@ def suggest_where(raw: RawTable, extra: Iterable[int], first: int, second: int) 
     differing = [[at] for at, pair in texts.items() if all(pair) and simplify(raw.header[at]) not in _RESULTS]
     for group in [*groups, *differing]:
         if any(texts[at][0] != texts[at][1] for at in group):
-            chosen = ", ".join(f'"{raw.header[at]}": "{texts[at][0]}"' for at in group)
-            return f"where={{{chosen}}}"
+            chosen = " ".join(f'--where "{raw.header[at]}={texts[at][0]}"' for at in group)
+            return f"{chosen} (in review.toml and in Python: where)"
     return ""
 
 
@@ -69,7 +69,7 @@ def select_rows(raw: RawTable, where: Mapping[str, str], study: int | None) -> l
     for name, value in where.items():
         if not isinstance(name, str) or not isinstance(value, str):
             raise SpecError(
-                f"where= compares text, so that 1.10 is not 1.1: write {{'{name}': '1.10'}}, for example; got {value!r}"
+                f"where compares text, so that 1.10 is not 1.1: write {{'{name}': '1.10'}}, for example; got {value!r}"
             )
         at = (
             study
@@ -101,11 +101,16 @@ def exclusion_reasons(
         reasons.append((stated or ["excluded, no reason given"])[0] if marks else "")
     for label, reason in requested.items():
         if label not in labels:
-            raise unknown_name("study in exclude=", label, labels)
+            raise unknown_name("study to exclude:", label, labels)
         if not isinstance(reason, str) or not reason.strip():
-            raise SpecError(f"exclude= gives the reason for leaving out a study as text; got {reason!r} for '{label}'")
+            raise SpecError(f"exclude gives the reason for leaving out a study as text; got {reason!r} for '{label}'")
         reasons = [reason.strip() if labels[row] == label else old for row, old in enumerate(reasons)]
     return reasons
+
+
+def with_year(label: str, year: str) -> str:
+    """Return the label of a study from its author and year, unless the author's cell contains the year already."""
+    return f"{label} {year}" if label and year and not is_missing(year) and year not in label else label
 
 
 def check_labels(raw: RawTable, labels: Sequence[str], included: np.ndarray, study: int | None) -> None:
@@ -129,16 +134,17 @@ def refuse_duplicates(
             continue
         same = all(np.array_equal(values[earlier], values[row], equal_nan=True) for values in columns.values())
         select = suggest_where(raw, extra, earlier, row)
-        choose = f"Select one outcome, e.g. with {select}; or " if select else ""
+        choose = f"Select one outcome, e.g. with {select}. " if select else ""
         raise raw.error(
             f"{quoted(labels[row])} is in row {raw.numbers[earlier]} already, "
             f"with {'the same' if same else 'other'} numbers",
             row=row,
             fix=choose
             + (
-                "delete or exclude one of the two."
+                "Delete or exclude one of the two."
                 if same
-                else f"make the names differ, e.g. {labels[row]} (a), {labels[row]} (b)."
+                else "If they are two studies, name them differently. If they are one, its participants must not count twice: keep one "
+                "row, combine the arms, or divide the shared control arm between the rows before naming them differently."
             ),
         )
 

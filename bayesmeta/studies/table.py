@@ -10,6 +10,7 @@ import numpy as np
 
 from bayesmeta.errors import DataError, SpecError, unknown_name
 from bayesmeta.studies.kinds import KINDS, NUMERIC, Kind
+from bayesmeta.studies.names import ESTIMATE_NAMES, RATIO_NAMES, simplify
 from bayesmeta.support.arguments import check_type, checked_numbers
 from bayesmeta.support.display import Displayed, counted
 
@@ -36,6 +37,8 @@ class StudyTable(Displayed):
         The reason each row is left out, ``""`` for rows that are in.
     source : str
         The file as given, or ``"DataFrame"``.
+    estimates : str
+        Name of the column of ``yi`` in the file where it states the measure, such as ``"HR"`` or ``"log OR"``; else ``""``.
 
     Raises
     ------
@@ -54,6 +57,7 @@ class StudyTable(Displayed):
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     exclusions: tuple[str, ...] = ()
     source: str = "DataFrame"
+    estimates: str = ""
 
     def __post_init__(self) -> None:
         check_type(self.labels, (tuple, list), "labels", "a tuple with one label per row")
@@ -107,6 +111,20 @@ class StudyTable(Displayed):
             KINDS.values(), key=lambda kind: (int(self._complete(kind)[rows].sum()), kind.own[0] in self.columns)
         ).name
 
+    @property
+    def measure(self) -> str:
+        """The usual measure of these data: of estimates the one their column's name states, else that of the kind of data."""
+        if self.kind == "estimate" and self.estimates:
+            return ESTIMATE_NAMES[simplify(self.estimates)]
+        return KINDS[self.kind].measure
+
+    @property
+    def natural_ratios(self) -> bool:
+        """Whether the estimates are ratios that have not been logged, by their column's name and as none is 0 or below."""
+        if simplify(self.estimates) not in RATIO_NAMES or "yi" not in self.columns:
+            return False
+        return not (self.columns["yi"][self.included] <= 0).any()
+
     def _complete(self, kind: Kind) -> np.ndarray:
         """Rows in which a kind's numbers are all there, bool (k,)."""
         blank = np.full(self.k, np.nan)
@@ -150,6 +168,7 @@ class StudyTable(Displayed):
             {name: tuple(values[at] for at in rows) for name, values in self.extra.items()},
             tuple(self.exclusions[at] for at in rows),
             self.source,
+            self.estimates,
         )
 
     def to_frame(self) -> pd.DataFrame:

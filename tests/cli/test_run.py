@@ -29,8 +29,10 @@ def two(tmp_path):
 
 def test_dry_run_writes_nothing_and_gives_reasons(run, small_review, tmp_path):
     options = (small_review, "--out", tmp_path / "out")
-    code, out, _ = run(*options, "--dry-run")
-    assert code == 0
+    code, out, err = run(*options, "--dry-run")
+    # the data of 1.3 cannot be used
+    assert code == 1
+    assert "1.3 Broken: cannot be run: " in err
     assert not (tmp_path / "out").exists()
     assert "1.1 Death: would run: new" in out
     assert "3 of 3 analyses would be run" in out

@@ -19,7 +19,7 @@ from bayesmeta.cochrane.read import read_cochrane
 from bayesmeta.cochrane.recompute import effects_of, study_table
 from bayesmeta.cochrane.review import CochraneAnalysis, CochraneReview, Comparison, Pooled, StudyRow
 from bayesmeta.effects.compute import effect_sizes
-from bayesmeta.errors import DataError
+from bayesmeta.errors import DataError, SpecError
 from bayesmeta.reviews.import_cochrane import import_review, review_from_cochrane, write_review
 from bayesmeta.reviews.spec import read_review
 from bayesmeta.studies.read import read_studies
@@ -252,3 +252,21 @@ def test_the_sample_imports_and_reads_back(tmp_path):
             table = read_studies(folder / analysis.data, where=analysis.where)
             found = effect_sizes(table, analysis.measure, **review.options.model_dump())
             assert found.k or all(found.reasons), f"{path.name} {analysis.id}"
+
+
+def test_the_side_of_benefit_can_be_told_to_an_import(tmp_path):
+    args = [str(FIXTURES / "small.zip"), "--out", str(tmp_path / "r"), "--no-report"]
+    done = CliRunner().invoke(application(), [*args, "--better", "lower", "--better", "1.3=higher"])
+    assert done.exit_code == 0, done.output
+    review, _ = read_review(tmp_path / "r")
+    sides = {analysis.id: analysis.better for analysis in review.analysis}
+    assert sides.pop("1.3") == "higher"
+    assert set(sides.values()) == {"lower"}
+    _, file = import_review(FIXTURES / "small.zip", tmp_path / "one", better={"1.4": "lower"})
+    one = {analysis.id: analysis.better for analysis in read_review(file)[0].analysis}
+    # of an analysis whose subgroups are analyses of their own, all
+    assert {name for name, side in one.items() if side == "lower"} == {name for name in one if name.startswith("1.4")}
+    for better, expected in (({"": "left"}, "'left'"), ({"7.7": "lower"}, "'7.7'")):
+        with pytest.raises(SpecError, match=expected):
+            import_review(FIXTURES / "small.zip", tmp_path / "none", better=better)
+        assert not (tmp_path / "none" / "review.toml").exists()

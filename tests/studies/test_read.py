@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from paths import ROOT_FOLDER
 
+from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.studies.columns import ALIASES, assign_columns
 from bayesmeta.studies.numbers import Marks, decimal_marks, parse_number
@@ -383,7 +384,7 @@ def test_a_revman5_export(csv):
     assert deaths.extra["CI Start"] == ("0.48897453", "0.4573909")
     means = read_studies(path, where={"Outcome Number": "2"})
     assert (means.kind, means.labels) == ("continuous", ("Davis",))
-    with pytest.raises(DataError, match=r'(?s)one kind of data.*"Outcome Number": "1"'):
+    with pytest.raises(DataError, match=r'(?s)one kind of data.*--where "Outcome Number=1"'):
         read_studies(path)
 
 
@@ -543,3 +544,75 @@ def test_reading_a_file_needs_no_heavy_package(csv):
     root = ROOT_FOLDER
     done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=root, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("Author,Year,events_e,n_e,events_c,n_c\nSmith,2001,3,20,6,21\nSmith,2004,5,40,9,41\n", ("Smith 2001", "Smith 2004")),
+        ("Authors,Year,yi,sei\nSmith 2001,2001,1,2\nLee,,1,2\n", ("Smith 2001", "Lee")),
+        ("Study or Subgroup,Experimental Events,Experimental Total,Control Events,Control Total\nA,3,20,6,21\n", ("A",)),
+        ("Table 2. Outcomes,,,,\nstudy,events_e,n_e,events_c,n_c\nA,3,20,6,21\n", ("A",)),
+        ("Table 2\n\nstudy;events_e;n_e;events_c;n_c\nA;3;20;6;21\n", ("A",)),
+        ("study,Experimental,,Control,\n,events,total,events,total\nA,3,20,6,21\nB,5,40,9,41\n", ("A", "B")),
+        ("study,events_e,n_e,events_c,n_c\nA,3,20,6,21\nB,5,40,9,41\n\n* per protocol,,,,\n", ("A", "B")),
+    ],
+)  # fmt: skip
+def test_usual_layouts_of_a_file(csv, text, labels):
+    assert read_studies(csv(text)).labels == labels
+
+
+def test_a_title_or_a_second_header_row_keeps_the_lines_of_the_file(csv):
+    with pytest.raises(DataError, match=r"row 4, column 'n_e'"):
+        read_studies(csv("Title,,,,\n\nstudy,events_e,n_e,events_c,n_c\nA,3,x,6,21\n"))
+    with pytest.raises(DataError, match=r"row 3, column 'Experimental total'"):
+        read_studies(csv("study,Experimental,,Control,\n,events,total,events,total\nA,3,x,6,21\n"))
+
+
+@pytest.mark.parametrize(
+    ("header", "measure", "natural"),
+    [
+        ("HR,LCI,UCI", "HR", True), ("Odds ratio,ci_low,ci_high", "OR", True), ("RR,lower,upper", "RR", True),
+        ("logHR,lower,upper", "HR", False), ("SMD,lower,upper", "SMD", False), ("g,lower,upper", "SMD", False),
+        ("beta,lower,upper", "GEN", False), ("yi,lower,upper", "GEN", False),
+    ],
+)  # fmt: skip
+def test_a_column_of_estimates_may_be_named_by_its_measure(csv, header, measure, natural):
+    table = read_studies(csv(f"study,{header}\nA,1.78,0.84,3.76\nB,1.2,0.37,3.93\n"))
+    assert (table.kind, table.measure, table.natural_ratios) == ("estimate", measure, natural)
+    assert table.subset(np.array([True, False])).measure == measure
+
+
+def test_ratios_are_logged_where_their_column_says_that_they_are_ratios(csv):
+    path = csv("study,HR,LCI,UCI\nA,1.78,0.84,3.76\nB,1.2,0.37,3.93\n")
+    effects = effect_sizes(read_studies(path), "HR")
+    np.testing.assert_allclose(effects.yi, np.log([1.78, 1.2]), rtol=1e-12)
+    # without limits the scale of a standard error beside a ratio is not known
+    with pytest.raises(DataError, match="need ci_low and ci_high"):
+        effect_sizes(read_studies(csv("study,HR,se\nA,1.78,0.4\n")), "HR")
+    logs = effect_sizes(read_studies(csv("study,HR,se\nA,1.78,0.4\nB,-0.2,0.3\n")), "HR")
+    np.testing.assert_allclose(logs.yi, [1.78, -0.2])
+    stated = read_studies(csv("study,HR,se\nA,1.78,0.4\n"), columns={"HR": "yi"})
+    assert effect_sizes(stated, "HR").yi[0] == 1.78
+
+
+def test_a_published_ratio_beside_counts_is_not_the_data(csv):
+    table = read_studies(csv("study,events_e,n_e,events_c,n_c,RR,ci_low,ci_high\nA,3,20,6,21,0.5,0.1,9\n"))
+    assert table.kind == "dichotomous"
+    assert not table.has("yi")
+    assert table.extra["RR"] == ("0.5",)
+
+
+def test_standard_errors_named_by_their_estimate(csv):
+    table = read_studies(csv("study,z,SE(z)\ns1,0.28,0.15\ns2,0.46,0.16\n"))
+    assert list(table.columns["sei"]) == [0.15, 0.16]
+    with pytest.raises(DataError, match="no columns of numbers"):
+        read_studies(csv("study,b,d\nA,1,2\n"))
+
+
+def test_a_known_name_is_not_offered_as_its_own_correction(csv):
+    with pytest.raises(DataError) as caught:
+        read_studies(csv("study,effct,ci_low,ci_high\nA,1,0.5,2\n"))
+    message = str(caught.value)
+    assert "did you mean 'ci_low'" not in message
+    assert "need the estimate beside them" in message

@@ -142,7 +142,7 @@ def run_collection(
 
 def plan_collection(
     paths: Iterable[str | os.PathLike[str]], out: str | os.PathLike[str], imported: Path, choice: Choice
-) -> Iterator[tuple[Review, list[Step]] | Failure]:
+) -> Iterator[tuple[Review, list[Step], Path] | Failure]:
     """Yield what ``run_collection`` would do and why, review by review; nothing is written into its folder.
 
     Parameters
@@ -156,7 +156,7 @@ def plan_collection(
 
     Yields
     ------
-    (Review, list of Step) or Failure
+    (Review, list of Step, folder of its data) or Failure
     """
     found, failures = read_sources(find_sources(paths, Path(out)), imported, choice)
     for source in found:
@@ -166,7 +166,7 @@ def plan_collection(
         except Exception as error:  # as in the run itself
             failures.append(Failure(source.id, "", error_text(error)))
         else:
-            yield review, steps
+            yield review, steps, folder
     yield from failures
 
 
