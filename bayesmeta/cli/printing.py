@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import typer
@@ -73,7 +74,7 @@ def _row(record: Mapping[str, Any]) -> dict[str, str]:
     from bayesmeta.reporting.numbers import count, is_missing, row, significant
 
     def cell(name: str, value: Any) -> str:
-        if is_missing(value) or isinstance(value, str):
+        if is_missing(value) or isinstance(value, bool) or not isinstance(value, Real):
             return ""
         return count(value) if name in COUNTS else significant(value, 3)
 
