@@ -106,20 +106,18 @@ def _compare_end(nuts: Posterior, terms: list[str], ends: Array, p: float) -> Ar
     return found
 
 
-def largest_by_chance(comparisons: int, fits: int = 1) -> float:
+def largest_by_chance(comparisons: int) -> float:
     """Return the largest difference, in MCSE, that chance explains.
 
-    Differences of engines that agree are standard normal; the largest of all comparisons in a run exceeds this bound with probability
-    0.001 at most (Bonferroni).
+    Differences of engines that agree are standard normal; the largest of all comparisons exceeds this bound with probability 0.001 at
+    most (Bonferroni).
 
     Parameters
     ----------
     comparisons : int
-        Number of comparisons of one fit: rows of ``engine_agreement``.
-    fits : int
-        Number of fits of the run, each with its own draws.
+        Number of comparisons: rows of ``engine_agreement``, of all fits that are judged together.
     """
-    return float(ndtri(1 - FALSE_ALARM / (2 * comparisons * fits)))
+    return float(ndtri(1 - FALSE_ALARM / (2 * comparisons)))
 
 
 def worst_disagreement(agreement: pd.DataFrame) -> float:

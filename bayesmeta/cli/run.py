@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import signal
 import tempfile
 from pathlib import Path
@@ -143,21 +142,19 @@ def _review_file(path: Path, out: Path | None, fresh: bool) -> Path:
 
 def _report_one(done: Run) -> None:
     """Print what was run and written, how well the engines agree, and the analyses that failed."""
+    from bayesmeta.reviews.agreement import run_agreement
+
     ran = len(done.results) - len([result for result in done.results if result.id in done.kept])
     kept = f", {len(done.kept)} up to date" if done.kept else ""
     typer.echo(f"{plural(ran, 'analysis', 'analyses')} in {done.seconds:.1f} s{kept}, written to {done.out}")
-    agreement = [
-        (entry["worst_mcse"], entry["agree"], result.id)
-        for result in done.results
-        for entry in result.agreement
-        if math.isfinite(entry["worst_mcse"])
-    ]
-    if agreement:
-        worst, agree, where = max(agreement, key=lambda entry: (not entry[1], entry[0]))
+    agreement = run_agreement(done.results)
+    if agreement is not None:
+        difference = f"{agreement.worst:.1f} Monte Carlo standard errors"
+        chance = f"chance explains up to {agreement.limit:.1f}"
         typer.echo(
-            f"NUTS and quadrature agree: largest difference {worst:.1f} Monte Carlo standard errors (analysis {where})"
-            if agree
-            else f"WARNING: NUTS and quadrature differ by {worst:.1f} Monte Carlo standard errors in analysis {where}"
+            f"NUTS and quadrature agree: largest difference {difference} (analysis {agreement.analysis}; {chance})"
+            if agreement.agree
+            else f"WARNING: NUTS and quadrature differ by {difference} in analysis {agreement.analysis}; {chance}"
         )
     if done.outdated:
         typer.echo(

@@ -23,6 +23,7 @@ from bayesmeta.posterior.method import AVERAGED, BayesianMethod
 from bayesmeta.posterior.model_average import model_average
 from bayesmeta.posterior.natural import to_ratios
 from bayesmeta.posterior.summary import benefit_probabilities
+from bayesmeta.results.atoms import atom_note
 from bayesmeta.results.methods import FREQUENTIST
 
 if TYPE_CHECKING:
@@ -120,10 +121,12 @@ def tidy_average(
     pi_low, pi_high = posterior.quantile(NEW_STUDY, tails[1:])
     tau = posterior.quantile(TAU, 0.5)
     probabilities = benefit_probabilities(mu, posterior.measure, better, mid)
+    estimate = float(mu.mean()[0])
+    notes = [atom_note(1 - average.prob_effect, estimate, low, high, level), *posterior.prior_conflicts]
     return [
         {
             **_labels(posterior.data, posterior.method, analysis, MEAN),
-            "estimate": mu.mean()[0],
+            "estimate": estimate,
             "median": median,
             "se": mu.sd()[0],
             "ci_low": low,
@@ -138,7 +141,7 @@ def tidy_average(
             "prob_heterogeneity": average.prob_heterogeneity,
             "bf_effect": average.bf_effect,
             "bf_heterogeneity": average.bf_heterogeneity,
-            "note": "; ".join(posterior.prior_conflicts),
+            "note": "; ".join(note for note in notes if note),
             "log_bf_effect": average.log_bf("effect"),
             "log_bf_heterogeneity": average.log_bf("heterogeneity"),
         }
@@ -177,7 +180,7 @@ def averaged_rows(
             )
             return [{**_labels(posterior.data, average.posterior.method, analysis, MEAN), "note": note}]
         rows = tidy_average(average, analysis, level=level, better=better, mid=mid)
-        return [{**row, "note": f"averaged under {name}"} for row in rows]
+        return [{**row, "note": "; ".join(filter(None, (f"averaged under {name}", row["note"])))} for row in rows]
     except (ConvergenceError, SpecError) as error:
         method = BayesianMethod(posterior.likelihood, AVERAGED).id
         return [{**_labels(posterior.data, method, analysis, MEAN), "note": f"not estimable: {error}"}]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bayesmeta.checks.engine_agreement import engine_agreement, largest_by_chance, worst_disagreement
+from bayesmeta.checks.engine_agreement import engine_agreement, worst_disagreement
 from bayesmeta.effects.compute import data_kind, effect_sizes
 from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.measures import MEASURES
@@ -78,8 +78,7 @@ def run_analysis(
             result.diagnostics.append({"method": name, **dict(posterior.solution.diagnostics)})
         if save_fit:
             save_fit(name, posterior)
-    fits = len(review.analysis) * len(review.settings.likelihoods)
-    _compare_engines(posteriors, summaries if level == 0.95 else {}, fits, result)
+    _compare_engines(posteriors, summaries if level == 0.95 else {}, result)
     rows += _alternatives(review, analysis, effects, level, mid, result)
     frame = to_natural(tidy_frame(rows))
     for column in ("comparison", "outcome", "time"):
@@ -199,23 +198,18 @@ def _primary(posteriors: dict[str, Posterior]) -> str:
     return min(posteriors, key=approximations, default="")
 
 
-def _compare_engines(
-    posteriors: dict[str, Posterior], summaries: dict[str, Any], fits: int, result: AnalysisResult
-) -> None:
-    """Compare the engines for each likelihood fitted by both, by a bound for all ``fits`` of the review."""
+def _compare_engines(posteriors: dict[str, Posterior], summaries: dict[str, Any], result: AnalysisResult) -> None:
+    """Compare the engines for each likelihood fitted by both."""
     for likelihood in LIKELIHOODS:
         names = [BayesianMethod(likelihood, engine).id for engine in ("nuts", "quadrature")]
         if not all(name in posteriors for name in names):
             continue
         made = (summaries[names[0]], summaries[names[1]]) if summaries else None
         agreement = engine_agreement(posteriors[names[0]], posteriors[names[1]], made)
-        worst, limit = worst_disagreement(agreement), largest_by_chance(len(agreement), fits)
         result.agreement.append(
             {
                 "likelihood": likelihood,
-                "worst_mcse": worst,
-                "limit_mcse": limit,
-                "agree": worst <= limit,
+                "worst_mcse": worst_disagreement(agreement),
                 "terms": agreement.to_dict("records"),
             }
         )

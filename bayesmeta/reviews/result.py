@@ -33,7 +33,7 @@ class AnalysisResult:
         ``prior_text``; model scale. Empty without a primary method.
     agreement : list of dict
         One per likelihood fitted by both engines: ``likelihood``, ``worst_mcse`` (the largest difference, in Monte Carlo standard
-        errors), ``limit_mcse`` (the largest that chance explains in the review), ``agree``, ``terms``.
+        errors), ``terms``.
     diagnostics : list of dict
         One per NUTS fit: ``method`` and its convergence diagnostics.
     errors : list of str

@@ -41,7 +41,7 @@ def test_independent_draws_agree_and_differences_are_standard_normal(exact, draw
 
 def test_the_bound_counts_comparisons_and_fits() -> None:
     assert largest_by_chance(1) == pytest.approx(stats.norm.isf(0.0005))
-    assert largest_by_chance(10, 5) == pytest.approx(stats.norm.isf(0.0005 / 50))
+    assert largest_by_chance(50) == pytest.approx(stats.norm.isf(0.0005 / 50))
 
 
 def test_independent_draws_exceed_the_bound_no_more_often_than_stated(fit) -> None:
@@ -55,7 +55,7 @@ def test_independent_draws_exceed_the_bound_no_more_often_than_stated(fit) -> No
         nuts = as_if_sampled(exact, seed=seed)
         frame = engine_agreement(nuts, exact, (summarize(nuts), known))
         assert len(frame) == 4 * len(terms)
-        assert worst_disagreement(frame) < largest_by_chance(len(frame), fits=200), seed
+        assert worst_disagreement(frame) < largest_by_chance(200 * len(frame)), seed
 
 
 def test_wrong_draws_are_detected(exact, drawn):

@@ -9,6 +9,7 @@ from bayesmeta.reporting.bayes_factors import bayes_factor
 from bayesmeta.reporting.numbers import estimate, interval, is_missing, number, probability, significant
 from bayesmeta.reporting.tables.layout import NOTE, Table
 from bayesmeta.results.methods import bayesian_parts, method_label
+from bayesmeta.reviews.agreement import run_agreement
 from bayesmeta.reviews.report.headings import Row, at_level, headings, prior_set, split_rows
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
@@ -145,8 +146,8 @@ def engines_table(review: Review, results: list[AnalysisResult]) -> Table | None
             )
     if not lines:
         return None
-    limits = [entry["limit_mcse"] for result in results for entry in result.agreement]
-    chance = f"; one of 1,000 runs has one above {max(limits):.1f} by chance" if limits else ""
+    agreement_of_run = run_agreement(results)
+    chance = f"; one of 1,000 runs has one above {agreement_of_run.limit:.1f} by chance" if agreement_of_run else ""
     notes = (
         "R-hat: the worst, ESS: the least, over all variables of the model. The gate: R-hat below 1.01, bulk and tail ESS above 400, "
         "no divergences.",

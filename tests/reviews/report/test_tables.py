@@ -85,7 +85,7 @@ def test_engines_show_convergence_and_agreement(material):
          "divergences": 0}
         for name in ("normal", "binomial")
     ]  # fmt: skip
-    agreement = [{"likelihood": "normal", "worst_mcse": 1.234, "limit_mcse": 4.5, "agree": True, "terms": []}]
+    agreement = [{"likelihood": "normal", "worst_mcse": 1.234, "terms": [{}] * 20}]
     frame = review_tables(review, [replace(results[0], diagnostics=diagnostics, agreement=agreement)])["engines"].frame
     assert list(frame["Method"]) == ["Bayesian, normal likelihood (NUTS)", "Bayesian, binomial likelihood (NUTS)"]
     assert list(frame["From exact posterior (MCSE)"]) == ["1.2", ""]
