@@ -97,6 +97,8 @@ def check(
         try:
             title, frame, remarks = TABLES[part](checked, options)
         except Exception as error:  # one check must not take the others with it
+            if len(what or ()) == 1:
+                raise
             typer.echo(f"{part.value}: not computed: {' '.join(error_text(error).split())}", err=True)
             failed = True
             continue

@@ -14,7 +14,8 @@ from bayesmeta.effects.compute import data_kind, effect_sizes
 from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.engines.choose import ENGINES
-from bayesmeta.errors import BayesmetaError
+from bayesmeta.errors import BayesmetaError, DataError
+from bayesmeta.model.likelihoods.data import NO_STUDY
 from bayesmeta.model.likelihoods.registry import LIKELIHOODS, default_likelihood, likelihood_for, model_data
 from bayesmeta.model.priors.defaults import default_priors
 from bayesmeta.model.priors.parse import parse_priors
@@ -65,7 +66,8 @@ def run_analysis(
     if effects.k:
         rows += frequentist_rows(effects, analysis=analysis.id, level=level)
     else:
-        result.errors.append("no study is estimable, so there are no frequentist rows")
+        reasons = "; ".join(dict.fromkeys(filter(None, effects.reasons)))
+        result.errors.append(f"no study is estimable ({reasons}), so there are no frequentist rows")
     posteriors = _fit_all(review, analysis, effects, result)
     summaries = {}
     mid = _mid(review, analysis)
@@ -176,7 +178,9 @@ def _fit_all(review: Review, analysis: Analysis, effects: Effects, result: Analy
             data = model_data(effects, likelihood)
             priors = _priors(review, analysis, effects, likelihood)
         except BayesmetaError as error:
-            result.errors.append(f"{likelihood}: {error}")
+            # where no study is estimable the reasons have been given already
+            if effects.k or not (isinstance(error, DataError) and error.what == NO_STUDY):
+                result.errors.append(f"{likelihood}: {' '.join(str(error).split())}")
             continue
         result.priors[likelihood] = ", ".join(f"{name} ~ {prior}" for name, prior in priors.to_dict().items())
         for engine in engines:

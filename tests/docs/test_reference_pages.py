@@ -72,5 +72,5 @@ def test_every_measure_is_in_the_table():
 def test_every_public_name_is_listed_once_in_the_api_reference():
     text = (ROOT_FOLDER / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
     top, model_files = text.split(".. currentmodule:: bayesmeta.modeling")
-    for part, names in ((top, bayesmeta.__all__), (model_files, modeling.__all__)):
+    for part, names in ((top, set(bayesmeta.__all__) - {"__version__"}), (model_files, modeling.__all__)):
         assert sorted(re.findall(r"^   (\w+)$", part, re.MULTILINE)) == sorted(names)

@@ -305,4 +305,4 @@ def test_what_compare_refuses(arguments: dict, message: str) -> None:
 def test_nothing_to_compare_is_refused() -> None:
     nothing = pd.DataFrame({"study": ["A"], "events_e": [0], "n_e": [10], "events_c": [0], "n_c": [10]})
     with pytest.raises(DataError):
-        bm.compare(nothing, measure="RR")
+        bm.compare(nothing, measure="PETO")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import bayesmeta as bm
 import pytest
+
+import bayesmeta as bm
 
 
 def averaged(yi, sei):

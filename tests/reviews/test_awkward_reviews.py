@@ -61,7 +61,7 @@ def test_every_study_excluded(tmp_path):
     source = write(tmp_path / "source", HEAD.format("") + ENTRY.format("1", "RR", "t.csv"), t=table)
     done = run_review(source, tmp_path / "out")
     assert list(done.failed) == ["1"]
-    assert "no study is left to fit" in done.failed["1"]
+    assert "no study is estimable" in done.failed["1"]
     studies = pd.read_csv(tmp_path / "out" / "studies.csv")
     assert list(studies["reason"]) == ["wrong population", "duplicate"]
     text = (tmp_path / "out" / "tables" / "studies.csv").read_text()

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import shutil
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -51,7 +52,7 @@ def test_what_is_written(run):
     tables = {
         f"tables/{name}.{form}"
         for name in ("main", "methods", "studies", "evidence", "priors")
-        for form in ("csv", "md", "html", "tex")
+        for form in ("csv", "md", "html", "tex", "xlsx")
     }
     figures = {
         f"figures/{kind}_{id_}.{form}"
@@ -136,10 +137,17 @@ def test_the_manifest_records_what_made_the_outputs(run, small_source):
     assert str(folder.parent) not in text.replace(json.dumps(manifest["failed"])[1:-1], "")
 
 
+def text_of_table(path):
+    """The text of a table in any format."""
+    if path.suffix != ".xlsx":
+        return path.read_text("utf-8-sig")
+    with zipfile.ZipFile(path) as archive:
+        return archive.read("xl/worksheets/sheet1.xml").decode("utf-8")
+
+
 def test_the_notice_is_in_every_table_and_figure(run):
     for path in (run.out / "tables").iterdir():
-        text = path.read_text()
-        assert NOTICE in text, path.name
+        assert NOTICE in text_of_table(path), path.name
     for path in (run.out / "figures").glob("*.svg"):
         text = path.read_text()
         words = NOTICE.split()
@@ -370,7 +378,7 @@ def numbers(text):
 
 
 def test_pip_main_table_prints_the_published_estimates(pip):
-    text = (pip.out / "tables" / "main.csv").read_text()
+    text = (pip.out / "tables" / "main.csv").read_text("utf-8-sig")
     lines = text.splitlines()
     start = next(i for i, line in enumerate(lines) if "Outcome" in line)
     rows = list(csv.DictReader(io.StringIO("\n".join(lines[start:]))))
@@ -388,7 +396,7 @@ def test_pip_main_table_prints_the_published_estimates(pip):
 
 def test_pip_says_in_every_table_that_its_data_are_reconstructed(pip):
     for path in (pip.out / "tables").iterdir():
-        assert "reconstructed" in path.read_text(), path.name
+        assert "reconstructed" in text_of_table(path), path.name
 
 
 def test_pip_copied_elsewhere_and_run_in_part_gives_the_same_results(pip, tmp_path):

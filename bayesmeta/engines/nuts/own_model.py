@@ -54,6 +54,8 @@ def check_other_priors(file: ModelFile, model: Any, priors: Priors) -> None:
     SpecError
     """
     taken = {variable.name.removesuffix("_prior") for variable in model.data_vars if variable.name.endswith("_prior")}
+    # a flat prior has no numbers, and so no data
+    taken |= {name for name in ("mu",) if _is_flat(model.named_vars.get(name))}
     for name, prior in priors.others:
         if name in taken or (not prior.args and _is_flat(model.named_vars.get(name))):
             continue

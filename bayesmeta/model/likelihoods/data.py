@@ -21,6 +21,8 @@ from bayesmeta.support.arrays import Array
 
 #: variance of the guide for a study with too little information on its effect
 NO_GUIDE = 1e8
+#: error of data in which no study can be used
+NO_STUDY = "no study is left to fit"
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ def _numbers_or_text(cells: Sequence[str]) -> Array:
 def _collect(effects: Effects, likelihood: str, rows: Array, columns: dict[str, Array], guide: Effects) -> ModelData:
     if not rows.any():
         raise DataError(
-            "no study is left to fit", source=effects.studies.source if effects.studies else None,
+            NO_STUDY, source=effects.studies.source if effects.studies else None,
             fix="; ".join(sorted({reason for reason in effects.reasons if reason})) or "give at least one study",
         )  # fmt: skip
     informative = rows & guide.used

@@ -28,9 +28,9 @@ def fresh(monkeypatch):
     made: list[int] = []
     plain = study_table._tabulate
 
-    def counting(kernel, columns, baseline):
+    def counting(kernel, columns, *settings):
         made.append(len(next(iter(columns.values()))))
-        return plain(kernel, columns, baseline)
+        return plain(kernel, columns, *settings)
 
     monkeypatch.setattr(study_table, "_tabulate", counting)
     return made
@@ -101,7 +101,7 @@ def test_extreme_arms(measure: str, study: tuple[int, ...], baseline: str | None
 def test_the_start_of_the_search_does_not_matter(guess: float, spread: float) -> None:
     theta = np.linspace(-4.0, 3.0, 41)
     kernel = replace(kernel_of("binomial", "RR"), start=lambda _: (np.array([guess]), np.array([spread])))
-    table = study_table._tabulate(kernel, columns_of("binomial", (8, 48, 16, 49)), None)[0]
+    table = study_table._tabulate(kernel, columns_of("binomial", (8, 48, 16, 49)), None, study_table.FALL)[0]
     known = engine("binomial", "RR", (8, 48, 16, 49), theta)
     np.testing.assert_allclose(table.log_value(theta), known, atol=2e-9)
 

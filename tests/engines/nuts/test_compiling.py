@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.engines.nuts import compiling
 from bayesmeta.engines.nuts.model_files import load_model
 from bayesmeta.model.likelihoods.registry import model_data
 from bayesmeta.model.priors.defaults import default_priors
 from bayesmeta.model.priors.parse import parse_priors
-from bayesmeta.posterior.fit import as_effects
 
 pytestmark = pytest.mark.sampling
 
@@ -22,7 +22,7 @@ DOUBLES = ctypes.POINTER(ctypes.c_double)
 
 
 def normal_model(effects=(0.1, 0.5, -0.2, 0.4)):
-    data = model_data(as_effects(yi=effects, sei=[0.3, 0.2, 0.4, 0.3]), "normal")
+    data = model_data(effect_sizes(yi=effects, sei=[0.3, 0.2, 0.4, 0.3]), "normal")
     given = {"mu": "Normal(0, 1)", "tau": "HalfNormal(0.3)"}
     return load_model("generic_normal").build(data, parse_priors(given, default_priors("GEN", data)))
 
