@@ -1,0 +1,258 @@
+"""Model matrix: the design X of a formula of moderators, for the estimates there are and for new values.
+
+``model_matrix`` is the one way from moderators to X, whichever model uses it. formulaic is imported when a formula needs it:
+importing it takes a second, and a sum of numeric columns, or X itself, does without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from bayesmeta.effects.design import MEAN, Design, mean_only
+from bayesmeta.effects.design_checks import check_design
+from bayesmeta.effects.effects import Effects
+from bayesmeta.effects.estimate_columns import Column, as_column, columns_of, find_column, missing_in
+from bayesmeta.effects.formula_terms import Formula, parse_formula, parse_plain
+from bayesmeta.effects.formula_values import Term, columns_of_formula, evaluate, whole_categories
+from bayesmeta.errors import DataError, SpecError
+from bayesmeta.support.arrays import Array
+from bayesmeta.support.words import plural
+
+#: names of parameters, which a coefficient must not have
+_PARAMETERS = ("mu", "tau", "tau2", "rho", "theta_new")
+
+
+@dataclass(frozen=True, eq=False)
+class ModelMatrix:
+    """Design matrix of n estimates with what is needed to compute it for new values.
+
+    Parameters
+    ----------
+    design : Design
+        X with the names of the coefficients, shape (n, p); zeros in rows that are not used.
+    used : numpy.ndarray of bool, shape (n,)
+        Estimates that enter the model.
+    terms : tuple of Term
+        Terms in the order of their columns.
+    formula : str or None
+        Formula as the user wrote it; None where X was given.
+    moderators : tuple of str
+        Columns that the formula names.
+    dropped : tuple of str
+        One sentence per estimate that was left out because a moderator is missing.
+    spec : object
+        What computes the columns for new values: names of columns, a formulaic ModelSpec, or None where X was given.
+    categories : tuple of str
+        Columns that the formula makes categories.
+    """
+
+    design: Design
+    used: Array
+    terms: tuple[Term, ...]
+    formula: str | None
+    moderators: tuple[str, ...]
+    dropped: tuple[str, ...]
+    spec: Any
+    categories: tuple[str, ...] = ()
+
+    @property
+    def intercept(self) -> bool:
+        """Whether a coefficient is the intercept, or the mean effect of a model without moderators."""
+        return any(not term.factors for term in self.terms)
+
+    @cached_property
+    def x(self) -> Array:
+        """X of the used estimates, shape (k, p)."""
+        return self.design.matrix[self.used]
+
+    def rows_for(self, new: Any) -> tuple[Array, list[str]]:
+        """Return X for new values of the moderators.
+
+        Parameters
+        ----------
+        new : pandas.DataFrame, mapping of columns, or array_like of shape (m, p)
+            Moderators of m effects to predict, or the rows of X where X was given.
+
+        Returns
+        -------
+        rows : numpy.ndarray, shape (m, p)
+        labels : list of str
+            Index of the frame, or "1", "2", ...
+
+        Raises
+        ------
+        DataError
+            If a moderator is missing.
+        SpecError
+            If a column is not there, or a value is outside of what the model knows.
+        """
+        p = len(self.design.names)
+        if self.formula is None or isinstance(new, np.ndarray):
+            rows = np.asarray(new[list(self.design.names)] if hasattr(new, "columns") else new, dtype=float)
+            if rows.ndim != 2 or rows.shape[1] != p:
+                raise SpecError(f"new rows of X should have shape (m, {p}) but have {rows.shape}")
+            return rows, [str(i + 1) for i in range(len(rows))]
+        columns = {str(name): as_column(values, str(name)) for name, values in new.items()}
+        sizes = {len(values) for values in columns.values()}
+        m = len(new) if hasattr(new, "columns") else (sizes.pop() if len(sizes) == 1 else 1 if not sizes else -1)
+        if m < 0:
+            raise DataError("the columns of the new values have different lengths", fix="Give one value per row.")
+        index = [str(label) for label in new.index] if hasattr(new, "index") else [str(i + 1) for i in range(m)]
+        for name in self.moderators:
+            blank = missing_in(find_column(columns, name, "predict"))
+            if blank.any():
+                row = index[int(np.flatnonzero(blank)[0])]
+                raise DataError("the moderator is missing", row=row, column=name, fix="Fill it in.")
+        named = {name: columns[name] for name in self.moderators}
+        return evaluate(self.spec, whole_categories(named, self.categories), m, self.formula), index
+
+
+def model_matrix(
+    moderators: Any,
+    columns: Mapping[str, Column],
+    used: Array,
+    labels: Sequence[str],
+    *,
+    drop_missing: bool = False,
+) -> ModelMatrix:
+    """Compute the design matrix of a model with moderators.
+
+    Parameters
+    ----------
+    moderators : str, Design, array_like of shape (n, p), DataFrame or None
+        Formula; or X itself, taken as it is (no intercept is added), with names where it has them; None for the mean effect.
+    columns : mapping of str to column
+        From ``columns_of``.
+    used : numpy.ndarray of bool, shape (n,)
+        Estimates that can be pooled. Categories, centres and knots are those of the used estimates.
+    labels : sequence of str
+        Labels of the estimates, for messages.
+    drop_missing : bool
+        Whether an estimate with a missing moderator is left out instead of refused.
+
+    Returns
+    -------
+    ModelMatrix
+
+    Raises
+    ------
+    DataError
+        If a moderator is missing, is the same in every study, or X does not have full rank.
+    SpecError
+        If the formula cannot be read or names a column that is not there.
+    """
+    n, used = len(used), np.asarray(used, dtype=bool)
+    if moderators is None:
+        return ModelMatrix(mean_only(n), used, (Term(MEAN, frozenset(), (0,)),), None, (), (), None)
+    if not isinstance(moderators, str):
+        return _given(moderators, used)
+    formula = _read_formula(moderators, columns)
+    used, dropped = _complete_rows(formula, columns, used, labels, drop_missing)
+    rows = whole_categories({name: columns[name][used] for name in formula.variables}, formula.categories)
+    x, names, terms, spec = columns_of_formula(formula, rows, int(used.sum()))
+    clash = [name for name in names if name in _PARAMETERS]
+    if clash:
+        raise SpecError(f"the moderator '{clash[0]}' has the name of a parameter of the model; rename the column")
+    check_design(x, names, rows)
+    full = np.zeros((n, len(names)))
+    full[used] = x
+    return ModelMatrix(
+        Design(full, names), used, terms, formula.text, formula.variables, dropped, spec, formula.categories
+    )
+
+
+def effects_with_moderators(
+    effects: Effects, moderators: Any, data: Any = None, *, drop_missing: bool = False
+) -> tuple[Effects, ModelMatrix]:
+    """Return effects with the design of their moderators, and the model matrix; see ``model_matrix``.
+
+    An estimate that was left out because a moderator is missing has the reason in ``reasons``. Effects that have a design already keep it
+    where ``moderators`` is None.
+    """
+    given = effects.design if moderators is None and not effects.design.is_mean else moderators
+    columns = columns_of(effects, data) if isinstance(given, str) else {}
+    matrix = model_matrix(given, columns, effects.used, effects.labels, drop_missing=drop_missing)
+    reasons = tuple(
+        reason or ("" if used else "moderator missing")
+        for reason, used in zip(effects.reasons, matrix.used, strict=True)
+    )
+    with_design = Effects(
+        effects.yi,
+        effects.vi,
+        effects.labels,
+        effects.measure,
+        reasons,
+        effects.studies,
+        effects.notes,
+        matrix.design,
+        effects.covariance,
+        effects.nesting,
+    )
+    return with_design, matrix
+
+
+def _read_formula(text: str, columns: Mapping[str, Column]) -> Formula:
+    """Read a formula; one that is a sum of numeric columns without formulaic."""
+    formula = parse_plain(text)
+    numeric = formula is not None and all(
+        isinstance(columns.get(name), np.ndarray) and columns[name].dtype.kind == "f" for name in formula.variables
+    )
+    if formula is not None:
+        for name in formula.variables:
+            find_column(columns, name, f"the formula '{text}'")
+    if formula is None or not numeric:
+        formula = parse_formula(text)
+        for name in formula.variables:
+            find_column(columns, name, f"the formula '{text}'")
+    return formula
+
+
+def _complete_rows(
+    formula: Formula, columns: Mapping[str, Column], used: Array, labels: Sequence[str], drop: bool
+) -> tuple[Array, tuple[str, ...]]:
+    """Return the used estimates whose moderators are all there, and a sentence per estimate left out."""
+    lacks = {name: missing_in(columns[name]) & used for name in formula.variables}
+    any_missing = np.any(list(lacks.values()), axis=0) if lacks else np.zeros(len(used), dtype=bool)
+    if not any_missing.any():
+        return used, ()
+    if not drop:
+        name = next(name for name, rows in lacks.items() if rows.any())
+        which = [f"'{labels[int(i)]}'" for i in np.flatnonzero(lacks[name])]
+        shown = ", ".join(which[:10]) + (f" and {len(which) - 10} more" if len(which) > 10 else "")
+        raise DataError(
+            f"the moderator is missing for {shown}",
+            column=name,
+            fix=f"Fill it in, or leave out {plural(int(any_missing.sum()), 'estimate', 'estimates')} with drop_missing=True.",
+        )
+    sentences = tuple(
+        f"'{labels[int(i)]}' is left out: {' and '.join(name for name, rows in lacks.items() if rows[i])} missing"
+        for i in np.flatnonzero(any_missing)
+    )
+    return used & ~any_missing, sentences
+
+
+def _given(moderators: Any, used: Array) -> ModelMatrix:
+    """Return the model matrix of X as it was given."""
+    if isinstance(moderators, Design):
+        x, names = moderators.matrix, moderators.names
+    else:
+        try:
+            x = np.asarray(moderators, dtype=float)
+        except (TypeError, ValueError):
+            raise SpecError("moderators should be a formula such as '~ dose', or a matrix of numbers") from None
+        x = x[:, None] if x.ndim == 1 else x
+        default = tuple(f"x{i + 1}" for i in range(x.shape[1] if x.ndim == 2 else 0))
+        names = tuple(map(str, moderators.columns)) if hasattr(moderators, "columns") else default
+    if x.ndim != 2 or len(x) != len(used):
+        raise DataError(f"X has shape {x.shape}, but there are {len(used)} estimates", fix="Give one row per estimate.")
+    full = np.where(used[:, None], x, 0.0)
+    design = Design(full, names)
+    check_design(full[used], names, {})
+    constant = next((i for i in range(x.shape[1]) if (full[used, i] == 1.0).all()), None)
+    terms = tuple(Term(name, frozenset() if i == constant else frozenset({name}), (i,)) for i, name in enumerate(names))
+    return ModelMatrix(design, used, terms, None, (), (), None)
