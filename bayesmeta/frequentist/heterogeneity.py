@@ -159,6 +159,12 @@ def _tau2_hs(_y: Array, _v: Array, fixed: FixedMoments) -> float:
     return max(0.0, (fixed.q - fixed.k) / fixed.sum_w)
 
 
+@estimates_tau2("HSK")
+def _tau2_hsk(_y: Array, _v: Array, fixed: FixedMoments) -> float:
+    """Hunter and Schmidt with the small-sample correction of Brannick et al. 2019: Q is multiplied by k / (k - 1)."""
+    return max(0.0, (fixed.k / (fixed.k - 1) * fixed.q - fixed.k) / fixed.sum_w)
+
+
 @estimates_tau2("SJ")
 def _tau2_sj(y: Array, v: Array, _fixed: FixedMoments) -> float:
     """Sidik and Jonkman 2005, from the crude start sum (y - mean)^2 / k; positive unless all effects are equal."""
@@ -170,6 +176,12 @@ def _tau2_sj(y: Array, v: Array, _fixed: FixedMoments) -> float:
 def _tau2_pm(y: Array, v: Array, _fixed: FixedMoments) -> float:
     """Paule and Mandel 1982: Q(tau2) = k - 1; the empirical Bayes estimator of Morris 1983 has the same root."""
     return solve_generalized_q(len(y) - 1.0, y, v)
+
+
+@estimates_tau2("PMM")
+def _tau2_pmm(y: Array, v: Array, _fixed: FixedMoments) -> float:
+    """Median-unbiased Paule-Mandel (Viechtbauer 2021): Q(tau2) is the median of chi-squared with k - 1 degrees of freedom."""
+    return solve_generalized_q(float(chdtri(len(y) - 1, 0.5)), y, v)
 
 
 @estimates_tau2("ML")

@@ -99,7 +99,7 @@ class PredictionInterval:
     hartung_knapp: bool = False
 
 
-#: Inverse-variance methods by name; "DL-MH" is RevMan's DL, and EB solves the same equation as PM.
+#: Inverse-variance methods by name; "DL-MH" is RevMan's DL, and EB, DLIT and SJIT solve the same equation as PM.
 METHODS: Mapping[str, Method] = {
     record.name: record
     for record in (
@@ -115,6 +115,10 @@ METHODS: Mapping[str, Method] = {
         Method("SJ", "Sidik-Jonkman", "Sidik and Jonkman 2005", "SJ"),
         Method("HE", "Hedges", "Hedges 1983", "HE"),
         Method("HS", "Hunter-Schmidt", "Hunter and Schmidt 1990", "HS"),
+        Method("HSK", "Hunter-Schmidt, small samples", "Brannick et al. 2019", "HSK"),
+        Method("PMM", "Paule-Mandel, median-unbiased", "Viechtbauer 2021", "PMM"),
+        Method("DLIT", "DerSimonian-Laird, iterated", "Kontopantelis et al. 2013", "PM"),
+        Method("SJIT", "Sidik-Jonkman, iterated", "Sidik and Jonkman 2007", "PM"),
     )
 }
 

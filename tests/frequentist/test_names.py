@@ -25,6 +25,10 @@ def test_labels_as_papers_print_them() -> None:
         "SJ": "Sidik-Jonkman",
         "HE": "Hedges",
         "HS": "Hunter-Schmidt",
+        "HSK": "Hunter-Schmidt, small samples",
+        "PMM": "Paule-Mandel, median-unbiased",
+        "DLIT": "DerSimonian-Laird, iterated",
+        "SJIT": "Sidik-Jonkman, iterated",
         "MH": "Mantel-Haenszel",
         "Peto": "Peto",
     }
