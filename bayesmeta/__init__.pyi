@@ -22,6 +22,8 @@ from .errors import DataError as DataError
 from .errors import SpecError as SpecError
 from .frequentist.common_effect import mantel_haenszel as mantel_haenszel
 from .frequentist.common_effect import peto as peto
+from .frequentist.multilevel.fit import multilevel as multilevel
+from .frequentist.multilevel.result import Multilevel as Multilevel
 from .frequentist.random_effects import random_effects as random_effects
 from .frequentist.regression import regression as regression
 from .frequentist.regression_result import Regression as Regression
