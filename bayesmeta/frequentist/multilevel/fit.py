@@ -107,12 +107,20 @@ def multilevel(
     if nesting is None and not effects.nesting.one_estimate_per_study:
         nesting = "/".join(effects.nesting.levels)
         columns |= {name: effects.nesting.groups[:, i].astype(float) for i, name in enumerate(effects.nesting.levels)}
+    pooled = effects.used
     effects, matrix = effects_with_moderators(effects, moderators, data, drop_missing=drop_missing)
     used = matrix.used
     components = make_components(nesting, within, structure, columns, effects.labels, used)
     chains = parse_nesting(nesting)
     outer = group_keys(chains[0][:1], columns, effects.labels, used)[0] if chains else None
-    sampling = sampling_covariance(effects.vi[used], covariance, sampling_correlation, outer, used)
+    every = (
+        group_keys(chains[0][:1], columns, effects.labels, pooled)[0]
+        if chains and not np.array_equal(pooled, used)
+        else outer
+    )
+    sampling = sampling_covariance(effects.vi[pooled], covariance, sampling_correlation, every, pooled).subset(
+        used[pooled]
+    )
     k, p = matrix.x.shape
     if k <= p and components:
         raise DataError(

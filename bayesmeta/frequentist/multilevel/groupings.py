@@ -11,7 +11,8 @@ from bayesmeta.effects.covariance import Covariance, covariance_from_matrix
 from bayesmeta.effects.estimate_columns import Column, group_labels
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.frequentist.multilevel.blocks import Component
-from bayesmeta.frequentist.multilevel.structures import Diagonal, make_structure
+from bayesmeta.frequentist.multilevel.structures import Diagonal
+from bayesmeta.frequentist.multilevel.unstructured import make_structure
 from bayesmeta.support.arrays import Array
 
 
@@ -51,7 +52,7 @@ def group_keys(
     found: list[list[Any]] = []
     for depth, name in enumerate(chain):
         if depth and depth == len(chain) - 1 and name not in columns:
-            values: list[Any] = [labels[i] for i in rows]
+            values: list[Any] = [labels[int(i)] for i in rows]
         else:
             every = group_labels(columns, name, "nesting", labels, used)
             values = [every[i] for i in rows]
@@ -163,8 +164,9 @@ def sampling_covariance(
     ----------
     variances : numpy.ndarray, shape (k,)
         Variances of the used estimates.
-    covariance : Covariance, array_like of shape (n, n), sequence of matrices, or None
-        Covariance of all rows or of the used ones; or one matrix per outermost group, in the order in which groups first appear.
+    covariance : Covariance, array_like of shape (n, n), mapping or sequence of matrices, or None
+        Covariance of all rows or of the used ones; or one matrix per outermost group, by its label or in the order in which the groups
+        first appear, for all rows or for the used ones.
     correlation : float or None
         Correlation between the estimates of one outermost group.
     outer : sequence or None
@@ -197,6 +199,8 @@ def sampling_covariance(
         return Covariance(variances)
     if isinstance(covariance, Covariance):
         return covariance if len(covariance.variances) == k else covariance.subset(used)
+    if isinstance(covariance, Mapping):
+        covariance = _in_order(covariance, outer)
     if isinstance(covariance, (list, tuple)) and len(covariance) and np.ndim(covariance[0]) == 2:
         matrix = _from_blocks(covariance, outer, k)
     else:
@@ -212,6 +216,18 @@ def sampling_covariance(
             "covariance has a variance that is not positive, or a missing value", fix="Give all covariances."
         )
     return covariance_from_matrix((matrix + matrix.T) / 2 if np.allclose(matrix, matrix.T, rtol=1e-8) else matrix)
+
+
+def _in_order(covariance: Mapping[Any, Any], outer: Sequence[Any] | None) -> list[Any]:
+    """Return matrices by group as a list in the order in which the groups first appear."""
+    if outer is None:
+        raise SpecError("a covariance by group needs nesting=, whose outermost groups it names")
+    by_text = {str(name): matrix for name, matrix in covariance.items()}
+    names = [str(name) for name in dict.fromkeys(outer)]
+    lacking = [name for name in names if name not in by_text]
+    if lacking:
+        raise DataError(f"covariance has no matrix for {', '.join(lacking[:10])}", fix="Give one per outermost group.")
+    return [by_text[name] for name in names]
 
 
 def _from_blocks(blocks: Sequence[Any], outer: Sequence[Any] | None, k: int) -> Array:

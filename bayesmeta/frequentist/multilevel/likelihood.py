@@ -148,15 +148,16 @@ class Likelihood:
         flat = product.reshape(q, -1)
         traces = flat @ product.transpose(0, 1, 3, 2).reshape(q, -1).T
         weighted = (sigma @ at.scaled[..., None])[..., 0]  # Sigma_i P y
-        inner = np.einsum("imb,mbc,jmc->ij", weighted, at.inverse, weighted, optimize=True)
-        crossed = np.einsum("mbp,imb->ip", at.through, weighted)
-        inner -= crossed @ at.covariance @ crossed.T
+        solved = (at.inverse @ weighted[..., None]).reshape(q, -1)
+        weighted = weighted.reshape(q, -1)
+        crossed = weighted @ at.through.reshape(-1, self.p)
+        inner = weighted @ solved.T - crossed @ at.covariance @ crossed.T
         if self.restricted:
             # P is not block-diagonal: what the other blocks add to tr(P Sigma_i P Sigma_j)
-            lower = np.einsum("mbp,imbc,mcr->impr", at.through, sigma, at.through, optimize=True)
-            spread = at.covariance @ lower  # (q, m, p, p)
+            spread = at.covariance @ (at.through.transpose(0, 2, 1) @ (sigma @ at.through))  # (q, m, p, p)
             whole = spread.sum(axis=1)
-            traces += np.einsum("ipr,jrp->ij", whole, whole) - np.einsum("impr,jmrp->ij", spread, spread)
+            traces += whole.reshape(q, -1) @ whole.transpose(0, 2, 1).reshape(q, -1).T
+            traces -= spread.reshape(q, -1) @ spread.transpose(0, 1, 3, 2).reshape(q, -1).T
         hessian = 0.5 * traces - inner
         at_place = 0
         for second_term in contractions:

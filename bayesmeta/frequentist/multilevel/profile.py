@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import chdtri
 
-from bayesmeta.errors import ConvergenceError
+from bayesmeta.errors import ConvergenceError, unknown_name
 from bayesmeta.frequentist.multilevel.likelihood import Likelihood
 from bayesmeta.frequentist.multilevel.maximize import maximize
-from bayesmeta.frequentist.multilevel.structures import HeterogeneousCompoundSymmetry, Unstructured
+from bayesmeta.frequentist.multilevel.structures import HeterogeneousCompoundSymmetry
+from bayesmeta.frequentist.multilevel.unstructured import Unstructured
 from bayesmeta.frequentist.wald import quantile
 from bayesmeta.support.arrays import Array
 
@@ -128,6 +129,34 @@ def _limits(likelihood: Likelihood, theta: Array, place: int, target: float) -> 
 
 def _root(function: Callable[[float], float], low: float, high: float) -> float:
     return float(brentq(function, low, high, xtol=1e-13, rtol=1e-11))
+
+
+def variances_of_levels(fit: Multilevel, new: Any, within: Any) -> Any:
+    """Return the tau2 of rows to predict: 0 without a structure, NaN where variances differ by level and the level is not known.
+
+    Raises
+    ------
+    SpecError
+        If a level is unknown.
+    """
+    if not fit.structure:
+        return 0.0
+    variances = np.atleast_1d(np.asarray(fit.tau2, dtype=float))
+    if len(variances) == 1:
+        return variances[0]
+    column = fit.likelihood.components[0].name.partition(" | ")[0]
+    if within is None and hasattr(new, "keys") and column in new:
+        within = new[column]
+    if within is None:
+        return math.nan
+    places = {str(level): i for i, level in enumerate(fit.levels)}
+    found = []
+    for label in within:
+        text = str(label) if str(label) in places or not isinstance(label, float) else f"{label:g}"
+        if text not in places:
+            raise unknown_name("level", label, places)
+        found.append(variances[places[text]])
+    return np.array(found)
 
 
 def predicted_effects(fit: Multilevel) -> dict[str, pd.DataFrame]:

@@ -140,8 +140,13 @@ class Multilevel(Displayed):
 
     @cached_property
     def qe(self) -> float:
-        """Cochran's Q of the residual heterogeneity: generalized sum of squares with the inverse of the sampling covariance."""
+        """Cochran's Q of the residual heterogeneity: generalized sum of squares with the inverse of the sampling covariance.
+
+        NaN where the sampling covariance alone is not positive definite.
+        """
         inverse = self._sampling_inverse
+        if np.isnan(inverse[0, 0]):
+            return math.nan
         x = self.matrix.x
         q, _ = np.linalg.qr(x)
         weighted = inverse @ q
@@ -160,14 +165,22 @@ class Multilevel(Displayed):
 
     @cached_property
     def _sampling_inverse(self) -> Array:
+        """Inverse of S; NaN where S alone is not positive definite."""
         if self.sampling.diagonal:
             return np.diag(1 / self.sampling.variances)
-        return np.linalg.inv(self.sampling.matrix)
+        matrix = self.sampling.matrix
+        try:
+            np.linalg.cholesky(matrix)
+        except np.linalg.LinAlgError:
+            return np.full_like(matrix, math.nan)
+        return np.linalg.inv(matrix)
 
     @cached_property
     def typical_variance(self) -> float:
         """Typical sampling variance (k - p) / tr P at variances of 0."""
         inverse = self._sampling_inverse
+        if np.isnan(inverse[0, 0]):
+            return math.nan
         q, _ = np.linalg.qr(self.matrix.x)
         weighted = inverse @ q
         trace = float(np.trace(inverse)) - float(np.trace(np.linalg.solve(q.T @ weighted, weighted.T @ weighted)))
@@ -223,35 +236,13 @@ class Multilevel(Displayed):
             x, index = (self.matrix.x[:1], ["1"]) if self.matrix.design.is_mean else (self.matrix.x, list(self.labels))
         else:
             x, index = self.matrix.rows_for(new)
-        column = self.likelihood.components[0].name.partition(" | ")[0] if self.structure else ""
-        if within is None and self.structure and hasattr(new, "keys") and column in new:
-            within = list(new[column])
-        variances = np.atleast_1d(np.asarray(self.tau2, dtype=float))
-        if not self.structure:
-            tau2: Any = 0.0
-        elif len(variances) == 1:
-            tau2 = variances[0]
-        elif within is None:
-            tau2 = math.nan
-        else:
-            tau2 = np.array([variances[self._place(label)] for label in within])
+        tau2 = profile.variances_of_levels(self, new, within)
         mean, variance = x @ self.estimates, ((x @ self.covariance) * x).sum(axis=1)
         df = np.array([float(np.min(self.df[row != 0], initial=math.inf)) for row in x])
         q = quantile(self.level if level is None else level, df)
         half, wide = q * np.sqrt(variance), q * np.sqrt(variance + self.sigma2.sum() + tau2)
         columns = {"estimate": mean, "se": np.sqrt(variance), "ci_low": mean - half, "ci_high": mean + half}
         return pd.DataFrame(columns | {"pi_low": mean - wide, "pi_high": mean + wide}, index=index)
-
-    def _place(self, label: Any) -> int:
-        texts = [str(level) for level in self.levels]
-        text = (
-            str(int(label))
-            if isinstance(label, float) and label.is_integer() and str(label) not in texts
-            else str(label)
-        )
-        if text not in texts:
-            raise SpecError(f"there is no level '{label}'; known: {', '.join(texts)}")
-        return texts.index(text)
 
     def robust(self, kind: str = "CR2", cluster: Any = None, level: float | None = None) -> pd.DataFrame:
         """Return the coefficients with cluster-robust standard errors and Satterthwaite degrees of freedom.
@@ -278,7 +269,7 @@ class Multilevel(Displayed):
         for members, block in zip(rows, blocks, strict=True):
             there = members >= 0
             total[np.ix_(members[there], members[there])] = block[np.ix_(there, there)]
-        groups = self.outer or self.labels
+        groups: Sequence[Any] = self.outer or self.labels
         groups = groups if cluster is None else cluster_labels(cluster, self.matrix.used)
         return self.matrix.x, self.y, groups, total
 
