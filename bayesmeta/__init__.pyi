@@ -27,6 +27,8 @@ from .frequentist.multilevel.result import Multilevel as Multilevel
 from .frequentist.random_effects import random_effects as random_effects
 from .frequentist.regression import regression as regression
 from .frequentist.regression_result import Regression as Regression
+from .frequentist.subgroups import Subgroups as Subgroups
+from .frequentist.subgroups import subgroups as subgroups
 from .model.priors.defaults import default_priors as default_priors
 from .model.priors.distribution import Prior as Prior
 from .model.priors.parse import parse_prior as parse_prior
