@@ -87,7 +87,7 @@ def multilevel(
     --------
     >>> fit = multilevel(yi=[-0.2, 0.1, 0.4, 0.5, 0.2, -0.4], vi=[0.02] * 6, data={"study": [1, 1, 2, 2, 3, 3]}, nesting="study/estimate")
     >>> f"{fit.estimates[0]:.3f}, variances {fit.sigma2[0]:.3f} and {fit.sigma2[1]:.3f}"
-    '0.100, variances 0.058 and 0.055'
+    '0.100, variances 0.054 and 0.057'
     """
     check_level(level)
     if str(method).upper() not in ("ML", "REML"):

@@ -66,7 +66,8 @@ def _name(name: str, size: int, levels: tuple[object, ...], i: int, variances: i
         return f"sigma2[{name}]"
     if i >= variances:
         return "rho"
-    return "tau2" if variances == 1 else f"tau2[{levels[i]}]"
+    label = f"{levels[i]:g}" if isinstance(levels[i], float) else levels[i]
+    return "tau2" if variances == 1 else f"tau2[{label}]"
 
 
 def _level_first(fit: Multilevel, at: int, i: int) -> tuple[Likelihood, Array]:
