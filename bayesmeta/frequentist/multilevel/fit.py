@@ -100,7 +100,7 @@ def multilevel(
         and not {"vi", "sei", "ci_low"} & {k for k, v in options.items() if v is not None}
     ):
         options = options | {"vi": _variances_of(covariance)}
-    effects, data = read_estimates(effects, measure, data, options)
+    effects, data = read_estimates(effects, measure, data, options, repeated=True)
     if covariance is None and sampling_correlation is None and not effects.covariance.diagonal:
         covariance = effects.covariance
     columns = columns_of(effects, data)
