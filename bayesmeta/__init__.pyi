@@ -22,9 +22,13 @@ from .errors import DataError as DataError
 from .errors import SpecError as SpecError
 from .frequentist.common_effect import mantel_haenszel as mantel_haenszel
 from .frequentist.common_effect import peto as peto
+from .frequentist.multilevel.fit import multilevel as multilevel
+from .frequentist.multilevel.result import Multilevel as Multilevel
 from .frequentist.random_effects import random_effects as random_effects
 from .frequentist.regression import regression as regression
 from .frequentist.regression_result import Regression as Regression
+from .frequentist.subgroups import Subgroups as Subgroups
+from .frequentist.subgroups import subgroups as subgroups
 from .model.priors.defaults import default_priors as default_priors
 from .model.priors.distribution import Prior as Prior
 from .model.priors.parse import parse_prior as parse_prior

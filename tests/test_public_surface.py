@@ -147,6 +147,13 @@ SHOWN = {
     "Effects": lambda: bm.effect_sizes(counts(), "RR"),
     "RandomEffects": lambda: bm.random_effects(counts(), measure="RR"),
     "CommonEffect": lambda: bm.mantel_haenszel(counts()),
+    "Regression": lambda: bm.regression(
+        yi=[0.1, 0.4, 0.2, 0.6], vi=[0.1] * 4, data={"g": list("aabb")}, moderators="~ g"
+    ),
+    "Multilevel": lambda: bm.multilevel(
+        yi=[0.1, 0.4, 0.2, 0.6], vi=[0.1] * 4, data={"g": [1, 1, 2, 2]}, nesting="g/estimate"
+    ),
+    "Subgroups": lambda: bm.subgroups(yi=[0.1, 0.4, 0.2, 0.6], vi=[0.1] * 4, by=list("aabb")),
     "Posterior": lambda: bm.fit(counts(), measure="RR"),
     "averaged Posterior": lambda: bm.model_average(counts(), measure="RR").posterior,
     "normal Posterior": lambda: bm.fit(yi=YI, sei=SEI),

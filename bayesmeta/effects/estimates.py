@@ -10,22 +10,26 @@ from bayesmeta.effects.effects import Effects
 from bayesmeta.studies.names import ALIASES, simplify
 
 
-def read_estimates(effects: Any, measure: str | None, data: Any, options: dict[str, Any]) -> tuple[Effects, Any]:
+def read_estimates(
+    effects: Any, measure: str | None, data: Any, options: dict[str, Any], *, repeated: bool = False
+) -> tuple[Effects, Any]:
     """Return effects, and the data whose columns formulas and nestings name.
 
     Parameters
     ----------
     effects, measure, options
-        As in ``effect_sizes``. In a frame a study may have several rows: labels are then numbered, "Ackers 2000 (2)".
+        As in ``effect_sizes``.
     data : pandas.DataFrame, mapping, or None
         Columns with one value per estimate; where it is None, and the effects come from a frame, that frame.
+    repeated : bool
+        Whether a study may have several rows in a frame: labels are then numbered, "Ackers 2000 (2)". Otherwise they are refused.
     """
     pandas = sys.modules.get("pandas")
     if pandas is None or not isinstance(effects, pandas.DataFrame):
         return effect_sizes(effects, measure, **options), data
     frame = effects.dropna(how="all")
     column = next((name for name in frame.columns if ALIASES.get(simplify(str(name)), "") == "study"), None)
-    if column is not None and frame[column].duplicated().any():
+    if repeated and column is not None and frame[column].duplicated().any():
         occurrence = frame.groupby(column, dropna=False).cumcount()
         texts = frame[column].astype(str)
         frame = frame.assign(

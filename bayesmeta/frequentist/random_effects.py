@@ -137,7 +137,8 @@ def random_effects(
         A name in ``names.METHODS``, upper or lower case: "CE" (also "FE", "EE", "common"), "DL" (DerSimonian and Laird
         1986), "DL-MH" (RevMan's: Q around the Mantel-Haenszel estimate), "PM" (Paule and Mandel 1982), "REML", "ML",
         "EB" (Morris 1983; the same root as PM), "SJ" (Sidik and Jonkman 2005), "HE" (Hedges 1983), "HS" (Hunter and
-        Schmidt 1990). tau2 is never negative.
+        Schmidt 1990), "HSk" (Brannick et al. 2019), "PMM" (median-unbiased, Viechtbauer 2021), "DLIT" and "SJIT" (iterated: the same
+        root as PM). tau2 is never negative.
     ci : {"wald", "t", "hksj", "hksj_guarded"}
         Normal interval; t with k - 1 degrees of freedom; Hartung and Knapp 2001, Sidik and Jonkman 2002; the same
         with its factor kept from falling below 1 (Roever et al. 2015).

@@ -47,7 +47,13 @@ def cluster_labels(cluster: Sequence[Any], used: Array) -> list[Any]:
     ------
     DataError
         If there are more or fewer labels.
+    SpecError
+        If it is a text.
     """
+    if isinstance(cluster, str):
+        raise SpecError(
+            f"cluster should be one label per estimate, such as data[{cluster!r}], but is the text {cluster!r}"
+        )
     labels = list(cluster)
     if len(labels) == len(used):
         return [label for label, here in zip(labels, used, strict=True) if here]

@@ -168,7 +168,7 @@ def sandwich(kind: str, x: Array, y: Array, clusters: Sequence[Any], variance: A
         if kind == "CR2":
             adjustment = _bias_reduction(block, xj, bread)
         elif kind == "CR3":
-            adjustment = np.linalg.inv(np.eye(len(xj)) - xj @ bread @ wx.T)
+            adjustment = np.linalg.pinv(np.eye(len(xj)) - xj @ bread @ wx.T, rcond=1e-10)
         else:
             adjustment = math.sqrt(scale.get(kind, 1.0)) * np.eye(len(xj))
         scores.append(adjustment.T @ w @ xj @ bread)

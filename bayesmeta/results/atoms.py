@@ -21,9 +21,9 @@ def atom_note(probability: float, estimate: float, low: float, high: float, leve
     Examples
     --------
     >>> atom_note(0.97, 0.002, 0.0, 0.0, 0.95)
-    'no effect exactly has probability 0.97, so the 95% interval is that one point; the mean over all models lies outside it'
+    'probability 0.97 of no effect exactly, so the 95% interval is that one point; the mean over all models lies outside it'
     >>> atom_note(0.6, 0.2, 0.0, 0.8, 0.95)
-    'no effect exactly has probability 0.60, and the 95% interval ends there'
+    'probability 0.60 of no effect exactly, and the 95% interval ends there'
     >>> atom_note(0.1, 0.2, -0.1, 0.8, 0.95)
     ''
     """
@@ -33,4 +33,4 @@ def atom_note(probability: float, estimate: float, low: float, high: float, leve
     written = "above 0.99" if probability > 0.99 else f"{probability:.2f}"
     where = "so the {:g}% interval is that one point" if low == high else "and the {:g}% interval ends there"
     outside = "" if low <= estimate <= high else "; the mean over all models lies outside it"
-    return f"no effect exactly has probability {written}, {where.format(100 * level)}{outside}"
+    return f"probability {written} of no effect exactly, {where.format(100 * level)}{outside}"

@@ -280,3 +280,10 @@ def test_study_tables_and_frames():
     assert from_frame.labels == ("A", "B", "C", "D")
     assert from_frame.notes == ("'E' is left out: weeks missing",)
     assert repr(from_frame).startswith("<Regression: GEN ~ weeks; 4 studies, REML")
+
+
+def test_several_rows_of_a_study_are_not_taken_for_independent_studies():
+    frame = pd.DataFrame({"study": list("AABC"), "yi": [0.1, 0.5, 0.3, 0.9], "vi": [0.1] * 4, "weeks": [2, 4, 3, 9]})
+    with pytest.raises(bm.DataError, match="'A' is in row 0 already"):
+        bm.regression(frame, moderators="~ weeks")
+    assert bm.multilevel(frame, nesting="study/estimate", moderators="~ weeks").k == 4

@@ -92,3 +92,5 @@ def test_clusters_that_do_not_fit_are_refused():
     fit = bm.regression(yi=y, vi=np.diag(variance))
     with pytest.raises(bm.DataError, match="cluster has 2 labels"):
         fit.robust("CR2", cluster=["a", "b"])
+    with pytest.raises(bm.SpecError, match="one label per estimate"):
+        fit.robust("CR2", cluster="study")

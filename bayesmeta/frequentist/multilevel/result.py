@@ -1,0 +1,300 @@
+"""Result of a model with several estimates per study: coefficients, variances, predictions, random effects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import chdtrc
+
+from bayesmeta.effects.covariance import Covariance
+from bayesmeta.effects.model_matrix import ModelMatrix
+from bayesmeta.errors import SpecError
+from bayesmeta.frequentist.multilevel import profile
+from bayesmeta.frequentist.multilevel.likelihood import Evaluation, Likelihood
+from bayesmeta.frequentist.regression_checks import cluster_labels
+from bayesmeta.frequentist.robust import robust_frame, robust_test
+from bayesmeta.frequentist.wald import WaldTest, coefficient_frame, contrast_matrix, quantile, wald_test
+from bayesmeta.support.arrays import Array
+from bayesmeta.support.display import Displayed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Multilevel(Displayed):
+    """A model with random effects on several levels, on the model scale (log for ratios).
+
+    Parameters
+    ----------
+    estimates : numpy.ndarray, shape (p,)
+        Coefficients.
+    covariance : numpy.ndarray, shape (p, p)
+        Their covariance.
+    names : tuple of str
+        Names of the coefficients.
+    df : numpy.ndarray, shape (p,)
+        Degrees of freedom of each coefficient's test; infinite for z.
+    sigma2 : numpy.ndarray
+        Variance on each level of the nesting, outer first, without the one that has a structure.
+    sigma2_names : tuple of str
+        Their levels, such as "district/school".
+    tau2 : float or numpy.ndarray
+        Variance of the structure, or one per level of ``within`` in the order of ``levels``; NaN without a structure.
+    correlation : float or pandas.DataFrame
+        Correlation of the structure; a matrix for UN with more than two levels; NaN where there is none.
+    levels : tuple
+        Levels of ``within``.
+    log_likelihood : float
+        Log-likelihood; for REML the restricted one with metafor's term log |X' X| / 2.
+    k : int
+        Number of estimates.
+    method, structure, ci, measure : str
+        Names of the method ("ML", "REML"), of the structure ("" if none), of the interval and of the effect measure.
+    level : float
+        Level of all intervals.
+    labels : tuple of str
+        Labels of the estimates that enter.
+    outer : tuple or None
+        Outermost group of each estimate.
+    notes : tuple of str
+        Remarks that a reader of this result needs.
+    matrix : ModelMatrix
+        Design, with the terms of the formula.
+    sampling : Covariance
+        Sampling covariance of the estimates.
+    y : numpy.ndarray, shape (k,)
+        Estimates.
+    likelihood, theta, at, unit
+        Likelihood, with effects in units of ``unit``, its parameters, and their evaluation.
+    """
+
+    estimates: Array
+    covariance: Array
+    names: tuple[str, ...]
+    df: Array
+    sigma2: Array
+    sigma2_names: tuple[str, ...]
+    tau2: Any
+    correlation: Any
+    levels: tuple[Any, ...]
+    log_likelihood: float
+    k: int
+    method: str
+    structure: str
+    ci: str
+    measure: str
+    level: float
+    labels: tuple[str, ...]
+    outer: tuple[Any, ...] | None
+    notes: tuple[str, ...]
+    matrix: ModelMatrix
+    sampling: Covariance
+    y: Array
+    likelihood: Likelihood
+    theta: Array
+    at: Evaluation
+    unit: float
+
+    def _line(self) -> str:
+        levels = ", ".join(f"{name} {value:.3g}" for name, value in zip(self.sigma2_names, self.sigma2, strict=True))
+        structure = (
+            f"; {self.structure} tau2 {np.array2string(np.asarray(self.tau2), precision=3)}" if self.structure else ""
+        )
+        sigma2 = f"; sigma2 {levels}" if levels else ""
+        return f"{self.measure} {self.matrix.formula or ', '.join(self.names)}; {self.k} estimates, {self.method}{sigma2}{structure}"
+
+    def _table(self) -> pd.DataFrame:
+        return self.coefficients
+
+    @cached_property
+    def coefficients(self) -> pd.DataFrame:
+        """Frame with one row per coefficient: estimate, se, statistic, df, pvalue, ci_low, ci_high."""
+        return coefficient_frame(self.names, self.estimates, np.sqrt(np.diagonal(self.covariance)), self.df, self.level)
+
+    @cached_property
+    def moderator_test(self) -> WaldTest:
+        """Omnibus test of all coefficients but the intercept, or of all where there is none or nothing else."""
+        tested = [self.names[i] for term in self.matrix.terms if term.factors for i in term.columns]
+        return self.test(tested or list(self.names))
+
+    @property
+    def qm(self) -> float:
+        """Statistic of the omnibus test: chi-squared, or F for t tests."""
+        return self.moderator_test.statistic
+
+    @property
+    def qm_df(self) -> int:
+        """Number of coefficients that the omnibus test tests."""
+        return self.moderator_test.df
+
+    @property
+    def qm_pvalue(self) -> float:
+        """P value of the omnibus test."""
+        return self.moderator_test.pvalue
+
+    @cached_property
+    def qe(self) -> float:
+        """Cochran's Q of the residual heterogeneity: generalized sum of squares with the inverse of the sampling covariance.
+
+        NaN where the sampling covariance alone is not positive definite.
+        """
+        inverse = self._sampling_inverse
+        if np.isnan(inverse[0, 0]):
+            return math.nan
+        x = self.matrix.x
+        q, _ = np.linalg.qr(x)
+        weighted = inverse @ q
+        residual = self.y - q @ np.linalg.solve(q.T @ weighted, weighted.T @ self.y)
+        return float(residual @ inverse @ residual)
+
+    @property
+    def qe_df(self) -> int:
+        """Degrees of freedom of ``qe``."""
+        return self.k - len(self.names)
+
+    @property
+    def qe_pvalue(self) -> float:
+        """P value of ``qe``."""
+        return float(chdtrc(self.qe_df, self.qe)) if self.qe_df > 0 else 1.0
+
+    @cached_property
+    def _sampling_inverse(self) -> Array:
+        """Inverse of S; NaN where S alone is not positive definite."""
+        if self.sampling.diagonal:
+            return np.diag(1 / self.sampling.variances)
+        matrix = self.sampling.matrix
+        try:
+            np.linalg.cholesky(matrix)
+        except np.linalg.LinAlgError:
+            return np.full_like(matrix, math.nan)
+        return np.linalg.inv(matrix)
+
+    @cached_property
+    def typical_variance(self) -> float:
+        """Typical sampling variance (k - p) / tr P at variances of 0."""
+        inverse = self._sampling_inverse
+        if np.isnan(inverse[0, 0]):
+            return math.nan
+        q, _ = np.linalg.qr(self.matrix.x)
+        weighted = inverse @ q
+        trace = float(np.trace(inverse)) - float(np.trace(np.linalg.solve(q.T @ weighted, weighted.T @ weighted)))
+        return self.qe_df / trace
+
+    @property
+    def i2_by_level(self) -> Array:
+        """I2 of each level of ``sigma2``, in percent: its share of the sum of all variances and the typical sampling variance."""
+        if self.structure:
+            raise SpecError(
+                "I2 by level is for nested or crossed levels; a structure has a variance per outcome instead"
+            )
+        return 100 * self.sigma2 / (self.sigma2.sum() + self.typical_variance)
+
+    @property
+    def i2(self) -> float:
+        """I2 of all levels together, in percent."""
+        return float(self.i2_by_level.sum())
+
+    def test(self, what: str | Sequence[str] | Any) -> WaldTest:
+        """Test terms, coefficients or linear combinations of coefficients: chi-squared, or F with the fewest df of those tested.
+
+        Parameters
+        ----------
+        what : str, sequence of str, or array_like of shape (m, p)
+            Names of terms or coefficients, or the matrix L of L b = 0.
+        """
+        contrast, tested = contrast_matrix(what, self.names, self.matrix.terms)
+        df = float(self.df[(contrast != 0).any(axis=0)].min())
+        return wald_test(contrast, self.estimates, self.covariance, df, tested)
+
+    def predict(self, new: Any = None, within: Any = None, level: float | None = None) -> pd.DataFrame:
+        """Return mean effects at values of the moderators, with confidence and prediction intervals.
+
+        Parameters
+        ----------
+        new : pandas.DataFrame or mapping, optional
+            Values of the moderators; or rows of X where X was given. By default one row for a model without moderators, else the data.
+        within : sequence, optional
+            Level of each row where variances differ by level; a column of ``new`` with the name of ``within`` does as well.
+        level : float, optional
+            Level of the intervals; that of the fit by default.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per row of ``new``: estimate, se, ci_low, ci_high, pi_low, pi_high. The prediction interval is for a new estimate in a
+            new group: variance se^2 plus all of ``sigma2`` and the tau2 of the level (NaN where that is not known).
+        """
+        import pandas as pd
+
+        if new is None:
+            x, index = (self.matrix.x[:1], ["1"]) if self.matrix.design.is_mean else (self.matrix.x, list(self.labels))
+        else:
+            x, index = self.matrix.rows_for(new)
+        tau2 = profile.variances_of_levels(self, new, within)
+        mean, variance = x @ self.estimates, ((x @ self.covariance) * x).sum(axis=1)
+        df = np.array([float(np.min(self.df[row != 0], initial=math.inf)) for row in x])
+        q = quantile(self.level if level is None else level, df)
+        half, wide = q * np.sqrt(variance), q * np.sqrt(variance + self.sigma2.sum() + tau2)
+        columns = {"estimate": mean, "se": np.sqrt(variance), "ci_low": mean - half, "ci_high": mean + half}
+        return pd.DataFrame(columns | {"pi_low": mean - wide, "pi_high": mean + wide}, index=index)
+
+    def robust(self, kind: str = "CR2", cluster: Any = None, level: float | None = None) -> pd.DataFrame:
+        """Return the coefficients with cluster-robust standard errors and Satterthwaite degrees of freedom.
+
+        Parameters
+        ----------
+        kind : {"CR0", "CR1", "CR2", "CR1p", "CR1S", "CR3"}
+            Sandwich estimator; see ``bayesmeta.frequentist.robust.sandwich``.
+        cluster : sequence, optional
+            Cluster of each estimate; the outermost group by default.
+        level : float, optional
+            Level of the intervals; that of the fit by default.
+        """
+        return robust_frame(kind, *self._working(cluster), self.names, level or self.level)
+
+    def robust_test(self, what: str | Sequence[str] | Any, kind: str = "CR2", cluster: Any = None) -> WaldTest:
+        """Test terms, coefficients or linear combinations by the approximate Hotelling test (HTZ) with a cluster-robust variance."""
+        return robust_test(kind, what, *self._working(cluster), self.names, self.matrix.terms)
+
+    def _working(self, cluster: Any) -> tuple[Array, Array, Sequence[Any], Array]:
+        """Return X, y, clusters and the covariance of the estimates under the model."""
+        rows, blocks = self.likelihood.blocks.rows, self.likelihood.total(self.theta) * self.unit**2
+        total = np.zeros((self.k, self.k))
+        for members, block in zip(rows, blocks, strict=True):
+            there = members >= 0
+            total[np.ix_(members[there], members[there])] = block[np.ix_(there, there)]
+        groups: Sequence[Any] = self.outer or self.labels
+        groups = groups if cluster is None else cluster_labels(cluster, self.matrix.used)
+        return self.matrix.x, self.y, groups, total
+
+    def intervals(self, level: float | None = None) -> pd.DataFrame:
+        """Return profile likelihood intervals of the variances and correlations.
+
+        Parameters
+        ----------
+        level : float, optional
+            Level of the intervals; that of the fit by default.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Index "sigma2[district]", "tau2", "tau2[outcome]" or "rho"; columns estimate, ci_low, ci_high. A limit beyond a bound of the
+            parameter is that bound. Correlations of UN with more than two levels are not in it.
+        """
+        return profile.profile_intervals(self, self.level if level is None else level)
+
+    def random_effects(self) -> dict[str, pd.DataFrame]:
+        """Return the predicted random effects (BLUPs) of each grouping, by its name.
+
+        Returns
+        -------
+        dict of str to pandas.DataFrame
+            Index: the group, and the level where there is a structure; columns estimate, se, pi_low, pi_high.
+        """
+        return profile.predicted_effects(self)
