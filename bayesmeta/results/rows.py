@@ -97,6 +97,7 @@ def tidy_average(
     level: float = 0.95,
     better: str | None = None,
     mid: float | None = None,
+    conflicts: tuple[str, ...] | None = None,
 ) -> list[dict[str, Any]]:
     """Return the row of a model-averaged posterior, on the model scale: mu, under the method ``bayes:<likelihood>:averaged``.
 
@@ -113,6 +114,8 @@ def tidy_average(
         Id of the analysis.
     level, better, mid
         As in ``summarize``.
+    conflicts : tuple of str, optional
+        Its prior-data conflicts, if they are known; computed by default.
     """
     posterior = average.posterior
     tails = np.array([0.5, 0.5 - 0.5 * level, 0.5 + 0.5 * level])
@@ -122,7 +125,10 @@ def tidy_average(
     tau = posterior.quantile(TAU, 0.5)
     probabilities = benefit_probabilities(mu, posterior.measure, better, mid)
     estimate = float(mu.mean()[0])
-    notes = [atom_note(1 - average.prob_effect, estimate, low, high, level), *posterior.prior_conflicts]
+    notes = [
+        atom_note(1 - average.prob_effect, estimate, low, high, level),
+        *(posterior.prior_conflicts if conflicts is None else conflicts),
+    ]
     return [
         {
             **_labels(posterior.data, posterior.method, analysis, MEAN),
@@ -172,7 +178,8 @@ def averaged_rows(
         average = model_average(posterior)
         replaced = average.posterior.priors.mu != posterior.priors.mu
         if not replaced:
-            return tidy_average(average, analysis, level=level, better=better, mid=mid)
+            known = posterior.prior_conflicts
+            return tidy_average(average, analysis, level=level, better=better, mid=mid, conflicts=known)
         name = f"the unit-information prior mu ~ {average.posterior.priors.mu}"
         if average.posterior.prior_conflicts:
             note = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -99,7 +100,7 @@ class StudyTable(Displayed):
         """Rows that are not excluded, bool (k,)."""
         return np.array([not reason for reason in self.exclusions], dtype=bool)
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """Kind of data: ``"dichotomous"``, ``"continuous"``, ``"rates"``, ``"oe"`` or ``"estimate"``.
 

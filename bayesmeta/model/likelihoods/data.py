@@ -191,8 +191,10 @@ def _collect(effects: Effects, likelihood: str, rows: Array, columns: dict[str, 
             fix="; ".join(sorted({reason for reason in effects.reasons if reason})) or "give at least one study",
         )  # fmt: skip
     informative = rows & guide.used
-    variance = np.where(informative, guide.vi, np.nan)
-    typical = np.where(np.isfinite(variance), variance, np.nanmedian(variance) if informative.any() else 1.0)
+    typical = guide.vi
+    if not (informative.all() and np.isfinite(typical).all()):
+        variance = np.where(informative, guide.vi, np.nan)
+        typical = np.where(np.isfinite(variance), variance, np.nanmedian(variance) if informative.any() else 1.0)
     clean = informative & np.array([not note for note in guide.notes])
     return ModelData(
         measure=effects.measure,

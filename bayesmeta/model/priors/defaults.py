@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
@@ -42,7 +43,7 @@ def default_priors(measure: str, data: ModelData | None = None) -> Priors:
     """
     sds = find_measure(measure).prior_sds
     if sds is not None:
-        return Priors(Prior("Normal", (0.0, sds[0])), Prior("HalfNormal", (sds[1],)))
+        return _priors_of_scale(*sds)
     if data is None:
         raise SpecError(f"the default priors of {measure} are scaled to the data; give the data, or give priors")
     check_type(data, ModelData, "data", "a ModelData; fit() gives it")
@@ -52,6 +53,11 @@ def default_priors(measure: str, data: ModelData | None = None) -> Priors:
     tau_sd = max(float(np.std(data.guide_effect)), size, error)
     # three significant digits: the prior is printed, and what is printed is what was used
     return Priors(Prior("Flat", ()), Prior("HalfNormal", (float(f"{tau_sd:.3g}"),)))
+
+
+@cache
+def _priors_of_scale(mu_sd: float, tau_sd: float) -> Priors:
+    return Priors(Prior("Normal", (0.0, mu_sd)), Prior("HalfNormal", (tau_sd,)))
 
 
 def unit_information_sd(data: ModelData) -> float | None:
