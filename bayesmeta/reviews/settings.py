@@ -57,6 +57,16 @@ class Options(Strict):
         default=0.95, description="Confidence level of the intervals of ready-made estimates in the data."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _estimates_by_their_former_name(cls, given: Any) -> Any:
+        # files of reviews written for earlier versions, and the review.json of their runs, say scale
+        if not isinstance(given, dict) or "scale" not in given:
+            return given
+        if "estimates" in given:
+            raise ValueError("'scale' is the former name of 'estimates'; keep 'estimates' only")
+        return {("estimates" if name == "scale" else name): value for name, value in given.items()}
+
     @model_validator(mode="after")
     def _known(self) -> Options:
         from bayesmeta.effects.zero_cells import ZERO_CELL_RULES

@@ -183,7 +183,7 @@ def _variance_as_standard_error(studies: StudyTable, rows: np.ndarray) -> Found:
         return
     # P(Q below the one found) if the effects are equal, as entered and with standard errors where variances are
     as_entered, other = (float(chdtr(df, _q(y, spread))) for spread in (sei, sei**2))
-    if as_entered < 0.02 and 0.05 < other < 0.99:
+    if as_entered < 0.02 and other > 0.05:
         yield (
             rows[0],
             (

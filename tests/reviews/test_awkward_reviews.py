@@ -127,3 +127,14 @@ def test_a_hostile_folder_of_a_run_is_one_message(tmp_path, text):
     (tmp_path / "review.json").write_text(text)
     with pytest.raises(DataError, match="this run cannot be read"):
         write_report(tmp_path)
+
+
+def test_the_former_name_of_estimates_in_the_options_is_read(tmp_path):
+    entry = ENTRY.format("1", "HR", "hr.csv")
+    for key in ("scale", "estimates"):
+        toml = HEAD.format("") + f'\n[options]\n{key} = "natural"\n' + entry
+        review, _ = read_review(write(tmp_path / key, toml, hr=RATIOS))
+        assert review.options.estimates == "natural"
+    both = HEAD.format("") + '\n[options]\nscale = "log"\nestimates = "natural"\n' + entry
+    with pytest.raises(SpecError, match="'scale' is the former name of 'estimates'"):
+        read_review(write(tmp_path / "both", both, hr=RATIOS))

@@ -95,6 +95,16 @@ def test_standard_errors_as_variances_are_noted_where_effects_agree_too_closely(
     assert set(effect_sizes(StudyTable(labels, {"yi": yi, "sei": error}), "GEN").notes) == {""}
 
 
+def test_standard_errors_in_a_column_of_variances_are_noted_beside_heterogeneity():
+    """Made-up effects of 17 studies whose standard errors are about 0.12, in a column named var."""
+    yi = [0.28, 0.46, 0.03, 0.58, 0.34, 0.40, 0.40, 0.19, 0.54, 0.29, -0.11, 0.01, 0.43, 0.29, -0.03, 0.03, 0.08]
+    error = [0.15, 0.16, 0.09, 0.09, 0.12, 0.16, 0.15, 0.09, 0.12, 0.12, 0.14, 0.12, 0.13, 0.14, 0.17, 0.09, 0.11]
+    labels = [f"s{i}" for i in range(17)]
+    as_variance = effect_sizes(pd.DataFrame({"study": labels, "es": yi, "var": error}), "GEN")
+    assert "were standard errors given as variances?" in as_variance.notes[0]
+    assert set(effect_sizes(pd.DataFrame({"study": labels, "es": yi, "se": error}), "GEN").notes) == {""}
+
+
 def test_a_prior_for_another_measure_is_noted():
     counts = pd.DataFrame(
         {"study": ["A", "B"], "events_e": [3, 5], "n_e": [20, 40], "events_c": [6, 9], "n_c": [21, 41]}
