@@ -32,7 +32,6 @@ from .frequentist.subgroups import subgroups as subgroups
 from .model.priors.defaults import default_priors as default_priors
 from .model.priors.distribution import Prior as Prior
 from .model.priors.parse import parse_prior as parse_prior
-from .model.priors.priors import Priors as Priors
 from .plotting.plots import forest as forest
 from .plotting.plots import tau_plot as tau_plot
 from .posterior.fit import fit as fit

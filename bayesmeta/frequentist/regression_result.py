@@ -176,7 +176,7 @@ class Regression(Displayed):
 
     @cached_property
     def log_likelihood(self) -> float:
-        """Log-likelihood: restricted for REML (with metafor's term log |X' X| / 2), else the likelihood."""
+        """Log-likelihood: restricted for REML (with metafor's term log det(X' X) / 2), else the likelihood."""
         return float(self.data.log_likelihood(np.array([self.tau2]), restricted=self.method == "REML")[0])
 
     def test(self, what: str | Sequence[str] | Any) -> WaldTest:

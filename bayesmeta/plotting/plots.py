@@ -56,7 +56,7 @@ def forest(
     ----------
     studies : Posterior, Effects, StudyTable, pandas.DataFrame or path, optional
         A posterior, which is drawn as it is; or data as in ``fit``, to which the model is fitted.
-    measure, likelihood, priors, yi, vi, sei, ci_low, ci_high, labels, zero_cells, smd, rom, estimates, data_level
+    measure, likelihood, priors
         As in ``fit``; not with a posterior.
     level : float
         Level of all intervals drawn, between 0 and 1.
@@ -68,6 +68,8 @@ def forest(
         Side of benefit, for the arrows below the axis; without it there are none.
     notes : sequence of str
         Notes below the figure, each on a line of its own.
+    yi, vi, sei, ci_low, ci_high, labels, zero_cells, smd, rom, estimates, data_level
+        Data as in ``fit``; not with a posterior.
 
     Returns
     -------

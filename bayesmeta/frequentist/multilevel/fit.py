@@ -56,7 +56,7 @@ def multilevel(
         Column of outcomes or times that are correlated within the outermost group.
     structure : {"ID", "CS", "HCS", "UN", "AR", "HAR", "CAR", "DIAG"}, optional
         Covariance of the levels of ``within``; "CS" by default. See ``multilevel.structures``.
-    moderators, measure, data, drop_missing
+    moderators, measure, data
         As in ``regression``.
     method : {"REML", "ML"}
         Restricted or full maximum likelihood.
@@ -69,6 +69,8 @@ def multilevel(
         Correlation of the sampling errors of the estimates of one outermost group.
     covariance : array_like of shape (n, n), sequence of matrices, or Covariance, optional
         Sampling covariance instead: whole, or a matrix per outermost group. It need not be positive definite if S + Sigma is.
+    drop_missing : bool
+        As in ``regression``.
     **options
         Data and options as in ``effect_sizes``.
 

@@ -51,7 +51,7 @@ class Multilevel(Displayed):
     levels : tuple
         Levels of ``within``.
     log_likelihood : float
-        Log-likelihood; for REML the restricted one with metafor's term log |X' X| / 2.
+        Log-likelihood; for REML the restricted one with metafor's term log det(X' X) / 2.
     k : int
         Number of estimates.
     method, structure, ci, measure : str
