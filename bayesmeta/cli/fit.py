@@ -74,6 +74,10 @@ def _fit_and_print(
     from bayesmeta.posterior.fit import fit as fit_model
     from bayesmeta.posterior.summary import summarize
 
+    if save:
+        from bayesmeta.support.files import check_target
+
+        check_target(save)
     priors = parse_pairs(prior, "--prior")
     if engine is Engine.both and model is not None:
         _require_built_in(model)

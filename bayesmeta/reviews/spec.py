@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -170,6 +171,12 @@ class Review(Strict):
         for measure in named:
             if measure not in MEASURES:
                 raise ValueError(str(unknown_name("measure", measure, MEASURES)))
+        for measure, value in self.mid.items():
+            if not math.isfinite(value) or value == 0 or (MEASURES[measure].log and value <= 0):
+                should = "a ratio above 0" if MEASURES[measure].log else "a difference other than 0"
+                raise ValueError(f"[mid] {measure} = {value:g}: a minimal important difference is {should}")
+            if MEASURES[measure].log and value == 1:
+                raise ValueError(f"[mid] {measure} = 1 is no difference; give a ratio below 1, such as 0.8")
         for measure, texts in self.priors.items():
             if texts.baseline is not None:
                 check_stated_baseline(measure, texts.baseline)

@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import stat
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,25 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     except OSError as error:
         raise _refusal("write", Path(path), error) from error
     return Path(path)
+
+
+def check_target(path: str | os.PathLike[str]) -> None:
+    """Find out whether a file can be written, before the work whose result it is to have; its folder is made.
+
+    Raises
+    ------
+    DataError
+        When its folder cannot be made or written into, or there is a folder in its place.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise DataError("it is a folder", source=str(target), fix="Give the name of a file.")
+    make_folder(target.parent)
+    try:
+        with tempfile.NamedTemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        raise _refusal("write", target, error) from error
 
 
 def remove(path: str | os.PathLike[str]) -> None:

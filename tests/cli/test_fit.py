@@ -46,7 +46,7 @@ def test_fit_reports_a_folder_it_cannot_write_to(command, death, tmp_path):
     (tmp_path / "taken").write_text("a file")
     code, _, err = command("fit", death, "-e", "quadrature", "--save", tmp_path / "taken" / "fit.nc")
     assert code == 2
-    assert "fit.nc" in err
+    assert "taken: cannot write" in err
 
 
 @pytest.mark.sampling
@@ -106,3 +106,12 @@ def test_the_command_line_of_a_users_model_file_does_not_compare_with_another_mo
             run_model_file(str(path))
         assert ended.value.code == 0
     assert engines == ["nuts", "both"]
+
+
+def test_the_target_of_save_is_checked_before_the_fit(command, death, tmp_path, monkeypatch):
+    monkeypatch.setattr("bayesmeta.posterior.fit.fit", lambda *_, **__: pytest.fail("the model was fitted first"))
+    (tmp_path / "file").write_text("")
+    for target in (tmp_path / "file" / "post.nc", tmp_path):
+        code, _, err = command("fit", death, "--save", str(target))
+        assert code == 2
+        assert str(target) in err or str(tmp_path / "file") in err

@@ -138,3 +138,10 @@ def test_the_former_name_of_estimates_in_the_options_is_read(tmp_path):
     both = HEAD.format("") + '\n[options]\nscale = "log"\nestimates = "natural"\n' + entry
     with pytest.raises(SpecError, match="'scale' is the former name of 'estimates'"):
         read_review(write(tmp_path / "both", both, hr=RATIOS))
+
+
+@pytest.mark.parametrize(("measure", "value"), [("RR", "0"), ("RR", "-0.8"), ("RR", "1"), ("SMD", "0"), ("SMD", "inf")])
+def test_a_minimal_important_difference_of_nothing_is_refused(tmp_path, measure, value):
+    toml = HEAD.format("") + f"\n[mid]\n{measure} = {value}\n" + ENTRY.format("1", "HR", "hr.csv")
+    with pytest.raises(SpecError, match=rf"\[mid\] {measure}"):
+        read_review(write(tmp_path / "source", toml, hr=RATIOS))
