@@ -38,6 +38,8 @@ TOLERANCE, RESOLVED = 1e-7, 2.5e-7
 ACCEPTABLE = 1e-5
 #: first edges of the panels of tau: probabilities of its quantiles were all studies normal, and factors that widen their range
 CUTS, STRETCHED = (1e-5, 0.8, 0.99999), (0.9, 1.0, 1.2)
+#: studies at most: each takes about a quarter of a megabyte
+MOST_STUDIES = 20_000
 #: largest count of people or events
 MOST_COUNTED = 1e10
 #: numbers of depths to which the likelihoods are tabulated before studies that contradict each other are refused
@@ -67,7 +69,7 @@ def solve_arm(
     SpecError
         If the support of the prior for mu is bounded.
     DataError
-        If the posterior is improper, or a count is above ``MOST_COUNTED``.
+        If the posterior is improper, a count is above ``MOST_COUNTED``, or there are more than ``MOST_STUDIES`` studies.
     ConvergenceError
         If an integral does not reach its accuracy, or a study contradicts the others by more than its likelihood can be tabulated.
     """
@@ -77,6 +79,11 @@ def solve_arm(
             f"{priors.mu}; use engine='nuts' for this one"
         )
     _refuse_huge_counts(data)
+    if data.k > MOST_STUDIES:
+        raise DataError(
+            f"{data.k:,} studies are more than the {MOST_STUDIES:,} whose likelihoods are tabulated in memory",
+            fix="Use likelihood='normal', which has no such limit.",
+        )
     fall = FALL
     for _ in range(ATTEMPTS):
         solution = _solve_to_depth(data, priors, fall, nodes_per_panel, mu_nodes)

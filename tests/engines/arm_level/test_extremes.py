@@ -121,3 +121,10 @@ def test_standard_errors_beyond_arithmetic_are_refused() -> None:
                 engine="quadrature",
                 priors={"tau": tau},
             )
+
+
+def test_more_studies_than_fit_into_memory_are_refused_before_any_work() -> None:
+    k = 20_001
+    table = pd.DataFrame({"study": np.arange(k).astype(str), "events_e": 3, "n_e": 20, "events_c": 4, "n_c": 20})
+    with pytest.raises(DataError, match=r"20,001 studies are more than the 20,000 .*\n.*likelihood='normal'"):
+        bm.fit(table, measure="RR")
