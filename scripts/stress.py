@@ -3,18 +3,26 @@
 Parts, each of which prints what it did and what it found, in a temporary folder and without a network:
 
 - ``kills``: a run in a process of its own is killed at random moments and started again, until it ends as one that was never stopped;
+- ``workers``: one of the processes of a run with two is killed, and the next run ends as the whole one;
+- ``schedulers``: a dask scheduler goes away during a run (only where dask.distributed is installed);
+- ``full``: writes fail beyond a random size of file, as on a full disk, and the next run ends as the whole one;
+- ``changing``: data files change while they are run; the next run ends as one of the data as they are then;
+- ``caches``: files of the cache of compiled loops are cut, emptied or altered, and fits give the same numbers;
 - ``ledgers``: bytes of the ledger and of the results of a finished run are damaged, and the next run ends as the first;
 - ``inputs``: damaged study tables; each is pooled, or refused by an error of this package, within a time;
 - ``invariance``: random meta-analyses give the same answer when their studies are shuffled, renamed, or their arms exchanged.
 
-Exit code 1 if anything was found. A full disk, dying workers and schedulers, data that change during a run and damaged caches are tested in
-``tests/``, where they can be brought about at a chosen moment.
+Exit code 1 if anything was found. No part may end in a traceback, whatever is done to it.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib.util
+import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -24,6 +32,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -53,10 +62,8 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {name: content for name, content in found.items() if name != "manifest.json"}
 
 
-def kills(chance: random.Random, folder: Path, short: bool) -> Iterator[str]:
-    """Kill runs at random moments."""
-    source = write_review(folder / "source", 10 if short else 60)
-    bm.run_review(source, folder / "whole", figures=False)
+def start(source: Path, out: Path, *options: str, **given: Any) -> subprocess.Popen[str]:
+    """Start a run in a process of its own."""
     command = [
         sys.executable,
         "-W",
@@ -66,24 +73,141 @@ def kills(chance: random.Random, folder: Path, short: bool) -> Iterator[str]:
         "run",
         source,
         "--out",
-        folder / "out",
+        out,
         "-q",
         "--no-figures",
-        "-j",
-        "2",
+        *options,
     ]
+    return subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8", **given
+    )
+
+
+def begun(process: subprocess.Popen[str], out: Path) -> None:
+    """Wait until a run has written something, or has ended."""
+    while process.poll() is None and not (out / "analyses").is_dir():
+        time.sleep(0.01)
+
+
+def recovered(source: Path, out: Path, whole: dict[str, bytes], after: str, errors: str = "") -> Iterator[str]:
+    """Run again undisturbed, and compare with a run that was never disturbed."""
+    if "Traceback" in errors:
+        yield f"{after}: {errors}"
+    done = bm.run_review(source, out, figures=False)
+    if done.failed:
+        yield f"{after}, in the next run: {done.failed}"
+    if tree(out) != whole:
+        yield f"{after} the outputs differ from those of a run that was never disturbed"
+
+
+def workers(chance: random.Random, folder: Path, short: bool) -> Iterator[str]:
+    """Kill one of the processes of a run."""
+    source = write_review(folder / "source", 20 if short else 60)
+    bm.run_review(source, folder / "whole", figures=False)
+    whole = tree(folder / "whole")
+    for i in range(1 if short else 15):
+        out = folder / f"out{i}"
+        process = start(source, out, "-j", "2")
+        begun(process, out)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        victims = children.read_text().split() if children.is_file() else []
+        # Python's own process for shared resources is no worker
+        victims = [one for one in victims if b"resource_tracker" not in Path(f"/proc/{one}/cmdline").read_bytes()]
+        if victims:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(chance.choice(victims)), signal.SIGKILL)
+        yield from recovered(source, out, whole, f"after the death of a worker ({i})", process.communicate()[1])
+
+
+def schedulers(chance: random.Random, folder: Path, short: bool) -> Iterator[str]:
+    """Take the dask scheduler of a run away."""
+    if importlib.util.find_spec("distributed") is None:
+        print("schedulers: dask.distributed is not installed")
+        return
+    from distributed import LocalCluster
+
+    source = write_review(folder / "source", 20 if short else 60)
+    bm.run_review(source, folder / "whole", figures=False)
+    whole = tree(folder / "whole")
+    for i in range(1 if short else 5):
+        out = folder / f"out{i}"
+        with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=60) as cluster:
+            process = start(source, out, "--scheduler", cluster.scheduler_address)
+            begun(process, out)
+            time.sleep(chance.random() / 2)
+        yield from recovered(source, out, whole, f"after the end of the scheduler ({i})", process.communicate()[1])
+
+
+def full(chance: random.Random, folder: Path, short: bool) -> Iterator[str]:
+    """Let writes fail beyond a size of file."""
+    source = write_review(folder / "source", 10)
+    bm.run_review(source, folder / "whole", figures=False)
+    whole = tree(folder / "whole")
+    for i in range(1 if short else 15):
+        limit = chance.randrange(500, 40_000)
+        process = start(
+            source,
+            folder / f"out{i}",
+            preexec_fn=lambda size=limit: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
+        )
+        errors = process.communicate()[1]
+        yield from recovered(source, folder / f"out{i}", whole, f"after writes failed beyond {limit} bytes", errors)
+
+
+def changing(chance: random.Random, folder: Path, short: bool) -> Iterator[str]:
+    """Change data files while they are run."""
+    count = 10 if short else 40
+    for i in range(1 if short else 10):
+        source, out = write_review(folder / f"source{i}", count), folder / f"out{i}"
+        process = start(source, out)
+        begun(process, out)
+        while process.poll() is None:
+            (source / f"{chance.randrange(count)}.csv").write_text(TABLE.format(chance.randrange(1, 60)))
+            time.sleep(chance.random() / 10)
+        errors = process.communicate()[1]
+        bm.run_review(source, folder / f"whole{i}", figures=False)
+        yield from recovered(source, out, tree(folder / f"whole{i}"), f"after data changed ({i})", errors)
+
+
+def caches(chance: random.Random, folder: Path, short: bool) -> Iterator[str]:
+    """Damage the files of the cache of compiled loops."""
+    table, cache = folder / "table.csv", folder / "cache"
+    table.write_text(TABLE.format(5))
+    command = [sys.executable, "-W", "ignore", "-m", "bayesmeta", "fit", str(table), "-m", "RR", "-f", "csv"]
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache)}
+
+    def fit() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False)
+
+    whole = fit()
+    for i in range(1 if short else 10):
+        for path in sorted(cache.rglob("*.nb*")):
+            content, kind = bytearray(path.read_bytes()), chance.randrange(4)
+            if kind == 0:
+                content = bytearray()
+            elif kind == 1:
+                content = content[: chance.randrange(len(content) + 1)]
+            elif kind == 2 and content:
+                content[chance.randrange(len(content))] ^= 255
+            path.write_bytes(content)
+        again = fit()
+        if again.returncode or again.stdout != whole.stdout:
+            yield f"damage {i} of the cache: exit code {again.returncode}; {again.stderr[-500:]}"
+
+
+def kills(chance: random.Random, folder: Path, short: bool) -> Iterator[str]:
+    """Kill runs at random moments."""
+    source = write_review(folder / "source", 10 if short else 60)
+    bm.run_review(source, folder / "whole", figures=False)
     for _ in range(2 if short else 20):
-        process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while process.poll() is None and not (folder / "out" / "analyses").is_dir():
-            time.sleep(0.01)
+        process = start(source, folder / "out", "-j", "2")
+        begun(process, folder / "out")
         time.sleep(chance.random())
         process.send_signal(chance.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
-        process.wait()
-    done = bm.run_review(source, folder / "out", figures=False)
-    if done.failed:
-        yield f"after kills: {done.failed}"
-    if tree(folder / "out") != tree(folder / "whole"):
-        yield "after kills the outputs differ from those of a run that was never stopped"
+        errors = process.communicate()[1]
+        if "Traceback" in errors:
+            yield f"a kill: {errors}"
+    yield from recovered(source, folder / "out", tree(folder / "whole"), "after kills")
 
 
 def ledgers(chance: random.Random, folder: Path, short: bool) -> Iterator[str]:
@@ -153,7 +277,8 @@ def invariance(chance: random.Random, folder: Path, short: bool) -> Iterator[str
 
 
 PARTS: dict[str, Callable[[random.Random, Path, bool], Iterator[str]]] = {
-    "kills": kills, "ledgers": ledgers, "inputs": inputs, "invariance": invariance,
+    "kills": kills, "workers": workers, "schedulers": schedulers, "full": full, "changing": changing, "caches": caches,
+    "ledgers": ledgers, "inputs": inputs, "invariance": invariance,
 }  # fmt: skip
 
 
