@@ -39,8 +39,8 @@ IN_FUNCTIONS = {
     "pymc": ("bayesmeta.engines.nuts", "bayesmeta.model.priors.distribution"),
     "pytensor": ("bayesmeta.engines.nuts",),
     "nutpie": ("bayesmeta.engines.nuts",),
-    "arviz": ("bayesmeta.engines.nuts", "bayesmeta.engines.marginals.samples", "bayesmeta.checks"),
-    "arviz_stats": ("bayesmeta.engines.nuts", "bayesmeta.engines.marginals.samples"),
+    "arviz": (),
+    "arviz_stats": ("bayesmeta.engines.nuts", "bayesmeta.engines.marginals.samples", "bayesmeta.checks"),
     "arviz_base": (),
     "arviz_plots": (),
 }

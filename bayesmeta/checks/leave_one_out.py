@@ -205,7 +205,7 @@ def _psis(log_likelihood: Array, drawn: Mapping[Any, Any] | None) -> tuple[Array
     -------
     log_predictive, pareto_k : numpy.ndarray, shape (k,)
     """
-    import arviz as az
+    import arviz_stats as az
     import xarray as xr
 
     chains, draws = log_likelihood.shape[:2]

@@ -63,7 +63,7 @@ def power_scaling(
         For point priors, which cannot be scaled, a model average, a user's model file without a log likelihood of each study, and if the
         quadrature engine does not support the priors.
     """
-    import arviz as az
+    import arviz_stats as az
     import pandas as pd
 
     posterior = exact_fit(as_posterior(studies, **given))
@@ -106,7 +106,7 @@ def own_power_scaling(posterior: Posterior, threshold: float, alphas: tuple[floa
     SpecError
         If the model has no log likelihood of each study.
     """
-    import arviz as az
+    import arviz_stats as az
     import pandas as pd
     import xarray as xr
 

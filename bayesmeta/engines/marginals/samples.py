@@ -48,7 +48,7 @@ class Samples:
 
     def cdf_ess(self, x: Array) -> Array:
         """Effective numbers of draws for the shares at or below ``x`` (shape (T,)), by arviz; shape (T,)."""
-        import arviz as az
+        import arviz_stats as az
         import xarray as xr
 
         below = self.values <= np.asarray(x, dtype=float)[:, None, None]
@@ -78,7 +78,7 @@ class Samples:
 
     def hdi(self, mass: float, start: Array | None = None) -> tuple[Array, Array]:  # noqa: ARG002
         """Highest-density intervals by arviz: lower and upper ends, each of shape (T,)."""
-        import arviz as az
+        import arviz_stats as az
 
         ends = np.array([az.hdi(row, prob=mass) for row in self._flat])
         return ends[:, 0], ends[:, 1]
@@ -88,7 +88,7 @@ class Samples:
 
         ``mcse_ci_low`` and ``mcse_ci_high`` are those of the ends of equal-tailed intervals of this level.
         """
-        import arviz as az
+        import arviz_stats as az
         import xarray as xr
 
         draws = xr.Dataset({"value": (("term", "chain", "draw"), self.values)})

@@ -125,7 +125,7 @@ def convergence_diagnostics(posterior: Any, diverging: Array) -> dict[str, float
     dict
         r_hat (largest, rank-normalized), ess_bulk and ess_tail (smallest), divergences (number).
     """
-    import arviz as az
+    import arviz_stats as az
 
     def values(dataset: Any) -> Array:
         return np.concatenate([np.ravel(dataset[name].values) for name in dataset.data_vars])
