@@ -51,7 +51,8 @@ def fingerprint(review: Review, analysis: Analysis, folder: Path, content: str |
     """
     settings = review.settings.model_dump(mode="json")
     samples = settings.get("engine") != "quadrature"
-    rest = {name: value for name, value in review.model_dump(mode="json").items() if name not in OTHER_KEYS}
+    # the analyses are left out before they are written: a review can have thousands
+    rest = review.model_dump(mode="json", exclude=set(OTHER_KEYS))
     known = versions()
     parts = {
         "data": table_digest(analysis, folder, content),
