@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,12 +13,12 @@ if TYPE_CHECKING:
 ROWS = 60
 
 
-class Displayed:
+class Displayed(ABC):
     """Base of public objects: ``repr`` is one line, and notebooks show that line above a table."""
 
+    @abstractmethod
     def _line(self) -> str:
         """Return what the object is, in one line without its class."""
-        raise NotImplementedError
 
     def _table(self) -> pd.DataFrame | None:
         """Return the table below the line in notebooks."""

@@ -39,7 +39,7 @@ def ratio_moments(family: Any) -> tuple[Array, Array]:
     mean, sd : numpy.ndarray, shape (T,)
         NaN where they cannot be computed. Whether they are finite is not decided here (``tail_rates``).
     """
-    raise NotImplementedError(f"no ratios of a {type(family).__name__}")
+    raise TypeError(f"no ratios of a {type(family).__name__}")
 
 
 @ratio_moments.register

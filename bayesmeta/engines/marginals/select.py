@@ -15,9 +15,9 @@ from bayesmeta.engines.marginals.tau import TauFunctions
 
 
 @singledispatch
-def select(family: Any, rows: list[int]) -> Any:
+def select(family: Any, rows: list[int]) -> Any:  # noqa: ARG001
     """Return the family of the terms at these positions, which share arrays and tables with the whole one."""
-    raise NotImplementedError(f"no selection from a {type(family).__name__}")
+    raise TypeError(f"no selection from a {type(family).__name__}")
 
 
 def _terms(family: Any, rows: list[int]) -> tuple[str, ...]:

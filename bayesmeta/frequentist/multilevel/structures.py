@@ -7,6 +7,7 @@ AR and HAR a correlation rho^|i - j| between levels i and j, CAR rho^|t - s| bet
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,7 +17,7 @@ from bayesmeta.support.arrays import Array
 
 
 @dataclass(frozen=True, eq=False)
-class Structure:
+class Structure(ABC):
     """Structure of L levels: its parameters, their bounds, and G with its derivatives.
 
     Parameters
@@ -31,25 +32,25 @@ class Structure:
     size: int
     times: Array
 
+    @abstractmethod
     def bounds(self) -> tuple[Array, Array]:
         """Lower and upper bounds of the parameters, each of shape (q,)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def start(self, variance: float) -> Array:
         """Parameters at which every level has this variance, shape (q,)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def derivatives(self, theta: Array) -> tuple[Array, Array, Array]:
         """Return G, shape (L, L), and its first and second derivatives, shapes (q, L, L) and (q, q, L, L)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def variances(self, theta: Array) -> Array:
         """Variances tau2, one or one per level."""
-        raise NotImplementedError
 
+    @abstractmethod
     def correlations(self, theta: Array) -> Array:
         """Correlations rho, shape (0,), (1,), or one per pair of levels (1 2, 1 3, ..., 2 3, ...) for UN."""
-        raise NotImplementedError
 
 
 class Diagonal(Structure):
