@@ -34,7 +34,10 @@ def print_frame(frame: Any, form: Format, title: str = "") -> None:
         Title of a table; CSV and JSON have none.
     """
     if form is Format.csv:
-        sys.stdout.write(frame.to_csv(index=frame.index.name is not None, float_format="%.10g", lineterminator="\n"))
+        from bayesmeta.reporting.tables.csv import frame_without_formulas
+
+        plain = frame_without_formulas(frame)
+        sys.stdout.write(plain.to_csv(index=frame.index.name is not None, float_format="%.10g", lineterminator="\n"))
         return
     shown = frame.reset_index() if frame.index.name else frame
     if form is Format.json:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from bayesmeta.errors import DataError
 from bayesmeta.reviews.file_names import RESULTS_FILE, REVIEW_FILE, STUDIES_FILE, result_file
@@ -69,19 +68,14 @@ def load_run(out: Path) -> tuple[Review, list[AnalysisResult]]:
     return review, found
 
 
-def _without_formulas(frame: Any) -> Any:
-    """Return a frame whose texts no spreadsheet takes for formulas."""
-    from bayesmeta.reporting.tables.csv import without_formula
-
-    return frame.map(lambda value: without_formula(value) if isinstance(value, str) else value)
-
-
 def write_frames(out: Path, results: list[AnalysisResult], problems: list[str] | None = None) -> list[Path]:
     """Write the tidy rows and the study rows at full precision, as CSV.
 
     ``problems`` receives a line about each file that cannot be made; by default the first problem is raised.
     """
     import pandas as pd
+
+    from bayesmeta.reporting.tables.csv import frame_without_formulas
 
     rows = {
         RESULTS_FILE: [row for result in results for row in result.rows],
@@ -90,7 +84,7 @@ def write_frames(out: Path, results: list[AnalysisResult], problems: list[str] |
     written = []
     for name, content in rows.items():
         with recorded(name, problems):
-            frame = _without_formulas(pd.DataFrame(content))
+            frame = frame_without_formulas(pd.DataFrame(content))
             written.append(
                 write_text(out / name, frame.to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n"))
             )

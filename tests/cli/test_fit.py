@@ -115,3 +115,13 @@ def test_the_target_of_save_is_checked_before_the_fit(command, death, tmp_path, 
         code, _, err = command("fit", death, "--save", str(target))
         assert code == 2
         assert str(target) in err or str(tmp_path / "file") in err
+
+
+def test_printed_csv_has_no_formulas(command, tmp_path):
+    (tmp_path / "t.csv").write_text('study,yi,sei\n"=1+1",0.3,0.2\n@Lee,-0.1,0.2\n')
+    _, out, _ = command("fit", tmp_path / "t.csv", "-m", "SMD", "-f", "csv")
+    assert "theta[=1+1]" in out  # begins with a letter
+    code, out, _ = command("check", tmp_path / "t.csv", "-m", "SMD", "--what", "influence", "-f", "csv")
+    assert code == 0
+    assert "\n'=1+1," in out
+    assert "\n'@Lee," in out

@@ -5,8 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import re
+from typing import TYPE_CHECKING
 
 from bayesmeta.reporting.tables.layout import Table, rows_with_notes
+
+if TYPE_CHECKING:
+    import pandas
 
 BYTE_ORDER_MARK = "\ufeff"
 """What tells Excel that a file is UTF-8; pandas, R and other readers of CSV drop it."""
@@ -24,6 +28,14 @@ def without_formula(text: str) -> str:
     ("'=1+1", '-0.5', '-0.22 [-0.46, 0.02]', "'@Smith")
     """
     return f"'{text}" if _FORMULA.match(text) and not _NUMBERS.fullmatch(text) else text
+
+
+def frame_without_formulas(frame: pandas.DataFrame) -> pandas.DataFrame:
+    """Return a frame whose texts no spreadsheet takes for formulas (``without_formula``), those of a named index among them."""
+    plain = frame.map(lambda value: without_formula(value) if isinstance(value, str) else value)
+    if frame.index.name:
+        plain.index = frame.index.map(lambda value: without_formula(value) if isinstance(value, str) else value)
+    return plain
 
 
 def to_csv(table: Table) -> str:

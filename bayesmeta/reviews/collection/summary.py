@@ -9,6 +9,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import NamedTuple
 
+from bayesmeta.reporting.tables.csv import without_formula
 from bayesmeta.reviews.collection.sources import Failure
 from bayesmeta.reviews.file_names import ROWS_FILE
 from bayesmeta.reviews.parquet import concatenate_parquet, parquet_problem
@@ -50,5 +51,5 @@ def _csv(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(head)
-    writer.writerows(rows)
+    writer.writerows([[without_formula(cell) if isinstance(cell, str) else cell for cell in row] for row in rows])
     return stream.getvalue()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bayesmeta.reporting.numbers import count, interval, percent, significant
 from bayesmeta.reporting.tables import write as tables
+from bayesmeta.reporting.tables.csv import frame_without_formulas
 from bayesmeta.reporting.tables.layout import Table
 from bayesmeta.reviews.collection.counts import COLUMNS, METHODS, QUANTILES, CorpusSummary
 from bayesmeta.reviews.collection.prior import CorpusPrior
@@ -148,7 +149,7 @@ def write_corpus(out: str | os.PathLike[str], summary: CorpusSummary, prior: Cor
     from bayesmeta.support.files import write_text
 
     out = Path(out)
-    text = summary.analyses.to_csv(index=False, float_format="%.10g", lineterminator="\n")
+    text = frame_without_formulas(summary.analyses).to_csv(index=False, float_format="%.10g", lineterminator="\n")
     written = [write_text(out / "analyses.csv", text)]
     for name, table in corpus_tables(summary, prior).items():
         written += tables.write(table, out / name, ("csv", "md"))
