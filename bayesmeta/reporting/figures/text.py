@@ -66,7 +66,7 @@ def _family_of(char: str) -> str | None:
 
 
 def _drawable(char: str) -> str:
-    """Return a character, what stands for it in another form that can be drawn, or an open box."""
+    """Return a character, a form of it that can be drawn, or an open box."""
     if _family_of(char):
         return char
     plain = unicodedata.normalize("NFKD", char)
