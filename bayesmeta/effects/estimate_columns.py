@@ -24,7 +24,7 @@ def columns_of(effects: Effects, data: Any = None) -> dict[str, Column]:
     Parameters
     ----------
     effects : Effects
-        n estimates; the columns of their study table count, as does "study", their labels.
+        n estimates; the columns of their study table count, as does "study", the names of the studies.
     data : pandas.DataFrame, StudyTable or mapping of str to array_like, optional
         Columns with one value per estimate, in the order of the estimates. They come before those of the study table.
 
@@ -39,7 +39,8 @@ def columns_of(effects: Effects, data: Any = None) -> dict[str, Column]:
         If ``data`` does not have one row per estimate.
     """
     n = len(effects.yi)
-    found: dict[str, Column] = {"study": np.array(effects.labels, dtype=object)}
+    names = effects.labels if effects.studies is None else effects.studies.study_names
+    found: dict[str, Column] = {"study": np.array(names, dtype=object)}
     if effects.studies is not None:
         found |= _table_columns(effects.studies)
     if data is not None:
@@ -58,7 +59,7 @@ def columns_of(effects: Effects, data: Any = None) -> dict[str, Column]:
 def _frame_columns(data: Any) -> dict[str, Column]:
     """Return the columns of a frame, a study table or a mapping."""
     if hasattr(data, "extra") and hasattr(data, "labels"):
-        return {"study": np.array(data.labels, dtype=object)} | _table_columns(data)
+        return {"study": np.array(data.study_names, dtype=object)} | _table_columns(data)
     if not hasattr(data, "items") or isinstance(data, (str, bytes)):
         raise SpecError(
             f"data should be a frame with one row per estimate, or a mapping of columns, but is {type(data).__name__}"
