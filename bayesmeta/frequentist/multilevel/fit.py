@@ -119,10 +119,11 @@ def multilevel(
         nesting = "/".join(effects.nesting.levels)
         columns |= {name: effects.nesting.groups[:, i].astype(float) for i, name in enumerate(effects.nesting.levels)}
     pooled = effects.used
-    effects, matrix = effects_with_moderators(effects, moderators, data, drop_missing=drop_missing)
+    chains = parse_nesting(nesting)
+    study = chains[0][0] if chains and chains[0][0] in columns else "study"
+    effects, matrix = effects_with_moderators(effects, moderators, data, drop_missing=drop_missing, study=study)
     used = matrix.used
     components = make_components(nesting, within, structure, columns, effects.labels, used)
-    chains = parse_nesting(nesting)
     outer = group_keys(chains[0][:1], columns, effects.labels, used)[0] if chains else None
     every = (
         group_keys(chains[0][:1], columns, effects.labels, pooled)[0]
@@ -173,7 +174,7 @@ def multilevel(
         level=level,
         labels=labels,
         outer=tuple(outer) if outer is not None else None,
-        notes=matrix.dropped,
+        notes=(*matrix.dropped, *matrix.notes),
         matrix=matrix,
         sampling=sampling,
         y=y,
