@@ -48,13 +48,13 @@ def group_keys(
 ) -> list[list[Any]]:
     """Return the label of each used estimate's group on each level of a chain; inner ones with their outer ones, "district/school".
 
-    A last name that is no column makes each estimate a group of its own.
+    A last name that is no column makes each estimate a group of its own; "estimate" does so alone, too.
     """
     rows = np.flatnonzero(used)
     keys: list[Any] = []
     found: list[list[Any]] = []
     for depth, name in enumerate(chain):
-        if depth and depth == len(chain) - 1 and name not in columns:
+        if depth == len(chain) - 1 and name not in columns and (depth or name == "estimate"):
             values: list[Any] = [labels[int(i)] for i in rows]
         else:
             every = group_labels(columns, name, "nesting", labels, used)
@@ -62,6 +62,17 @@ def group_keys(
         keys = [f"{outer}/{inner}" for outer, inner in zip(keys, values, strict=True)] if depth else values
         found.append(keys)
     return found
+
+
+def joined_groups(groups: Sequence[Any], sampling: Covariance) -> tuple[Any, ...]:
+    """Return the groups of the estimates, with the first of those that a block of the sampling covariance connects for all of them."""
+    found = list(groups)
+    for rows, _ in sampling.blocks:
+        together = {found[int(row)] for row in rows}
+        if len(together) > 1:
+            first = found[int(rows[0])]
+            found = [first if group in together else group for group in found]
+    return tuple(found)
 
 
 def make_components(

@@ -15,6 +15,7 @@ from bayesmeta.effects.covariance import Covariance
 from bayesmeta.effects.model_matrix import ModelMatrix
 from bayesmeta.errors import SpecError
 from bayesmeta.frequentist.multilevel import profile
+from bayesmeta.frequentist.multilevel.groupings import joined_groups
 from bayesmeta.frequentist.multilevel.likelihood import Evaluation, Likelihood
 from bayesmeta.frequentist.regression_checks import cluster_labels
 from bayesmeta.frequentist.robust import robust_frame, robust_test
@@ -116,6 +117,11 @@ class Multilevel(Displayed):
     def coefficients(self) -> pd.DataFrame:
         """Frame with one row per coefficient: estimate, se, statistic, df, pvalue, ci_low, ci_high."""
         return coefficient_frame(self.names, self.estimates, np.sqrt(np.diagonal(self.covariance)), self.df, self.level)
+
+    @cached_property
+    def clusters(self) -> tuple[Any, ...]:
+        """Outermost group of each estimate; groups with correlated sampling errors are one."""
+        return joined_groups(self.outer or self.labels, self.sampling)
 
     @cached_property
     def moderator_test(self) -> WaldTest:
@@ -252,7 +258,7 @@ class Multilevel(Displayed):
         kind : {"CR0", "CR1", "CR2", "CR1p", "CR1S", "CR3"}
             Sandwich estimator; see ``bayesmeta.frequentist.robust.sandwich``.
         cluster : sequence, optional
-            Cluster of each estimate; the outermost group by default.
+            Cluster of each estimate; ``clusters`` by default.
         level : float, optional
             Level of the intervals; that of the fit by default.
         """
@@ -269,8 +275,7 @@ class Multilevel(Displayed):
         for members, block in zip(rows, blocks, strict=True):
             there = members >= 0
             total[np.ix_(members[there], members[there])] = block[np.ix_(there, there)]
-        groups: Sequence[Any] = self.outer or self.labels
-        groups = groups if cluster is None else cluster_labels(cluster, self.matrix.used)
+        groups = self.clusters if cluster is None else cluster_labels(cluster, self.matrix.used)
         return self.matrix.x, self.y, groups, total
 
     def intervals(self, level: float | None = None) -> pd.DataFrame:
