@@ -18,7 +18,7 @@ from bayesmeta.frequentist.multilevel import profile
 from bayesmeta.frequentist.multilevel.groupings import joined_groups
 from bayesmeta.frequentist.multilevel.likelihood import Evaluation, Likelihood
 from bayesmeta.frequentist.regression_checks import cluster_labels
-from bayesmeta.frequentist.robust import robust_frame, robust_test
+from bayesmeta.frequentist.robust import beside_robust, robust_frame, robust_test
 from bayesmeta.frequentist.wald import WaldTest, coefficient_frame, contrast_matrix, quantile, wald_test
 from bayesmeta.support.arrays import Array
 from bayesmeta.support.display import Displayed
@@ -111,7 +111,7 @@ class Multilevel(Displayed):
         return f"{self.measure} {self.matrix.formula or ', '.join(self.names)}; {self.k} estimates, {self.method}{sigma2}{structure}"
 
     def _table(self) -> pd.DataFrame:
-        return self.coefficients
+        return self.with_robust()
 
     @cached_property
     def coefficients(self) -> pd.DataFrame:
@@ -263,6 +263,10 @@ class Multilevel(Displayed):
             Level of the intervals; that of the fit by default.
         """
         return robust_frame(kind, *self._working(cluster), self.names, level or self.level)
+
+    def with_robust(self, kind: str = "CR2") -> pd.DataFrame:
+        """Return the coefficients with the cluster-robust columns beside those of the model: se_cr2, df_cr2, pvalue_cr2, ..."""
+        return beside_robust(self.coefficients, lambda: self.robust(kind), kind)
 
     def robust_test(self, what: str | Sequence[str] | Any, kind: str = "CR2", cluster: Any = None) -> WaldTest:
         """Test terms, coefficients or linear combinations by the approximate Hotelling test (HTZ) with a cluster-robust variance."""
