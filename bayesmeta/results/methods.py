@@ -96,6 +96,9 @@ FREQUENTIST: Mapping[str, FrequentistMethod] = {
 METHOD_LABELS: Mapping[str, str] = {
     PUBLISHED: "Published",
     **{name: method.label for name, method in FREQUENTIST.items()},
+    "REML-CR2": "REML, cluster-robust (CR2)",
+    "REML-common-tau": "REML, common tau",
+    "REML-HKSJ-common-tau": "REML, common tau, guarded Hartung-Knapp",
 }
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from bayesmeta.checks.engine_agreement import engine_agreement, worst_disagreement
-from bayesmeta.effects.compute import data_kind, effect_sizes
 from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.engines.choose import ENGINES
@@ -28,14 +27,20 @@ from bayesmeta.posterior.summary import summarize
 from bayesmeta.results.methods import PUBLISHED
 from bayesmeta.results.rows import averaged_rows, frequentist_rows, tidy_frame, tidy_posterior
 from bayesmeta.results.studies import heterogeneity_prior, study_rows, tau_density
+from bayesmeta.reviews.analysis_data import AnalysisData, columns_beside, read_data
+from bayesmeta.reviews.analysis_keys import Analysis
+from bayesmeta.reviews.models.given import ModelInput, in_keys
+from bayesmeta.reviews.models.run import frequentist_models
 from bayesmeta.reviews.result import AnalysisResult
-from bayesmeta.reviews.spec import Analysis, Review
-from bayesmeta.studies.read import read_studies
-from bayesmeta.studies.table import StudyTable
+from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
+from bayesmeta.reviews.synthesis_keys import Synthesis
 
 
 def run_analysis(
-    review: Review, analysis: Analysis, folder: Path, save_fit: Callable[[str, Posterior], None] | None = None
+    review: Review,
+    analysis: AnalysisOrSynthesis,
+    folder: Path,
+    save_fit: Callable[[str, Posterior], None] | None = None,
 ) -> AnalysisResult:
     """Run every method on one analysis; a method that fails is recorded and does not stop the others.
 
@@ -43,7 +48,7 @@ def run_analysis(
     ----------
     review : Review
         The review, for its settings, options and priors.
-    analysis : Analysis
+    analysis : Analysis or Synthesis
         The analysis to run.
     folder : pathlib.Path
         Folder of the data files.
@@ -59,8 +64,33 @@ def run_analysis(
     DataError, SpecError
         If the study table cannot be used at all.
     """
-    effects = analysis_effects(review, analysis, folder)
+    data = read_data(review, analysis, folder)
     result = AnalysisResult(analysis.id)
+    keys, level = review.as_analysis(analysis), review.level_of(analysis)
+    studies: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
+    if isinstance(analysis, Synthesis):
+        studies = study_rows(data.effects, None, level, weights=False)
+    else:
+        rows, studies, result = _pairwise(review, analysis, data.effects, result, save_fit)
+    rows += _models(review, analysis, folder, data, result)
+    frame = to_natural(tidy_frame(rows)) if rows else tidy_frame(rows)
+    for column in ("comparison", "outcome", "time"):
+        frame[column] = getattr(keys, column)
+    for column in ("model", "group"):
+        frame[column] = frame[column].fillna("") if column in frame else ""
+    plain = [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+    return dataclasses.replace(result, rows=plain, studies=studies)
+
+
+def _pairwise(
+    review: Review,
+    analysis: Analysis,
+    effects: Effects,
+    result: AnalysisResult,
+    save_fit: Callable[[str, Posterior], None] | None,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], AnalysisResult]:
+    """Pool independent studies by every method; return the rows, the studies and the result with what else it contains."""
     level = review.level_of(analysis)
     rows = _published(analysis)
     if effects.k:
@@ -82,48 +112,27 @@ def run_analysis(
             save_fit(name, posterior)
     _compare_engines(posteriors, summaries if level == 0.95 else {}, result)
     rows += _alternatives(review, analysis, effects, level, mid, result)
-    frame = to_natural(tidy_frame(rows))
-    for column in ("comparison", "outcome", "time"):
-        frame[column] = getattr(analysis, column)
     primary = _primary(posteriors)
     studies = study_rows(effects, summaries.get(primary), level)
-    return dataclasses.replace(
-        result,
-        rows=[{str(name): value for name, value in row.items()} for row in frame.to_dict("records")],
-        studies=studies,
-        primary=primary,
-        tau=tau_density(posteriors[primary], level) if primary else {},
-    )
+    tau = tau_density(posteriors[primary], level) if primary else {}
+    return rows, studies, dataclasses.replace(result, primary=primary, tau=tau)
 
 
-def analysis_effects(review: Review, analysis: Analysis, folder: Path) -> Effects:
-    """Read the study table of an analysis and compute its effects.
-
-    Raises
-    ------
-    DataError, SpecError
-        If the study table cannot be used.
-    """
-    table = read_studies(
-        folder / analysis.data,
-        where=analysis.where or None,
-        exclude=analysis.exclude or None,
-        columns=analysis.columns or None,
-    )
-    return effect_sizes(table, analysis.measure, **_effect_options(review, analysis, table))
-
-
-def _effect_options(review: Review, analysis: Analysis, table: StudyTable) -> dict[str, Any]:
-    """Return the options of ``effect_sizes``; the review's scale of estimates concerns only analyses of ready-made ratios."""
-    options = review.options.model_dump()
-    measure = MEASURES[analysis.measure]
-    if analysis.data_level is not None:
-        options["data_level"] = analysis.data_level
-    if analysis.estimates is not None:
-        options["estimates"] = analysis.estimates
-    elif not measure.log or data_kind(table, measure) != "estimate":
-        options["estimates"] = None
-    return options
+def _models(
+    review: Review, analysis: AnalysisOrSynthesis, folder: Path, data: AnalysisData, result: AnalysisResult
+) -> list[dict[str, Any]]:
+    """Return the rows of the models beyond one pooled effect; their values and failures are added to the result."""
+    if not analysis.beyond_pairwise or not data.effects.k:
+        return []
+    try:
+        columns = columns_beside(review, analysis, folder, data)
+    except BayesmetaError as error:
+        result.errors.append(in_keys(str(error)))
+        return []
+    found = frequentist_models(ModelInput(data.effects, columns, analysis, review.level_of(analysis), analysis.id))
+    result.models.extend(found.models)
+    result.errors.extend(found.errors)
+    return found.rows
 
 
 def _published(analysis: Analysis) -> list[dict[str, Any]]:

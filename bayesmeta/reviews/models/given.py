@@ -1,0 +1,109 @@
+"""What the models of an analysis are fitted to, and what they give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from bayesmeta.effects.effects import Effects
+from bayesmeta.effects.estimate_columns import Column, columns_of
+from bayesmeta.errors import DataError
+from bayesmeta.results.model_rows import (
+    unfitted_row,
+)
+from bayesmeta.reviews.model_keys import ModelKeys
+
+Rows = list[dict[str, Any]]
+#: frequentist methods of models of independent studies: name to the interval
+REGRESSION_METHODS: Mapping[str, str] = {"REML": "wald", "REML-HKSJ": "hksj_guarded"}
+#: of models of dependent estimates
+NESTED_METHODS = ("REML", "REML-CR2")
+#: sampling correlations of the sweep, beside the stated one
+SWEEP = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9)
+#: kinds of models
+MODERATORS, SUBGROUPS, DEPENDENCE = "moderators", "subgroups", "dependence"
+
+
+#: ending of the name of a method with one tau for all groups
+COMMON_TAU = "-common-tau"
+
+
+@dataclass(frozen=True, eq=False)
+class ModelInput:
+    """What the models of an analysis are fitted to.
+
+    Parameters
+    ----------
+    effects : Effects
+        The estimates, independent.
+    columns : mapping of str to column
+        Columns beside those of the study table, one value per estimate.
+    keys : ModelKeys
+        The analysis or synthesis.
+    level : float
+        Level of the intervals.
+    id : str
+        Id of the analysis.
+    """
+
+    effects: Effects
+    columns: Mapping[str, Column]
+    keys: ModelKeys
+    level: float
+    id: str
+
+    @property
+    def every_column(self) -> dict[str, Column]:
+        """All columns by name, those of the study table too."""
+        return columns_of(self.effects, dict(self.columns))
+
+    @property
+    def nested(self) -> dict[str, Any]:
+        """Keywords of a model of dependent estimates; empty without nesting."""
+        if self.keys.nesting is None:
+            return {}
+        return {"nesting": self.keys.nesting, "sampling_correlation": self.keys.sampling_correlation}
+
+
+@dataclass
+class ModelResults:
+    """Rows, values for tables and figures, and failures of the models of an analysis."""
+
+    rows: Rows
+    models: list[dict[str, Any]]
+    errors: list[str]
+
+
+def in_keys(text: str) -> str:
+    """Write a message of the library with the keys of review.toml in place of Python's keywords, on one line."""
+    text = ". ".join(line.strip().rstrip(".") for line in text.splitlines())
+    return " ".join(text.replace("drop_missing=True", "drop_missing = true").replace("nesting=", "nesting = ").split())
+
+
+def each_method(given: ModelInput, model: str, methods: Sequence[str], fit: Callable[[str], Rows]) -> Rows:
+    """Return the rows of every method; one that these data do not allow has a row with the reason."""
+    rows: Rows = []
+    failed = 0
+    for method in methods:
+        try:
+            rows += fit(method)
+        except DataError as error:
+            failed += 1
+            if failed == len(methods):
+                raise
+            rows.append(unfitted_row(given.effects, method, model, in_keys(error.what), given.id))
+    return rows
+
+
+def only_used(effects: Effects, used: Any) -> Effects:
+    """Return the effects in which only some estimates, bool of shape (n,), are pooled."""
+    reasons = tuple(reason or ("" if here else "left out") for reason, here in zip(effects.reasons, used, strict=True))
+    return replace(effects, reasons=reasons)
+
+
+def plain_value(value: Any) -> Any:
+    """Return a value of a column as JSON has it: a number or a text."""
+    return float(value) if isinstance(value, (int, float, np.number)) else str(value)
