@@ -25,12 +25,12 @@ from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.scale import to_natural
 from bayesmeta.posterior.summary import summarize
 from bayesmeta.results.methods import PUBLISHED
+from bayesmeta.results.models.given import ModelInput, one_line
+from bayesmeta.results.models.run import frequentist_models
 from bayesmeta.results.rows import averaged_rows, frequentist_rows, tidy_frame, tidy_posterior
 from bayesmeta.results.studies import heterogeneity_prior, study_rows, tau_density
 from bayesmeta.reviews.analysis_data import AnalysisData, columns_beside, read_data
 from bayesmeta.reviews.analysis_keys import Analysis
-from bayesmeta.reviews.models.given import ModelInput, in_keys
-from bayesmeta.reviews.models.run import frequentist_models
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
 from bayesmeta.reviews.synthesis_keys import Synthesis
@@ -129,10 +129,20 @@ def _models(
     except BayesmetaError as error:
         result.errors.append(in_keys(str(error)))
         return []
-    found = frequentist_models(ModelInput(data.effects, columns, analysis, review.level_of(analysis), analysis.id))
-    result.models.extend(found.models)
-    result.errors.extend(found.errors)
+    errors: list[str] = []
+    found = frequentist_models(
+        ModelInput(data.effects, columns, analysis.wanted, review.level_of(analysis), analysis.id), errors
+    )
+    result.models.extend(
+        {**model, "prespecified": analysis.was_prespecified(tuple(model.get("columns", ())))} for model in found.models
+    )
+    result.errors.extend(map(in_keys, errors))
     return found.rows
+
+
+def in_keys(text: str) -> str:
+    """Write a message of the library with the keys of review.toml in place of Python's keywords, on one line."""
+    return one_line(text).replace("drop_missing=True", "drop_missing = true").replace("nesting=", "nesting = ")
 
 
 def _published(analysis: Analysis) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from bayesmeta.errors import unknown_name
+from bayesmeta.results.models.wanted import WantedModels
 from bayesmeta.reviews.settings import Strict
 
 #: a text, or several
@@ -125,6 +126,11 @@ class ModelKeys(Strict):
     def beyond_pairwise(self) -> bool:
         """Whether there is any model besides that of one pooled effect of independent studies."""
         return bool(self.formulas or self.groupings or self.nesting)
+
+    @property
+    def wanted(self) -> WantedModels:
+        """The models beyond one pooled effect."""
+        return WantedModels(self.formulas, self.groupings, self.nesting, self.sampling_correlation, self.drop_missing)
 
     def was_prespecified(self, columns: tuple[str, ...]) -> bool | None:
         """Return whether all these columns were prespecified; None if it is not stated."""

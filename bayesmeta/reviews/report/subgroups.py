@@ -10,7 +10,7 @@ from bayesmeta.reporting.tables.layout import NOTE, Table
 from bayesmeta.reporting.tables.results import text_frame, written_estimate
 from bayesmeta.results.methods import method_label
 from bayesmeta.results.model_rows import DIFFERENCE, OVERALL
-from bayesmeta.reviews.models.given import COMMON_TAU
+from bayesmeta.results.models.given import COMMON_TAU
 from bayesmeta.reviews.report.headings import Row, at_level, headings
 from bayesmeta.reviews.report.moderators import (
     ECOLOGICAL,

@@ -17,7 +17,7 @@ from bayesmeta.results.model_rows import (
     nested_subgroup_rows,
     subgroup_rows,
 )
-from bayesmeta.reviews.models.given import (
+from bayesmeta.results.models.given import (
     COMMON_TAU,
     NESTED_METHODS,
     REGRESSION_METHODS,
@@ -32,20 +32,22 @@ def _group_of_each(given: ModelInput, column: str) -> tuple[Effects, list[Any]]:
     """Return the effects without those that have no group where these may be left out, and the group of each."""
     columns = given.every_column
     lacking = missing_in(find_column(columns, column, "by")) & given.effects.used
-    effects = only_used(given.effects, ~lacking) if given.keys.drop_missing else given.effects
+    effects = only_used(given.effects, ~lacking) if given.wanted.drop_missing else given.effects
     try:
         labels = group_labels(columns, column, "by", effects.labels, effects.used)
     except DataError as error:
-        raise DataError(error.what, column=column, fix="Fill it in, or set drop_missing = true.") from None
+        raise DataError(
+            error.what, column=column, fix="Fill it in, or leave such studies out with drop_missing=True."
+        ) from None
     return effects, labels
 
 
-def _group_values(given: ModelInput, column: str, effects: Effects, labels: Sequence[Any]) -> dict[str, Any]:
+def _group_values(column: str, effects: Effects, labels: Sequence[Any]) -> dict[str, Any]:
     points = [
         {"study": effects.labels[i], "yi": float(effects.yi[i]), "se": float(effects.sei[i]), "group": str(labels[i])}
         for i in map(int, np.flatnonzero(effects.used))
     ]
-    return {"columns": [column], "prespecified": given.keys.was_prespecified((column,)), "points": points}
+    return {"columns": [column], "points": points}
 
 
 def fit_subgroups(given: ModelInput, column: str) -> tuple[Rows, dict[str, Any]]:
@@ -71,7 +73,7 @@ def fit_subgroups(given: ModelInput, column: str) -> tuple[Rows, dict[str, Any]]
 
     methods = [f"{name}{ending}" for ending in ("", COMMON_TAU) for name in REGRESSION_METHODS]
     rows = each_method(given, column, methods, fit)
-    return rows, {**_group_values(given, column, effects, labels), "tests": tests}
+    return rows, {**_group_values(column, effects, labels), "tests": tests}
 
 
 def fit_nested_subgroups(given: ModelInput, column: str) -> tuple[Rows, dict[str, Any]]:
@@ -95,4 +97,4 @@ def fit_nested_subgroups(given: ModelInput, column: str) -> tuple[Rows, dict[str
         return rows
 
     rows = each_method(given, column, NESTED_METHODS, fit)
-    return rows, {**_group_values(given, column, effects, labels), "tests": tests}
+    return rows, {**_group_values(column, effects, labels), "tests": tests}

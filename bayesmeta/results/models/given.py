@@ -14,7 +14,7 @@ from bayesmeta.errors import DataError
 from bayesmeta.results.model_rows import (
     unfitted_row,
 )
-from bayesmeta.reviews.model_keys import ModelKeys
+from bayesmeta.results.models.wanted import WantedModels
 
 Rows = list[dict[str, Any]]
 #: frequentist methods of models of independent studies: name to the interval
@@ -41,8 +41,8 @@ class ModelInput:
         The estimates, independent.
     columns : mapping of str to column
         Columns beside those of the study table, one value per estimate.
-    keys : ModelKeys
-        The analysis or synthesis.
+    wanted : WantedModels
+        What to fit.
     level : float
         Level of the intervals.
     id : str
@@ -51,7 +51,7 @@ class ModelInput:
 
     effects: Effects
     columns: Mapping[str, Column]
-    keys: ModelKeys
+    wanted: WantedModels
     level: float
     id: str
 
@@ -63,24 +63,22 @@ class ModelInput:
     @property
     def nested(self) -> dict[str, Any]:
         """Keywords of a model of dependent estimates; empty without nesting."""
-        if self.keys.nesting is None:
+        if self.wanted.nesting is None:
             return {}
-        return {"nesting": self.keys.nesting, "sampling_correlation": self.keys.sampling_correlation}
+        return {"nesting": self.wanted.nesting, "sampling_correlation": self.wanted.sampling_correlation}
 
 
 @dataclass
 class ModelResults:
-    """Rows, values for tables and figures, and failures of the models of an analysis."""
+    """Rows of the models of an analysis, and one entry per model with what tables and figures need beside them."""
 
     rows: Rows
     models: list[dict[str, Any]]
-    errors: list[str]
 
 
-def in_keys(text: str) -> str:
-    """Write a message of the library with the keys of review.toml in place of Python's keywords, on one line."""
-    text = ". ".join(line.strip().rstrip(".") for line in text.splitlines())
-    return " ".join(text.replace("drop_missing=True", "drop_missing = true").replace("nesting=", "nesting = ").split())
+def one_line(text: str) -> str:
+    """Write a message of several lines as sentences on one line."""
+    return " ".join(". ".join(line.strip().rstrip(".") for line in text.splitlines()).split())
 
 
 def each_method(given: ModelInput, model: str, methods: Sequence[str], fit: Callable[[str], Rows]) -> Rows:
@@ -94,7 +92,7 @@ def each_method(given: ModelInput, model: str, methods: Sequence[str], fit: Call
             failed += 1
             if failed == len(methods):
                 raise
-            rows.append(unfitted_row(given.effects, method, model, in_keys(error.what), given.id))
+            rows.append(unfitted_row(given.effects, method, model, one_line(error.what), given.id))
     return rows
 
 

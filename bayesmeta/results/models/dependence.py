@@ -11,13 +11,13 @@ from bayesmeta.frequentist.multilevel.fit import multilevel
 from bayesmeta.results.model_rows import (
     multilevel_rows,
 )
-from bayesmeta.reviews.models.given import (
+from bayesmeta.results.models.given import (
     NESTED_METHODS,
     SWEEP,
     ModelInput,
     Rows,
     each_method,
-    in_keys,
+    one_line,
 )
 
 
@@ -29,7 +29,7 @@ def fit_dependence(given: ModelInput, nesting: str) -> tuple[Rows, dict[str, Any
         given, nesting, NESTED_METHODS, lambda method: multilevel_rows(fitted, method, given.effects, nesting, given.id)
     )
     values: dict[str, Any] = {
-        "sampling_correlation": given.keys.sampling_correlation,
+        "sampling_correlation": given.wanted.sampling_correlation,
         "k": fitted.k,
         "groups": len(set(fitted.outer or ())),
         "levels": [
@@ -38,9 +38,9 @@ def fit_dependence(given: ModelInput, nesting: str) -> tuple[Rows, dict[str, Any
         ],
         "sweep": [],
     }
-    if given.keys.sampling_correlation is not None:
+    if given.wanted.sampling_correlation is not None:
         values["sweep"] = [
-            _at_correlation(given, data, value) for value in sorted({*SWEEP, given.keys.sampling_correlation})
+            _at_correlation(given, data, value) for value in sorted({*SWEEP, given.wanted.sampling_correlation})
         ]
     return rows, values
 
@@ -49,10 +49,10 @@ def _at_correlation(given: ModelInput, data: dict[str, Column], correlation: flo
     """Return the pooled effect (model scale) and the variances at a sampling correlation; the reason where there are none."""
     try:
         fit = multilevel(
-            given.effects, data=data, level=given.level, nesting=given.keys.nesting, sampling_correlation=correlation
+            given.effects, data=data, level=given.level, nesting=given.wanted.nesting, sampling_correlation=correlation
         )
     except BayesmetaError as error:
-        return {"sampling_correlation": correlation, "failed": in_keys(str(error))}
+        return {"sampling_correlation": correlation, "failed": one_line(str(error))}
     row = fit.coefficients.iloc[0]
     total = float(fit.sigma2.sum())
     return {

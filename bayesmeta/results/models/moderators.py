@@ -20,7 +20,7 @@ from bayesmeta.results.model_rows import (
     multilevel_rows,
     regression_rows,
 )
-from bayesmeta.reviews.models.given import (
+from bayesmeta.results.models.given import (
     NESTED_METHODS,
     REGRESSION_METHODS,
     ModelInput,
@@ -39,7 +39,7 @@ def prepared_moderators(given: ModelInput, formula: str) -> tuple[Effects, Model
     DataError, SpecError
         If the formula cannot be used with these data.
     """
-    return effects_with_moderators(given.effects, formula, dict(given.columns), drop_missing=given.keys.drop_missing)
+    return effects_with_moderators(given.effects, formula, dict(given.columns), drop_missing=given.wanted.drop_missing)
 
 
 def fit_moderators(given: ModelInput, formula: str) -> tuple[Rows, dict[str, Any]]:
@@ -49,7 +49,7 @@ def fit_moderators(given: ModelInput, formula: str) -> tuple[Rows, dict[str, Any
         "moderators": formula,
         "data": dict(given.columns),
         "level": given.level,
-        "drop_missing": given.keys.drop_missing,
+        "drop_missing": given.wanted.drop_missing,
     }
     fits: dict[str, Regression | Multilevel] = {}
     nested = multilevel(given.effects, **keywords, **given.nested) if given.nested else None
@@ -80,7 +80,6 @@ def _moderator_values(
         "coefficients": list(matrix.design.names),
         "k": int(used.sum()),
         "studies": len(set(outer)),
-        "prespecified": given.keys.was_prespecified(matrix.moderators),
         "intercept": intercept_sentence(matrix, columns),
         "at_means": [[name, mean] for name, mean in zip(matrix.design.names, _means(matrix.x), strict=True)],
         "dropped": list(matrix.dropped),
