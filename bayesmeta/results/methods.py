@@ -96,6 +96,7 @@ FREQUENTIST: Mapping[str, FrequentistMethod] = {
 METHOD_LABELS: Mapping[str, str] = {
     PUBLISHED: "Published",
     **{name: method.label for name, method in FREQUENTIST.items()},
+    "REML-t": "REML, t intervals",
     "REML-CR2": "REML, cluster-robust (CR2)",
     "REML-common-tau": "REML, common tau",
     "REML-HKSJ-common-tau": "REML, common tau, guarded Hartung-Knapp",

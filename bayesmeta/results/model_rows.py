@@ -8,7 +8,7 @@ measure of heterogeneity.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from bayesmeta.engines.terms import TAU
 from bayesmeta.frequentist.multilevel.result import Multilevel
 from bayesmeta.frequentist.regression_result import Regression
 from bayesmeta.frequentist.subgroups import Subgroups
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: the effect at the means of the moderators, and measures of heterogeneity of nested models
 AT_MEANS, TAU_BETWEEN, TAU_WITHIN, RHO = "effect_at_means", "tau_between", "tau_within", "rho"
@@ -129,7 +132,7 @@ def multilevel_rows(
     total = float(result.sigma2.sum())
     shared = {"tau": np.sqrt(total), "tau2": total, "note": "; ".join(result.notes)}
     if method.endswith("-CR2"):
-        return _coefficient_rows(result.robust("CR2"), labels, shared)
+        return _coefficient_rows(robust_coefficients(result), labels, shared)
     shared["i2"] = result.i2
     frame = result.coefficients
     rows = _coefficient_rows(frame, labels, shared)
@@ -221,7 +224,7 @@ def nested_subgroup_rows(
     labels = _labels(effects, method, model, analysis, result.k)
     rows = []
     for source, term, k in ((result, MEAN, counts), (overall, OVERALL, [overall.k])):
-        frame = source.robust("CR2") if robust else source.coefficients
+        frame = robust_coefficients(source) if robust else source.coefficients
         total = float(source.sigma2.sum())
         kinds = {"tau": np.sqrt(total), "tau2": total, "i2": source.i2}
         for (name, row), number in zip(frame.iterrows(), k, strict=True):
@@ -246,7 +249,32 @@ def _contrast(result: Multilevel, weights: Any, robust: bool) -> dict[str, float
         se = float(np.sqrt(weights @ result.covariance @ weights))
         half = float(quantile(result.level, float(result.df[weights != 0].min()))) * se
         return {"estimate": estimate, "se": se, "ci_low": estimate - half, "ci_high": estimate + half}
+    if one_group_decides(result, weights):
+        return {"estimate": estimate}
     test = result.robust_test(weights[None, :], "CR2")
     se = abs(estimate) / float(np.sqrt(test.statistic)) if test.statistic > 0 else float("nan")
     half = float(quantile(result.level, test.df_residual)) * se
-    return {"estimate": estimate, "se": se, "ci_low": estimate - half, "ci_high": estimate + half}
+    return {
+        "estimate": estimate,
+        "df": test.df_residual,
+        "se": se,
+        "ci_low": estimate - half,
+        "ci_high": estimate + half,
+    }
+
+
+def one_group_decides(result: Multilevel, weights: Any) -> bool:
+    """Whether a combination of coefficients rests on one outermost group alone, so that its cluster-robust variance is 0 whatever it is."""
+    robust = result.matrix.x
+    groups = np.array([str(group) for group in result.outer or result.labels])
+    left_out = (robust[groups != group] for group in dict.fromkeys(groups.tolist()))
+    rank = [np.linalg.matrix_rank(rows) < np.linalg.matrix_rank(np.vstack([rows, weights])) for rows in left_out]
+    return any(rank)
+
+
+def robust_coefficients(result: Multilevel) -> pd.DataFrame:
+    """Return the coefficients with cluster-robust (CR2) intervals; those that one group decides have none."""
+    frame = result.robust("CR2").copy()
+    alone = [one_group_decides(result, row) for row in np.eye(len(frame))]
+    frame.loc[alone, ["se", "statistic", "df", "pvalue", "ci_low", "ci_high"]] = np.nan
+    return frame

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bayesmeta.checks.engine_agreement import engine_agreement, worst_disagreement
+from bayesmeta.effects.design import MEAN
 from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.engines.choose import ENGINES
@@ -34,6 +35,9 @@ from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
 from bayesmeta.reviews.synthesis_keys import Synthesis
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def run_analysis(
@@ -79,6 +83,8 @@ def run_analysis(
         frame[column] = getattr(keys, column)
     for column in ("model", "group"):
         frame[column] = frame[column].fillna("") if column in frame else ""
+    if analysis.nesting is not None:
+        _note_independence(frame)
     plain = [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
     return dataclasses.replace(result, rows=plain, studies=studies)
 
@@ -116,6 +122,14 @@ def _pairwise(
     studies = study_rows(effects, summaries.get(primary), level)
     tau = tau_density(posteriors[primary], level) if primary else {}
     return rows, studies, dataclasses.replace(result, primary=primary, tau=tau)
+
+
+def _note_independence(frame: pd.DataFrame) -> None:
+    """Note on the rows of independent estimates that the analysis has estimates that depend on each other."""
+    rows = (frame["model"] == "") & (frame["term"] == MEAN) & (frame["method"] != PUBLISHED)
+    note = "takes all estimates as independent, which they are not: see the table of dependent estimates"
+    known = frame.loc[rows, "note"].fillna("")
+    frame.loc[rows, "note"] = [f"{text}; {note}" if text else note for text in known]
 
 
 def _models(

@@ -64,7 +64,8 @@ def columns_beside(
     Returns
     -------
     dict of str to column
-        One value per estimate: the characteristics of the studies; of a synthesis also study, analysis, outcome and time.
+        One value per estimate: the characteristics of the studies; of a synthesis also study, analysis, comparison, outcome and
+        time.
 
     Raises
     ------
@@ -80,6 +81,7 @@ def columns_beside(
     columns: dict[str, Column] = {"study": np.array(studies, dtype=object)}
     for name, texts in (
         ("analysis", [one.id for one in data.members]),
+        ("comparison", [one.comparison for one in data.members]),
         ("outcome", [one.outcome for one in data.members]),
         ("time", [one.time for one in data.members]),
     ):
@@ -154,7 +156,7 @@ def _common_extra(found: Sequence[Effects]) -> dict[str, Column]:
         for name in (tables[0].extra if tables[0] else {})
         if all(table and name in table.extra for table in tables)
     ]
-    skipped = ("study", "analysis", "outcome", "time")
+    skipped = ("study", "analysis", "comparison", "outcome", "time")
     return {
         name: numbers_or_texts([text for table in tables if table for text in table.extra[name]])
         for name in names

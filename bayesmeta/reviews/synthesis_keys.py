@@ -17,7 +17,7 @@ SELECTED_BY = ("comparison", "outcome", "domain", "time", "measure")
 
 
 class Synthesis(ModelKeys):
-    """Several analyses of the review in one model: their estimates one below the other, with the columns study, analysis, outcome, time."""
+    """Several analyses of the review in one model: their estimates one below the other, with columns that say which is which."""
 
     id: Annotated[str, Field(pattern=ANALYSIS_ID, max_length=60)] = Field(
         description="Number of the synthesis, as the id of an analysis; it must differ from those too."
@@ -33,7 +33,8 @@ class Synthesis(ModelKeys):
     )
     nesting: str | None = Field(
         default="study/estimate",
-        description="Groups of estimates that depend on each other, outer to inner, by columns: study, analysis, outcome, time, those "
+        description="Groups of estimates that depend on each other, outer to inner, by columns: study, analysis, comparison, "
+        "outcome, time, those "
         "of the study tables, and of the table under `[studies]`.",
     )
     comparison: str = Field(

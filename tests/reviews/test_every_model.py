@@ -11,7 +11,9 @@ import pytest
 from paths import FIXTURES_FOLDER
 
 import bayesmeta as bm
+from bayesmeta.reviews.report.entangled import entangled
 from bayesmeta.reviews.report.page import write_report
+from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.run import plan_review, run_review
 from bayesmeta.reviews.spec import read_review
 
@@ -142,13 +144,11 @@ def test_table_of_moderators_says_what_can_be_learned(every_model):
     assert "ecological bias" in text
     assert "Intercept: the effect where focus is child and weeks is its mean" in text
     assert "| weeks | 0.95 [0.91, 0.99] | 0.026 |" in text
-    # of the model of dependent estimates the test is the cluster-robust one, as are the intervals
+    # of the model of dependent estimates test and intervals have the degrees of freedom of the groups
     data = stacked()
     data["weeks"] = CHARACTERISTICS.weeks.loc[data.study].to_numpy()
-    fit = bm.multilevel(
-        yi=data.yi, vi=data.vi, data=data, moderators="~ weeks", nesting="study/estimate", sampling_correlation=0.5
-    )
-    test = fit.robust_test(["weeks"])
+    given = {"yi": data.yi, "vi": data.vi, "data": data, "nesting": "study/estimate", "sampling_correlation": 0.5}
+    test = bm.multilevel(moderators="~ weeks", ci="contain", **given).test(["weeks"])
     assert f"F(1, {test.df_residual:.1f}) = {test.statistic:.2f}" in text
 
 
@@ -291,3 +291,62 @@ def test_reviews_without_the_new_keys_are_written_as_before():
     )
     again = read_review(FOLDER)[0]
     assert type(again).model_validate(again.model_dump(mode="json")) == again
+
+
+def nested_review(folder, groups, values):
+    """A review of three districts, with a moderator that differs as ``values`` say."""
+    rows = [
+        f"s{i},{group},{0.1 * i:.1f},0.02,{value}" for i, (group, value) in enumerate(zip(groups, values, strict=True))
+    ]
+    (folder / "table.csv").write_text("study,district,yi,vi,kind\n" + "\n".join(rows) + "\n")
+    (folder / "review.toml").write_text(
+        'id = "n"\ntitle = "N"\n[settings]\nengine = "quadrature"\ntables = ["md"]\n[[analysis]]\nid = "1"\noutcome = "O"\n'
+        'measure = "GEN"\ndata = "table.csv"\nnesting = "district/estimate"\nmoderators = "~ kind"\nby = "kind"\n'
+    )
+    return run_review(folder, folder / "out", figures=False)
+
+
+def test_a_coefficient_that_rests_on_one_group_has_no_cluster_robust_interval(tmp_path):
+    run = nested_review(tmp_path, "aabbcc", "xxxxyy")
+    assert run.failed == {}
+    frame = frame_of(run, "1")
+    for term, group in (("kind[T.y]", ""), ("mu", "y"), ("difference", "y vs x")):
+        model = "~ kind" if term.startswith("kind") else "kind"
+        row = pick(frame, model, "REML-CR2", term, group)
+        assert math.isfinite(row.estimate)
+        assert math.isnan(row.ci_low)
+        assert math.isfinite(pick(frame, model, "REML-t", term, group).ci_low)
+    text = (run.out / "tables" / "moderators.md").read_text()
+    assert "Rests on one study, c" in text
+    subgroups = (run.out / "tables" / "subgroups.md").read_text()
+    assert "| y | 2 | 1 |" in subgroups
+
+
+def test_rows_of_independent_estimates_say_that_they_are_not(every_model):
+    notes = frame_of(every_model, "2.1")
+    pooled = notes[(notes.model == "") & (notes.term == "mu")]
+    assert pooled.note.str.contains("takes all estimates as independent, which they are not").all()
+    assert not frame_of(every_model, "1.1").note.astype(str).str.contains("independent").any()
+
+
+def test_moderators_that_vary_together_are_named():
+    def result(*columns):
+        models = [
+            {
+                "kind": "moderators", "columns": [name],
+                "points": [{"study": str(i), "x": [1.0, float(value)]} for i, value in enumerate(values)],
+            }
+            for name, values in zip("abc", columns, strict=False)
+        ]  # fmt: skip
+        return AnalysisResult("1", models=models)
+
+    same, near, apart = [1, 1, 0, 0], [1, 2, 3, 9], [2, 2, 5, 5]
+    (sentence,) = entangled([result(same, apart)])
+    assert sentence.startswith("a and b cannot be told apart in 1, where they vary in the same way")
+    close = [1, 2, 3.5, 9]
+    (sentence,) = entangled([result(near, close)])
+    correlation = np.corrcoef(near, close)[0, 1]
+    assert f"can hardly be told apart in 1 ({correlation:.2f})" in sentence
+    assert entangled([result([1, 0, 1, 0], [1, 1, 0, 0])]) == []
+    # a moderator that does not vary is like none
+    assert entangled([result([1, 1, 1, 1], [1, 1, 0, 0])]) == []

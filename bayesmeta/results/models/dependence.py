@@ -24,9 +24,15 @@ from bayesmeta.results.models.given import (
 def fit_dependence(given: ModelInput, nesting: str) -> tuple[Rows, dict[str, Any]]:
     """Fit the model of dependent estimates without moderators, and at other sampling correlations."""
     data = dict(given.columns)
-    fitted = multilevel(given.effects, data=data, level=given.level, **given.nested)
+    keywords: dict[str, Any] = {"data": data, "level": given.level, **given.nested}
+    fitted = multilevel(given.effects, **keywords)
     rows = each_method(
-        given, nesting, NESTED_METHODS, lambda method: multilevel_rows(fitted, method, given.effects, nesting, given.id)
+        given,
+        nesting,
+        tuple(NESTED_METHODS),
+        lambda method: multilevel_rows(
+            multilevel(given.effects, ci=NESTED_METHODS[method], **keywords), method, given.effects, nesting, given.id
+        ),
     )
     values: dict[str, Any] = {
         "sampling_correlation": given.wanted.sampling_correlation,
@@ -49,7 +55,12 @@ def _at_correlation(given: ModelInput, data: dict[str, Column], correlation: flo
     """Return the pooled effect (model scale) and the variances at a sampling correlation; the reason where there are none."""
     try:
         fit = multilevel(
-            given.effects, data=data, level=given.level, nesting=given.wanted.nesting, sampling_correlation=correlation
+            given.effects,
+            data=data,
+            level=given.level,
+            nesting=given.wanted.nesting,
+            sampling_correlation=correlation,
+            ci="contain",
         )
     except BayesmetaError as error:
         return {"sampling_correlation": correlation, "failed": one_line(str(error))}

@@ -19,8 +19,8 @@ from bayesmeta.results.models.wanted import WantedModels
 Rows = list[dict[str, Any]]
 #: frequentist methods of models of independent studies: name to the interval
 REGRESSION_METHODS: Mapping[str, str] = {"REML": "wald", "REML-HKSJ": "hksj_guarded"}
-#: of models of dependent estimates
-NESTED_METHODS = ("REML", "REML-CR2")
+#: of models of dependent estimates: name to the interval of ``multilevel``; the last is cluster-robust
+NESTED_METHODS: Mapping[str, str] = {"REML": "wald", "REML-t": "contain", "REML-CR2": "wald"}
 #: sampling correlations of the sweep, beside the stated one
 SWEEP = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9)
 #: kinds of models

@@ -42,11 +42,16 @@ def _group_of_each(given: ModelInput, column: str) -> tuple[Effects, list[Any]]:
     return effects, labels
 
 
-def _group_values(column: str, effects: Effects, labels: Sequence[Any]) -> dict[str, Any]:
+def _group_values(column: str, effects: Effects, labels: Sequence[Any], clusters: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what the table and the figure of subgroups need beside the rows; ``cluster`` is an estimate's outermost group."""
+    used = list(map(int, np.flatnonzero(effects.used)))
     points = [
-        {"study": effects.labels[i], "yi": float(effects.yi[i]), "se": float(effects.sei[i]), "group": str(labels[i])}
-        for i in map(int, np.flatnonzero(effects.used))
-    ]
+        {
+            "study": effects.labels[i], "yi": float(effects.yi[i]), "se": float(effects.sei[i]),
+            "group": str(labels[i]), "cluster": cluster,
+        }
+        for i, cluster in zip(used, clusters or [effects.labels[i] for i in used], strict=True)
+    ]  # fmt: skip
     return {"columns": [column], "points": points}
 
 
@@ -87,14 +92,16 @@ def fit_nested_subgroups(given: ModelInput, column: str) -> tuple[Rows, dict[str
         )
     indicators = np.array([[float(label == group) for group in order] for label in labels])
     design = Design(indicators, tuple(map(str, order)))
-    keywords = {"data": dict(given.columns), "level": given.level, **given.nested}
-    fitted = multilevel(effects, moderators=design, **keywords)
-    overall = multilevel(effects, **keywords)
+    clusters: list[str] = []
+    keywords: dict[str, Any] = {"data": dict(given.columns), "level": given.level, **given.nested}
     tests: dict[str, dict[str, float]] = {}
 
     def fit(method: str) -> Rows:
+        fitted = multilevel(effects, moderators=design, ci=NESTED_METHODS[method], **keywords)
+        overall = multilevel(effects, ci=NESTED_METHODS[method], **keywords)
+        clusters[:] = map(str, fitted.outer or ())
         rows, tests[method] = nested_subgroup_rows(fitted, overall, method, effects, column, given.id)
         return rows
 
-    rows = each_method(given, column, NESTED_METHODS, fit)
-    return rows, {**_group_values(column, effects, labels), "tests": tests}
+    rows = each_method(given, column, tuple(NESTED_METHODS), fit)
+    return rows, {**_group_values(column, effects, labels, clusters), "tests": tests}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,16 +52,15 @@ def fit_moderators(given: ModelInput, formula: str) -> tuple[Rows, dict[str, Any
         "drop_missing": given.wanted.drop_missing,
     }
     fits: dict[str, Regression | Multilevel] = {}
-    nested = multilevel(given.effects, **keywords, **given.nested) if given.nested else None
 
     def fit(method: str) -> Rows:
-        if nested is not None:
-            fits[method] = nested
+        if given.nested:
+            fits[method] = nested = multilevel(given.effects, ci=NESTED_METHODS[method], **keywords, **given.nested)
             return multilevel_rows(nested, method, given.effects, formula, given.id)
         fits[method] = independent = regression(given.effects, method="REML", ci=REGRESSION_METHODS[method], **keywords)
         return regression_rows(independent, method, given.effects, formula, given.id)
 
-    rows = each_method(given, formula, NESTED_METHODS if given.nested else tuple(REGRESSION_METHODS), fit)
+    rows = each_method(given, formula, tuple(NESTED_METHODS if given.nested else REGRESSION_METHODS), fit)
     return rows, _moderator_values(given, matrix, fits)
 
 
@@ -87,7 +86,7 @@ def _moderator_values(
         "tau_without": without,
         "r2": 100 * max(0.0, 1 - (tau / without) ** 2) if matrix.intercept and without > 0 else float("nan"),
         "tests": {method: _tests(fit, method) for method, fit in fits.items()},
-        "points": _points(given, matrix, columns),
+        "points": _points(given, matrix, columns, outer),
     }
 
 
@@ -118,13 +117,20 @@ def _without_moderators(given: ModelInput, matrix: ModelMatrix) -> float:
     return float(regression(same, method="REML").tau)
 
 
-def _points(given: ModelInput, matrix: ModelMatrix, columns: Mapping[str, Column]) -> list[dict[str, Any]]:
-    """Return one entry per estimate that enters: label, estimate and standard error on the model scale, and the moderators."""
+def _points(
+    given: ModelInput, matrix: ModelMatrix, columns: Mapping[str, Column], outer: Sequence[Any]
+) -> list[dict[str, Any]]:
+    """Return one entry per estimate that enters: label, estimate and standard error on the model scale, the moderators, its row of X.
+
+    ``cluster`` is the outermost group that it belongs to.
+    """
     values = {name: list(columns[name]) for name in matrix.moderators}
     return [
         {
             "study": given.effects.labels[i], "yi": float(given.effects.yi[i]), "se": float(given.effects.sei[i]),
             "moderators": {name: plain_value(found[i]) for name, found in values.items()},
+            "cluster": str(cluster),
+            "x": [float(value) for value in matrix.design.matrix[i]],
         }
-        for i in map(int, np.flatnonzero(matrix.used))
+        for i, cluster in zip(map(int, np.flatnonzero(matrix.used)), outer, strict=True)
     ]  # fmt: skip

@@ -14,7 +14,7 @@ from bayesmeta.reporting.tables.results import text_frame, written_estimate
 from bayesmeta.results.methods import method_label
 from bayesmeta.results.model_rows import RHO, TAU_BETWEEN, TAU_WITHIN
 from bayesmeta.reviews.report.headings import at_level, headings
-from bayesmeta.reviews.report.moderators import of_kind, rows_of
+from bayesmeta.reviews.report.moderators import ENOUGH_DF, of_kind, rows_of, written_robust
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
 
@@ -41,8 +41,9 @@ def dependence_table(review: Review, results: list[AnalysisResult]) -> Table | N
         f"Estimate: pooled effect, natural scale, {at_level(review, 'interval')}; Bayesian: posterior median. tau: standard deviation of "
         "true effects, model scale, in total, between groups of the outermost level (studies) and within them; rho: the share of tau2 "
         "that is between them, the correlation of two true effects of one group.",
+        "t intervals: degrees of freedom are the number of groups less the coefficients that do not vary within them.",
         "Cluster-robust (CR2): standard errors that are right, with enough groups, also where the model of the dependence is not; "
-        "degrees of freedom by Satterthwaite.",
+        f"degrees of freedom by Satterthwaite, below {ENOUGH_DF} of which none are shown (Tipton 2015).",
         "Sampling correlation: the assumed correlation of the sampling errors of two estimates of one group. It is rarely reported: "
         "results at other values are shown too. Where they differ, the conclusion depends on the assumption.",
     )
@@ -67,7 +68,7 @@ def _method_lines(result: AnalysisResult, model: dict[str, Any]) -> list[dict[st
             {
                 "Method": method_label(method),
                 "Sampling correlation": _correlation(model["sampling_correlation"]),
-                "Estimate": written_estimate(row),
+                "Estimate": written_robust(row) if method.endswith("-CR2") else written_estimate(row),
                 "Prediction interval": _interval(row),
                 "tau": written_estimate(terms.get(("tau", ""), {})) or number(row.get("tau")),
                 "tau between": written_estimate(terms.get((TAU_BETWEEN, ""), {})),
@@ -95,7 +96,7 @@ def _levels(model: dict[str, Any]) -> str:
 
 
 def _sweep_lines(model: dict[str, Any], log: bool) -> list[dict[str, str]]:
-    """Return one line per other sampling correlation, by REML."""
+    """Return one line per other sampling correlation, by REML with t intervals."""
     blank = dict.fromkeys(NAMES[1:], "")
     lines = []
     for point in model["sweep"]:
@@ -103,7 +104,7 @@ def _sweep_lines(model: dict[str, Any], log: bool) -> list[dict[str, str]]:
             continue
         line = {
             **blank,
-            "Method": method_label("REML"),
+            "Method": method_label("REML-t"),
             "Sampling correlation": _correlation(point["sampling_correlation"]),
         }
         if "failed" in point:

@@ -13,6 +13,7 @@ from bayesmeta.reporting.tables.layout import NOTE, Table
 from bayesmeta.reporting.tables.results import text_frame, written_estimate
 from bayesmeta.results.methods import method_label
 from bayesmeta.results.model_rows import AT_MEANS
+from bayesmeta.reviews.report.entangled import entangled
 from bayesmeta.reviews.report.headings import Row, at_level, headings
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
@@ -20,12 +21,17 @@ from bayesmeta.reviews.spec import Review
 #: studies per characteristic modelled that are typically advised (Cochrane Handbook 6.5, section 10.11.5.1)
 ENOUGH = 10
 #: frequentist methods to show, the first that a model has
-SHOWN = ("REML-HKSJ", "REML-CR2", "REML")
+SHOWN = ("REML-HKSJ", "REML-t", "REML")
 NAMES = (
-    "Analysis", "Coefficient", "Estimate", "p", "Bayesian", "Posterior/prior sd", "Overlap", "Inclusion BF",
+    "Analysis", "Coefficient", "Estimate", "p", "Cluster-robust", "Bayesian", "Posterior/prior sd", "Overlap", "Inclusion BF",
     "Prediction interval", "tau without", "tau with", "R2", "k", "Studies per coefficient", NOTE,
 )  # fmt: skip
-OPTIONAL = ("Bayesian", "Posterior/prior sd", "Overlap", "Inclusion BF", NOTE)
+OPTIONAL = ("Cluster-robust", "Bayesian", "Posterior/prior sd", "Overlap", "Inclusion BF", NOTE)
+
+#: degrees of freedom below which cluster-robust intervals are not to be trusted (Tipton 2015, Psychological Methods 20:375-393)
+ENOUGH_DF = 4
+#: number of models from which on the table warns of chance findings
+MANY = 3
 
 ECOLOGICAL = (
     "A moderator is compared across studies, not across people: an association can differ from that within studies, or be due to "
@@ -115,6 +121,7 @@ def _lines(result: AnalysisResult, model: dict[str, Any]) -> list[dict[str, str]
                 "Coefficient": "effect at the means" if name == AT_MEANS else name,
                 "Estimate": written_estimate(row),
                 "p": pvalue(row.get("pvalue")),
+                "Cluster-robust": written_robust(methods.get("REML-CR2", {}).get((name, ""), {})),
                 "Bayesian": written_estimate(posterior),
                 "Posterior/prior sd": number(learned.get("sd_ratio")),
                 "Overlap": _share(learned.get("overlap")),
@@ -125,22 +132,46 @@ def _lines(result: AnalysisResult, model: dict[str, Any]) -> list[dict[str, str]
                 "R2": percent(model["r2"]) if first else "",
                 "k": count(model["k"]) if first else "",
                 "Studies per coefficient": number(per, 1) if first else "",
-                NOTE: _note(model, name, shown) if first or name == AT_MEANS else "",
+                NOTE: _note(model, name, shown, i),
             }
         )
     return lines
+
+
+def written_robust(row: Row) -> str:
+    """Write a cluster-robust estimate and its interval; "" where there are too few degrees of freedom for one."""
+    df = row.get("df")
+    return written_estimate(row) if df is not None and df >= ENOUGH_DF else ""
 
 
 def _share(value: Any) -> str:
     return "" if is_missing(value) else percent(100 * value)
 
 
-def _note(model: dict[str, Any], name: str, shown: str) -> str:
-    """Return what the intercept is, the test of all moderators and what was left out; of the effect at the means, the means."""
+def _note(model: dict[str, Any], name: str, shown: str, at: int) -> str:
+    """Return what a reader of a line needs to know.
+
+    Of the first coefficient what the intercept is, the test of all moderators and what was left out; of the effect at the means, the
+    means; of others, whether they rest on one study.
+    """
     if name == AT_MEANS:
         means = [f"{column} = {number(value)}" for column, value in model["at_means"] if column != "Intercept"]
         return f"Means: {', '.join(means)}" if means else ""
-    return ". ".join(filter(None, [model["intercept"], test_sentence(model["tests"].get(shown)), *model["dropped"]]))
+    alone = _alone(model["points"], at)
+    rests = f"Rests on one study, {alone}" if alone else ""
+    first = [model["intercept"], test_sentence(model["tests"].get(shown)), *model["dropped"]] if at == 0 else []
+    return ". ".join(filter(None, [rests, *first]))
+
+
+def _alone(points: list[dict[str, Any]], at: int) -> str:
+    """Return the study that alone differs in a column of X from all others, which are alike; "" if there is none."""
+    values: dict[float, set[str]] = {}
+    for point in points:
+        values.setdefault(point["x"][at], set()).add(point["cluster"])
+    if len(values) != 2:
+        return ""
+    few, many = sorted(values.values(), key=len)
+    return next(iter(few)) if len(few) == 1 and len(many) > 1 and not few & many else ""
 
 
 def test_sentence(test: dict[str, float] | None) -> str:
@@ -154,7 +185,9 @@ def test_sentence(test: dict[str, float] | None) -> str:
         if finite
         else f"chi-squared({df}) = {number(test['qm'])}"
     )
-    return f"All moderators together: {statistic}, p = {pvalue(test['qm_pvalue'])}".replace("p = <", "p < ")
+    return f"All moderators together: {statistic}, p = {pvalue(test['qm_pvalue'])}".replace("p = <", "p < ").replace(
+        "p = >", "p > "
+    )
 
 
 def _notes(review: Review, results: list[AnalysisResult], models: list[dict[str, Any]]) -> Iterable[str]:
@@ -164,6 +197,11 @@ def _notes(review: Review, results: list[AnalysisResult], models: list[dict[str,
         "and p from the same. tau: between-study standard deviation by REML, model scale, without and with the moderators; R2: the share "
         "of tau2 that they account for. k: estimates."
     )
+    if any(name == "REML-CR2" for model in models for name in model["tests"]):
+        yield (
+            "Cluster-robust (CR2): intervals that do not need the model of dependence to be right; shown where there are "
+            f"{ENOUGH_DF} degrees of freedom or more, below which they are not to be trusted (Tipton 2015)."
+        )
     if any(model.get("bayes") for model in models):
         yield (
             f"Bayesian: posterior median and {at_level(review, 'credible interval')}. Posterior/prior sd: the standard deviation of the "
@@ -181,3 +219,6 @@ def _notes(review: Review, results: list[AnalysisResult], models: list[dict[str,
         yield FEW
     if any(model.get("prespecified") is False for model in models):
         yield POST_HOC
+    if len(models) >= MANY:
+        yield f"{len(models)} models are in this table: of so many, about one in 20 has p below 0.05 although nothing is associated."
+    yield from entangled(results)

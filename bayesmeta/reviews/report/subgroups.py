@@ -14,23 +14,26 @@ from bayesmeta.results.models.given import COMMON_TAU
 from bayesmeta.reviews.report.headings import Row, at_level, headings
 from bayesmeta.reviews.report.moderators import (
     ECOLOGICAL,
+    ENOUGH_DF,
     POST_HOC,
     bayesian_method,
     of_kind,
     rows_of,
     shown_method,
     stated,
+    written_robust,
 )
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
 
-SHOWN = ("REML-HKSJ", "REML-CR2", "REML")
+SHOWN = ("REML-HKSJ", "REML-t", "REML")
 COMMON = tuple(f"{name}{COMMON_TAU}" for name in ("REML-HKSJ", "REML"))
 NAMES = (
-    "Analysis", "Group", "k", "Estimate", "With a common tau", "Bayesian", "P(benefit)", "tau", "I2", "Prediction interval",
+    "Analysis", "Group", "k", "Studies", "Estimate", "With a common tau", "Cluster-robust", "Bayesian", "P(benefit)",
+    "tau", "I2", "Prediction interval",
     "p for differences", NOTE,
 )  # fmt: skip
-OPTIONAL = ("With a common tau", "Bayesian", "P(benefit)", "Prediction interval", NOTE)
+OPTIONAL = ("Studies", "With a common tau", "Cluster-robust", "Bayesian", "P(benefit)", "Prediction interval", NOTE)
 
 
 def subgroups_table(review: Review, results: list[AnalysisResult]) -> Table | None:
@@ -53,6 +56,11 @@ def subgroups_table(review: Review, results: list[AnalysisResult]) -> Table | No
     ]
     if any(MEASURES[review.as_analysis(one).measure].log for one in review.every_analysis):
         notes.append("Of ratios, a difference is the ratio of the two: 1 is none.")
+    if any("REML-CR2" in model["tests"] for model in models):
+        notes.append(
+            "Cluster-robust (CR2): intervals that do not need the model of dependence to be right; shown where there are "
+            f"{ENOUGH_DF} degrees of freedom or more, below which they are not to be trusted (Tipton 2015)."
+        )
     notes.append(
         "Whether groups differ is told by the test of differences, not by which of them excludes no effect. With few studies per group "
         "the test misses true differences."
@@ -87,8 +95,10 @@ def _line(
     return {
         "Group": "overall" if overall else group,
         "k": "" if term == DIFFERENCE else count(row.get("k")),
+        "Studies": _studies(model, None if overall else group) if term != DIFFERENCE else "",
         "Estimate": written_estimate(own),
         "With a common tau": written_estimate(common),
+        "Cluster-robust": written_robust(methods.get("REML-CR2", {}).get(key, {})),
         "Bayesian": written_estimate(posterior),
         "P(benefit)": probability(posterior.get("prob_benefit")),
         "tau": number(row.get("tau")),
@@ -97,6 +107,13 @@ def _line(
         "p for differences": pvalue(own.get("q_pvalue")) if overall else "",
         NOTE: _tests(model, names[:2]) if overall else "",
     }
+
+
+def _studies(model: dict[str, Any], group: str | None) -> str:
+    """Return the number of studies of a group where a study has several estimates; "" where it has one."""
+    clusters = {point["cluster"] for point in model["points"] if group is None or point["group"] == group}
+    nested = any(point["cluster"] != point["study"] for point in model["points"])
+    return count(len(clusters)) if nested else ""
 
 
 def _tests(model: dict[str, Any], names: tuple[str, str]) -> str:
