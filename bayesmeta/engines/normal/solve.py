@@ -27,7 +27,7 @@ from bayesmeta.engines.normal.formulas import (
     typical_tau,
 )
 from bayesmeta.engines.normal.model import NormalModel, mean_prior, normal_model
-from bayesmeta.engines.numerics.panels import integrate
+from bayesmeta.engines.numerics.panels import PanelDensity, integrate
 from bayesmeta.engines.numerics.refined import nodes_between, resolving_edges
 from bayesmeta.engines.solution import ComputedSolution
 from bayesmeta.engines.terms import Terms, terms_of
@@ -203,6 +203,38 @@ def solve_linear(model: NormalModel, priors: Priors, terms: Terms, *, nodes_per_
     ConvergenceError
         If the integral does not reach its tolerance.
     """
+    density, tau, weights, moments = integrate_scale(model, priors, nodes_per_panel=nodes_per_panel)
+    scale = TauFunctions(density, _typical_variance(model), moments)
+    effects = _mixtures(model, priors, terms, tau, weights, moments)
+    return QuadratureSolution(model, priors, terms, scale, effects, tau, density.log_total, density.error)
+
+
+def integrate_scale(
+    model: NormalModel, priors: Priors, *, nodes_per_panel: int = 20
+) -> tuple[PanelDensity, Array, Array, int]:
+    """Integrate over tau, the coefficients integrated out in closed form.
+
+    Parameters
+    ----------
+    model, priors, nodes_per_panel
+        As in ``solve_linear``; the model may have no coefficient.
+
+    Returns
+    -------
+    density : PanelDensity
+        Posterior density of tau; its ``log_total`` is the natural log of the marginal likelihood.
+    tau, weights : numpy.ndarray, shape (J,)
+        Nodes of tau that resolve the coefficients given tau, and their probabilities, which sum to one.
+    moments : int
+        Number of moments of tau that are finite, 4 at most.
+
+    Raises
+    ------
+    DataError
+        If there are no estimates.
+    ConvergenceError
+        If the integral does not reach its tolerance.
+    """
     if model.n == 0:
         raise DataError("no study can be pooled", fix="check the exclusions and the measure")
     moments = finite_moments(model.n, priors, model.prior.flat)
@@ -225,9 +257,7 @@ def solve_linear(model: NormalModel, priors: Priors, terms: Terms, *, nodes_per_
     # a node matters by its weight, and by its weight times tau2 in the variance of theta_new
     kept = weights * (1.0 + (tau / size) ** min(moments, 2)) > 1e-15
     tau, weights = tau[kept], weights[kept]
-    scale = TauFunctions(density, _typical_variance(model), moments)
-    effects = _mixtures(model, priors, terms, tau, weights / weights.sum(), moments)
-    return QuadratureSolution(model, priors, terms, scale, effects, tau, density.log_total, density.error)
+    return density, tau, weights / weights.sum(), moments
 
 
 def _log_likelihood(tau: Array, model: NormalModel, priors: Priors) -> Array:
