@@ -36,11 +36,14 @@ from .plotting.plots import forest as forest
 from .plotting.plots import tau_plot as tau_plot
 from .posterior.fit import fit as fit
 from .posterior.fit_many import fit_many as fit_many
+from .posterior.fit_subgroups import fit_subgroups as fit_subgroups
+from .posterior.group_difference import GroupDifference as GroupDifference
 from .posterior.model_average import ModelAverage as ModelAverage
 from .posterior.model_average import bayes_factors as bayes_factors
 from .posterior.model_average import model_average as model_average
 from .posterior.posterior import Posterior as Posterior
 from .posterior.storage import load_posterior as load_posterior
+from .posterior.subgroup_fits import SubgroupFits as SubgroupFits
 from .posterior.summary import summarize as summarize
 from .results.compare import compare as compare
 from .reviews.collection.counts import corpus_summary as corpus_summary

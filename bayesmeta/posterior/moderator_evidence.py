@@ -141,7 +141,7 @@ class ModeratorAverage(Displayed):
 
     @cached_property
     def averaged(self) -> pd.DataFrame:
-        """Averaged coefficients and tau, with the point mass at 0: index term; columns prob_inclusion, mean, sd, median, ci_low, ci_high."""
+        """Averaged coefficients and tau, with the mass at 0: index term; columns prob_inclusion, mean, sd, median, ci_low, ci_high."""
         import pandas as pd
 
         rows = {}

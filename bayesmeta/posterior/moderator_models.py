@@ -70,9 +70,7 @@ def components_of(terms: Sequence[Term], *, nested: bool = False) -> tuple[Compo
     return tuple(found)
 
 
-def models_of(
-    components: Sequence[Component], probabilities: Mapping[str, float] | None = None
-) -> tuple[Array, Array]:
+def models_of(components: Sequence[Component], probabilities: Mapping[str, float] | None = None) -> tuple[Array, Array]:
     """Return all models in which every component has what it needs, and their prior probabilities.
 
     Parameters
@@ -120,7 +118,9 @@ def _checked(components: Sequence[Component], probabilities: Mapping[str, float]
     """Return the prior probability of each component."""
     if probabilities is None:
         return [0.5] * len(components)
-    check_type(probabilities, Mapping, "prior_probabilities", "a mapping of terms to probabilities, such as {'effect': 1}")
+    check_type(
+        probabilities, Mapping, "prior_probabilities", "a mapping of terms to probabilities, such as {'effect': 1}"
+    )
     names = tuple(component.name for component in components)
     for name, value in probabilities.items():
         if name not in names:

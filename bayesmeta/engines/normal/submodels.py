@@ -13,7 +13,7 @@ from bayesmeta.engines.marginals.point_masses import PointMasses
 from bayesmeta.engines.marginals.tau import TauFunctions
 from bayesmeta.engines.normal.formulas import conditional_coefficients, log_likelihood_of_scale
 from bayesmeta.engines.normal.model import CoefficientPrior, NormalModel
-from bayesmeta.engines.normal.solve import integrate_scale
+from bayesmeta.engines.normal.scale import integrate_scale
 from bayesmeta.engines.terms import TAU
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
@@ -28,7 +28,7 @@ class Submodel:
     log_marginal_likelihood : float
         Natural log of p(y), in the units of y.
     coefficients : tuple
-        Marginal distribution of each coefficient of the full model: ``NormalMixtures`` of one term, ``PointMasses`` at 0 where it is left out.
+        Marginal distribution of each coefficient of the full model: ``NormalMixtures``, or ``PointMasses`` at 0 where it is left out.
     tau : TauFunctions or PointMasses
         Marginal distribution of tau.
     error : float
