@@ -13,6 +13,7 @@ from .checks.prior_sensitivity import prior_sensitivity as prior_sensitivity
 from .cochrane.read import read_cochrane as read_cochrane
 from .cochrane.reproduce import reproduce_pooled as reproduce_pooled
 from .cochrane.reproduce import reproduce_studies as reproduce_studies
+from .cochrane.reproduce_subgroup_tests import reproduce_subgroup_tests as reproduce_subgroup_tests
 from .cochrane.review import CochraneReview as CochraneReview
 from .effects.compute import effect_sizes as effect_sizes
 from .effects.effects import Effects as Effects
