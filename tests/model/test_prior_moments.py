@@ -64,3 +64,9 @@ def test_a_prior_for_tau2_as_that_of_tau():
     assert found.pdf(np.array([-0.1]))[0] == 0.0
     assert prior_marginal("x", parse_prior("Flat()")) is None
     assert prior_marginal("tau", parse_prior("Point(0.04)"), square=True).mean()[0] == 0.2
+
+
+@pytest.mark.parametrize("text", [text for text in (*FINITE, *WITHOUT) if "Cauchy" not in text])
+def test_quantiles_at_0_and_1_are_the_ends_of_the_support(text):
+    prior = parse_prior(text)
+    assert tuple(prior.quantile([0.0, 1.0])) == prior.support

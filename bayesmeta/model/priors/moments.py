@@ -35,7 +35,9 @@ _POSITIVE: dict[str, Callable[..., float]] = {
     "LogT": lambda power, df, loc, scale: np.inf,  # noqa: ARG005
     "Gamma": lambda power, shape, rate: float(np.exp(gammaln(shape + power) - gammaln(shape)) / rate**power),
     "InvGamma": _inverse_gamma,
-    "Beta": lambda power, a, b: float(np.exp(gammaln(a + power) + gammaln(a + b) - gammaln(a) - gammaln(a + b + power))),
+    "Beta": lambda power, a, b: float(
+        np.exp(gammaln(a + power) + gammaln(a + b) - gammaln(a) - gammaln(a + b + power))
+    ),
     "Uniform": lambda power, a, b: float((b ** (power + 1) - a ** (power + 1)) / ((power + 1) * (b - a))),
 }
 
