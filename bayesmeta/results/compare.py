@@ -15,6 +15,8 @@ from bayesmeta.posterior.fit import fit
 from bayesmeta.posterior.method import BayesianMethod
 from bayesmeta.posterior.scale import check_scale, to_natural
 from bayesmeta.posterior.summary import summarize
+from bayesmeta.results.model_rows import is_effect_row
+from bayesmeta.results.models.bayesian import BayesianChoice, bayesian_models
 from bayesmeta.results.models.given import ModelInput
 from bayesmeta.results.models.run import frequentist_models
 from bayesmeta.results.models.wanted import WantedModels
@@ -89,11 +91,13 @@ def compare(
     effects, data = read_estimates(studies, measure, data, options, repeated=nesting is not None)
     rows = frequentist_rows(effects, level=level)
     failures: list[BayesmetaError] = []
+    likelihoods: dict[str, Any] = {}
     for likelihood in dict.fromkeys(("normal", default_likelihood(effects))):
         given = dict(priors or {})
         if likelihood == "normal":
             # the prior for the baseline is for the arm-level likelihood only
             given.pop("baseline", None)
+        likelihoods[likelihood] = given
         try:
             posterior = fit(effects, likelihood=likelihood, priors=given, engine="quadrature")
         except (DataError, ConvergenceError) as error:
@@ -109,10 +113,10 @@ def compare(
     wanted = WantedModels(_several(moderators), _several(by), nesting, sampling_correlation, drop_missing)
     if wanted.any:
         columns = columns_of(effects, data)
-        found = frequentist_models(ModelInput(effects, columns, wanted, level, "")).rows
-        rows = [{**row, "model": "", "group": ""} for row in rows] + [
-            row for row in found if row.get("scale") != "natural"
-        ]
+        given_models = ModelInput(effects, columns, wanted, level, "")
+        choice = BayesianChoice(likelihoods, better=better, mid=mid, scale=scale)
+        found = frequentist_models(given_models).rows + bayesian_models(given_models, choice)
+        rows = [{**row, "model": "", "group": ""} for row in rows] + [row for row in found if is_effect_row(row)]
     frame = tidy_frame(rows)
     return to_natural(frame) if scale == "natural" else frame
 

@@ -167,6 +167,12 @@ def nested_twice(result: Multilevel) -> bool:
     return len(names) == 2 and names[1].startswith(f"{names[0]}/")
 
 
+def is_effect_row(row: dict[str, Any]) -> bool:
+    """Whether a row is of an effect or a coefficient, rather than of heterogeneity."""
+    term = str(row["term"])
+    return term not in (TAU, RHO, TAU_BETWEEN, TAU_WITHIN) and not term.startswith("tau[")
+
+
 #: these terms are standard deviations or shares, which no scale changes
 _NATURAL = {"scale": "natural", "se_scale": "natural"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,7 @@ from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.scale import to_natural
 from bayesmeta.posterior.summary import summarize
 from bayesmeta.results.methods import PUBLISHED
+from bayesmeta.results.models.bayesian import BayesianChoice, bayesian_models
 from bayesmeta.results.models.given import ModelInput, one_line
 from bayesmeta.results.models.run import frequentist_models
 from bayesmeta.results.rows import averaged_rows, frequentist_rows, tidy_frame, tidy_posterior
@@ -144,14 +146,32 @@ def _models(
         result.errors.append(in_keys(str(error)))
         return []
     errors: list[str] = []
-    found = frequentist_models(
-        ModelInput(data.effects, columns, analysis.wanted, review.level_of(analysis), analysis.id), errors
-    )
+    given = ModelInput(data.effects, columns, analysis.wanted, review.level_of(analysis), analysis.id)
+    found = frequentist_models(given, errors)
+    rows = found.rows + _bayesian_models(review, review.as_analysis(analysis), given, errors)
     result.models.extend(
         {**model, "prespecified": analysis.was_prespecified(tuple(model.get("columns", ())))} for model in found.models
     )
     result.errors.extend(map(in_keys, errors))
-    return found.rows
+    return rows
+
+
+def _bayesian_models(review: Review, keys: Analysis, given: ModelInput, errors: list[str]) -> list[dict[str, Any]]:
+    """Return the Bayesian rows of the models, by quadrature unless the review asks for NUTS alone."""
+    priors: dict[str, Priors] = {}
+    for likelihood in _likelihoods(review, given.effects):
+        # what fails here has failed for the pooled effect, and is reported there
+        with contextlib.suppress(BayesmetaError):
+            priors[likelihood] = _priors(review, keys, given.effects, likelihood)
+    engine = "nuts" if review.settings.engine == "nuts" else "quadrature"
+    choice = BayesianChoice(priors, engine, review.settings.seed, keys.better, _mid(review, keys))
+    return bayesian_models(given, choice, errors)
+
+
+def _likelihoods(review: Review, effects: Effects) -> tuple[str, ...]:
+    """Return the likelihoods of the settings that these effects have."""
+    arm_level = default_likelihood(effects)
+    return tuple(dict.fromkeys(arm_level if name == "arm-level" else name for name in review.settings.likelihoods))
 
 
 def in_keys(text: str) -> str:
@@ -202,11 +222,9 @@ def _priors(review: Review, analysis: Analysis, effects: Effects, likelihood: st
 
 def _fit_all(review: Review, analysis: Analysis, effects: Effects, result: AnalysisResult) -> dict[str, Posterior]:
     """Fit every likelihood of the settings with every engine of the settings; failures are added to the result's errors."""
-    arm_level = default_likelihood(effects)
-    wanted = dict.fromkeys(arm_level if name == "arm-level" else name for name in review.settings.likelihoods)
     engines = ("quadrature", "nuts") if review.settings.engine == "both" else (review.settings.engine,)
     posteriors: dict[str, Posterior] = {}
-    for likelihood in wanted:
+    for likelihood in _likelihoods(review, effects):
         try:
             data = model_data(effects, likelihood)
             priors = _priors(review, analysis, effects, likelihood)

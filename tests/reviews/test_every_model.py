@@ -350,3 +350,20 @@ def test_moderators_that_vary_together_are_named():
     assert entangled([result([1, 0, 1, 0], [1, 1, 0, 0])]) == []
     # a moderator that does not vary is like none
     assert entangled([result([1, 1, 1, 1], [1, 1, 0, 0])]) == []
+
+
+@pytest.mark.parametrize("likelihood", ["normal", "binomial"])
+def test_bayesian_rows_of_subgroups_are_those_of_fit_subgroups(every_model, likelihood):
+    effects, columns = relapse()
+    found = bm.fit_subgroups(effects, by="focus", data=columns, likelihood=likelihood)
+    frame, method = frame_of(every_model, "1.1"), f"bayes:{likelihood}:quadrature"
+    for group in ("parent", "child"):
+        row = pick(frame, "focus", method, "mu", group)
+        assert math.log(row.estimate) == pytest.approx(found.groups[group].quantile("mu", 0.5), rel=1e-6)
+        assert row.prob_benefit == pytest.approx(found.groups[group].cdf("mu", 0.0), rel=1e-6)
+    difference = found.difference("child", "parent")
+    row = pick(frame, "focus", method, "difference", "child vs parent")
+    assert math.log(row.ci_high) == pytest.approx(difference.quantile(0.975), rel=1e-6)
+    assert pick(frame, "focus", method, "overall").estimate == pytest.approx(
+        frame.estimate[(frame.model == "") & (frame.method == method) & (frame.term == "mu")].item()
+    )

@@ -11,6 +11,7 @@ import numpy as np
 from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.estimate_columns import Column, columns_of
 from bayesmeta.errors import DataError
+from bayesmeta.results.methods import COMMON_TAU as COMMON_TAU
 from bayesmeta.results.model_rows import (
     unfitted_row,
 )
@@ -25,10 +26,6 @@ NESTED_METHODS: Mapping[str, str] = {"REML": "wald", "REML-t": "contain", "REML-
 SWEEP = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9)
 #: kinds of models
 MODERATORS, SUBGROUPS, DEPENDENCE = "moderators", "subgroups", "dependence"
-
-
-#: ending of the name of a method with one tau for all groups
-COMMON_TAU = "-common-tau"
 
 
 @dataclass(frozen=True, eq=False)

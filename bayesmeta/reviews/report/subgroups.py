@@ -29,11 +29,20 @@ from bayesmeta.reviews.spec import Review
 SHOWN = ("REML-HKSJ", "REML-t", "REML")
 COMMON = tuple(f"{name}{COMMON_TAU}" for name in ("REML-HKSJ", "REML"))
 NAMES = (
-    "Analysis", "Group", "k", "Studies", "Estimate", "With a common tau", "Cluster-robust", "Bayesian", "P(benefit)",
+    "Analysis", "Group", "k", "Studies", "Estimate", "With a common tau", "Cluster-robust", "Bayesian", "P(benefit)", "P(beyond MID)",
     "tau", "I2", "Prediction interval",
     "p for differences", NOTE,
 )  # fmt: skip
-OPTIONAL = ("Studies", "With a common tau", "Cluster-robust", "Bayesian", "P(benefit)", "Prediction interval", NOTE)
+OPTIONAL = (
+    "Studies",
+    "With a common tau",
+    "Cluster-robust",
+    "Bayesian",
+    "P(benefit)",
+    "P(beyond MID)",
+    "Prediction interval",
+    NOTE,
+)
 
 
 def subgroups_table(review: Review, results: list[AnalysisResult]) -> Table | None:
@@ -54,6 +63,11 @@ def subgroups_table(review: Review, results: list[AnalysisResult]) -> Table | No
         f"same variances in all groups; {at_level(review, 'confidence interval')}. With a common tau: one tau for all groups. tau: model "
         "scale. A difference is that of a group from the first.",
     ]
+    if any(line["Bayesian"] for line in lines):
+        notes.append(
+            f"Bayesian: posterior median and {at_level(review, 'credible interval')}, each group a fit of its own with the same priors; "
+            "P(beyond MID) of a difference: that it is beyond the minimal important difference in either direction."
+        )
     if any(MEASURES[review.as_analysis(one).measure].log for one in review.every_analysis):
         notes.append("Of ratios, a difference is the ratio of the two: 1 is none.")
     if any("REML-CR2" in model["tests"] for model in models):
@@ -101,12 +115,19 @@ def _line(
         "Cluster-robust": written_robust(methods.get("REML-CR2", {}).get(key, {})),
         "Bayesian": written_estimate(posterior),
         "P(benefit)": probability(posterior.get("prob_benefit")),
+        "P(beyond MID)": probability(posterior.get("prob_beyond_mid")),
         "tau": number(row.get("tau")),
         "I2": percent(row.get("i2")),
         "Prediction interval": interval(row.get("pi_low"), row.get("pi_high")),
         "p for differences": pvalue(own.get("q_pvalue")) if overall else "",
-        NOTE: _tests(model, names[:2]) if overall else "",
+        NOTE: ". ".join(filter(None, [_tests(model, names[:2]) if overall else "", _own_note(posterior)])),
     }
+
+
+def _own_note(row: Row) -> str:
+    """Return the note of a row, as a sentence."""
+    note = row.get("note")
+    return "" if is_missing(note) or not str(note).strip() else str(note).strip().rstrip(".")
 
 
 def _studies(model: dict[str, Any], group: str | None) -> str:
