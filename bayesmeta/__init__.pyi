@@ -13,6 +13,7 @@ from .checks.prior_sensitivity import prior_sensitivity as prior_sensitivity
 from .cochrane.read import read_cochrane as read_cochrane
 from .cochrane.reproduce import reproduce_pooled as reproduce_pooled
 from .cochrane.reproduce import reproduce_studies as reproduce_studies
+from .cochrane.reproduce_subgroup_tests import reproduce_subgroup_tests as reproduce_subgroup_tests
 from .cochrane.review import CochraneReview as CochraneReview
 from .effects.compute import effect_sizes as effect_sizes
 from .effects.effects import Effects as Effects
@@ -37,11 +38,16 @@ from .plotting.plots import forest as forest
 from .plotting.plots import tau_plot as tau_plot
 from .posterior.fit import fit as fit
 from .posterior.fit_many import fit_many as fit_many
+from .posterior.fit_subgroups import fit_subgroups as fit_subgroups
+from .posterior.group_difference import GroupDifference as GroupDifference
 from .posterior.model_average import ModelAverage as ModelAverage
 from .posterior.model_average import bayes_factors as bayes_factors
 from .posterior.model_average import model_average as model_average
 from .posterior.posterior import Posterior as Posterior
+from .posterior.prior_posterior import PriorPosterior as PriorPosterior
+from .posterior.prior_posterior import prior_posterior as prior_posterior
 from .posterior.storage import load_posterior as load_posterior
+from .posterior.subgroup_fits import SubgroupFits as SubgroupFits
 from .posterior.summary import summarize as summarize
 from .results.compare import compare as compare
 from .reviews.collection.counts import corpus_summary as corpus_summary

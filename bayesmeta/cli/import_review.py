@@ -60,7 +60,7 @@ def import_command(
         if entry.problem:
             typer.echo(f"analysis {entry.id} is left out: {entry.problem}", err=True)
     if report:
-        for note in reproduction_tables(review)["reproduction"].notes[:2]:
+        for note in reproduction_tables(review)["reproduction"].notes[:-1]:
             typer.echo(note)
         for written in write_reproduction(review, folder):
             typer.echo(str(written))

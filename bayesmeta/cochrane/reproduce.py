@@ -151,9 +151,9 @@ def _pooled_row(
         "measure": measure, "method": analysis.method, "model": analysis.model, "level": level,
         **{f"printed_{name}": getattr(printed, name, None) for name in _QUANTITIES},
     }  # fmt: skip
-    obstacle = _obstacle(analysis, rows, printed, measure)
-    if obstacle:
-        return out | {"status": NOT_PRINTED if printed is None else NOT_COMPUTED, "reason": obstacle}
+    problem = obstacle(analysis, rows, printed, measure)
+    if problem:
+        return out | {"status": NOT_PRINTED if printed is None else NOT_COMPUTED, "reason": problem}
     try:
         table = study_table(rows, analysis)
         effects = effects_of(table, measure)
@@ -198,7 +198,7 @@ def _same(ours: float | None, printed: float | None, decimals: int | None) -> bo
     return printed is None or agrees(ours, printed, decimals)
 
 
-def _obstacle(analysis: CochraneAnalysis, rows: Sequence[StudyRow], printed: Pooled | None, measure: str) -> str:
+def obstacle(analysis: CochraneAnalysis, rows: Sequence[StudyRow], printed: Pooled | None, measure: str) -> str:
     """Return why a result cannot be compared at all, "" if it can."""
     if analysis.data_type not in FIELDS:
         return "the data are text, not numbers"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,9 @@ from scipy.special import chdtrc
 from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.effects.design import Design
 from bayesmeta.effects.effects import Effects
-from bayesmeta.effects.estimate_columns import columns_of, find_column, group_labels, missing_in
 from bayesmeta.effects.estimates import read_estimates
-from bayesmeta.errors import DataError, SpecError
+from bayesmeta.effects.grouping import grouped, leave_out
+from bayesmeta.errors import SpecError
 from bayesmeta.frequentist.common_effect import CommonEffect, mantel_haenszel, peto
 from bayesmeta.frequentist.i_squared import i_squared, typical_variance
 from bayesmeta.frequentist.random_effects import RandomEffects, random_effects
@@ -143,17 +143,9 @@ def subgroups(
     """
     effects, data = read_estimates(effects, measure, data, options)
     effects.require_pairwise("subgroups")
-    name, labels, effects = _groups_of(effects, by, data, drop_missing)
-    used = effects.used
-    present = [label for label, here in zip(labels, used, strict=True) if here]
-    order = list(dict.fromkeys(present))
-    if all(isinstance(label, (int, float)) for label in order):
-        order.sort()
-    if len(order) < 2:
-        raise DataError(
-            f"all studies are in one group: {order[0]!r}" if order else "no study is left to pool", column=name
-        )
-    subsets = {group: _only(effects, [label == group for label in labels]) for group in order}
+    grouping, effects = grouped(effects, by, data, drop_missing=drop_missing)
+    name, labels, order = grouping.name, grouping.labels, grouping.order
+    subsets = {group: leave_out(effects, ~grouping.rows(group), "another group") for group in order}
     kind = str(method).upper()
     if kind in _FROM_COUNTS:
         if common_tau:
@@ -190,47 +182,6 @@ def subgroups(
         model,
         {group: subset.n for group, subset in subsets.items()},
     )
-
-
-def _groups_of(effects: Effects, by: Any, data: Any, drop_missing: bool) -> tuple[str, list[Any], Effects]:
-    """Return the name of the grouping, the group of each row, and the effects without those that have none."""
-    if isinstance(by, str):
-        name, columns = by, columns_of(effects, data)
-    else:
-        values = list(by)
-        name, columns = (
-            str(getattr(by, "name", None) or "by"),
-            columns_of(effects, {"by": by if hasattr(by, "cat") else values}),
-        )
-        columns[name] = columns["by"]
-    used = effects.used
-    lacking = missing_in(find_column(columns, name, "by")) & used
-    if drop_missing and lacking.any():
-        effects = replace(
-            effects,
-            reasons=tuple(
-                reason or (f"{name} missing" if missing else "")
-                for reason, missing in zip(effects.reasons, lacking, strict=True)
-            ),
-        )
-        used = effects.used
-    return name, group_labels(columns, name, "by", effects.labels, used), effects
-
-
-def _only(effects: Effects, keep: Sequence[bool]) -> Effects:
-    """Return effects in which only some rows are pooled."""
-    reasons = tuple(
-        reason or ("" if here else "another group") for reason, here in zip(effects.reasons, keep, strict=True)
-    )
-    table = effects.studies
-    if table is not None:
-        table = replace(
-            table,
-            exclusions=tuple(
-                reason or ("" if here else "another group") for reason, here in zip(table.exclusions, keep, strict=True)
-            ),
-        )
-    return replace(effects, reasons=reasons, studies=table)
 
 
 def _separate_frame(results: Mapping[Any, Any]) -> pd.DataFrame:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.effects.design import MEAN
+from bayesmeta.effects.estimate_columns import columns_of
 from bayesmeta.effects.estimates import read_estimates
-from bayesmeta.engines.terms import TAU
-from bayesmeta.errors import BayesmetaError, ConvergenceError, DataError
+from bayesmeta.effects.independence import independent_effects
+from bayesmeta.errors import BayesmetaError, ConvergenceError, DataError, SpecError
 from bayesmeta.model.likelihoods.registry import default_likelihood
 from bayesmeta.posterior.fit import fit
 from bayesmeta.posterior.method import BayesianMethod
 from bayesmeta.posterior.scale import check_scale, to_natural
 from bayesmeta.posterior.summary import summarize
-from bayesmeta.results.model_rows import ModelOptions, frequentist_model_rows
-from bayesmeta.results.row_parts import not_estimable
-from bayesmeta.results.rows import averaged_rows, frequentist_rows, tidy_frame, tidy_posterior
+from bayesmeta.results.model_rows import is_effect_row
+from bayesmeta.results.models.bayesian import BayesianChoice, bayesian_models
+from bayesmeta.results.models.given import EVERY_METHOD, ModelInput
+from bayesmeta.results.models.run import frequentist_models
+from bayesmeta.results.models.wanted import WantedModels
+from bayesmeta.results.rows import averaged_rows, frequentist_rows, not_estimable, tidy_frame, tidy_posterior
 from bayesmeta.support.arguments import check_level, with_keywords_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from bayesmeta.effects.effects import Effects
 
 
 @with_keywords_of(effect_sizes)
@@ -34,12 +40,12 @@ def compare(
     scale: str = "model",
     better: str | None = None,
     mid: float | None = None,
-    moderators: Any = None,
-    data: Any = None,
-    by: Any = None,
-    nesting: Any = None,
+    moderators: str | Sequence[str] = (),
+    by: str | Sequence[str] = (),
+    nesting: str | None = None,
     sampling_correlation: Any = None,
     covariance: Any = None,
+    data: Any = None,
     drop_missing: bool = False,
     **options: Any,
 ) -> pd.DataFrame:
@@ -51,16 +57,20 @@ def compare(
         As in ``fit``.
     level, scale, better, mid
         As in ``summarize``.
-    moderators : str, array_like, Design or DataFrame, optional
-        Wilkinson formula, or X itself, as in ``regression``: every method is a meta-regression.
-    data : pandas.DataFrame, mapping or path, optional
-        Columns with one value per estimate, or study characteristics, as in ``regression``.
-    by : str or sequence, optional
-        Subgroups, as in ``subgroups``, with a tau2 per group and with a common one.
+    moderators : str or sequence of str
+        Formula of moderators, or several, each fitted on its own: further rows, one per coefficient, and the effect at the means of the
+        moderators.
+    by : str or sequence of str
+        Column of groups, or several: further rows, one per group, all together ("overall"), and the difference of each from the first.
     nesting, sampling_correlation, covariance
-        Several estimates per study, as in ``multilevel``.
+        As in ``multilevel``: further rows of the model of dependent estimates, in which moderators and groups are then fitted too. The
+        rows of one pooled effect take the estimates as independent, and their notes say so. Estimates that share arms have such rows
+        without these options: with their covariance, and true effects that are independent (nesting "estimate").
+    data : pandas.DataFrame, mapping or path, optional
+        Columns with one value per estimate that moderators, groups and nesting name, beside those of the study table; or characteristics
+        with one row per study, as in ``regression``.
     drop_missing : bool
-        Whether studies without a moderator or a group are left out instead of refused.
+        Whether studies whose moderator or group is missing are left out instead of refused.
     **options
         Data and options as in ``effect_sizes``.
 
@@ -71,46 +81,74 @@ def compare(
         arm-level one; and each of these averaged over the models with and without an effect and heterogeneity (``model_average``).
         A method that cannot be used with these data has a row without numbers, and the reason in the column ``note``.
         Columns analysis, method, measure, term, estimate, se, ci_low, ci_high, pi_low, pi_high, tau, tau2, i2 (percent), k, n, scale
-        and others that only some methods have. The estimates of the Bayesian rows are posterior medians, of the averaged ones means;
-        ``se`` and tau are on the model scale. With moderators there is one row per coefficient and method, and ``term`` is its name as the
-        formula writes it; with subgroups one row per group (column ``group``, "" for all studies) and method. Columns qm, qm_df,
-        qm_df_residual and qm_pvalue are the test of the moderators, or of differences between subgroups. These rows are frequentist only.
+        and others that only some methods have. With moderators, groups or nesting, ``model`` (the formula, column or nesting; "" of one
+        pooled effect) and ``group``, and in the rows of models qm, qm_df, qm_df_residual, qm_pvalue: the test of the moderators, or of
+        differences between groups. The estimates of the Bayesian rows are posterior medians, of the averaged ones means;
+        ``se`` and tau are on the model scale.
 
     Raises
     ------
     DataError
         If no method can use the data.
     SpecError
-        If options do not go together; for an unknown measure, prior, scale or side, a level outside (0, 1), or a minimal important
-        difference on the side of harm.
+        For an unknown measure, prior, scale or side, a level outside (0, 1), or a minimal important difference on the side of harm.
     """
     check_scale(scale)
     check_level(level)
-    model = ModelOptions(moderators, data, by, nesting, sampling_correlation, covariance, drop_missing)
-    effects, columns = read_estimates(
-        studies, measure, data, options, repeated=model.dependent, dependence=sampling_correlation is None
+    dependent = any(value is not None for value in (nesting, sampling_correlation, covariance))
+    effects, data = read_estimates(
+        studies, measure, data, options, repeated=dependent, dependence=sampling_correlation is None
     )
-    if not model.pairwise or not effects.pairwise:
-        model = replace(model, data=columns)
-        frame = tidy_frame([row for row in frequentist_model_rows(effects, model, level=level) if row["term"] != TAU])
-        return to_natural(frame) if scale == "natural" else frame
-    rows = frequentist_rows(effects, level=level)
+    pooled = independent_effects(effects)
+    correlated = not effects.covariance.diagonal or not effects.nesting.one_estimate_per_study
+    if nesting is None and sampling_correlation is not None and effects.nesting.one_estimate_per_study:
+        raise SpecError("sampling_correlation= needs nesting=: it is between the estimates of one outermost group")
+    if nesting is None and (correlated or dependent):
+        nesting = "estimate" if effects.nesting.one_estimate_per_study else "/".join(effects.nesting.levels)
+    rows = frequentist_rows(pooled, level=level)
+    # by quadrature the pooled effect takes the covariance, not the nesting
+    exact = effects if correlated and not dependent and effects.nesting.one_estimate_per_study else pooled
     failures: list[BayesmetaError] = []
-    for likelihood in dict.fromkeys(("normal", default_likelihood(effects))):
+    likelihoods: dict[str, Any] = {}
+    for likelihood in dict.fromkeys(("normal", default_likelihood(exact))):
         given = dict(priors or {})
         if likelihood == "normal":
             # the prior for the baseline is for the arm-level likelihood only
             given.pop("baseline", None)
+        likelihoods[likelihood] = given
         try:
-            posterior = fit(effects, likelihood=likelihood, priors=given, engine="quadrature")
+            posterior = fit(exact, likelihood=likelihood, priors=given, engine="quadrature")
         except (DataError, ConvergenceError) as error:
             failures.append(error)
-            rows.append(not_estimable(effects, BayesianMethod(likelihood, "quadrature").id, str(error)))
+            rows.append(not_estimable(exact, BayesianMethod(likelihood, "quadrature").id, str(error)))
             continue
         summary = summarize(posterior, level=level, better=better, mid=mid, studies=False)
         rows += tidy_posterior(posterior, summary, scale=scale)
         rows += averaged_rows(posterior, level=level, better=better, mid=mid)
     if failures and not any("estimate" in row for row in rows):
         raise failures[-1]
-    frame = tidy_frame([row for row in rows if row["term"] == MEAN])
+    rows = [row for row in rows if row["term"] == MEAN]
+    if correlated or dependent:
+        rows = [_with_note(row, exact if str(row["method"]).startswith("bayes") else pooled) for row in rows]
+    wanted = WantedModels(_several(moderators), _several(by), nesting, sampling_correlation, drop_missing, covariance)
+    if wanted.any:
+        columns = columns_of(effects, data)
+        given_models = ModelInput(effects, columns, wanted, level, "", EVERY_METHOD)
+        choice = BayesianChoice(likelihoods, better=better, mid=mid, scale=scale)
+        found = frequentist_models(given_models).rows + bayesian_models(given_models, choice)
+        rows = [{**row, "model": "", "group": ""} for row in rows] + [row for row in found if is_effect_row(row)]
+    frame = tidy_frame(rows)
     return to_natural(frame) if scale == "natural" else frame
+
+
+def _with_note(row: dict[str, Any], effects: Effects) -> dict[str, Any]:
+    """Return a row of one pooled effect with a note if its method takes dependent estimates as independent."""
+    if not effects.covariance.diagonal or "estimate" not in row:
+        return row
+    note = "takes the estimates as independent, which they are not"
+    return {**row, "note": "; ".join(filter(None, (note, row.get("note"))))}
+
+
+def _several(texts: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return one text, or several, as a tuple."""
+    return (texts,) if isinstance(texts, str) else tuple(texts or ())

@@ -15,6 +15,8 @@ from bayesmeta.frequentist.random_effects import random_effects
 from bayesmeta.model.likelihoods.registry import LIKELIHOODS
 from bayesmeta.posterior.method import AVERAGED, BayesianMethod, parse_method
 
+#: ending of the name of a method of subgroups with one tau for all groups
+COMMON_TAU = "-common-tau"
 #: method of the review's own published result
 PUBLISHED = "published"
 
@@ -54,23 +56,24 @@ class FrequentistMethod:
 
 
 @dataclass(frozen=True)
-class MultilevelMethod:
-    """A frequentist method of a result row for several estimates per study.
+class NestedMethod:
+    """A frequentist method of a result row for dependent estimates.
 
     Parameters
     ----------
     name, label : str
         Name in result rows and files, and in tables.
-    method : str
-        Likelihood that is maximized, "REML" or "ML".
-    robust : str
-        Cluster-robust variance of the coefficients, such as "CR2"; "" for that of the model.
+    estimator, ci : str
+        Method and interval, as ``multilevel`` names them.
+    robust : bool
+        Whether the intervals are cluster-robust (CR2) instead.
     """
 
     name: str
     label: str
-    method: str
-    robust: str = ""
+    estimator: str
+    ci: str = "wald"
+    robust: bool = False
 
 
 def _random_effects_method(
@@ -127,23 +130,21 @@ FREQUENTIST: Mapping[str, FrequentistMethod] = {
         FrequentistMethod("Peto", COMMON_EFFECT_METHODS["Peto"].label, _peto, _peto_applies, "PETO"),
     )
 }
-#: frequentist methods for several estimates per study by name, in the order of comparisons
-MULTILEVEL: Mapping[str, MultilevelMethod] = {
+#: frequentist methods of dependent estimates by name, in the order of comparisons
+NESTED: Mapping[str, NestedMethod] = {
     method.name: method
     for method in (
-        MultilevelMethod("multilevel-REML", "Multilevel, REML", "REML"),
-        MultilevelMethod("multilevel-REML-CR2", "Multilevel, REML, cluster-robust (CR2)", "REML", "CR2"),
-        MultilevelMethod("multilevel-ML", "Multilevel, ML", "ML"),
+        NestedMethod("REML", FREQUENTIST["REML"].label, "REML"),
+        NestedMethod("REML-t", "REML, t intervals", "REML", "contain"),
+        NestedMethod("REML-CR2", "REML, cluster-robust (CR2)", "REML", robust=True),
+        NestedMethod("ML", FREQUENTIST["ML"].label, "ML"),
     )
 }
-#: what the name of a method ends with where subgroups have one tau2
-COMMON_TAU = "-common-tau"
 #: labels of all methods that are not Bayesian, by name
 METHOD_LABELS: Mapping[str, str] = {
     PUBLISHED: "Published",
     **{name: method.label for name, method in FREQUENTIST.items()},
-    **{name: method.label for name, method in MULTILEVEL.items()},
-    **{f"{name}{COMMON_TAU}": f"{method.label}, common tau2" for name, method in FREQUENTIST.items() if method.has_tau},
+    **{name: method.label for name, method in NESTED.items()},
 }
 
 
@@ -178,6 +179,8 @@ def method_label(method: str) -> str:
     >>> method_label("REML-HKSJ"), method_label("bayes:nct:nuts")
     ('REML, guarded Hartung-Knapp', 'Bayesian, noncentral t likelihood (NUTS)')
     """
+    if method.endswith(COMMON_TAU):
+        return f"{method_label(method.removesuffix(COMMON_TAU))}, common tau"
     found = main_bayesian(method)
     if found is None:
         return METHOD_LABELS.get(method, method)

@@ -13,6 +13,7 @@ from paths import FIXTURES_FOLDER, ROOT_FOLDER
 from bayesmeta.cochrane.read import read_cochrane
 from bayesmeta.cochrane.recompute import agrees, row_problem
 from bayesmeta.cochrane.reproduce import reproduce_pooled, reproduce_studies
+from bayesmeta.cochrane.reproduce_subgroup_tests import reproduce_subgroup_tests
 from bayesmeta.cochrane.review import CochraneAnalysis, CochraneReview, Comparison, Pooled, StudyRow
 from bayesmeta.cochrane.rm5 import read_rm5
 from bayesmeta.reviews.report.reproduction import reproduction_tables, write_reproduction
@@ -224,13 +225,15 @@ def test_what_cannot_be_pooled_has_its_reason(numbers, kind, expected):
 def test_the_report_is_written(tmp_path):
     review = read_cochrane(FIXTURES / "small.csv")
     paths = write_reproduction(review, tmp_path)
-    assert [path.name for path in paths] == ["reproduction.csv", "reproduction.md"]
+    assert [path.name for path in paths] == [
+        "reproduction.csv", "reproduction.md", "reproduction-subgroups.csv", "reproduction-subgroups.md",
+    ]  # fmt: skip
     text = paths[1].read_text(encoding="utf-8")
     assert "31 reproduced" not in text or "nothing printed" in text
     assert "Pooled results: 1 differs, 9 reproduced; not printed in the file: 1 (1 nothing printed)." in text
     wrong = changed(review, "1.2", level_study=0.95)
     tables = reproduction_tables(wrong)
-    assert list(tables) == ["reproduction", "reproduction-studies"]
+    assert list(tables) == ["reproduction", "reproduction-subgroups", "reproduction-studies"]
     assert len(tables["reproduction-studies"].frame) == 3
 
 
@@ -262,3 +265,51 @@ def test_every_study_effect_of_the_sample_is_reproduced():
             path.name
         )
         assert (pooled["weight_difference"].dropna() < 1e-6).all(), path.name
+
+
+@pytest.mark.parametrize("name", ["small.rm5", "small.csv", "small.zip"])
+def test_deeks2010_every_test_of_subgroup_differences_of_the_fixture_is_reproduced(name):
+    review = read_cochrane(FIXTURES / name)
+    frame = reproduce_subgroup_tests(review).set_index("analysis")
+    assert list(frame.index) == ["1.1", "1.4"]
+    assert list(frame["status"]) == ["reproduced", "reproduced"]
+    assert list(frame["groups"]) == [2, 2]
+    assert frame.loc["1.1", "q"] == pytest.approx(0.40646143143102864, rel=1e-9)
+    tables = reproduction_tables(review)
+    notes = tables["reproduction"].notes
+    assert notes[2] == "Of these, of subgroups: 4 reproduced."
+    assert notes[3] == "Tests of differences between subgroups: 2 reproduced."
+    assert list(tables["reproduction-subgroups"].frame["Result"]) == ["reproduced", "reproduced"]
+
+
+def test_a_test_of_subgroup_differences_that_differs_has_its_reason():
+    review = read_cochrane(FIXTURES / "small.zip")
+    test = analysis_of(review, "1.1").subgroup_test
+
+    def only(changed_review):
+        return reproduce_subgroup_tests(changed_review).set_index("analysis").loc["1.1"]
+
+    wrong = only(changed(review, "1.1", subgroup_test=dataclasses.replace(test, q=1.5)))
+    assert wrong["status"] == "differs"
+    assert wrong["reason"] == "Q: the printed test does not follow from the effects of the subgroups"
+    digit = only(changed(review, "1.1", subgroup_test=dataclasses.replace(test, q=test.q + 2e-6)))
+    assert digit["reason"] == "Q: the last printed digit"
+    silent = only(changed(review, "1.1", subgroup_test=None))
+    assert (silent["status"], silent["reason"]) == (
+        "nothing printed", "the file prints no test of differences between subgroups",
+    )  # fmt: skip
+    assert np.isnan(silent["printed_q"])
+    assert silent["q"] == pytest.approx(test.q, abs=1e-6)
+    unknown = only(changed(review, "1.1", method="", model=""))
+    assert unknown["status"] == "not computed"
+    groups = analysis_of(review, "1.1").subgroups
+    first = dataclasses.replace(groups[0], result=dataclasses.replace(groups[0].result, estimate=0.1))
+    shifted = changed(review, "1.1", subgroups=(first, *groups[1:]), subgroup_test=dataclasses.replace(test, q=1.5))
+    assert only(shifted)["reason"] == "Q: the results of 1 subgroup differ already"
+    # a subgroup without data is not counted
+    rows = tuple(row for row in analysis_of(review, "1.1").rows if row.subgroup != groups[1].number)
+    alone = only(changed(review, "1.1", rows=rows))
+    assert (alone["status"], alone["reason"]) == ("not computed", "1 subgroup can be pooled")
+    assert "reproduction-subgroups" not in reproduction_tables(
+        changed(changed(review, "1.1", subgroup_test=None), "1.4", subgroup_test=None)
+    )

@@ -94,9 +94,18 @@ def test_numbers_are_groups_in_their_order():
     assert repr(found).startswith("<Subgroups: 2 groups by grade; difference p ")
 
 
+def test_categories_are_groups_in_their_order():
+    by = pd.Series(pd.Categorical(["b", "a", "b", "a"], categories=["c", "a", "b"]), name="focus")
+    for given in ({"by": by}, {"by": "focus", "data": pd.DataFrame({"focus": by})}):
+        found = bm.subgroups(yi=[0.1, 0.5, 0.9, 0.2], vi=[0.1] * 4, **given)
+        assert list(found.groups.index) == ["a", "b"]
+    texts = bm.subgroups(yi=[0.1, 0.5, 0.9, 0.2], vi=[0.1] * 4, by=["b", "a", "b", "a"])
+    assert list(texts.groups.index) == ["b", "a"]
+
+
 def test_what_cannot_be_grouped_is_refused():
     keywords = {"yi": [0.1, 0.5, 0.9], "vi": [0.1] * 3}
-    with pytest.raises(bm.DataError, match="column 'focus': no value for '2'"):
+    with pytest.raises(bm.DataError, match="column 'focus': no group for '2'"):
         bm.subgroups(**keywords, data={"focus": ["a", None, "b"]}, by="focus")
     assert list(
         bm.subgroups(**keywords, data={"focus": ["a", None, "b"]}, by="focus", drop_missing=True).groups["k"]

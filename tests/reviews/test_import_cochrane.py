@@ -49,8 +49,8 @@ def test_what_is_written(imported):
     folder, review, where = imported
     assert where == folder
     assert sorted(path.name for path in folder.iterdir()) == [
-        "analyses.csv", "continuous.csv", "dichotomous.csv", "estimates.csv", "o_minus_e.csv", "reproduction.csv",
-        "reproduction.md", "review.toml", "risk_of_bias.csv", "studies.csv",
+        "analyses.csv", "continuous.csv", "dichotomous.csv", "estimates.csv", "o_minus_e.csv", "reproduction-subgroups.csv",
+        "reproduction-subgroups.md", "reproduction.csv", "reproduction.md", "review.toml", "risk_of_bias.csv", "studies.csv",
     ]  # fmt: skip
     # subtotals only: every subgroup is an analysis of its own
     assert [one.id for one in review.analysis] == ["1.1", "1.2", "1.3", "1.4.1", "1.4.2", "2.1", "2.2", "2.3", "2.4"]

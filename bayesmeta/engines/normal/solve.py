@@ -15,23 +15,12 @@ from bayesmeta.effects.covariance import Covariance
 from bayesmeta.effects.design import mean_only
 from bayesmeta.engines.marginals.normal_mixtures import NormalMixtures
 from bayesmeta.engines.marginals.tau import TauFunctions
-from bayesmeta.engines.normal.formulas import (
-    check_supported,
-    conditional_coefficients,
-    conditional_mu,
-    finite_moments,
-    log_likelihood_of_scale,
-    log_likelihood_tau,
-    scales_of_change,
-    tau_map,
-    typical_tau,
-)
+from bayesmeta.engines.normal.formulas import check_supported, conditional_coefficients, conditional_mu
 from bayesmeta.engines.normal.model import NormalModel, mean_prior, normal_model
-from bayesmeta.engines.numerics.panels import integrate
-from bayesmeta.engines.numerics.refined import nodes_between, resolving_edges
+from bayesmeta.engines.normal.scale import integrate_scale
 from bayesmeta.engines.solution import ComputedSolution
 from bayesmeta.engines.terms import Terms, terms_of
-from bayesmeta.errors import DataError, SpecError
+from bayesmeta.errors import SpecError
 from bayesmeta.frequentist.i_squared import typical_variance
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
@@ -203,44 +192,10 @@ def solve_linear(model: NormalModel, priors: Priors, terms: Terms, *, nodes_per_
     ConvergenceError
         If the integral does not reach its tolerance.
     """
-    if model.n == 0:
-        raise DataError("no study can be pooled", fix="check the exclusions and the measure")
-    moments = finite_moments(model.n, priors, model.prior.flat)
-    size = float(typical_tau(_residuals(model), model.s, priors))
-
-    def log_density(tau: Array) -> Array:
-        return priors.log_tau_density(tau) + _log_likelihood(tau, model, priors)
-
-    density = integrate(
-        log_density,
-        tau_map(priors, size),
-        moment=min(moments, 2),
-        moment_scale=size,
-        nodes_per_panel=nodes_per_panel,
-    )
-    tau, weights = density.nodes, density.weights
-    edges = resolving_edges(density, *scales_of_change(model.s, model.r))
-    if edges is not None:
-        tau, weights = nodes_between(density, log_density, edges)
-    # a node matters by its weight, and by its weight times tau2 in the variance of theta_new
-    kept = weights * (1.0 + (tau / size) ** min(moments, 2)) > 1e-15
-    tau, weights = tau[kept], weights[kept]
+    density, tau, weights, moments = integrate_scale(model, priors, nodes_per_panel=nodes_per_panel)
     scale = TauFunctions(density, _typical_variance(model), moments)
-    effects = _mixtures(model, priors, terms, tau, weights / weights.sum(), moments)
+    effects = _mixtures(model, priors, terms, tau, weights, moments)
     return QuadratureSolution(model, priors, terms, scale, effects, tau, density.log_total, density.error)
-
-
-def _log_likelihood(tau: Array, model: NormalModel, priors: Priors) -> Array:
-    if model.pairwise:
-        return log_likelihood_tau(tau, model.y, model.s, priors)
-    return log_likelihood_of_scale(tau, model)
-
-
-def _residuals(model: NormalModel) -> Array:
-    """Residuals of the rotated estimates about their least-squares fit; of a pairwise meta-analysis the effects themselves."""
-    if model.pairwise:
-        return model.y
-    return model.y - model.x @ np.linalg.lstsq(model.x, model.y)[0]
 
 
 def _typical_variance(model: NormalModel) -> float:

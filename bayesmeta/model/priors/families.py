@@ -19,6 +19,11 @@ def _student_t_logpdf(x: Array, df: float, loc: float, scale: float) -> Array:
     return constant - (df + 1) / 2 * np.log1p(z * z / df)
 
 
+def _student_t_ppf(df: float, p: Array) -> Array:
+    # scipy gives +infinity for both ends
+    return np.where(p <= 0, -np.inf, stdtrit(df, p))
+
+
 def _normal_logpdf(x: Array, mean: float, sd: float) -> Array:
     return -0.5 * LOG_2PI - np.log(sd) - 0.5 * ((x - mean) / sd) ** 2
 
@@ -76,7 +81,7 @@ POSITIVE = {"sd", "scale", "df", "sdlog", "rate", "shape", "a", "b"}
 FAMILIES: dict[str, Family] = {
     "Normal": Family(("mean", "sd"), _normal_logpdf, lambda p, m, s: m + s * ndtri(p), "Normal"),
     "StudentT": Family(
-        ("df", "loc", "scale"), _student_t_logpdf, lambda p, df, m, s: m + s * stdtrit(df, p), "StudentT"
+        ("df", "loc", "scale"), _student_t_logpdf, lambda p, df, m, s: m + s * _student_t_ppf(df, p), "StudentT"
     ),
     "Cauchy": Family(
         ("loc", "scale"),
@@ -144,7 +149,7 @@ FAMILIES: dict[str, Family] = {
     "LogT": Family(
         ("df", "loc", "scale"),
         _of_log(_student_t_logpdf),
-        lambda p, df, m, s: np.exp(m + s * stdtrit(df, p)),
+        lambda p, df, m, s: np.exp(m + s * _student_t_ppf(df, p)),
         "",
         low=0.0,
         tail=lambda df, m, s: 1.0,  # noqa: ARG005

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bayesmeta.cochrane.reproduce import DIFFERS, NOT_COMPUTED, REPRODUCED, reproduce_pooled, reproduce_studies
+from bayesmeta.cochrane.reproduce_subgroup_tests import reproduce_subgroup_tests
 from bayesmeta.cochrane.review import CochraneReview
 from bayesmeta.reporting.numbers import count, estimate, number
 from bayesmeta.reporting.tables.layout import Table
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def reproduction_tables(review: CochraneReview) -> dict[str, Table]:
-    """Return the reproduction report: a table of pooled results, and one of the study rows that are not reproduced.
+    """Return the reproduction report: tables of pooled results, of tests of subgroups, and of the study rows that are not reproduced.
 
     Parameters
     ----------
@@ -29,11 +30,12 @@ def reproduction_tables(review: CochraneReview) -> dict[str, Table]:
     Returns
     -------
     dict of str to Table
-        ``"reproduction"`` and, if some study row is not reproduced, ``"reproduction-studies"``.
+        ``"reproduction"``; ``"reproduction-subgroups"`` if the file prints tests of differences between subgroups; and, if some study row
+        is not reproduced, ``"reproduction-studies"``.
     """
     import pandas as pd
 
-    pooled, studies = reproduce_pooled(review), reproduce_studies(review)
+    pooled, studies, tests = reproduce_pooled(review), reproduce_studies(review), reproduce_subgroup_tests(review)
     is_printed = pooled["status"].isin([REPRODUCED, DIFFERS, NOT_COMPUTED])
     shown = [
         {
@@ -52,11 +54,14 @@ def reproduction_tables(review: CochraneReview) -> dict[str, Table]:
     notes = (
         f"Study effects: {_counts(studies)}.",
         f"Pooled results: {_counts(pooled[is_printed])}{_unprinted(pooled[~is_printed])}.",
+        *_subgroup_notes(pooled, is_printed, tests),
         "Reproduced: the same to every digit the file prints, with the review's own measure, method, model and level.",
     )  # fmt: skip
     tables = {
         "reproduction": Table(pd.DataFrame(shown), f"Reproduction of the published results: {review.title}", notes)
     }
+    if tests["printed_q"].notna().any():
+        tables["reproduction-subgroups"] = _subgroup_tests(tests, review.title)
     unlike = studies[studies["status"].isin([DIFFERS, NOT_COMPUTED])]
     if len(unlike):
         frame = pd.DataFrame(
@@ -69,6 +74,34 @@ def reproduction_tables(review: CochraneReview) -> dict[str, Table]:
         )  # fmt: skip
         tables["reproduction-studies"] = Table(frame, f"Study effects that are not reproduced: {review.title}")
     return tables
+
+
+def _subgroup_tests(tests: pd.DataFrame, title: str) -> Table:
+    """Return the table of the tests of differences between subgroups."""
+    import pandas as pd
+
+    shown = [
+        {
+            "Analysis": row["analysis"], "Outcome": row["outcome"],
+            "Method": " ".join(filter(None, [row["measure"], row["method"].replace("EXP_O_E_VAR", "O-E"), row["model"]])),
+            "Subgroups": count(row["groups"]),
+            "Q printed": number(row["printed_q"]), "Q ours": number(row["q"]), "df": count(row["q_df"]),
+            "p printed": number(row["printed_pvalue"]), "p ours": number(row["pvalue"]),
+            "I2 printed": number(row["printed_i2"]), "I2 ours": number(row["i2"]),
+            "Result": row["status"], "Note": row["reason"],
+        }
+        for row in tests.to_dict("records")
+    ]  # fmt: skip
+    notes = ("Q: chi-squared of the pooled effects of the subgroups with their standard errors.",)
+    return Table(pd.DataFrame(shown), f"Tests of differences between subgroups: {title}", notes)
+
+
+def _subgroup_notes(pooled: pd.DataFrame, is_printed: pd.Series, tests: pd.DataFrame) -> list[str]:
+    """Return how many results and tests of subgroups are reproduced; nothing for a review without subgroups."""
+    within = pooled["subgroup"] > 0
+    printed, silent = pooled[is_printed & within], pooled[~is_printed & within]
+    notes = [f"Of these, of subgroups: {_counts(printed)}{_unprinted(silent)}."] if within.any() else []
+    return [*notes, *([f"Tests of differences between subgroups: {_counts(tests)}."] if len(tests) else [])]
 
 
 def _unprinted(frame: pd.DataFrame) -> str:
@@ -85,7 +118,7 @@ def _counts(frame: pd.DataFrame) -> str:
 def write_reproduction(
     review: CochraneReview, folder: str | os.PathLike[str], formats: Sequence[str] = ("csv", "md")
 ) -> tuple[Path, ...]:
-    """Write the reproduction report as ``reproduction.*`` (and ``reproduction-studies.*``) into a folder.
+    """Write the reproduction report as ``reproduction.*`` (and ``reproduction-subgroups.*``, ``reproduction-studies.*``) into a folder.
 
     Parameters
     ----------

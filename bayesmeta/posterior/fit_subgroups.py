@@ -1,0 +1,166 @@
+"""Fitting of subgroups: one fit per group, or one with a common tau."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from bayesmeta.effects.compute import effect_sizes
+from bayesmeta.effects.design import Design
+from bayesmeta.effects.effects import Effects
+from bayesmeta.effects.grouping import Grouping, grouped, leave_out
+from bayesmeta.engines.terms import MEAN, NEW_STUDY, TAU, TAU2
+from bayesmeta.errors import DataError, SpecError
+from bayesmeta.model.likelihoods.registry import default_likelihood, model_data
+from bayesmeta.posterior.fit import fit, solve
+from bayesmeta.posterior.group_solution import group_solution
+from bayesmeta.posterior.posterior import Posterior
+from bayesmeta.posterior.subgroup_fits import SubgroupFits
+from bayesmeta.support.arguments import with_keywords_of
+from bayesmeta.support.display import counted
+
+#: keywords of ``fit`` that say how effects are computed, which ``effect_sizes`` takes
+_EFFECTS = (
+    "yi", "vi", "sei", "ci_low", "ci_high", "labels", "zero_cells", "smd", "rom", "estimates", "data_level"
+)  # fmt: skip
+
+
+@with_keywords_of(fit)
+def fit_subgroups(
+    studies: Any = None,
+    *,
+    by: str | Sequence[Any],
+    measure: str | None = None,
+    data: Any = None,
+    common_tau: bool = False,
+    drop_missing: bool = False,
+    **given: Any,
+) -> SubgroupFits:
+    """Fit the Bayesian random-effects model to subgroups of studies.
+
+    Parameters
+    ----------
+    studies : StudyTable, Effects, pandas.DataFrame or path, optional
+        Arm-level data or estimates, as in ``fit``; or give ``yi=`` with ``sei=`` or ``vi=``.
+    by : str or sequence
+        Column of the study table or of ``data`` that names each study's group, or the groups themselves, one per row. Groups are in the
+        order of a categorical column, numbers in increasing order, else in the order of the table.
+    measure : str, optional
+        As in ``fit``.
+    data : pandas.DataFrame or mapping, optional
+        Columns with one value per row.
+    common_tau : bool
+        Whether all groups have one tau: a regression on the groups. Else each group is a fit of its own.
+    drop_missing : bool
+        Whether studies without a group are left out instead of refused.
+    **given
+        Other keywords of ``fit``: likelihood, priors, engine, seed, yi, sei and so on. Every group and the overall result have the same
+        priors; defaults that are scaled to the data are scaled to all studies.
+
+    Returns
+    -------
+    SubgroupFits
+        ``groups`` (label to Posterior), ``overall``, ``difference(first, second)``, ``table``, ``test`` (frequentist), ``notes``.
+
+    Raises
+    ------
+    DataError
+        If a study has no group, all are in one group, or the data cannot be used.
+    SpecError
+        As in ``fit``.
+
+    Examples
+    --------
+    >>> priors = {"mu": "Normal(0, 1)", "tau": "HalfNormal(0.5)"}
+    >>> found = fit_subgroups(yi=[-0.9, -0.2, -0.4, 0.1], sei=[0.3] * 4, by=["a", "a", "b", "b"], priors=priors)
+    >>> difference = found.difference("a", "b")
+    >>> f"{difference.mean():.2f} ({difference.sd():.2f}), P(a below b) {difference.cdf(0.0):.2f}"
+    '-0.35 (0.48), P(a below b) 0.78'
+    """
+    effects = effect_sizes(studies, measure, **{name: given.pop(name) for name in _EFFECTS if name in given})
+    if given.get("moderators") is not None:
+        raise SpecError(
+            "subgroups are fitted without moderators; put the groups into the formula instead: fit(moderators=...)"
+        )
+    likelihood = given.get("likelihood") or default_likelihood(effects)
+    used = np.zeros(len(effects.labels), dtype=bool)
+    used[model_data(effects, likelihood).rows] = True
+    grouping, effects = grouped(effects, by, data, drop_missing=drop_missing, used=used)
+    _require_apart(effects, grouping, common_tau)
+    given |= {"likelihood": likelihood}
+    overall = fit(effects, **given)
+    given["priors"] = overall.priors
+    if common_tau:
+        model = _common_fit(overall, grouping)
+        groups = {group: _view(model, overall, grouping, group) for group in grouping.order}
+    else:
+        model = None
+        groups = {
+            group: fit(leave_out(effects, ~grouping.rows(group), "another group"), **given) for group in grouping.order
+        }
+    return SubgroupFits(
+        groups, overall, grouping.name, common_tau, model, effects, grouping, _notes(groups, common_tau)
+    )
+
+
+def _require_apart(effects: Effects, grouping: Grouping, common_tau: bool) -> None:
+    """Refuse separate fits of groups whose estimates are correlated, because the fits would not be independent.
+
+    Raises
+    ------
+    DataError
+    """
+    if common_tau:
+        return
+    for indices, _ in effects.covariance.blocks:
+        here = {grouping.labels[int(i)] for i in indices} - {None}
+        if len(here) > 1:
+            names = " and ".join(f"'{group}'" for group in sorted(map(str, here))[:2])
+            raise DataError(
+                f"estimates in the groups {names} are correlated, so that the groups cannot be fitted apart",
+                column=grouping.name,
+                fix="Use common_tau=True, which fits the groups together.",
+            )
+
+
+def _rows(overall: Posterior) -> Any:
+    rows = overall.data.rows
+    assert rows is not None
+    return rows
+
+
+def _common_fit(overall: Posterior, grouping: Grouping) -> Posterior:
+    """Return the posterior of all groups with one tau: a regression on their indicators, each with the prior for mu."""
+    labels = [grouping.labels[int(i)] for i in _rows(overall)]
+    indicators = np.array([[float(label == group) for group in grouping.order] for label in labels])
+    names = tuple(str(group) for group in grouping.order)
+    clash = set(names) & {MEAN, TAU, TAU2, NEW_STUDY}
+    if clash:
+        raise SpecError(
+            f"the group '{clash.pop()}' has the name of a parameter of the model; rename it in '{grouping.name}'"
+        )
+    data = replace(overall.data, design=Design(indicators, names))
+    source = overall.source
+    model = (source.path or source.name) if overall.engine == "nuts" and source is not None and source.path else None
+    return solve(data, overall.priors, overall.engine, overall.seed, model)
+
+
+def _view(model: Posterior, overall: Posterior, grouping: Grouping, group: Any) -> Posterior:
+    """Return the posterior of one group of a model with a common tau."""
+    mask = grouping.rows(group)[_rows(overall)]
+    data = overall.data.subset(mask)
+    solution = group_solution(model.solution, data, str(group), np.flatnonzero(mask), model.seed)
+    return replace(model, data=data, solution=solution)
+
+
+def _notes(groups: Mapping[Any, Posterior], common_tau: bool) -> tuple[str, ...]:
+    single = [group for group, one in groups.items() if one.data.k == 1]
+    if common_tau or not single:
+        return ()
+    return tuple(
+        f"'{group}' has {counted(1, 'study', 'studies')}: its tau is known from the prior only, and its interval depends on that prior"
+        for group in single
+    )

@@ -1,0 +1,173 @@
+"""Bayesian subgroups: fits of each group, exact differences between them, one tau for all, and what is refused."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from paths import REVIEWS_FOLDER
+from scipy.integrate import quad
+
+import bayesmeta as bm
+from bayesmeta.engines.marginals.differences import Difference, difference
+from bayesmeta.engines.marginals.normal_mixtures import NormalMixtures
+from bayesmeta.engines.marginals.point_masses import PointMasses
+
+PRIORS = {"mu": "Normal(0, 1)", "tau": "HalfNormal(0.5)"}
+Y = np.array([-0.9, -0.2, -0.5, -0.4, 0.1, 0.3, -0.1])
+V = np.array([0.04, 0.09, 0.02, 0.12, 0.05, 0.03, 0.08])
+BY = ["a", "b", "a", "b", "b", "c", "a"]
+TAILS = np.array([0.025, 0.3, 0.5, 0.975])
+
+
+@pytest.fixture(scope="module")
+def separate():
+    return bm.fit_subgroups(yi=Y, vi=V, by=BY, priors=PRIORS)
+
+
+@pytest.fixture(scope="module")
+def bcg():
+    return bm.read_studies(REVIEWS_FOLDER / "bcg/studies.csv")
+
+
+def test_each_group_is_a_fit_of_its_own(separate) -> None:
+    rows = np.array(BY) == "b"
+    alone = bm.fit(yi=Y[rows], vi=V[rows], labels=["2", "4", "5"], priors=PRIORS)
+    group = separate.groups["b"]
+    assert group.data.labels == ("2", "4", "5")
+    for term in ("mu", "tau", "theta_new", "theta[4]"):
+        np.testing.assert_allclose(group.quantile(term, TAILS), alone.quantile(term, TAILS), rtol=1e-10)
+    assert separate.overall.data.k == 7
+    table = separate.table
+    assert list(table.index) == ["a", "b", "c", "overall"]
+    assert list(table.columns) == ["estimate", "sd", "ci_low", "ci_high", "tau", "tau2", "pi_low", "pi_high", "k", "n"]
+    assert list(table["k"]) == [3, 3, 1, 7]
+    row = [alone.quantile("mu", 0.5), alone.sd("mu"), *alone.interval("mu"), alone.quantile("tau2", 0.5)]
+    np.testing.assert_allclose(
+        table.loc["b", ["estimate", "sd", "ci_low", "ci_high", "tau2"]].to_numpy(float), row, rtol=1e-9
+    )
+    np.testing.assert_allclose(
+        table.loc["b", ["pi_low", "pi_high"]].to_numpy(float), alone.interval("theta_new"), rtol=1e-9
+    )
+
+
+def test_a_group_with_one_study_is_fitted_and_noted(separate) -> None:
+    assert separate.groups["c"].data.k == 1
+    assert separate.notes == (
+        "'c' has 1 study: its tau is known from the prior only, and its interval depends on that prior",
+    )
+
+
+def test_the_difference_is_the_convolution_of_the_two_posteriors(separate) -> None:
+    found = separate.difference("a", "b")
+    one, other = (separate.groups[group] for group in ("a", "b"))
+    assert found.mean() == pytest.approx(one.mean("mu") - other.mean("mu"), rel=1e-12)
+    assert found.sd() == pytest.approx(np.hypot(one.sd("mu"), other.sd("mu")), rel=1e-12)
+    for x in (-1.0, -0.4, 0.2):
+        exact, _ = quad(
+            lambda b, at: one.cdf("mu", at + b) * other.pdf("mu", b), -6, 6, args=(x,), epsabs=1e-12, points=[0.0]
+        )
+        assert found.cdf(x) == pytest.approx(exact, abs=1e-10)
+        exact, _ = quad(
+            lambda b, at: one.pdf("mu", at + b) * other.pdf("mu", b), -6, 6, args=(x,), epsabs=1e-12, points=[0.0]
+        )
+        assert found.pdf(x) == pytest.approx(exact, rel=1e-9)
+    np.testing.assert_allclose(found.cdf(found.quantile(TAILS)), TAILS, atol=1e-12)
+    np.testing.assert_allclose(found.quantile(TAILS), -separate.difference("b", "a").quantile(1 - TAILS), rtol=1e-9)
+
+
+def test_probability_of_a_difference_beyond_a_size() -> None:
+    found = bm.fit_subgroups(yi=Y, vi=V, by=BY, measure="RR", priors=PRIORS).difference("a", "b")
+    bound = np.log(1.25)
+    assert found.prob_beyond(1.25, side="above") == pytest.approx(1 - found.cdf(bound), rel=1e-12)
+    assert found.prob_beyond(0.8, side="below") == pytest.approx(found.cdf(-bound), rel=1e-12)
+    assert found.prob_beyond(1.25) == pytest.approx(1 - found.cdf(bound) + found.cdf(-bound), rel=1e-12)
+    assert found.interval(scale="natural") == pytest.approx(tuple(np.exp(found.interval())), rel=1e-12)
+    with pytest.raises(bm.SpecError, match="is a ratio, which must be above 0, but got -0"):
+        found.prob_beyond(-0.2)
+    with pytest.raises(bm.SpecError, match="did you mean 'above'"):
+        found.prob_beyond(1.2, side="abov")
+    on_model_scale = bm.fit_subgroups(yi=Y, vi=V, by=BY, measure="MD", priors=PRIORS).difference("a", "b")
+    assert on_model_scale.prob_beyond(-0.2) == on_model_scale.prob_beyond(0.2)
+
+
+def test_every_way_to_a_difference_gives_the_same(separate) -> None:
+    one, other = (separate.groups[group].marginal("mu") for group in ("a", "b"))
+    exact = difference("d", one, other)
+    for first, second, sign in ((one, other, 1), (other, one, -1)):
+        # the integral over one of the two, as for posteriors that are no mixtures of normals
+        by_integral = Difference(("d",), first, second)
+        p = TAILS if sign == 1 else 1 - TAILS
+        np.testing.assert_allclose(
+            sign * by_integral.quantile(p[:, None])[:, 0], exact.quantile(TAILS[:, None])[:, 0], atol=1e-10
+        )
+        x = np.array([[-0.5], [0.1]])
+        np.testing.assert_allclose(by_integral.pdf(sign * x), exact.pdf(x), rtol=1e-9)
+    known = PointMasses(("mu",), np.array([0.4]))
+    tested = (difference("d", one, known), Difference(("d",), one, known))
+    for found in tested:
+        np.testing.assert_allclose(found.quantile(TAILS[:, None]), one.quantile(TAILS[:, None]) - 0.4, atol=1e-9)
+    np.testing.assert_allclose(difference("d", known, one).quantile(0.3), 0.4 - one.quantile(0.7), atol=1e-9)
+    assert difference("d", known, known).mean() == 0.0
+    normal = NormalMixtures(("x",), np.ones(1), np.zeros((1, 1)), np.ones((1, 1)))
+    low, high = Difference(("d",), normal, normal).hdi(0.95)
+    np.testing.assert_allclose([low[0], high[0]], np.array([-1, 1]) * 1.959963984540054 * np.sqrt(2), atol=1e-6)
+
+
+def test_arm_level_likelihoods_have_a_tau_per_group(bcg) -> None:
+    found = bm.fit_subgroups(bcg, by="allocation", measure="RR", likelihood="binomial")
+    assert list(found.groups) == ["random", "alternate", "systematic"]
+    assert {one.likelihood for one in found.groups.values()} == {"binomial"}
+    gap = found.difference("random", "systematic")
+    one, other = (found.groups[group] for group in ("random", "systematic"))
+    exact, _ = quad(
+        lambda b: one.cdf("mu", b - 0.3) * other.pdf("mu", b), -4, 4, epsabs=1e-10, points=[-0.5], limit=200
+    )
+    assert gap.cdf(-0.3) == pytest.approx(exact, abs=1e-8)
+    normal = bm.fit_subgroups(bcg, by="allocation", measure="RR", likelihood="normal").difference(
+        "random", "systematic"
+    )
+    assert gap.mean() == pytest.approx(normal.mean(), abs=0.05)
+    assert gap.quantile(0.975) == pytest.approx(normal.quantile(0.975), abs=0.1)
+    assert list(found.table["n"]) == [222519, 13869, 120959, 357347]
+
+
+def test_the_test_of_differences_is_the_frequentist_one(bcg) -> None:
+    found = bm.fit_subgroups(bcg, by="allocation", measure="RR", likelihood="normal")
+    other = bm.subgroups(bcg, by="allocation", measure="RR")
+    assert found.test.q_between == pytest.approx(other.q_between, rel=1e-12)
+    assert list(found.test.groups.index) == ["random", "alternate", "systematic"]
+    assert found.test.by == "allocation"
+
+
+def test_a_double_zero_study_needs_a_group_where_the_likelihood_keeps_it() -> None:
+    counts = pd.DataFrame(
+        {"study": list("pqrst"), "events_e": [0, 3, 5, 2, 4], "n_e": [20, 30, 40, 20, 30], "events_c": [0, 6, 9, 5, 4],
+         "n_c": [20, 30, 40, 20, 30], "focus": ["", "x", "y", "x", "y"]}
+    )  # fmt: skip
+    with pytest.raises(bm.DataError, match="column 'focus': no group for 'p'"):
+        bm.fit_subgroups(counts, by="focus", measure="OR", likelihood="binomial")
+    assert bm.fit_subgroups(counts, by="focus", measure="OR", likelihood="normal").overall.data.k == 4
+    dropped = bm.fit_subgroups(counts, by="focus", measure="OR", likelihood="binomial", drop_missing=True)
+    assert dropped.overall.data.labels == ("q", "r", "s", "t")
+    assert dropped.overall.data.k == 4
+
+
+def test_order_of_the_groups() -> None:
+    frame = pd.DataFrame({"dose": [10, 2, 10, 2], "level": pd.Categorical(list("hlhl"), categories=["l", "m", "h"])})
+    keywords = {"yi": Y[:4], "vi": V[:4], "priors": PRIORS, "data": frame}
+    assert list(bm.fit_subgroups(by="dose", **keywords).groups) == [2, 10]
+    assert list(bm.fit_subgroups(by="level", **keywords).groups) == ["l", "h"]
+    assert list(bm.fit_subgroups(by=["z", "a", "z", "a"], yi=Y[:4], vi=V[:4], priors=PRIORS).groups) == ["z", "a"]
+
+
+def test_what_is_refused(separate) -> None:
+    keywords = {"yi": Y, "vi": V, "priors": PRIORS}
+    with pytest.raises(bm.DataError, match="all studies are in one group: 'a'"):
+        bm.fit_subgroups(by=["a"] * 7, **keywords)
+    with pytest.raises(bm.DataError, match="column 'focus': no group for '2', '7'") as raised:
+        bm.fit_subgroups(by="focus", data={"focus": ["a", None, "b", "a", "b", "a", ""]}, **keywords)
+    assert "drop_missing=True" in str(raised.value)
+    with pytest.raises(bm.SpecError, match="unknown group 'd'"):
+        separate.difference("a", "d")
+    with pytest.raises(bm.SpecError, match="both are 'a'"):
+        separate.difference("a", "a")
+    assert repr(separate).startswith("<SubgroupFits: GEN, 3 groups by by, a tau per group; normal likelihood")
