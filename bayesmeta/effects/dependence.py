@@ -120,6 +120,6 @@ def _block(
     block = np.where(people, r * np.multiply.outer(sd, sd), 0.0)
     if from_arms.any():
         every = {arm: shared[arm] | ~declared for arm in ("e", "c")}
-        block = np.where(from_arms, arm_covariance(effects, arms, rows, every, r), block)
+        block = np.where(from_arms, arm_covariance(effects, arms, rows, every, r, times[rows]), block)
     block[np.diag_indices(m)] = effects.vi[rows]
     return block

@@ -130,7 +130,7 @@ def _same_numbers(effects: Effects, arms: SharedArms, side: str, one: int, two: 
 
 
 def arm_covariance(
-    effects: Effects, arms: SharedArms, rows: Sequence[int], shared: Mapping[str, Array], r: Array
+    effects: Effects, arms: SharedArms, rows: Sequence[int], shared: Mapping[str, Array], r: Array, times: Array
 ) -> Array:
     """Return the covariances of the estimates of one study that their shared arms make, shape (m, m); the diagonal is not used.
 
@@ -146,15 +146,20 @@ def arm_covariance(
         For each side, whether two estimates share that arm.
     r : numpy.ndarray, shape (m, m)
         Correlation between the outcomes of one person in the two estimates; 1 for the same outcome at the same time.
+    times : numpy.ndarray of int, shape (m,)
+        Number of the outcome and time of each estimate.
 
     Notes
     -----
     With V_a the part of arm a in the sampling variance (``arm_variances``), cov(y_i, y_j) is r_ij times the sum of sqrt(V_ai V_aj) over
     the shared arms: for one shared control group p (1 - p) / n (RD), (1 - p) / (p n) (log RR), 1 / (p (1 - p) n) (log OR) and sd^2 / n
-    (MD). For standardized mean differences it is r_ij times the sum of 1 / n_a, plus r_ij^2 g_i g_j / (2 N): N is the number of
-    participants in all arms of the study, or in the two arms where both are shared. Gleser and Olkin (2009), Stochastically dependent
-    effect sizes, in: Cooper, Hedges and Valentine (eds), Handbook of Research Synthesis, 2nd ed., 357-376. Their standard deviation is
-    pooled over all arms; where it is pooled over the two arms of each comparison, the last term is a little smaller.
+    (MD): Gleser and Olkin (2009), Stochastically dependent effect sizes, in: Cooper, Hedges and Valentine (eds), Handbook of Research
+    Synthesis, 2nd ed., 357-376.
+
+    For standardized mean differences r_ij^2 g_i g_j M_ij comes on top, by the delta method: the estimated standard deviations share
+    participants. Where one is pooled over the two arms of each comparison, M_ij = n / (2 N_i N_j) with n participants in the shared arms
+    and N_i in the arms of comparison i, which for two outcomes of the same people is Gleser and Olkin's 1 / (2 N). Where the table has
+    one standard deviation for all arms of a study, as if pooled over them, M_ij is their 1 / (2 N) with N participants in all arms.
     """
     parts = require_arm_variances(effects, arms.name or "sampling_correlation")
     total = np.zeros((len(rows), len(rows)))
@@ -165,18 +170,28 @@ def arm_covariance(
     if not parts.standardized:
         return total
     g = effects.yi[list(rows)]
-    return total + r**2 * np.multiply.outer(g, g) / (2 * _participants(effects, arms, rows, shared))
+    return total + r**2 * np.multiply.outer(g, g) * _overlap_of_spreads(effects, arms, rows, shared, times)
 
 
-def _participants(effects: Effects, arms: SharedArms, rows: Sequence[int], shared: Mapping[str, Array]) -> Array:
-    """Return the number of participants for each two estimates: of the two arms if both are shared, else of all arms of the study."""
+def _overlap_of_spreads(
+    effects: Effects, arms: SharedArms, rows: Sequence[int], shared: Mapping[str, Array], times: Array
+) -> Array:
+    """Return half the covariance of the relative errors of the estimated standard deviations of each two estimates, shape (m, m)."""
     assert effects.studies is not None
-    n = {side: effects.studies.columns[f"n_{side}"] for side in ("e", "c")}
-    own = n["e"][list(rows)] + n["c"][list(rows)]
+    at, columns = list(rows), effects.studies.columns
+    n = {side: columns[f"n_{side}"][at] for side in ("e", "c")}
+    own = n["e"] + n["c"]
+    common = sum(np.where(shared[side], np.sqrt(np.multiply.outer(n[side], n[side])), 0.0) for side in ("e", "c"))
+    apart = common / (2 * np.multiply.outer(own, own))
+    spread = np.stack([columns["sd_e"][at], columns["sd_c"][at]])
+    one_sd = np.array([np.ptp(spread[:, times == time]) == 0 for time in times])
+    pooled = one_sd[:, None] & one_sd & ~(shared["e"] & shared["c"])
+    if not pooled.any():
+        return apart
     arms_of_study: dict[object, float] = {}
     for side in ("e", "c"):
-        for row in rows:
+        for i, row in enumerate(rows):
             key = arms.keys[side][row] if side in arms.keys else None
             known = (side, key) if key is not None else (side, row)
-            arms_of_study[known] = max(arms_of_study.get(known, 0.0), float(n[side][row]))
-    return np.where(shared["e"] & shared["c"], np.sqrt(np.multiply.outer(own, own)), sum(arms_of_study.values()))
+            arms_of_study[known] = max(arms_of_study.get(known, 0.0), float(n[side][i]))
+    return np.where(pooled, 1 / (2 * sum(arms_of_study.values())), apart)

@@ -11,6 +11,7 @@ import pytest
 import bayesmeta as bm
 from bayesmeta.effects.dependence import dependent_covariance
 from bayesmeta.effects.estimate_columns import columns_of
+from bayesmeta.effects.formulas import smd_exact
 from bayesmeta.errors import DataError, SpecError
 
 #: Table 19.1 of Gleser and Olkin (2009), as in metafor's test of the analysis example gleser2009
@@ -82,7 +83,12 @@ def test_shared_controls_of_gleser_and_olkin(measure: str, estimates: list[float
 def test_standardized_mean_differences_of_gleser_and_olkin() -> None:
     effects = bm.effect_sizes(MEANS, "SMD")
     g = effects.yi
+    # the standard deviation is the same in all arms: pooled over them
     assert effects.covariance.matrix[0, 1] == pytest.approx(1 / 25 + g[0] * g[1] / (2 * 72), rel=1e-12)
+    # one for each arm is pooled over the two arms of a comparison
+    own = bm.effect_sizes(MEANS.assign(sd_e=[4.1, 4.4, 2.9, 3.2, 2.9, 3.0]), "SMD")
+    g = own.yi
+    assert own.covariance.matrix[0, 1] == pytest.approx(1 / 25 + g[0] * g[1] * 25 / (2 * 50 * 47), rel=1e-12)
     # the chapter's estimates have no small-sample correction, and N of all arms in their variances
     d = ((MEANS["mean_e"] - MEANS["mean_c"]) / MEANS["sd_e"]).to_numpy()
     total = np.array([72, 72, 78, 100, 90, 90])
@@ -187,6 +193,22 @@ def test_covariances_of_shared_controls_are_those_of_simulated_trials(
         computed.append(s[0, 1] / np.sqrt(s[0, 0] * s[1, 1]))
     # the standard error of a simulated correlation of 0.5 is 0.007
     assert np.mean(computed) == pytest.approx(simulated, abs=0.02)
+
+
+def test_large_standardized_differences_have_the_covariance_of_their_own_standard_deviations() -> None:
+    # simulated: 0.0776 (standard error 0.0003) for d = 2 and 20 participants in each of three arms; by 1/(2N) it would be 0.0833
+    rng, n, size = np.random.default_rng(3), 20, 20_000
+    mean = {arm: rng.normal(mu, 1 / np.sqrt(n), size) for arm, mu in (("c", 0.0), ("a", 2.0), ("b", 2.0))}
+    sd = {arm: np.sqrt(rng.chisquare(n - 1, size) / (n - 1)) for arm in "cab"}
+    y = [smd_exact(mean[e], sd[e], np.full(size, n), mean["c"], sd["c"], np.full(size, n))[0] for e in "ab"]
+    simulated = np.corrcoef(*y)[0, 1]
+    table = pd.DataFrame(
+        {"study": "A", "treatment": ["a", "b"], "mean_e": 2.0, "sd_e": [1.0, 1.001], "n_e": n, "mean_c": 0.0, "sd_c": 1.0, "n_c": n,
+         "shared_arm_c": "c"}
+    )  # fmt: skip
+    s = bm.effect_sizes(table, "SMD").covariance.matrix
+    assert s[0, 1] / np.sqrt(s[0, 0] * s[1, 1]) == pytest.approx(simulated, abs=0.02)
+    assert simulated == pytest.approx(0.494, abs=0.02)
 
 
 def test_arms_at_several_times_need_the_correlation_between_times() -> None:
