@@ -181,18 +181,13 @@ def mantel_haenszel(
     a, b, c, d = (cell[pooled] for cell in cells)
     _check_not_empty(a, studies)
     estimate, se, w = mh_estimate(name, a, b, c, d, rule)
+    fix = "Use rule='revman', which adds 0.5, or a binomial model."
     if not math.isfinite(estimate):
-        raise DataError(
-            f"no events at all in one of the arms: the Mantel-Haenszel {name} is undefined",
-            source=studies.source,
-            fix="Use rule='revman', which adds 0.5, or a binomial model.",
-        )
+        what = f"no events at all in one of the arms: the Mantel-Haenszel {name} is undefined"
+        raise DataError(what, source=studies.source, fix=fix)
     if not se > 0:
-        raise DataError(
-            f"no arm has both events and non-events: the Mantel-Haenszel {name} has no standard error",
-            source=studies.source,
-            fix="Use rule='revman', which adds 0.5, or a binomial model.",
-        )
+        what = f"no arm has both events and non-events: the Mantel-Haenszel {name} has no standard error"
+        raise DataError(what, source=studies.source, fix=fix)
     return _result(effects, pooled, w, estimate, se, level, "MH")
 
 
@@ -261,11 +256,15 @@ def mh_centre(effects: Effects) -> float:
 
 def _table_of(studies: Any) -> StudyTable:
     """Return the study table of effects, or of any data that ``read_studies`` reads."""
-    if not isinstance(studies, Effects):
-        return as_table(studies)
-    if studies.studies is None:
+    table = studies.studies if isinstance(studies, Effects) else as_table(studies)
+    if table is None:
         raise SpecError("these effects were given as arrays; this method needs the counts of the arms")
-    return studies.studies
+    if table.repeated:
+        raise SpecError(
+            "Mantel-Haenszel and Peto pool independent studies, and studies of this table have several rows: use multilevel, "
+            "or leave one row per study, for example by combining arms"
+        )
+    return table
 
 
 def _check_not_empty(rows: Array, studies: StudyTable) -> None:

@@ -256,6 +256,11 @@ def test_methods_for_independent_estimates_say_what_to_do() -> None:
         bm.random_effects(effects)
     with pytest.raises(SpecError, match="use multilevel"):
         bm.regression(effects, moderators="~ treatment")
+    for pool in (bm.mantel_haenszel, bm.peto):
+        with pytest.raises(SpecError, match="studies of this table have several rows: use multilevel"):
+            pool(TREATMENTS)
+    with pytest.raises(SpecError, match="likelihood='normal'"):
+        bm.fit(TREATMENTS, measure="RR", likelihood="binomial")
     fit = bm.fit(TREATMENTS, measure="RR")
     assert fit.likelihood == "normal"
     np.testing.assert_array_equal(fit.data.covariance.matrix, effects.covariance.matrix)
