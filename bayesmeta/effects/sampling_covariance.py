@@ -13,6 +13,7 @@ from bayesmeta.effects.estimate_columns import columns_of, group_labels
 from bayesmeta.effects.estimates import read_estimates
 from bayesmeta.errors import DataError
 from bayesmeta.support.arguments import with_keywords_of
+from bayesmeta.support.arrays import Array
 
 
 @with_keywords_of(effect_sizes)
@@ -79,10 +80,19 @@ def sampling_covariance(
     groups = group_labels(columns, study, "study", found.labels, found.used)
     covariance = dependent_covariance(found, columns, groups, sampling_correlation, by=by, of=of)
     for rows, block in covariance.blocks:
-        if np.linalg.eigvalsh(block)[0] < -1e-10 * np.trace(block):
+        if not _semidefinite(block):
             raise DataError(
                 f"the sampling correlations of {', '.join(repr(found.labels[i]) for i in rows[:6])} are impossible together: their "
                 "covariance is not positive definite",
                 fix="Give correlations that can occur together.",
             )
     return covariance
+
+
+def _semidefinite(matrix: Array) -> bool:
+    """Whether a covariance matrix has no negative eigenvalue beyond rounding."""
+    try:
+        np.linalg.cholesky(matrix + 1e-10 * np.trace(matrix) * np.eye(len(matrix)))
+    except np.linalg.LinAlgError:
+        return False
+    return True
