@@ -128,3 +128,15 @@ def test_no_global_setting_of_matplotlib_is_changed():
     before = dict(mpl.rcParams)
     bm.forest(COUNTS, measure="RR")
     assert dict(mpl.rcParams) == before
+
+
+def test_estimates_that_share_arms_have_no_weights_and_no_summary_of_independent_ones():
+    table = pd.DataFrame(
+        {"study": ["A", "A", "B"], "treatment": list("xyx"), "events_e": [10, 14, 8], "n_e": [50, 50, 40], "events_c": [20, 20, 12],
+         "n_c": [60, 60, 40], "shared_arm_c": ["c", "c", ""]}
+    )  # fmt: skip
+    figure = bm.forest(table, measure="RR")
+    texts = " ".join(text.get_text() for text in figure.findobj(Text))
+    assert "A (y)" in texts
+    assert "Bayesian, normal likelihood" in texts
+    assert "DerSimonian-Laird" not in texts

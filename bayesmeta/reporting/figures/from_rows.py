@@ -106,7 +106,8 @@ def forest_from_rows(
     favours = tuple(f"Favours {group}" for group in texts.groups) if texts.better else ("", "")
     pooled = {str(row["method"]): row for row in rows if row["term"] == "mu"}
     circles = any(not math.isnan(_value(row, "theta")) for row in studies)
-    squares = "Squares: study estimates, area by DerSimonian-Laird weight"
+    weighted = any(not math.isnan(_value(row, "weight")) for row in studies)
+    squares = f"Squares: study estimates{', area by DerSimonian-Laird weight' if weighted else ''}"
     notes = [
         f"{squares}; circles: the same studies' effects in the Bayesian model." if circles else f"{squares}.",
         f"Priors: {priors}." if priors else "",
