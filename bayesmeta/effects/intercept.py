@@ -30,7 +30,8 @@ def intercept_values(matrix: ModelMatrix, columns: Mapping[str, Column]) -> dict
     if INTERCEPT not in matrix.design.names:
         return {}
     factors = sorted({factor for term in matrix.terms for factor in term.factors})
-    return {name: _value(name, matrix, columns[name], factors) for name in matrix.moderators}
+    values = {**columns, **matrix.parts}
+    return {name: _value(name, matrix, values[name], factors) for name in matrix.moderators}
 
 
 def _value(name: str, matrix: ModelMatrix, values: Column, factors: list[str]) -> str:

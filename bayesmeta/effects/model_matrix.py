@@ -7,7 +7,7 @@ importing it takes a second, and a sum of numeric columns, or X itself, does wit
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -52,6 +52,8 @@ class ModelMatrix:
         Columns that the formula makes categories.
     notes : tuple of str
         Which coefficients mix differences within and between studies, and what within- and between-study parts are.
+    parts : mapping of str to column
+        Columns of within- and between-study parts, which no data have, one value per estimate.
     """
 
     design: Design
@@ -63,6 +65,7 @@ class ModelMatrix:
     spec: Any
     categories: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    parts: Mapping[str, Column] = field(default_factory=dict)
 
     @property
     def intercept(self) -> bool:
@@ -163,10 +166,11 @@ def model_matrix(
     if not isinstance(moderators, str):
         return _given(moderators, used)
     formula, given = _read_formula(moderators, columns), columns
-    columns = {**given, **part_columns(formula.parts, given, used, study)}
-    used, dropped = _complete_rows(formula, columns, used, labels, drop_missing)
+    parts = part_columns(formula.parts, given, used, study)
+    used, dropped = _complete_rows(formula, {**given, **parts}, used, labels, drop_missing)
     if dropped:
-        columns = {**given, **part_columns(formula.parts, given, used, study)}
+        parts = part_columns(formula.parts, given, used, study)
+    columns = {**given, **parts}
     rows = whole_categories({name: columns[name][used] for name in formula.variables}, formula.categories)
     x, names, terms, spec = columns_of_formula(formula, rows, int(used.sum()))
     clash = [name for name in names if name in _PARAMETERS]
@@ -177,7 +181,16 @@ def model_matrix(
     full[used] = x
     notes = notes_on_parts(formula.parts, formula.variables, columns, used, study)
     return ModelMatrix(
-        Design(full, names), used, terms, formula.text, formula.variables, dropped, spec, formula.categories, notes
+        Design(full, names),
+        used,
+        terms,
+        formula.text,
+        formula.variables,
+        dropped,
+        spec,
+        formula.categories,
+        notes,
+        parts,
     )
 
 

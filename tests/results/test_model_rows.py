@@ -6,6 +6,7 @@ import pytest
 from paths import REVIEWS_FOLDER
 
 import bayesmeta as bm
+from bayesmeta.effects.intercept import intercept_sentence
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.results.methods import FREQUENTIST, METHOD_LABELS, NESTED, method_label
 from bayesmeta.results.rows import TIDY
@@ -168,3 +169,14 @@ def test_every_method_of_a_row_has_a_label():
     assert method_label("REML-common-tau") == "REML, common tau"
     assert METHOD_LABELS["REML-CR2"] == "REML, cluster-robust (CR2)"
     assert set(FREQUENTIST) | set(NESTED) < set(METHOD_LABELS)
+
+
+def test_parts_of_a_moderator_have_rows_and_a_sentence_on_the_intercept():
+    formula = "~ within(weeks) + between(weeks)"
+    rows = rows_of(formula, "term", studies=ESTIMATES, nesting="study/estimate", moderators=formula)
+    fit = bm.multilevel(ESTIMATES, nesting="study/estimate", moderators=formula)
+    for name in ("within(weeks)", "between(weeks)"):
+        assert rows.loc[("REML", name), "estimate"] == pytest.approx(fit.coefficients.loc[name, "estimate"], rel=1e-9)
+    assert "differences within studies" in rows.loc[("REML", "within(weeks)"), "note"]
+    sentence = intercept_sentence(fit.matrix, {"study": ESTIMATES["study"], "weeks": ESTIMATES["weeks"]})
+    assert sentence == "Intercept: the effect where within(weeks) is 0 and between(weeks) is 0"

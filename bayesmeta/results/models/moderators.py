@@ -70,7 +70,7 @@ def _moderator_values(
     given: ModelInput, matrix: ModelMatrix, fits: Mapping[str, Regression | Multilevel]
 ) -> dict[str, Any]:
     """Return what the table and the figures of moderators need beside the rows."""
-    columns = given.every_column
+    columns = {**given.every_column, **matrix.parts}
     used, labels = matrix.used, given.effects.labels
     without = _without_moderators(given, matrix)
     first = next(iter(fits.values()))
