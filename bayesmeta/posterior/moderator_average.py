@@ -1,4 +1,4 @@
-"""Evidence for moderators: exact Bayes factors for the terms of a formula, and coefficients averaged over the models."""
+"""The average over models that leave out terms of a formula: evidence for each term, and averaged coefficients."""
 
 from __future__ import annotations
 
