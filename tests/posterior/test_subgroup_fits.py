@@ -10,6 +10,7 @@ import bayesmeta as bm
 from bayesmeta.engines.marginals.differences import Difference, difference
 from bayesmeta.engines.marginals.normal_mixtures import NormalMixtures
 from bayesmeta.engines.marginals.point_masses import PointMasses
+from bayesmeta.engines.marginals.samples import Samples
 
 PRIORS = {"mu": "Normal(0, 1)", "tau": "HalfNormal(0.5)"}
 Y = np.array([-0.9, -0.2, -0.5, -0.4, 0.1, 0.3, -0.1])
@@ -149,6 +150,25 @@ def test_a_double_zero_study_needs_a_group_where_the_likelihood_keeps_it() -> No
     dropped = bm.fit_subgroups(counts, by="focus", measure="OR", likelihood="binomial", drop_missing=True)
     assert dropped.overall.data.labels == ("q", "r", "s", "t")
     assert dropped.overall.data.k == 4
+
+
+def test_draws_with_the_same_random_numbers_are_not_paired() -> None:
+    drawn = Samples(("mu",), np.random.default_rng(3).standard_normal((1, 4, 2000)))
+    found = difference("d", drawn, drawn)
+    assert found.sd()[0] == pytest.approx(np.sqrt(2), rel=0.05)
+    longer = Samples(("mu",), np.random.default_rng(4).standard_normal((1, 4, 3000)))
+    assert difference("d", longer, drawn).values.shape == (1, 4, 2000)
+
+
+def test_nuts_and_quadrature_agree_on_a_difference(separate) -> None:
+    by_nuts = bm.fit_subgroups(yi=Y, vi=V, by=BY, priors=PRIORS, engine="nuts")
+    exact, drawn = separate.difference("a", "b"), by_nuts.difference("a", "b")
+    error = drawn.marginal.sampling_error()
+    assert abs(drawn.mean() - exact.mean()) < 5 * error["mcse_mean"][0]
+    assert abs(drawn.sd() - exact.sd()) < 5 * error["mcse_sd"][0]
+    for p, name in ((0.025, "mcse_ci_low"), (0.975, "mcse_ci_high")):
+        assert abs(drawn.quantile(p) - exact.quantile(p)) < 5 * error[name][0]
+    assert drawn.prob_beyond(0.3) == pytest.approx(exact.prob_beyond(0.3), abs=0.05)
 
 
 def test_order_of_the_groups() -> None:
