@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import typer
 
+from bayesmeta.cli.model_options import in_options
 from bayesmeta.errors import BayesmetaError
 
 
@@ -15,7 +16,7 @@ def invoke(application: typer.Typer) -> NoReturn:
     try:
         application()
     except BayesmetaError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {in_options(str(error))}", err=True)
     except BrokenPipeError:
         sys.exit(0)
     except OSError as error:

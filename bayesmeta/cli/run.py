@@ -254,13 +254,6 @@ def _print_steps(steps: list[Step], prefix: str, review: Review, folder: Path) -
 
 def _data_problem(review: Review, step: Step, folder: Path) -> str:
     """Read the data of an analysis that would be run; return why they cannot be used, "" if they can."""
-    from bayesmeta.errors import BayesmetaError
-    from bayesmeta.reviews.analysis import analysis_effects
+    from bayesmeta.reviews.analysis_data import data_problem
 
-    if not step.why:
-        return ""
-    try:
-        analysis_effects(review, step.analysis, folder)
-    except BayesmetaError as error:
-        return str(error)
-    return ""
+    return data_problem(review, step.analysis, folder) if step.why else ""

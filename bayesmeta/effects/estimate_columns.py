@@ -69,10 +69,11 @@ def _frame_columns(data: Any) -> dict[str, Column]:
 def _table_columns(table: Any) -> dict[str, Column]:
     """Return the columns of a study table; other columns are numbers where all their texts are."""
     numbers = {name: np.asarray(values, dtype=float) for name, values in table.columns.items()}
-    return numbers | {name: _numbers_or_texts(texts) for name, texts in table.extra.items()}
+    return numbers | {name: numbers_or_texts(texts) for name, texts in table.extra.items()}
 
 
-def _numbers_or_texts(texts: Sequence[str]) -> Array:
+def numbers_or_texts(texts: Sequence[str]) -> Array:
+    """Return texts as a column: numbers where all are numbers, else texts with None where missing."""
     try:
         values = np.array([parse_number(text) for text in texts])
     except DataError:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.effects.design import MEAN
+from bayesmeta.effects.estimate_columns import columns_of
+from bayesmeta.effects.estimates import read_estimates
 from bayesmeta.errors import BayesmetaError, ConvergenceError, DataError
 from bayesmeta.model.likelihoods.registry import default_likelihood
 from bayesmeta.posterior.fit import fit
 from bayesmeta.posterior.method import BayesianMethod
 from bayesmeta.posterior.scale import check_scale, to_natural
 from bayesmeta.posterior.summary import summarize
+from bayesmeta.results.model_rows import is_effect_row
+from bayesmeta.results.models.bayesian import BayesianChoice, bayesian_models
+from bayesmeta.results.models.given import ModelInput
+from bayesmeta.results.models.run import frequentist_models
+from bayesmeta.results.models.wanted import WantedModels
 from bayesmeta.results.rows import averaged_rows, frequentist_rows, not_estimable, tidy_frame, tidy_posterior
 from bayesmeta.support.arguments import check_level, with_keywords_of
 
@@ -29,7 +37,13 @@ def compare(
     scale: str = "model",
     better: str | None = None,
     mid: float | None = None,
-    **data: Any,
+    moderators: str | Sequence[str] = (),
+    by: str | Sequence[str] = (),
+    nesting: str | None = None,
+    sampling_correlation: float | None = None,
+    data: Any = None,
+    drop_missing: bool = False,
+    **options: Any,
 ) -> pd.DataFrame:
     """Pool the same studies by all frequentist methods and by Bayesian models fitted by quadrature.
 
@@ -39,7 +53,19 @@ def compare(
         As in ``fit``.
     level, scale, better, mid
         As in ``summarize``.
-    **data
+    moderators : str or sequence of str
+        Formula of moderators, or several, each fitted on its own: further rows, one per coefficient, and the effect at the means of the
+        moderators.
+    by : str or sequence of str
+        Column of groups, or several: further rows, one per group, all together ("overall"), and the difference of each from the first.
+    nesting, sampling_correlation
+        As in ``multilevel``: further rows of the model of dependent estimates, in which moderators and groups are then fitted too. The
+        other rows take the estimates as independent.
+    data : pandas.DataFrame or mapping, optional
+        Columns with one value per estimate that moderators, groups and nesting name, beside those of the study table.
+    drop_missing : bool
+        Whether studies whose moderator or group is missing are left out instead of refused.
+    **options
         Data and options as in ``effect_sizes``.
 
     Returns
@@ -49,7 +75,8 @@ def compare(
         arm-level one; and each of these averaged over the models with and without an effect and heterogeneity (``model_average``).
         A method that cannot be used with these data has a row without numbers, and the reason in the column ``note``.
         Columns analysis, method, measure, term, estimate, se, ci_low, ci_high, pi_low, pi_high, tau, tau2, i2 (percent), k, n, scale
-        and others that only some methods have. The estimates of the Bayesian rows are posterior medians, of the averaged ones means;
+        and others that only some methods have. With moderators, groups or nesting, ``model`` (the formula, column or nesting; "" of one
+        pooled effect) and ``group``. The estimates of the Bayesian rows are posterior medians, of the averaged ones means;
         ``se`` and tau are on the model scale.
 
     Raises
@@ -61,14 +88,16 @@ def compare(
     """
     check_scale(scale)
     check_level(level)
-    effects = effect_sizes(studies, measure, **data)
+    effects, data = read_estimates(studies, measure, data, options, repeated=nesting is not None)
     rows = frequentist_rows(effects, level=level)
     failures: list[BayesmetaError] = []
+    likelihoods: dict[str, Any] = {}
     for likelihood in dict.fromkeys(("normal", default_likelihood(effects))):
         given = dict(priors or {})
         if likelihood == "normal":
             # the prior for the baseline is for the arm-level likelihood only
             given.pop("baseline", None)
+        likelihoods[likelihood] = given
         try:
             posterior = fit(effects, likelihood=likelihood, priors=given, engine="quadrature")
         except (DataError, ConvergenceError) as error:
@@ -80,5 +109,18 @@ def compare(
         rows += averaged_rows(posterior, level=level, better=better, mid=mid)
     if failures and not any("estimate" in row for row in rows):
         raise failures[-1]
-    frame = tidy_frame([row for row in rows if row["term"] == MEAN])
+    rows = [row for row in rows if row["term"] == MEAN]
+    wanted = WantedModels(_several(moderators), _several(by), nesting, sampling_correlation, drop_missing)
+    if wanted.any:
+        columns = columns_of(effects, data)
+        given_models = ModelInput(effects, columns, wanted, level, "")
+        choice = BayesianChoice(likelihoods, better=better, mid=mid, scale=scale)
+        found = frequentist_models(given_models).rows + bayesian_models(given_models, choice)
+        rows = [{**row, "model": "", "group": ""} for row in rows] + [row for row in found if is_effect_row(row)]
+    frame = tidy_frame(rows)
     return to_natural(frame) if scale == "natural" else frame
+
+
+def _several(texts: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return one text, or several, as a tuple."""
+    return (texts,) if isinstance(texts, str) else tuple(texts or ())

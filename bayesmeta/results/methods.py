@@ -15,6 +15,8 @@ from bayesmeta.frequentist.random_effects import random_effects
 from bayesmeta.model.likelihoods.registry import LIKELIHOODS
 from bayesmeta.posterior.method import AVERAGED, BayesianMethod, parse_method
 
+#: ending of the name of a method of subgroups with one tau for all groups
+COMMON_TAU = "-common-tau"
 #: method of the review's own published result
 PUBLISHED = "published"
 
@@ -96,6 +98,8 @@ FREQUENTIST: Mapping[str, FrequentistMethod] = {
 METHOD_LABELS: Mapping[str, str] = {
     PUBLISHED: "Published",
     **{name: method.label for name, method in FREQUENTIST.items()},
+    "REML-t": "REML, t intervals",
+    "REML-CR2": "REML, cluster-robust (CR2)",
 }
 
 
@@ -130,6 +134,8 @@ def method_label(method: str) -> str:
     >>> method_label("REML-HKSJ"), method_label("bayes:nct:nuts")
     ('REML, guarded Hartung-Knapp', 'Bayesian, noncentral t likelihood (NUTS)')
     """
+    if method.endswith(COMMON_TAU):
+        return f"{method_label(method.removesuffix(COMMON_TAU))}, common tau"
     found = main_bayesian(method)
     if found is None:
         return METHOD_LABELS.get(method, method)

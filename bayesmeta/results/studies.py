@@ -16,7 +16,7 @@ from bayesmeta.posterior.posterior import Posterior
 TAU_GRID = 201
 
 
-def study_rows(effects: Effects, summary: Any, level: float) -> list[dict[str, Any]]:
+def study_rows(effects: Effects, summary: Any, level: float, *, weights: bool = True) -> list[dict[str, Any]]:
     """Return one row per study, natural scale.
 
     Parameters
@@ -27,6 +27,8 @@ def study_rows(effects: Effects, summary: Any, level: float) -> list[dict[str, A
         Summary of a posterior on the model scale (``summarize``), for the shrunken effects.
     level : float
         Probability of the confidence intervals.
+    weights : bool
+        Whether the rows have the weights that independent studies have.
 
     Returns
     -------
@@ -38,7 +40,8 @@ def study_rows(effects: Effects, summary: Any, level: float) -> list[dict[str, A
 
     z = float(ndtri(0.5 + 0.5 * level))
     back = np.exp if effects.log else np.asarray
-    weights = 100 * random_effects(effects, method="DL").weights if effects.k else np.full(len(effects.labels), np.nan)
+    pooled = weights and effects.k
+    shares = 100 * random_effects(effects, method="DL").weights if pooled else np.full(len(effects.labels), np.nan)
     studies = effects.studies
     rows = []
     for i, label in enumerate(effects.labels):
@@ -53,7 +56,7 @@ def study_rows(effects: Effects, summary: Any, level: float) -> list[dict[str, A
             {
                 "study": label, **arms,
                 "estimate": ends[0], "ci_low": ends[1], "ci_high": ends[2],
-                "weight": weights[i] if effects.used[i] else np.nan,
+                "weight": shares[i] if effects.used[i] else np.nan,
                 "theta": shrunk[0], "theta_low": shrunk[1], "theta_high": shrunk[2],
                 "reason": effects.reasons[i], "note": effects.notes[i],
             }

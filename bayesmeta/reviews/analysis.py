@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bayesmeta.checks.engine_agreement import engine_agreement, worst_disagreement
-from bayesmeta.effects.compute import data_kind, effect_sizes
+from bayesmeta.effects.design import MEAN
 from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.engines.choose import ENGINES
@@ -26,16 +27,26 @@ from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.scale import to_natural
 from bayesmeta.posterior.summary import summarize
 from bayesmeta.results.methods import PUBLISHED
+from bayesmeta.results.models.bayesian import BayesianChoice, bayesian_models
+from bayesmeta.results.models.given import ModelInput, one_line
+from bayesmeta.results.models.run import frequentist_models
 from bayesmeta.results.rows import averaged_rows, frequentist_rows, tidy_frame, tidy_posterior
 from bayesmeta.results.studies import heterogeneity_prior, study_rows, tau_density
+from bayesmeta.reviews.analysis_data import AnalysisData, columns_beside, read_data
+from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.result import AnalysisResult
-from bayesmeta.reviews.spec import Analysis, Review
-from bayesmeta.studies.read import read_studies
-from bayesmeta.studies.table import StudyTable
+from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
+from bayesmeta.reviews.synthesis_keys import Synthesis
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def run_analysis(
-    review: Review, analysis: Analysis, folder: Path, save_fit: Callable[[str, Posterior], None] | None = None
+    review: Review,
+    analysis: AnalysisOrSynthesis,
+    folder: Path,
+    save_fit: Callable[[str, Posterior], None] | None = None,
 ) -> AnalysisResult:
     """Run every method on one analysis; a method that fails is recorded and does not stop the others.
 
@@ -43,7 +54,7 @@ def run_analysis(
     ----------
     review : Review
         The review, for its settings, options and priors.
-    analysis : Analysis
+    analysis : Analysis or Synthesis
         The analysis to run.
     folder : pathlib.Path
         Folder of the data files.
@@ -59,8 +70,35 @@ def run_analysis(
     DataError, SpecError
         If the study table cannot be used at all.
     """
-    effects = analysis_effects(review, analysis, folder)
+    data = read_data(review, analysis, folder)
     result = AnalysisResult(analysis.id)
+    keys, level = review.as_analysis(analysis), review.level_of(analysis)
+    studies: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
+    if isinstance(analysis, Synthesis):
+        studies = study_rows(data.effects, None, level, weights=False)
+    else:
+        rows, studies, result = _pairwise(review, analysis, data.effects, result, save_fit)
+    rows += _models(review, analysis, folder, data, result)
+    frame = to_natural(tidy_frame(rows)) if rows else tidy_frame(rows)
+    for column in ("comparison", "outcome", "time"):
+        frame[column] = getattr(keys, column)
+    for column in ("model", "group"):
+        frame[column] = frame[column].fillna("") if column in frame else ""
+    if analysis.nesting is not None:
+        _note_independence(frame)
+    plain = [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+    return dataclasses.replace(result, rows=plain, studies=studies)
+
+
+def _pairwise(
+    review: Review,
+    analysis: Analysis,
+    effects: Effects,
+    result: AnalysisResult,
+    save_fit: Callable[[str, Posterior], None] | None,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], AnalysisResult]:
+    """Pool independent studies by every method; return the rows, the studies and the result with what else it contains."""
     level = review.level_of(analysis)
     rows = _published(analysis)
     if effects.k:
@@ -82,48 +120,63 @@ def run_analysis(
             save_fit(name, posterior)
     _compare_engines(posteriors, summaries if level == 0.95 else {}, result)
     rows += _alternatives(review, analysis, effects, level, mid, result)
-    frame = to_natural(tidy_frame(rows))
-    for column in ("comparison", "outcome", "time"):
-        frame[column] = getattr(analysis, column)
     primary = _primary(posteriors)
     studies = study_rows(effects, summaries.get(primary), level)
-    return dataclasses.replace(
-        result,
-        rows=[{str(name): value for name, value in row.items()} for row in frame.to_dict("records")],
-        studies=studies,
-        primary=primary,
-        tau=tau_density(posteriors[primary], level) if primary else {},
+    tau = tau_density(posteriors[primary], level) if primary else {}
+    return rows, studies, dataclasses.replace(result, primary=primary, tau=tau)
+
+
+def _note_independence(frame: pd.DataFrame) -> None:
+    """Note on the rows of independent estimates that the analysis has estimates that depend on each other."""
+    rows = (frame["model"] == "") & (frame["term"] == MEAN) & (frame["method"] != PUBLISHED)
+    note = "takes all estimates as independent, which they are not: see the table of dependent estimates"
+    known = frame.loc[rows, "note"].fillna("")
+    frame.loc[rows, "note"] = [f"{text}; {note}" if text else note for text in known]
+
+
+def _models(
+    review: Review, analysis: AnalysisOrSynthesis, folder: Path, data: AnalysisData, result: AnalysisResult
+) -> list[dict[str, Any]]:
+    """Return the rows of the models beyond one pooled effect; their values and failures are added to the result."""
+    if not analysis.beyond_pairwise or not data.effects.k:
+        return []
+    try:
+        columns = columns_beside(review, analysis, folder, data)
+    except BayesmetaError as error:
+        result.errors.append(in_keys(str(error)))
+        return []
+    errors: list[str] = []
+    given = ModelInput(data.effects, columns, analysis.wanted, review.level_of(analysis), analysis.id)
+    found = frequentist_models(given, errors)
+    rows = found.rows + _bayesian_models(review, review.as_analysis(analysis), given, errors)
+    result.models.extend(
+        {**model, "prespecified": analysis.was_prespecified(tuple(model.get("columns", ())))} for model in found.models
     )
+    result.errors.extend(map(in_keys, errors))
+    return rows
 
 
-def analysis_effects(review: Review, analysis: Analysis, folder: Path) -> Effects:
-    """Read the study table of an analysis and compute its effects.
-
-    Raises
-    ------
-    DataError, SpecError
-        If the study table cannot be used.
-    """
-    table = read_studies(
-        folder / analysis.data,
-        where=analysis.where or None,
-        exclude=analysis.exclude or None,
-        columns=analysis.columns or None,
-    )
-    return effect_sizes(table, analysis.measure, **_effect_options(review, analysis, table))
+def _bayesian_models(review: Review, keys: Analysis, given: ModelInput, errors: list[str]) -> list[dict[str, Any]]:
+    """Return the Bayesian rows of the models, by quadrature unless the review asks for NUTS alone."""
+    priors: dict[str, Priors] = {}
+    for likelihood in _likelihoods(review, given.effects):
+        # what fails here has failed for the pooled effect, and is reported there
+        with contextlib.suppress(BayesmetaError):
+            priors[likelihood] = _priors(review, keys, given.effects, likelihood)
+    engine = "nuts" if review.settings.engine == "nuts" else "quadrature"
+    choice = BayesianChoice(priors, engine, review.settings.seed, keys.better, _mid(review, keys))
+    return bayesian_models(given, choice, errors)
 
 
-def _effect_options(review: Review, analysis: Analysis, table: StudyTable) -> dict[str, Any]:
-    """Return the options of ``effect_sizes``; the review's scale of estimates concerns only analyses of ready-made ratios."""
-    options = review.options.model_dump()
-    measure = MEASURES[analysis.measure]
-    if analysis.data_level is not None:
-        options["data_level"] = analysis.data_level
-    if analysis.estimates is not None:
-        options["estimates"] = analysis.estimates
-    elif not measure.log or data_kind(table, measure) != "estimate":
-        options["estimates"] = None
-    return options
+def _likelihoods(review: Review, effects: Effects) -> tuple[str, ...]:
+    """Return the likelihoods of the settings that these effects have."""
+    arm_level = default_likelihood(effects)
+    return tuple(dict.fromkeys(arm_level if name == "arm-level" else name for name in review.settings.likelihoods))
+
+
+def in_keys(text: str) -> str:
+    """Write a message of the library with the keys of review.toml in place of Python's keywords, on one line."""
+    return one_line(text).replace("drop_missing=True", "drop_missing = true").replace("nesting=", "nesting = ")
 
 
 def _published(analysis: Analysis) -> list[dict[str, Any]]:
@@ -169,11 +222,9 @@ def _priors(review: Review, analysis: Analysis, effects: Effects, likelihood: st
 
 def _fit_all(review: Review, analysis: Analysis, effects: Effects, result: AnalysisResult) -> dict[str, Posterior]:
     """Fit every likelihood of the settings with every engine of the settings; failures are added to the result's errors."""
-    arm_level = default_likelihood(effects)
-    wanted = dict.fromkeys(arm_level if name == "arm-level" else name for name in review.settings.likelihoods)
     engines = ("quadrature", "nuts") if review.settings.engine == "both" else (review.settings.engine,)
     posteriors: dict[str, Posterior] = {}
-    for likelihood in wanted:
+    for likelihood in _likelihoods(review, effects):
         try:
             data = model_data(effects, likelihood)
             priors = _priors(review, analysis, effects, likelihood)

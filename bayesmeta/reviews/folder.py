@@ -24,7 +24,7 @@ def save_review(out: Path, review: Review) -> Path:
 def finished_results(out: Path, review: Review) -> list[AnalysisResult]:
     """Read the results in a run's folder, in the order of the review."""
     found = []
-    for analysis in review.analysis:
+    for analysis in review.every_analysis:
         path = result_file(out, analysis.id)
         if path.is_file():
             result = read_result(read_bytes(path))

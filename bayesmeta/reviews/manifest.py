@@ -23,14 +23,15 @@ def manifest(review: Review, source: str, results: Iterable[tuple[AnalysisResult
     source : str
         SHA-256 of its review.toml.
     results : iterable of (AnalysisResult, str)
-        The finished results, each with the SHA-256 of its data file as it was read.
+        The finished results, each with the SHA-256 of its data file as it was read; of several, the hash
+        of theirs (``data_digest``).
 
     Returns
     -------
     dict
         Plain values, for JSON.
     """
-    files = {analysis.id: analysis.data for analysis in review.analysis}
+    files = {analysis.id: review.data_files(analysis) for analysis in review.every_analysis}
     return {
         "review": review.id,
         "title": review.title,
@@ -45,7 +46,10 @@ def manifest(review: Review, source: str, results: Iterable[tuple[AnalysisResult
         },
         "analyses": {
             result.id: {
-                "data": {"file": files[result.id], "sha256": data},
+                "data": {
+                    "file": files[result.id][0] if len(files[result.id]) == 1 else list(files[result.id]),
+                    "sha256": data,
+                },
                 "primary": result.primary,
                 "priors": result.priors,
                 "errors": result.errors,

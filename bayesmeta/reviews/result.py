@@ -38,6 +38,9 @@ class AnalysisResult:
         One per NUTS fit: ``method`` and its convergence diagnostics.
     errors : list of str
         What failed, and why.
+    models : list of dict
+        One per formula of moderators, grouping and nesting: ``kind`` ("moderators", "subgroups", "dependence"), ``model`` (as written in
+        review.toml and in the rows), and what tables and figures need beside the rows.
     """
 
     id: str
@@ -49,11 +52,14 @@ class AnalysisResult:
     agreement: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     diagnostics: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     errors: list[str] = dataclasses.field(default_factory=list)
+    models: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
 
 def result_text(result: AnalysisResult) -> str:
     """Return a result as JSON: its fields in their order, numbers with all their digits."""
     fields = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
+    if not result.models:
+        fields.pop("models")
     return json_text(fields, sort_keys=False)
 
 
@@ -75,7 +81,8 @@ def read_result(text: str | bytes) -> AnalysisResult:
     if not all(isinstance(item, dict) for part in (result.rows, result.studies) for item in part):
         raise TypeError("'rows' and 'studies' of a result are not lists of rows")
     numbers = {
-        name: _with_nan(getattr(result, name)) for name in ("rows", "studies", "tau", "agreement", "diagnostics")
+        name: _with_nan(getattr(result, name))
+        for name in ("rows", "studies", "tau", "agreement", "diagnostics", "models")
     }
     return dataclasses.replace(result, **numbers)
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from paths import REFERENCE_FOLDER, REVIEWS_FOLDER
 
+import bayesmeta as bm
 from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.frequentist.random_effects import random_effects
 from bayesmeta.reviews.spec import read_review
@@ -62,3 +63,21 @@ def test_the_notice_of_the_worked_review_names_its_data():
         "Study data reconstructed to agree with the published pooled results; not for inference"
     )
     assert len(review.analysis) == 34
+
+
+def test_the_three_level_numbers_a_readme_gives():
+    data = pd.read_csv(REVIEWS / "konstantopoulos2011" / "studies.csv")
+    fit = bm.multilevel(data, nesting="district/school")
+    found = [fit.estimates[0], fit.coefficients.se.iloc[0], *fit.sigma2, fit.sigma2[0] / fit.sigma2.sum()]
+    assert [round(float(value), 4) for value in found] == [0.1847, 0.0846, 0.0651, 0.0327, 0.6653]
+    limits = fit.intervals()[["ci_low", "ci_high"]].to_numpy().ravel()
+    assert [round(float(value), 4) for value in limits] == [0.0222, 0.2072, 0.0163, 0.0628]
+    year = bm.multilevel(data, nesting="district/school", moderators="~ center(year)")
+    assert [round(float(value), 4) for value in (year.estimates[1], year.coefficients.se.iloc[1])] == [0.0053, 0.0094]
+
+
+def test_the_latitude_of_a_readme():
+    fit = bm.regression(REVIEWS / "bcg" / "studies.csv", measure="RR", moderators="~ latitude")
+    slope = fit.coefficients.loc["latitude"]
+    assert [round(float(value), 4) for value in (slope.estimate, slope.se, fit.tau2)] == [-0.0291, 0.0072, 0.0763]
+    assert round(fit.r2) == 76

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 NOTE = "Note"
 """Name of the column whose texts become lettered footnotes; in the CSV it stays a column."""
-_SYMBOLS = {"tau": "τ", "tau2": "τ²", "I2": "I²"}
+_SYMBOLS = {
+    "tau": "τ", "tau2": "τ²", "I2": "I²", "R2": "R²", "rho": "ρ",
+    "tau without": "τ without", "tau with": "τ with", "tau between": "τ between", "tau within": "τ within",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

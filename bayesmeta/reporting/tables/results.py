@@ -94,6 +94,8 @@ def _analyses(results: pandas.DataFrame) -> list[_Analysis]:
     found: dict[str, _Analysis] = {}
     for row in results.to_dict("records"):
         name = str(row["analysis"])
+        if not is_missing(row.get("model")) and row["model"]:
+            continue  # moderators, subgroups and nestings have tables of their own
         found.setdefault(name, _Analysis(name)).add({str(key): value for key, value in row.items()})
     return list(found.values())
 

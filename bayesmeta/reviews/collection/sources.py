@@ -212,7 +212,7 @@ def read_source(source: Source, imported: Path, *, engine: str | None = None, fr
         review, _ = read_review(file)
     except BayesmetaError as error:
         raise SpecError(str(error)) from None
-    ids = tuple(analysis.id for analysis in review.analysis)
+    ids = tuple(analysis.id for analysis in review.every_analysis)
     return Found(file, source.label, review.id, review.title, engine or review.settings.engine, ids)
 
 

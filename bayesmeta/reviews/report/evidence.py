@@ -10,7 +10,7 @@ from bayesmeta.reporting.numbers import estimate, interval, is_missing, number, 
 from bayesmeta.reporting.tables.layout import NOTE, Table
 from bayesmeta.results.methods import bayesian_parts, method_label
 from bayesmeta.reviews.agreement import run_agreement
-from bayesmeta.reviews.report.headings import Row, at_level, headings, prior_set, split_rows
+from bayesmeta.reviews.report.headings import Row, at_level, headings, main_rows, prior_set, split_rows
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
 
@@ -45,7 +45,7 @@ def evidence_table(review: Review, results: list[AnalysisResult]) -> Table | Non
     heading = headings(review)
     lines = []
     for result in results:
-        for row in result.rows:
+        for row in main_rows(result):
             method = parse_method(row["method"])
             if method is None or method.engine != AVERAGED:
                 continue

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from bayesmeta.reporting.figures.from_rows import ForestTexts, forest_from_rows, tau_from_density
 from bayesmeta.results.methods import main_bayesian
+from bayesmeta.reviews.analysis_keys import Analysis
+from bayesmeta.reviews.report.headings import main_rows
 from bayesmeta.reviews.result import AnalysisResult
-from bayesmeta.reviews.spec import Analysis, Review
+from bayesmeta.reviews.spec import Review
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,7 +42,7 @@ def forest_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Fig
     published = analysis.published
     return forest_from_rows(
         result.studies,
-        result.rows,
+        main_rows(result),
         primary=result.primary,
         measure=analysis.measure,
         level=review.level_of(analysis),

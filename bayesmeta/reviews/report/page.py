@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 
 from bayesmeta.reporting.tables.html import STYLE, table_element
+from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.file_names import REPORT_FILE
 from bayesmeta.reviews.folder import load_run
 from bayesmeta.reviews.report.figures import forest_of, tau_of
@@ -15,7 +16,7 @@ from bayesmeta.reviews.report.tables import review_tables
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.running.ledger import Ledger
 from bayesmeta.reviews.running.state import state_of, with_notice
-from bayesmeta.reviews.spec import Analysis, Review
+from bayesmeta.reviews.spec import Review
 from bayesmeta.support.confined import confined
 from bayesmeta.support.files import write_text
 from bayesmeta.support.problems import recorded
@@ -85,7 +86,7 @@ def report_page(review: Review, results: list[AnalysisResult], problems: list[st
     problems
         As for ``write_report``.
     """
-    known = {analysis.id: analysis for analysis in review.analysis}
+    known = {analysis.id: review.as_analysis(analysis) for analysis in review.every_analysis}
     tables = {}
     for name, table in review_tables(review, results, problems).items():
         with recorded(f"table '{name}'", problems):

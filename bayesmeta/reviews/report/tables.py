@@ -11,8 +11,11 @@ from bayesmeta.posterior.method import parse_method
 from bayesmeta.reporting.tables.layout import NOTE, Table
 from bayesmeta.reporting.tables.results import comparison_table, main_notes, main_table
 from bayesmeta.reporting.tables.studies import arm_data, study_table
+from bayesmeta.reviews.report.dependence import dependence_table
 from bayesmeta.reviews.report.evidence import engines_table, evidence_table, priors_table
 from bayesmeta.reviews.report.headings import Row, at_level, headings, shared_level, split_rows
+from bayesmeta.reviews.report.moderators import moderators_table
+from bayesmeta.reviews.report.subgroups import subgroups_table
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
 
@@ -23,7 +26,7 @@ Make = Callable[[Review, list[AnalysisResult]], Table | None]
 
 
 def review_tables(review: Review, results: list[AnalysisResult], problems: list[str] | None = None) -> dict[str, Table]:
-    """Return the tables of a run by name: main, methods, studies, and unless they are empty evidence, priors and engines.
+    """Return the tables of a run by name, those of ``TABLES`` that have a row.
 
     Parameters
     ----------
@@ -114,7 +117,7 @@ def _main(review: Review, results: list[AnalysisResult]) -> Table | None:
     shown = main_table(frame)
     own_levels = {
         analysis.id: f"{100 * analysis.level:g}% CI"
-        for analysis in review.analysis
+        for analysis in review.every_analysis
         if analysis.level not in (None, review.settings.level)
     }
     level = shared_level(review)
@@ -139,7 +142,9 @@ def _main(review: Review, results: list[AnalysisResult]) -> Table | None:
 def _mid_note(review: Review) -> tuple[str, ...]:
     """Return a note that lists the minimal important differences used; none if there are none."""
     stated = [f"{measure} {value:g}" for measure, value in review.mid.items()]
-    stated += [f"analysis {analysis.id}: {analysis.mid:g}" for analysis in review.analysis if analysis.mid is not None]
+    stated += [
+        f"analysis {analysis.id}: {analysis.mid:g}" for analysis in review.every_analysis if analysis.mid is not None
+    ]
     return (f"Minimal important differences, turned to the side of benefit: {', '.join(stated)}.",) if stated else ()
 
 
@@ -175,7 +180,7 @@ def _studies(review: Review, results: list[AnalysisResult]) -> Table | None:
     import pandas as pd
 
     heading = headings(review)
-    measures = {analysis.id: analysis.measure for analysis in review.analysis}
+    measures = {analysis.id: review.as_analysis(analysis).measure for analysis in review.every_analysis}
     frames = [
         study_table(pd.DataFrame(result.studies), level=shared_level(review), measure=measures[result.id]).assign(
             Analysis=heading[result.id]
@@ -200,6 +205,9 @@ TABLES: Mapping[str, Make] = {
     "main": _main,
     "methods": _methods,
     "studies": _studies,
+    "moderators": moderators_table,
+    "subgroups": subgroups_table,
+    "dependence": dependence_table,
     "evidence": evidence_table,
     "priors": priors_table,
     "engines": engines_table,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.file_names import ROWS_FILE, TABLES, forest_file, tau_file
 from bayesmeta.reviews.folder import write_frames
 from bayesmeta.reviews.parquet import rows_bytes
 from bayesmeta.reviews.result import AnalysisResult
-from bayesmeta.reviews.spec import Analysis, Review
+from bayesmeta.reviews.spec import Review
 from bayesmeta.support.files import write_bytes
 from bayesmeta.support.problems import recorded
 
@@ -31,7 +32,7 @@ def write_run_tables(
 def write_tables(
     out: Path, review: Review, results: list[AnalysisResult], problems: list[str] | None = None
 ) -> list[Path]:
-    """Write the publication tables of a run: main, methods, studies, priors, engines.
+    """Write the publication tables of a run: those of ``review_tables``.
 
     ``problems`` receives a line about each table, row and file that cannot be made; by default the first problem is raised.
 
@@ -71,7 +72,7 @@ def write_figures(
         Receives a line about each figure that cannot be drawn; by default the first problem is raised.
     """
     written: list[Path] = []
-    known = {analysis.id: analysis for analysis in review.analysis}
+    known = {analysis.id: review.as_analysis(analysis) for analysis in review.every_analysis}
     for result in results:
         found: list[str] | None = None if problems is None else []
         written += draw_analysis(out, review, known[result.id], result, found)

@@ -12,8 +12,10 @@ import numpy as np
 
 from bayesmeta.engines.nuts.model_files import available_models, model_folder
 from bayesmeta.errors import DataError
+from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.running.code_digest import code_digest, digest
-from bayesmeta.reviews.spec import Analysis, Review
+from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
+from bayesmeta.reviews.synthesis_keys import Synthesis
 from bayesmeta.studies.read import read_studies
 from bayesmeta.support.files import sha256
 from bayesmeta.support.versions import versions
@@ -22,12 +24,27 @@ from bayesmeta.support.versions import versions
 OUTPUT_SETTINGS = frozenset({"tables", "figures", "save_fits"})
 #: keys of a review that other parts of a fingerprint contain, or that results do not depend on
 OTHER_KEYS = frozenset(
-    {"id", "title", "citation", "notice", "analysis", "priors", "alternative", "mid", "settings", "options"}
+    {
+        "id",
+        "title",
+        "citation",
+        "notice",
+        "analysis",
+        "synthesis",
+        "studies",
+        "priors",
+        "alternative",
+        "mid",
+        "settings",
+        "options",
+    }
 )
 NUMERIC, SAMPLING = ("numpy", "scipy"), ("pymc", "pytensor", "nutpie", "arviz")
 
 
-def fingerprint(review: Review, analysis: Analysis, folder: Path, content: str | None = None) -> dict[str, str]:
+def fingerprint(
+    review: Review, analysis: AnalysisOrSynthesis, folder: Path, content: str | None = None
+) -> dict[str, str]:
     """Return hashes of the parts that the result of an analysis depends on.
 
     Parameters
@@ -39,7 +56,7 @@ def fingerprint(review: Review, analysis: Analysis, folder: Path, content: str |
     folder : pathlib.Path
         Folder of the data files.
     content : str, optional
-        SHA-256 of the data file, from ``file_digest``.
+        Hash of the data files, from ``data_digest``.
 
     Returns
     -------
@@ -49,27 +66,28 @@ def fingerprint(review: Review, analysis: Analysis, folder: Path, content: str |
         ``version`` (this package's code, numpy and scipy; PyMC, PyTensor, nutpie and arviz for NUTS) and, for NUTS, ``model`` (the
         model files for its measure).
     """
+    known_as = review.as_analysis(analysis)
     settings = review.settings.model_dump(mode="json")
     samples = settings.get("engine") != "quadrature"
     # the analyses are left out before they are written: a review can have thousands
     rest = review.model_dump(mode="json", exclude=set(OTHER_KEYS))
     known = versions()
     parts = {
-        "data": table_digest(analysis, folder, content),
-        "analysis": digest(analysis.model_dump(mode="json")),
-        "priors": digest(_priors(review, analysis)),
+        "data": tables_digest(review, analysis, folder, content),
+        "analysis": digest(_keys(review, analysis)),
+        "priors": digest(_priors(review, known_as)),
         "settings": digest(
             [
                 {name: value for name, value in settings.items() if name not in OUTPUT_SETTINGS},
                 review.options.model_dump(mode="json"),
-                review.mid.get(analysis.measure),
+                review.mid.get(known_as.measure),
                 rest,
             ]
         ),
         "version": digest([code_digest(), [known[name] for name in NUMERIC + (SAMPLING if samples else ())]]),
     }
     if samples:
-        parts["model"] = _models_digest(analysis.measure)
+        parts["model"] = _models_digest(known_as.measure)
     return parts
 
 
@@ -90,6 +108,47 @@ def file_digest(file: Path) -> str:
         return sha256(file)
     except DataError:
         return ""
+
+
+def data_digest(review: Review, analysis: AnalysisOrSynthesis, folder: Path) -> str:
+    """Hash the data files of an analysis: SHA-256 of one file, the hash of the names and hashes of several; "" if one cannot be read."""
+    return combined({name: file_digest(folder / name) for name in review.data_files(analysis)})
+
+
+def combined(hashes: Mapping[str, str]) -> str:
+    """Return one hash of the hashes of data files by name: that of the file where there is one; "" if one is missing."""
+    if not all(hashes.values()):
+        return ""
+    return next(iter(hashes.values())) if len(hashes) == 1 else digest(sorted(hashes.items()))
+
+
+def tables_digest(review: Review, analysis: AnalysisOrSynthesis, folder: Path, content: str | None = None) -> str:
+    """Hash the tables that an analysis reads, as they are read for it.
+
+    Parameters
+    ----------
+    review, analysis, folder
+        As in ``fingerprint``.
+    content : str, optional
+        Hash of the data files.
+    """
+    members = review.members(analysis)
+    if len(review.data_files(analysis)) == 1 and len(members) == 1:
+        return table_digest(members[0], folder, content)
+    parts = [table_digest(member, folder) for member in members]
+    if review.studies is not None and analysis.beyond_pairwise:
+        parts.append(file_digest(folder / review.studies.data))
+    return digest(parts)
+
+
+def _keys(review: Review, analysis: AnalysisOrSynthesis) -> Any:
+    """Return the keys of an analysis, or of a synthesis and of the analyses that it pools."""
+    own = analysis.model_dump(mode="json")
+    return (
+        [own, *(one.model_dump(mode="json") for one in review.members(analysis))]
+        if isinstance(analysis, Synthesis)
+        else own
+    )
 
 
 def table_digest(analysis: Analysis, folder: Path, content: str | None = None) -> str:

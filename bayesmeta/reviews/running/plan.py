@@ -10,11 +10,12 @@ from pydantic import ValidationError
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.reviews.file_names import result_file
 from bayesmeta.reviews.running.code_digest import code_digest, digest
-from bayesmeta.reviews.running.fingerprints import file_digest, fingerprint
+from bayesmeta.reviews.running.fingerprints import data_digest, fingerprint
 from bayesmeta.reviews.running.ledger import Ledger, analysis_entry, figures_entry
 from bayesmeta.reviews.running.state import state_of
-from bayesmeta.reviews.spec import Analysis, Review
+from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
 from bayesmeta.reviews.stated_priors import PriorTexts, read_corpus_prior
+from bayesmeta.reviews.synthesis_keys import Synthesis
 from bayesmeta.support.versions import versions
 
 ENGINES = ("both", "quadrature", "nuts")
@@ -35,10 +36,10 @@ class Step:
     made_from : dict
         What its result depends on.
     data : str
-        SHA-256 of its data file; "" if it cannot be read.
+        Hash of its data files (``data_digest``); "" if one cannot be read.
     """
 
-    analysis: Analysis
+    analysis: AnalysisOrSynthesis
     why: str
     why_draw: str
     made_from: dict[str, str]
@@ -124,7 +125,7 @@ def with_priors(review: Review, given: tuple[tuple[str, str], ...]) -> Review:
     return review.model_copy(update={"priors": priors})
 
 
-def select_analyses(review: Review, only: tuple[str, ...]) -> list[Analysis]:
+def select_analyses(review: Review, only: tuple[str, ...]) -> list[AnalysisOrSynthesis]:
     """Return the analyses with these ids, all if there are none, in the order of the review.
 
     Raises
@@ -132,11 +133,11 @@ def select_analyses(review: Review, only: tuple[str, ...]) -> list[Analysis]:
     SpecError
         If the review has no analysis of that id.
     """
-    known = {analysis.id for analysis in review.analysis}
+    known = {analysis.id for analysis in review.every_analysis}
     for name in only:
         if name not in known:
             raise SpecError(f"the review has no analysis '{name}'; it has {', '.join(sorted(known))}")
-    return [analysis for analysis in review.analysis if not only or analysis.id in only]
+    return [analysis for analysis in review.every_analysis if not only or analysis.id in only]
 
 
 def plan(review: Review, folder: Path, out: Path, choice: Choice, ledger: Ledger | None = None) -> list[Step]:
@@ -159,8 +160,10 @@ def plan(review: Review, folder: Path, out: Path, choice: Choice, ledger: Ledger
     return [_step(review, analysis, folder, out, choice, ledger) for analysis in select_analyses(review, choice.only)]
 
 
-def _step(review: Review, analysis: Analysis, folder: Path, out: Path, choice: Choice, ledger: Ledger) -> Step:
-    data = file_digest(folder / analysis.data)
+def _step(
+    review: Review, analysis: AnalysisOrSynthesis, folder: Path, out: Path, choice: Choice, ledger: Ledger
+) -> Step:
+    data = data_digest(review, analysis, folder)
     made_from = fingerprint(review, analysis, folder, data)
     why = "a fresh run was requested" if choice.fresh else ledger.why_outdated(analysis_entry(analysis.id), made_from)
     if why == "new" and result_file(out, analysis.id).is_file():
@@ -174,7 +177,7 @@ def _step(review: Review, analysis: Analysis, folder: Path, out: Path, choice: C
     return Step(analysis, why, why_draw, made_from, data)
 
 
-def figures_made_from(review: Review, analysis: Analysis, ledger: Ledger) -> dict[str, str]:
+def figures_made_from(review: Review, analysis: AnalysisOrSynthesis, ledger: Ledger) -> dict[str, str]:
     """Return hashes of what the figures of an analysis depend on: its result, as the ledger has it, the review, the code."""
     alone = single_analysis(review, analysis).model_dump(mode="json", exclude={"settings": {"tables", "save_fits"}})
     return {
@@ -202,9 +205,10 @@ def report_made_from(review: Review, ledger: Ledger, finished: list[str]) -> dic
     return {**made_from, "version": digest([made_from["version"], _version("matplotlib")])}
 
 
-def single_analysis(review: Review, analysis: Analysis) -> Review:
-    """Return the review with only this analysis, as it is sent to a worker."""
-    return review.model_copy(update={"analysis": (analysis,)})
+def single_analysis(review: Review, analysis: AnalysisOrSynthesis) -> Review:
+    """Return the review with only this analysis, as it is sent to a worker; a synthesis with the analyses that it pools."""
+    synthesis = (analysis,) if isinstance(analysis, Synthesis) else ()
+    return review.model_copy(update={"analysis": review.members(analysis), "synthesis": synthesis})
 
 
 def _version(package: str) -> str:

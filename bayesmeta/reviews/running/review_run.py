@@ -14,7 +14,7 @@ from bayesmeta.reviews.folder import save_review
 from bayesmeta.reviews.manifest import manifest
 from bayesmeta.reviews.report.page import mark_as_older
 from bayesmeta.reviews.result import AnalysisResult
-from bayesmeta.reviews.running.fingerprints import file_digest, fingerprint, table_digest
+from bayesmeta.reviews.running.fingerprints import combined, file_digest, fingerprint, tables_digest
 from bayesmeta.reviews.running.interrupts import uninterrupted
 from bayesmeta.reviews.running.ledger import REPORT_ENTRY, TABLES_ENTRY, analysis_entry
 from bayesmeta.reviews.running.lock import locked
@@ -93,7 +93,7 @@ class ReviewRun:
     def _expect(self) -> None:
         """Record what each analysis of the review is made from now, and which file the results that are kept are of."""
         made_from = {step.analysis.id: step.made_from for step in self.steps}
-        for analysis in self.review.analysis:
+        for analysis in self.review.every_analysis:
             if analysis.id not in made_from:
                 made_from[analysis.id] = fingerprint(self.review, analysis, self.folder)
         entry = expected_entry({name: made_from[name] for name in self._outputs.ids})
@@ -158,7 +158,7 @@ class ReviewRun:
         data = None
         if not self.shares_disk:
             with contextlib.suppress(DataError):  # the worker will report that it cannot be read
-                data = read_bytes(self.folder / step.analysis.data)
+                data = {name: read_bytes(self.folder / name) for name in self.review.data_files(step.analysis)}
         return Task("fit", str(self.out), single, str(self.folder), bool(step.why_draw), data=data, expected=step.data)
 
     def _finish(self) -> list[Task]:
@@ -177,7 +177,7 @@ class ReviewRun:
                     return [Task(kind, str(self.out), review, results=texts)]
         with uninterrupted():
             if changed:
-                files = ", ".join(sorted({step.analysis.data for step in changed}))
+                files = ", ".join(sorted({name for step in changed for name in self.review.data_files(step.analysis)}))
                 self.failed[TABLES_ENTRY] = (
                     f"the data changed during the run ({files}), so that results of both versions would be mixed: run it again"
                 )
@@ -191,12 +191,13 @@ class ReviewRun:
         files: dict[str, str] = {}
         changed = []
         for step in self.steps:
-            name = step.analysis.data
-            content = files.setdefault(name, "") or file_digest(self.folder / name)
-            files[name] = content
+            names = self.review.data_files(step.analysis)
+            for name in names:
+                files[name] = files.get(name, "") or file_digest(self.folder / name)
+            content = combined({name: files[name] for name in names})
             entry = self._outputs.ledger.get(analysis_entry(step.analysis.id))
             known = entry.made_from.get("data")
-            same = content == entry.data or known == table_digest(step.analysis, self.folder, content)
+            same = content == entry.data or known == tables_digest(self.review, step.analysis, self.folder, content)
             if entry.files and not same:
                 changed.append(step)
         return changed

@@ -31,7 +31,7 @@ from bayesmeta.reviews.running.ledger import (
 from bayesmeta.reviews.running.plan import figures_made_from, report_made_from, tables_made_from
 from bayesmeta.reviews.running.state import State, state_of
 from bayesmeta.reviews.running.tasks import Outcome
-from bayesmeta.reviews.spec import Analysis, Review
+from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
 from bayesmeta.support.files import read_bytes, remove, sha256, write_bytes
 
 
@@ -49,7 +49,7 @@ class RunFolder:
     def __init__(self, out: Path, review: Review) -> None:
         self.out, self.review = out, review
         self.ledger = Ledger(out)
-        self.ids = [analysis.id for analysis in review.analysis]
+        self.ids = [analysis.id for analysis in review.every_analysis]
 
     def state(self) -> State:
         """Return which analyses have no result, and which have one of an earlier run."""
@@ -112,7 +112,7 @@ class RunFolder:
         if entry.files and entry.data != data:
             self.ledger.entries[entry.name] = replace(entry, data=data)
 
-    def write_figures(self, analysis: Analysis, outcome: Outcome) -> None:
+    def write_figures(self, analysis: AnalysisOrSynthesis, outcome: Outcome) -> None:
         """Write the figures of an analysis; with a problem they are drawn again by the next run."""
         name = figures_entry(analysis.id)
         files = self._write(outcome.figures, self.ledger.get(name))

@@ -60,13 +60,13 @@ def state_of(review: Review, ledger: Ledger) -> State:
     failed: list[str] = []
     not_run: list[str] = []
     outdated: list[str] = []
-    for analysis in review.analysis:
+    for analysis in review.every_analysis:
         entry = ledger.get(analysis_entry(analysis.id))
         if not entry.files:
             (failed if entry.problem else not_run).append(analysis.id)
         elif expected.get(analysis.id, "") not in ("", digest(dict(entry.made_from))):
             outdated.append(analysis.id)
-    return State(len(review.analysis), tuple(failed), tuple(not_run), tuple(outdated))
+    return State(len(review.every_analysis), tuple(failed), tuple(not_run), tuple(outdated))
 
 
 def with_notice(review: Review, state: State) -> Review:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 import threading
 import time
@@ -20,10 +19,10 @@ from bayesmeta.reviews.report.page import report_page
 from bayesmeta.reviews.report.write import draw_analysis, write_run_tables
 from bayesmeta.reviews.result import read_result, result_text
 from bayesmeta.reviews.running.code_digest import code_digest
-from bayesmeta.reviews.running.fingerprints import table_digest
-from bayesmeta.reviews.spec import Analysis, Review
+from bayesmeta.reviews.running.fingerprints import combined, tables_digest
+from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
 from bayesmeta.support.confined import confined
-from bayesmeta.support.files import read_bytes
+from bayesmeta.support.files import read_bytes, sha256
 
 
 @dataclass(frozen=True)
@@ -37,17 +36,18 @@ class Task:
     run : str
         Folder of the run that the task belongs to, as text.
     review : Review
-        The review; to fit or draw, with only that analysis.
+        The review; to fit or draw, with only that analysis, or that synthesis and the analyses it pools.
     folder : str
         Folder of the data files, if the worker shares the disk.
     figures : bool
         Whether to draw.
     results : tuple of bytes
         JSON of the results to draw, to tabulate or to report.
-    data : bytes, optional
-        Content of the data file, if the worker does not share the disk.
+    data : mapping of str to bytes, optional
+        Content of the data files by name, if the worker does not share the disk.
     expected : str
-        SHA-256 of the data file when the run was planned; of another content the worker returns the hash of the study table.
+        Hash of the data files (``data_digest``) when the run was planned; if they differ, the worker returns the hash of the study
+        tables.
     code : str
         ``code_digest`` of the sender, which a worker elsewhere compares; "" if it is the same installation.
     """
@@ -58,14 +58,14 @@ class Task:
     folder: str = ""
     figures: bool = False
     results: tuple[bytes, ...] = ()
-    data: bytes | None = None
+    data: Mapping[str, bytes] | None = None
     expected: str = ""
     code: str = ""
 
     @property
-    def analysis(self) -> Analysis:
+    def analysis(self) -> AnalysisOrSynthesis:
         """The analysis to fit or draw."""
-        return self.review.analysis[0]
+        return self.review.every_analysis[-1]
 
     @property
     def name(self) -> str:
@@ -97,7 +97,7 @@ class Outcome:
     seconds : float
         Wall time.
     data, table : str
-        Of a fit: SHA-256 of the data file as it was read, and the hash of the study table in it.
+        Of a fit: hash of the data files as they were read, and the hash of the study tables in them.
     """
 
     result: bytes = b""
@@ -145,24 +145,44 @@ def perform(task: Task) -> Outcome:
 
 
 def _fit(task: Task, out: Path) -> Outcome:
-    """Fit an analysis to a copy of its data, so that what was read is known although the file may change meanwhile."""
-    file = Path(task.folder) / task.analysis.data
-    copy = out.parent / f"data{file.suffix}"
+    """Fit an analysis to copies of its data, so that what was read is known although files may change meanwhile."""
+    copies: dict[str, Path] = {}
     data = table = ""
     try:
-        content = task.data if task.data is not None else read_bytes(file)
-        data = hashlib.sha256(content).hexdigest()
-        copy.write_bytes(content)
-        analysis = task.analysis.model_copy(update={"data": copy.name})
-        table = table_digest(analysis, copy.parent, data) if data != task.expected else ""
-        result = run_analysis(task.review, analysis, copy.parent, _save_fit(task, out))
-        result = replace(result, errors=[error.replace(str(copy), str(file)) for error in result.errors])
+        review = _copied(task, out.parent, copies)
+        analysis = review.every_analysis[-1]
+        data = combined({name: sha256(copy) for name, copy in copies.items()})
+        table = tables_digest(review, analysis, out.parent, data) if data != task.expected else ""
+        result = run_analysis(review, analysis, out.parent, _save_fit(task, out))
+        result = replace(result, errors=[_with_names(error, task, copies) for error in result.errors])
         text = result_text(result).encode("utf-8")
     except Exception as error:  # one analysis must not stop the others, whatever failed
-        return Outcome(errors=(error_text(error).replace(str(copy), str(file)),), data=data, table=table)
+        return Outcome(errors=(_with_names(error_text(error), task, copies),), data=data, table=table)
     files = _read_files(out)
     drawn = _draw(replace(task, results=(text,)), out) if task.figures else Outcome()
     return Outcome(text, files, drawn.figures, tuple(result.errors), drawn.figure_error, data=data, table=table)
+
+
+def _copied(task: Task, folder: Path, copies: dict[str, Path]) -> Review:
+    """Copy the data files of a task, add them to ``copies`` by name, and return the review that names the copies."""
+    for name in task.review.data_files(task.analysis):
+        number = f"-{len(copies) + 1}" if copies else ""
+        copy = folder / f"data{number}{Path(name).suffix}"
+        copies[name] = copy
+        copy.write_bytes(task.data[name] if task.data is not None else read_bytes(Path(task.folder) / name))
+    review = task.review
+    analyses = tuple(one.model_copy(update={"data": copies[one.data].name}) for one in review.analysis)
+    studies = review.studies
+    if studies is not None and studies.data in copies:
+        studies = studies.model_copy(update={"data": copies[studies.data].name})
+    return review.model_copy(update={"analysis": analyses, "studies": studies})
+
+
+def _with_names(text: str, task: Task, copies: Mapping[str, Path]) -> str:
+    """Return a message with the names of the data files in place of those of their copies."""
+    for name, copy in copies.items():
+        text = text.replace(str(copy), str(Path(task.folder) / name))
+    return text
 
 
 def _draw(task: Task, out: Path) -> Outcome:
@@ -170,7 +190,9 @@ def _draw(task: Task, out: Path) -> Outcome:
     problems: list[str] = []
     paths: list[Path] = []
     try:
-        paths = draw_analysis(out, task.review, task.analysis, read_result(task.results[0]), problems)
+        paths = draw_analysis(
+            out, task.review, task.review.as_analysis(task.analysis), read_result(task.results[0]), problems
+        )
     except Exception as error:
         problems.append(f"figure: {error_text(error)}")
     figures = {path.relative_to(out).as_posix(): path.read_bytes() for path in paths}

@@ -10,7 +10,17 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from bayesmeta.effects.zero_cells import ZERO_CELL_RULES
-from bayesmeta.reviews.spec import AlternativePriors, Analysis, Options, PriorTexts, Published, Review, Settings
+from bayesmeta.reviews.spec import (
+    AlternativePriors,
+    Analysis,
+    Options,
+    PriorTexts,
+    Published,
+    Review,
+    Settings,
+    StudyCharacteristics,
+    Synthesis,
+)
 
 from .markdown import choices, table
 
@@ -23,6 +33,8 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "[[alternative]]": AlternativePriors,
     "[[analysis]]": Analysis,
     "published": Published,
+    "[studies]": StudyCharacteristics,
+    "[[synthesis]]": Synthesis,
 }
 SIMPLE = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`"}
 LIMITS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}

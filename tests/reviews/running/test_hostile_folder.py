@@ -140,7 +140,7 @@ def test_a_worker_writes_only_in_its_own_folder(tmp_path, around, data):
     name = str(around / "d.csv") if data == "absolute" else data
     review, folder = read_review(write_source(tmp_path / "source", name))
     before = snapshot(tmp_path)
-    for content in (None, DATA.encode()):
+    for content in (None, {name: DATA.encode()}):
         outcome = perform(Task("fit", "", single_analysis(review, review.analysis[0]), str(folder), data=content))
         assert outcome.errors == ()
         assert outcome.result

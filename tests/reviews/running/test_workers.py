@@ -101,7 +101,7 @@ def test_few_tasks_are_submitted_at_once_and_following_ones_come_first(small):
 def test_a_task_with_its_data_needs_no_folder(small):
     review, folder = small
     with_data = [
-        Task("fit", "", single_analysis(review, analysis), "elsewhere", data=(folder / analysis.data).read_bytes())
+        Task("fit", "", single_analysis(review, analysis), "elsewhere", data={analysis.data: (folder / analysis.data).read_bytes()})
         for analysis in review.analysis
     ]  # fmt: skip
     found = [perform(task) for task in with_data]

@@ -1,0 +1,1 @@
+"""Models of an analysis beyond one pooled effect: moderators, subgroups, dependent estimates."""

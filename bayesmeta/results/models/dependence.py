@@ -1,0 +1,74 @@
+"""Dependent estimates of an analysis, frequentist: rows, and values for tables and figures."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from bayesmeta.effects.estimate_columns import Column
+from bayesmeta.errors import BayesmetaError
+from bayesmeta.frequentist.multilevel.fit import multilevel
+from bayesmeta.results.model_rows import (
+    multilevel_rows,
+)
+from bayesmeta.results.models.given import (
+    NESTED_METHODS,
+    SWEEP,
+    ModelInput,
+    Rows,
+    each_method,
+    one_line,
+)
+
+
+def fit_dependence(given: ModelInput, nesting: str) -> tuple[Rows, dict[str, Any]]:
+    """Fit the model of dependent estimates without moderators, and at other sampling correlations."""
+    data = dict(given.columns)
+    keywords: dict[str, Any] = {"data": data, "level": given.level, **given.nested}
+    fitted = multilevel(given.effects, **keywords)
+    rows = each_method(
+        given,
+        nesting,
+        tuple(NESTED_METHODS),
+        lambda method: multilevel_rows(
+            multilevel(given.effects, ci=NESTED_METHODS[method], **keywords), method, given.effects, nesting, given.id
+        ),
+    )
+    values: dict[str, Any] = {
+        "sampling_correlation": given.wanted.sampling_correlation,
+        "k": fitted.k,
+        "groups": len(set(fitted.outer or ())),
+        "levels": [
+            {"level": name, "sigma2": float(sigma2), "i2": float(share)}
+            for name, sigma2, share in zip(fitted.sigma2_names, fitted.sigma2, fitted.i2_by_level, strict=True)
+        ],
+        "sweep": [],
+    }
+    if given.wanted.sampling_correlation is not None:
+        values["sweep"] = [
+            _at_correlation(given, data, value) for value in sorted({*SWEEP, given.wanted.sampling_correlation})
+        ]
+    return rows, values
+
+
+def _at_correlation(given: ModelInput, data: dict[str, Column], correlation: float) -> dict[str, Any]:
+    """Return the pooled effect (model scale) and the variances at a sampling correlation; the reason where there are none."""
+    try:
+        fit = multilevel(
+            given.effects,
+            data=data,
+            level=given.level,
+            nesting=given.wanted.nesting,
+            sampling_correlation=correlation,
+            ci="contain",
+        )
+    except BayesmetaError as error:
+        return {"sampling_correlation": correlation, "failed": one_line(str(error))}
+    row = fit.coefficients.iloc[0]
+    total = float(fit.sigma2.sum())
+    return {
+        "sampling_correlation": correlation,
+        **{name: float(row[name]) for name in ("estimate", "ci_low", "ci_high")},
+        "tau": math.sqrt(total),
+        "rho": float(fit.sigma2[0]) / total if total > 0 else float("nan"),
+    }

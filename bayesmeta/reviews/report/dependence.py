@@ -1,0 +1,122 @@
+"""Table of dependent estimates: heterogeneity between and within groups, and the results at other sampling correlations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bayesmeta.effects.measures import MEASURES
+from bayesmeta.posterior.method import parse_method
+from bayesmeta.reporting.numbers import count, estimate, is_missing, number, percent
+from bayesmeta.reporting.tables.layout import NOTE, Table
+from bayesmeta.reporting.tables.results import text_frame, written_estimate
+from bayesmeta.results.methods import method_label
+from bayesmeta.results.model_rows import RHO, TAU_BETWEEN, TAU_WITHIN
+from bayesmeta.reviews.report.headings import at_level, headings
+from bayesmeta.reviews.report.moderators import ENOUGH_DF, of_kind, rows_of, written_robust
+from bayesmeta.reviews.result import AnalysisResult
+from bayesmeta.reviews.spec import Review
+
+NAMES = (
+    "Analysis", "Method", "Sampling correlation", "Estimate", "Prediction interval", "tau", "tau between", "tau within", "rho", "I2",
+    "k", "Groups", NOTE,
+)  # fmt: skip
+OPTIONAL = ("Sampling correlation", "Prediction interval", "tau between", "tau within", "rho", NOTE)
+
+
+def dependence_table(review: Review, results: list[AnalysisResult]) -> Table | None:
+    """Return the table of dependent estimates; None where no analysis has a nesting."""
+    heading = headings(review)
+    lines: list[dict[str, str]] = []
+    for result in results:
+        for model in of_kind(result, "dependence"):
+            title = f"{heading[result.id]}: {model['model']}"
+            lines += [{"Analysis": title, **line} for line in _method_lines(result, model)]
+            log = MEASURES[review.as_analysis(_named(review, result.id)).measure].log
+            lines += [{"Analysis": title, **line} for line in _sweep_lines(model, log)]
+    if not lines:
+        return None
+    notes = (
+        f"Estimate: pooled effect, natural scale, {at_level(review, 'interval')}; Bayesian: posterior median. tau: standard deviation of "
+        "true effects, model scale, in total, between groups of the outermost level (studies) and within them; rho: the share of tau2 "
+        "that is between them, the correlation of two true effects of one group.",
+        "t intervals: degrees of freedom are the number of groups less the coefficients that do not vary within them.",
+        "Cluster-robust (CR2): standard errors that are right, with enough groups, also where the model of the dependence is not; "
+        f"degrees of freedom by Satterthwaite, below {ENOUGH_DF} of which none are shown (Tipton 2015).",
+        "Sampling correlation: the assumed correlation of the sampling errors of two estimates of one group. It is rarely reported: "
+        "results at other values are shown too. Where they differ, the conclusion depends on the assumption.",
+    )
+    return Table(
+        text_frame(lines, NAMES, OPTIONAL), f"{review.title}: dependent estimates", notes, "Analysis", review.notice
+    )
+
+
+def _named(review: Review, analysis_id: str) -> Any:
+    return next(one for one in review.every_analysis if one.id == analysis_id)
+
+
+def _method_lines(result: AnalysisResult, model: dict[str, Any]) -> list[dict[str, str]]:
+    """Return one line per method at the stated sampling correlation."""
+    lines: list[dict[str, str]] = []
+    for method, terms in rows_of(result, model["model"]).items():
+        row = terms.get(("mu", ""), {})
+        found = parse_method(method)
+        if found is not None and found.priors:
+            continue
+        lines.append(
+            {
+                "Method": method_label(method),
+                "Sampling correlation": _correlation(model["sampling_correlation"]),
+                "Estimate": written_robust(row) if method.endswith("-CR2") else written_estimate(row),
+                "Prediction interval": _interval(row),
+                "tau": written_estimate(terms.get(("tau", ""), {})) or number(row.get("tau")),
+                "tau between": written_estimate(terms.get((TAU_BETWEEN, ""), {})),
+                "tau within": written_estimate(terms.get((TAU_WITHIN, ""), {})),
+                "rho": written_estimate(terms.get((RHO, ""), {})),
+                "I2": percent(row.get("i2")),
+                "k": count(model["k"]) if not lines else "",
+                "Groups": count(model["groups"]) if not lines else "",
+                NOTE: _levels(model) if not lines else "",
+            }
+        )
+    return lines
+
+
+def _interval(row: dict[str, Any]) -> str:
+    from bayesmeta.reporting.numbers import interval
+
+    return interval(row.get("pi_low"), row.get("pi_high"))
+
+
+def _levels(model: dict[str, Any]) -> str:
+    """Return a sentence with the variance and I2 of each level."""
+    parts = [f"{one['level']} variance {number(one['sigma2'], 3)}, I2 {percent(one['i2'])}" for one in model["levels"]]
+    return f"By level (REML): {'; '.join(parts)}"
+
+
+def _sweep_lines(model: dict[str, Any], log: bool) -> list[dict[str, str]]:
+    """Return one line per other sampling correlation, by REML with t intervals."""
+    blank = dict.fromkeys(NAMES[1:], "")
+    lines = []
+    for point in model["sweep"]:
+        if point["sampling_correlation"] == model["sampling_correlation"]:
+            continue
+        line = {
+            **blank,
+            "Method": method_label("REML-t"),
+            "Sampling correlation": _correlation(point["sampling_correlation"]),
+        }
+        if "failed" in point:
+            lines.append({**line, NOTE: f"Not estimable: {point['failed']}"})
+            continue
+        ends = np.array([point[name] for name in ("estimate", "ci_low", "ci_high")], dtype=float)
+        value, low, high = np.exp(ends) if log else ends
+        lines.append(
+            {**line, "Estimate": estimate(value, low, high), "tau": number(point["tau"]), "rho": number(point["rho"])}
+        )
+    return lines
+
+
+def _correlation(value: Any) -> str:
+    return "" if is_missing(value) else number(value)

@@ -1,0 +1,224 @@
+"""Table of moderators: per analysis and formula the coefficients, what they explain, and how much could be learned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from bayesmeta.effects.measures import MEASURES
+from bayesmeta.posterior.method import parse_method
+from bayesmeta.reporting.bayes_factors import bayes_factor
+from bayesmeta.reporting.numbers import count, interval, is_missing, number, percent, pvalue
+from bayesmeta.reporting.tables.layout import NOTE, Table
+from bayesmeta.reporting.tables.results import text_frame, written_estimate
+from bayesmeta.results.methods import method_label
+from bayesmeta.results.model_rows import AT_MEANS
+from bayesmeta.reviews.report.entangled import entangled
+from bayesmeta.reviews.report.headings import Row, at_level, headings
+from bayesmeta.reviews.result import AnalysisResult
+from bayesmeta.reviews.spec import Review
+
+#: studies per characteristic modelled that are typically advised (Cochrane Handbook 6.5, section 10.11.5.1)
+ENOUGH = 10
+#: frequentist methods to show, the first that a model has
+SHOWN = ("REML-HKSJ", "REML-t", "REML")
+NAMES = (
+    "Analysis", "Coefficient", "Estimate", "p", "Cluster-robust", "Bayesian", "Posterior/prior sd", "Overlap", "Inclusion BF",
+    "Prediction interval", "tau without", "tau with", "R2", "k", "Studies per coefficient", NOTE,
+)  # fmt: skip
+OPTIONAL = ("Cluster-robust", "Bayesian", "Posterior/prior sd", "Overlap", "Inclusion BF", NOTE)
+
+#: degrees of freedom below which cluster-robust intervals are not to be trusted (Tipton 2015, Psychological Methods 20:375-393)
+ENOUGH_DF = 4
+#: number of models from which on the table warns of chance findings
+MANY = 3
+
+ECOLOGICAL = (
+    "A moderator is compared across studies, not across people: an association can differ from that within studies, or be due to "
+    "whatever else differs between the studies (ecological bias, or aggregation bias)."
+)
+FEW = (
+    f"Typical advice is {ENOUGH} studies or more for each characteristic modelled (Cochrane Handbook, 10.11.5.1). With fewer, an "
+    "interval that includes no association does not show that there is none, and one that excludes it can be due to chance."
+)
+POST_HOC = "Post hoc: named after the data were seen; such an association is a hypothesis for other studies to test."
+
+
+def moderators_table(review: Review, results: list[AnalysisResult]) -> Table | None:
+    """Return the table of moderators; None where no analysis has any."""
+    heading = headings(review)
+    lines: list[dict[str, str]] = []
+    models = []
+    for result in results:
+        for model in of_kind(result, "moderators"):
+            models.append(model)
+            title = f"{heading[result.id]}: {model['model']} ({stated(model)})"
+            lines += [{"Analysis": title, **line} for line in _lines(result, model)]
+    if not lines:
+        return None
+    return Table(
+        text_frame(lines, NAMES, OPTIONAL),
+        f"{review.title}: moderators",
+        tuple(_notes(review, results, models)),
+        "Analysis",
+        review.notice,
+    )
+
+
+def of_kind(result: AnalysisResult, kind: str) -> Iterable[dict[str, Any]]:
+    """Yield the models of a kind whose rows are there."""
+    with_rows = {(row.get("model"), row.get("term")) for row in result.rows}
+    names = {name for name, _ in with_rows}
+    return [model for model in result.models if model["kind"] == kind and model["model"] in names]
+
+
+def stated(model: dict[str, Any]) -> str:
+    """Return whether moderators or groups were prespecified, in words."""
+    known = model.get("prespecified")
+    if is_missing(known):
+        return "not stated whether prespecified"
+    return "prespecified" if known else "post hoc"
+
+
+def rows_of(result: AnalysisResult, model: str) -> dict[str, dict[tuple[str, str], Row]]:
+    """Return the rows of a model by method, and in it by term and group."""
+    found: dict[str, dict[tuple[str, str], Row]] = {}
+    for row in result.rows:
+        if row.get("model") == model:
+            group = "" if is_missing(row.get("group")) else str(row["group"])
+            found.setdefault(row["method"], {})[str(row["term"]), group] = row
+    return found
+
+
+def shown_method(methods: dict[str, Any], preferred: tuple[str, ...]) -> str:
+    """Return the first of the preferred methods that has numbers; "" if none has."""
+    fitted = [
+        name for name in preferred if any(not is_missing(row.get("estimate")) for row in methods.get(name, {}).values())
+    ]
+    return next(iter(fitted), "")
+
+
+def bayesian_method(methods: dict[str, Any], result: AnalysisResult) -> str:
+    """Return the Bayesian method to show: the primary one where the model has it, else its first; "" if none."""
+    found = [name for name in methods if (known := parse_method(name)) is not None and not known.priors]
+    return result.primary if result.primary in found else next(iter(found), "")
+
+
+def _lines(result: AnalysisResult, model: dict[str, Any]) -> list[dict[str, str]]:
+    """Return one line per coefficient, and that of the effect at the means."""
+    methods = rows_of(result, model["model"])
+    shown, bayes = shown_method(methods, SHOWN), bayesian_method(methods, result)
+    facts = (model.get("bayes") or {}).get(bayes, {})
+    per = model["studies"] / max(len(model["coefficients"]), 1)
+    lines = []
+    for i, name in enumerate([*model["coefficients"], AT_MEANS]):
+        row = methods.get(shown, {}).get((name, "")) or methods.get("REML", {}).get((name, ""), {})
+        posterior = methods.get(bayes, {}).get((name, ""), {})
+        learned = facts.get("coefficients", {}).get(name, {})
+        first = i == 0
+        lines.append(
+            {
+                "Coefficient": "effect at the means" if name == AT_MEANS else name,
+                "Estimate": written_estimate(row),
+                "p": pvalue(row.get("pvalue")),
+                "Cluster-robust": written_robust(methods.get("REML-CR2", {}).get((name, ""), {})),
+                "Bayesian": written_estimate(posterior),
+                "Posterior/prior sd": number(learned.get("sd_ratio")),
+                "Overlap": _share(learned.get("overlap")),
+                "Inclusion BF": bayes_factor(learned.get("log_bf")),
+                "Prediction interval": interval(row.get("pi_low"), row.get("pi_high")),
+                "tau without": number(model["tau_without"]) if first else "",
+                "tau with": number(model["tau"]) if first else "",
+                "R2": percent(model["r2"]) if first else "",
+                "k": count(model["k"]) if first else "",
+                "Studies per coefficient": number(per, 1) if first else "",
+                NOTE: _note(model, name, shown, i),
+            }
+        )
+    return lines
+
+
+def written_robust(row: Row) -> str:
+    """Write a cluster-robust estimate and its interval; "" where there are too few degrees of freedom for one."""
+    df = row.get("df")
+    return written_estimate(row) if df is not None and df >= ENOUGH_DF else ""
+
+
+def _share(value: Any) -> str:
+    return "" if is_missing(value) else percent(100 * value)
+
+
+def _note(model: dict[str, Any], name: str, shown: str, at: int) -> str:
+    """Return what a reader of a line needs to know.
+
+    Of the first coefficient what the intercept is, the test of all moderators and what was left out; of the effect at the means, the
+    means; of others, whether they rest on one study.
+    """
+    if name == AT_MEANS:
+        means = [f"{column} = {number(value)}" for column, value in model["at_means"] if column != "Intercept"]
+        return f"Means: {', '.join(means)}" if means else ""
+    alone = _alone(model["points"], at)
+    rests = f"Rests on one study, {alone}" if alone else ""
+    first = [model["intercept"], test_sentence(model["tests"].get(shown)), *model["dropped"]] if at == 0 else []
+    return ". ".join(filter(None, [rests, *first]))
+
+
+def _alone(points: list[dict[str, Any]], at: int) -> str:
+    """Return the study that alone differs in a column of X from all others, which are alike; "" if there is none."""
+    values: dict[float, set[str]] = {}
+    for point in points:
+        values.setdefault(point["x"][at], set()).add(point["cluster"])
+    if len(values) != 2:
+        return ""
+    few, many = sorted(values.values(), key=len)
+    return next(iter(few)) if len(few) == 1 and len(many) > 1 and not few & many else ""
+
+
+def test_sentence(test: dict[str, float] | None) -> str:
+    """Return a sentence on the test of all moderators together."""
+    if not test:
+        return ""
+    df, residual = count(test["qm_df"]), test["qm_df_residual"]
+    finite = not is_missing(residual) and residual < float("inf")
+    statistic = (
+        f"F({df}, {number(residual, 1)}) = {number(test['qm'])}"
+        if finite
+        else f"chi-squared({df}) = {number(test['qm'])}"
+    )
+    return f"All moderators together: {statistic}, p = {pvalue(test['qm_pvalue'])}".replace("p = <", "p < ").replace(
+        "p = >", "p > "
+    )
+
+
+def _notes(review: Review, results: list[AnalysisResult], models: list[dict[str, Any]]) -> Iterable[str]:
+    labels = [method_label(name) for name in SHOWN[:2]]
+    yield (
+        f"Estimate: {labels[0]}; where estimates depend on each other (nesting), {labels[1]}; {at_level(review, 'confidence interval')}, "
+        "and p from the same. tau: between-study standard deviation by REML, model scale, without and with the moderators; R2: the share "
+        "of tau2 that they account for. k: estimates."
+    )
+    if any(name == "REML-CR2" for model in models for name in model["tests"]):
+        yield (
+            "Cluster-robust (CR2): intervals that do not need the model of dependence to be right; shown where there are "
+            f"{ENOUGH_DF} degrees of freedom or more, below which they are not to be trusted (Tipton 2015)."
+        )
+    if any(model.get("bayes") for model in models):
+        yield (
+            f"Bayesian: posterior median and {at_level(review, 'credible interval')}. Posterior/prior sd: the standard deviation of the "
+            "coefficient after the data relative to that before, near 1 where the data say little about it; overlap of the two densities "
+            "likewise, near 100%. Inclusion BF: Bayes factor for the moderator, over all models with and without it; above 1 in favour."
+        )
+    measures = {
+        review.as_analysis(one).measure for one in review.every_analysis if one.id in {result.id for result in results}
+    }
+    if any(MEASURES[measure].log for measure in measures):
+        yield "Of ratios, the intercept and the effect at the means are ratios, other coefficients the factor by which the ratio changes."
+    yield "Effect at the means: the effect where every column of the design has its mean over the estimates."
+    yield ECOLOGICAL
+    if any(model["studies"] / max(len(model["columns"]), 1) < ENOUGH for model in models):
+        yield FEW
+    if any(model.get("prespecified") is False for model in models):
+        yield POST_HOC
+    if len(models) >= MANY:
+        yield f"{len(models)} models are in this table: of so many, about one in 20 has p below 0.05 although nothing is associated."
+    yield from entangled(results)
