@@ -152,6 +152,9 @@ def _view(model: Posterior, overall: Posterior, grouping: Grouping, group: Any) 
     """Return the posterior of one group of a model with a common tau."""
     mask = grouping.rows(group)[_rows(overall)]
     data = overall.data.subset(mask)
+    table = data.table
+    if table is not None and data.rows is not None and table.has("n_e", "n_c"):
+        data = replace(data, n=float((table.columns["n_e"] + table.columns["n_c"])[data.rows].sum()))
     solution = group_solution(model.solution, data, str(group), np.flatnonzero(mask), model.seed)
     return replace(model, data=data, solution=solution)
 

@@ -150,6 +150,10 @@ def test_a_double_zero_study_needs_a_group_where_the_likelihood_keeps_it() -> No
     dropped = bm.fit_subgroups(counts, by="focus", measure="OR", likelihood="binomial", drop_missing=True)
     assert dropped.overall.data.labels == ("q", "r", "s", "t")
     assert dropped.overall.data.k == 4
+    # the participants of a study without events count where the likelihood has it
+    kept = bm.fit_subgroups(counts.assign(focus=list("xxyxy")), by="focus", measure="OR", likelihood="binomial")
+    assert list(kept.table["n"]) == [140, 140, 280]
+    assert list(kept.table["k"]) == [3, 2, 5]
 
 
 def test_draws_with_the_same_random_numbers_are_not_paired() -> None:
@@ -174,7 +178,9 @@ def test_nuts_and_quadrature_agree_on_a_difference(separate) -> None:
 def test_order_of_the_groups() -> None:
     frame = pd.DataFrame({"dose": [10, 2, 10, 2], "level": pd.Categorical(list("hlhl"), categories=["l", "m", "h"])})
     keywords = {"yi": Y[:4], "vi": V[:4], "priors": PRIORS, "data": frame}
-    assert list(bm.fit_subgroups(by="dose", **keywords).groups) == [2, 10]
+    by_dose = bm.fit_subgroups(by="dose", **keywords)
+    assert list(by_dose.groups) == [2, 10]
+    assert by_dose.difference("2", "10").mean() == by_dose.difference(2, 10).mean()
     assert list(bm.fit_subgroups(by="level", **keywords).groups) == ["l", "h"]
     assert list(bm.fit_subgroups(by=["z", "a", "z", "a"], yi=Y[:4], vi=V[:4], priors=PRIORS).groups) == ["z", "a"]
 
