@@ -12,7 +12,9 @@ from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.effects.design import Design
 from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.grouping import Grouping, grouped, leave_out
-from bayesmeta.engines.terms import MEAN, NEW_STUDY, TAU, TAU2
+from bayesmeta.engines.normal.model import CoefficientPrior, mean_prior, normal_model
+from bayesmeta.engines.normal.solve import solve_linear
+from bayesmeta.engines.terms import MEAN, NEW_STUDY, TAU, TAU2, terms_of
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.model.likelihoods.registry import default_likelihood, model_data
 from bayesmeta.posterior.fit import fit, solve
@@ -143,9 +145,22 @@ def _common_fit(overall: Posterior, grouping: Grouping) -> Posterior:
             f"the group '{clash.pop()}' has the name of a parameter of the model; rename it in '{grouping.name}'"
         )
     data = replace(overall.data, design=Design(indicators, names))
+    priors = overall.priors
+    closed = overall.likelihood == "normal" and priors.mu.family in ("Normal", "Flat") and priors.scale.point is None
+    if overall.engine == "quadrature" and closed:
+        one = mean_prior(priors)
+        prior = CoefficientPrior(np.repeat(one.mean, len(names)), one.precision[0, 0] * np.eye(len(names)))
+        linear = normal_model(data.columns["effect"], data.design, data.covariance, prior)
+        return replace(overall, data=data, solution=solve_linear(linear, priors, terms_of(data.labels, names)))
     source = overall.source
     model = (source.path or source.name) if overall.engine == "nuts" and source is not None and source.path else None
-    return solve(data, overall.priors, overall.engine, overall.seed, model)
+    try:
+        return solve(data, priors, overall.engine, overall.seed, model)
+    except SpecError as error:
+        raise SpecError(
+            f"groups with a common tau cannot be fitted with likelihood '{overall.likelihood}', engine '{overall.engine}' and mu ~ "
+            f"{priors.mu}: {error}. Give likelihood='normal' with a Normal or Flat prior for mu, or common_tau=False: a fit per group"
+        ) from error
 
 
 def _view(model: Posterior, overall: Posterior, grouping: Grouping, group: Any) -> Posterior:

@@ -197,3 +197,63 @@ def test_what_is_refused(separate) -> None:
     with pytest.raises(bm.SpecError, match="both are 'a'"):
         separate.difference("a", "a")
     assert repr(separate).startswith("<SubgroupFits: GEN, 3 groups by by, a tau per group; normal likelihood")
+
+
+def test_a_common_tau_is_a_regression_on_the_groups() -> None:
+    found = bm.fit_subgroups(yi=Y, vi=V, by=BY, priors=PRIORS, common_tau=True)
+    assert found.model is not None
+    x = np.array([[float(label == group) for group in "abc"] for label in BY])
+
+    def given_tau(tau):
+        w = 1 / (V + tau**2)
+        covariance = np.linalg.inv(x.T @ (x * w[:, None]) + np.eye(3))
+        mean = covariance @ (x.T @ (w * Y))
+        spread = np.diag(V + tau**2) + x @ x.T
+        density = np.exp(-0.5 * Y @ np.linalg.solve(spread, Y)) / np.sqrt(np.linalg.det(spread)) * np.exp(-0.5 * (tau / 0.5) ** 2)
+        return density, mean, covariance
+
+    total = quad(lambda tau: given_tau(tau)[0], 0, 5, epsabs=0, epsrel=1e-11, limit=200)[0]
+
+    def expected(value):
+        return quad(lambda tau: given_tau(tau)[0] * value(*given_tau(tau)[1:], tau), 0, 5, epsabs=1e-13 * total, limit=200)[0] / total
+
+    contrast = np.array([1.0, -1.0, 0.0])
+    gap = found.difference("a", "b")
+    mean = expected(lambda m, c, tau: contrast @ m)
+    assert gap.mean() == pytest.approx(mean, rel=1e-9)
+    assert gap.sd() == pytest.approx(np.sqrt(expected(lambda m, c, tau: contrast @ c @ contrast + (contrast @ m - mean) ** 2)), rel=1e-9)
+    group = found.groups["b"]
+    assert group.mean("mu") == pytest.approx(expected(lambda m, c, tau: m[1]), rel=1e-9)
+    assert group.mean("tau") == pytest.approx(expected(lambda m, c, tau: tau), rel=1e-9)
+    second = expected(lambda m, c, tau: m[1] ** 2 + c[1, 1] + tau**2)
+    assert group.sd("theta_new") == pytest.approx(np.sqrt(second - group.mean("mu") ** 2), rel=1e-8)
+    assert group.terms == ("mu", "tau", "tau2", "i2", "theta_new", "theta[2]", "theta[4]", "theta[5]")
+    assert group.quantile("theta[4]", 0.3) == pytest.approx(found.model.quantile("theta[4]", 0.3), rel=1e-10)
+    table = found.table
+    assert table["tau"].iloc[:3].nunique() == 1
+    assert list(table["k"]) == [3, 3, 1, 7]
+    assert table.loc["b", "pi_high"] == pytest.approx(group.quantile("theta_new", 0.975), rel=1e-10)
+    assert found.notes == ()
+    assert found.test.q_between == pytest.approx(bm.subgroups(yi=Y, vi=V, by=BY, common_tau=True).q_between, rel=1e-10)
+    drawn = group.draws["posterior"]
+    assert float(drawn["mu"].mean()) == pytest.approx(group.mean("mu"), abs=0.03)
+    assert drawn["theta"].shape[-1] == 3
+    assert bm.summarize(group, scale="natural").loc["mu", "mean"] == pytest.approx(group.mean("mu"), rel=1e-9)
+    with pytest.raises(bm.SpecError, match="one marginal likelihood together"):
+        _ = group.log_marginal_likelihood
+    with pytest.raises(bm.SpecError, match="the group 'tau' has the name of a parameter"):
+        bm.fit_subgroups(yi=Y, vi=V, by=["tau", *BY[1:]], priors=PRIORS, common_tau=True)
+
+
+def test_a_common_tau_under_a_flat_prior_for_mu() -> None:
+    flat = {"mu": "Flat()", "tau": "HalfNormal(0.5)"}
+    wide = {"mu": "Normal(0, 1e4)", "tau": "HalfNormal(0.5)"}
+    found, near = (bm.fit_subgroups(yi=Y, vi=V, by=BY, priors=one, common_tau=True) for one in (flat, wide))
+    np.testing.assert_allclose(found.table["estimate"], near.table["estimate"], atol=1e-6)
+    assert found.difference("a", "c").sd() == pytest.approx(near.difference("a", "c").sd(), rel=1e-6)
+
+
+def test_a_common_tau_that_cannot_be_fitted_says_what_can() -> None:
+    keywords = {"yi": Y, "vi": V, "by": BY, "common_tau": True, "priors": {"mu": "StudentT(4, 0, 1)", "tau": "HalfNormal(0.5)"}}
+    with pytest.raises(bm.SpecError, match="or common_tau=False: a fit per group"):
+        bm.fit_subgroups(**keywords)
