@@ -11,8 +11,10 @@ from bayesmeta.effects.design import MEAN
 #: measures of heterogeneity: the between-study standard deviation, its square, and I2 in percent
 TAU, TAU2, I2 = "tau", "tau2", "i2"
 HETEROGENEITY = (TAU, TAU2, I2)
-#: the effect in a new study
-NEW_STUDY = "theta_new"
+#: those of a three-level model: tau in all, the share rho between studies, both levels, and I2 by level
+LEVELS = (TAU, "rho", "tau_between", "tau_within", TAU2, I2, "i2_between", "i2_within")
+#: the effect in a new study (its mean effect, where studies have several), and that of a new estimate in a new study
+NEW_STUDY, NEW_ESTIMATE = "theta_new", "theta_new_estimate"
 
 
 def study_term(label: str) -> str:
@@ -27,7 +29,7 @@ def is_study_term(term: str) -> bool:
 
 def is_effect(term: str) -> bool:
     """Whether a term is on the scale of the effect (a coefficient, the effect in a study), rather than a measure of heterogeneity."""
-    return term not in HETEROGENEITY
+    return term not in HETEROGENEITY and term not in LEVELS
 
 
 @dataclass(frozen=True)

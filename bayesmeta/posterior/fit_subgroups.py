@@ -12,7 +12,9 @@ from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.effects.design import Design
 from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.grouping import Grouping, grouped, leave_out
-from bayesmeta.engines.terms import MEAN, NEW_STUDY, TAU, TAU2
+from bayesmeta.engines.normal.model import CoefficientPrior, mean_prior, normal_model
+from bayesmeta.engines.normal.solve import solve_linear
+from bayesmeta.engines.terms import MEAN, NEW_STUDY, TAU, TAU2, terms_of
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.model.likelihoods.registry import default_likelihood, model_data
 from bayesmeta.posterior.fit import fit, solve
@@ -26,6 +28,8 @@ from bayesmeta.support.display import counted
 _EFFECTS = (
     "yi", "vi", "sei", "ci_low", "ci_high", "labels", "zero_cells", "smd", "rom", "estimates", "data_level"
 )  # fmt: skip
+#: keywords of ``fit`` for models of which groups are a part of the formula
+_NOT_HERE = ("moderators", "nesting", "within", "structure", "sampling_correlation", "covariance")
 
 
 @with_keywords_of(fit)
@@ -81,10 +85,12 @@ def fit_subgroups(
     '-0.35 (0.48), P(a below b) 0.78'
     """
     effects = effect_sizes(studies, measure, **{name: given.pop(name) for name in _EFFECTS if name in given})
-    if given.get("moderators") is not None:
-        raise SpecError(
-            "subgroups are fitted without moderators; put the groups into the formula instead: fit(moderators=...)"
-        )
+    for keyword in _NOT_HERE:
+        if given.get(keyword) is not None:
+            raise SpecError(
+                f"{keyword}= cannot be given with subgroups; put the groups into the formula instead, as in "
+                "fit(moderators='~ 0 + focus', ...)"
+            )
     likelihood = given.get("likelihood") or default_likelihood(effects)
     used = np.zeros(len(effects.labels), dtype=bool)
     used[model_data(effects, likelihood).rows] = True
@@ -143,15 +149,31 @@ def _common_fit(overall: Posterior, grouping: Grouping) -> Posterior:
             f"the group '{clash.pop()}' has the name of a parameter of the model; rename it in '{grouping.name}'"
         )
     data = replace(overall.data, design=Design(indicators, names))
+    priors = overall.priors
+    closed = overall.likelihood == "normal" and priors.mu.family in ("Normal", "Flat") and priors.scale.point is None
+    if overall.engine == "quadrature" and closed:
+        one = mean_prior(priors)
+        prior = CoefficientPrior(np.repeat(one.mean, len(names)), one.precision[0, 0] * np.eye(len(names)))
+        linear = normal_model(data.columns["effect"], data.design, data.covariance, prior)
+        return replace(overall, data=data, solution=solve_linear(linear, priors, terms_of(data.labels, names)))
     source = overall.source
     model = (source.path or source.name) if overall.engine == "nuts" and source is not None and source.path else None
-    return solve(data, overall.priors, overall.engine, overall.seed, model)
+    try:
+        return solve(data, priors, overall.engine, overall.seed, model)
+    except SpecError as error:
+        raise SpecError(
+            f"groups with a common tau cannot be fitted with likelihood '{overall.likelihood}', engine '{overall.engine}' and mu ~ "
+            f"{priors.mu}: {error}. Give likelihood='normal' with a Normal or Flat prior for mu, or common_tau=False: a fit per group"
+        ) from error
 
 
 def _view(model: Posterior, overall: Posterior, grouping: Grouping, group: Any) -> Posterior:
     """Return the posterior of one group of a model with a common tau."""
     mask = grouping.rows(group)[_rows(overall)]
     data = overall.data.subset(mask)
+    table = data.table
+    if table is not None and data.rows is not None and table.has("n_e", "n_c"):
+        data = replace(data, n=float((table.columns["n_e"] + table.columns["n_c"])[data.rows].sum()))
     solution = group_solution(model.solution, data, str(group), np.flatnonzero(mask), model.seed)
     return replace(model, data=data, solution=solution)
 

@@ -15,6 +15,7 @@ from bayesmeta.engines.marginals.tau import TauFunctions
 from bayesmeta.engines.normal.solve import QuadratureSolution
 from bayesmeta.engines.solution import ComputedSolution, Solution, marginal_of
 from bayesmeta.engines.terms import HETEROGENEITY, MEAN, NEW_STUDY, TAU, Terms, terms_of
+from bayesmeta.errors import SpecError
 from bayesmeta.frequentist.i_squared import i_squared, typical_variance
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.support.arrays import Array
@@ -44,8 +45,16 @@ class GroupSolution(ComputedSolution):
     coefficient: str
     rows: Array
 
-    #: the groups have no likelihood of their own
-    log_marginal_likelihood = None
+    @property
+    def log_marginal_likelihood(self) -> float:
+        """Raise an error: a group of a common model has no marginal likelihood of its own.
+
+        Raises
+        ------
+        SpecError
+            Always.
+        """
+        raise SpecError("groups with a common tau have one marginal likelihood together, that of .model")
 
     @property
     def pooled(self) -> tuple[Marginals, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesmeta.effects.effects import Effects
-from bayesmeta.effects.grouping import Grouping, leave_out
+from bayesmeta.effects.grouping import Grouping
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.engines.marginals.differences import difference
 from bayesmeta.engines.marginals.protocol import Marginals
@@ -97,14 +97,9 @@ class SubgroupFits(Displayed):
         import pandas as pd
 
         check_level(level)
-        members = {group: float(self._only(group).n) for group in self.groups}
-        rows = [_row(one, members[group], level) for group, one in self.groups.items()]
-        rows.append(_row(self.overall, self.overall.data.n, level))
+        rows = [_row(one, level) for one in (*self.groups.values(), self.overall)]
         frame = pd.DataFrame(rows, index=pd.Index([*self.groups, OVERALL], name="group", dtype=object))
         return on_scale(frame, scale, MEASURES[self.overall.measure].log)
-
-    def _only(self, group: Any) -> Effects:
-        return leave_out(self.effects, ~self.grouping.rows(group), "another group")
 
     @cached_property
     def test(self) -> Subgroups:
@@ -134,13 +129,18 @@ class SubgroupFits(Displayed):
         SpecError
             For an unknown group, or twice the same.
         """
-        for group in (first, second):
-            if group not in self.groups:
-                raise unknown_name("group", str(group), [str(label) for label in self.groups])
+        first, second = self._label(first), self._label(second)
         if first == second:
             raise SpecError(f"a difference is between two groups, but both are '{first}'")
         name = f"{first} - {second}"
         return GroupDifference(first, second, self.overall.measure, self._difference(name, first, second))
+
+    def _label(self, group: Any) -> Any:
+        """Return the label of a group, which may be given as its text."""
+        found = [label for label in self.groups if group in (label, str(label))]
+        if not found:
+            raise unknown_name("group", str(group), [str(label) for label in self.groups])
+        return found[0]
 
     def _difference(self, name: str, first: Any, second: Any) -> Marginals:
         if self.model is None:
@@ -157,12 +157,12 @@ class SubgroupFits(Displayed):
         raise SpecError("the engine gives no joint posterior of the groups; fit with common_tau=False")
 
 
-def _row(posterior: Posterior, n: float, level: float) -> dict[str, Any]:
+def _row(posterior: Posterior, level: float) -> dict[str, Any]:
     tails = np.array([0.5 - 0.5 * level, 0.5, 0.5 + 0.5 * level])
     low, middle, high = posterior.quantile(MEAN, tails)
     new = posterior.quantile(NEW_STUDY, tails) if NEW_STUDY in posterior.terms else np.full(3, np.nan)
     tau = posterior.quantile(TAU, 0.5)
     return {
         "estimate": middle, "sd": posterior.sd(MEAN), "ci_low": low, "ci_high": high, "tau": tau, "tau2": tau**2,
-        "pi_low": new[0], "pi_high": new[2], "k": posterior.data.k, "n": n,
+        "pi_low": new[0], "pi_high": new[2], "k": posterior.data.k, "n": posterior.data.n,
     }  # fmt: skip

@@ -11,6 +11,8 @@ import tomlkit
 from bayesmeta.cochrane.entries import Entry, published_result
 from bayesmeta.cochrane.review import CochraneReview
 
+#: column of the study tables that names the subgroup of each row
+SUBGROUP = "subgroup"
 _METHODS = {"MH": "Mantel-Haenszel", "IV": "inverse variance", "PETO": "Peto", "EXP_O_E_VAR": "O-E and variance"}
 _MODELS = {"common": "common effect", "random": "random effects"}
 
@@ -83,10 +85,17 @@ def _analysis(entry: Entry, file: str, better: str | None = None) -> dict[str, A
         }  # fmt: skip
     return {
         "id": entry.id, "comparison": entry.comparison, "outcome": entry.outcome, "measure": entry.measure, "data": file,
-        "where": {"analysis": entry.id}, "groups": [analysis.group_e or "Experimental", analysis.group_c or "Control"],
+        "where": {"analysis": entry.id}, "by": _by(entry), "groups": [analysis.group_e or "Experimental", analysis.group_c or "Control"],
         "better": better,
         "level": None if entry.level == 0.95 else entry.level, "note": entry.note or None, "published": published,
     }  # fmt: skip
+
+
+def _by(entry: Entry) -> str | None:
+    """Return the column of the subgroups where the rows that can be pooled are in two or more, and each has a name."""
+    names = {subgroup.number: subgroup.name for subgroup in entry.analysis.subgroups}
+    here = {names.get(row.subgroup, "") for row, reason in zip(entry.rows, entry.reasons, strict=True) if not reason}
+    return SUBGROUP if len(here) > 1 and all(name.strip() for name in here) else None
 
 
 def _pairs(values: Mapping[str, Any], separator: str = "\n") -> str:

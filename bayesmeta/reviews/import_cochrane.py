@@ -13,7 +13,7 @@ from bayesmeta.cochrane.read import read_cochrane
 from bayesmeta.cochrane.recompute import numbers_of, swapped
 from bayesmeta.cochrane.review import FIELDS, CochraneReview
 from bayesmeta.errors import DataError, unknown_name
-from bayesmeta.reviews.cochrane_toml import toml_text
+from bayesmeta.reviews.cochrane_toml import SUBGROUP, toml_text
 from bayesmeta.reviews.file_names import REVIEW_TOML
 from bayesmeta.reviews.spec import read_review
 from bayesmeta.support.arguments import checked_path
@@ -174,7 +174,7 @@ def _study_csv(table: Iterable[Entry]) -> str:
     counts = ("n_e", "n_c") if kind in ("estimate", "oe") else ()
     reported = ("estimate", "ci_low", "ci_high", "weight")
     lines: list[list[object]] = [
-        ["analysis", "subgroup", "study", "study_label", "year", *FIELDS[kind], *(f"participants_{c[-1]}" for c in counts),
+        ["analysis", SUBGROUP, "study", "study_label", "year", *FIELDS[kind], *(f"participants_{c[-1]}" for c in counts),
          "exclude", *(f"reported_{name}" for name in reported), "footnote"]
     ]  # fmt: skip
     for entry in table:

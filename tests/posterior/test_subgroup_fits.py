@@ -10,6 +10,7 @@ import bayesmeta as bm
 from bayesmeta.engines.marginals.differences import Difference, difference
 from bayesmeta.engines.marginals.normal_mixtures import NormalMixtures
 from bayesmeta.engines.marginals.point_masses import PointMasses
+from bayesmeta.engines.marginals.samples import Samples
 
 PRIORS = {"mu": "Normal(0, 1)", "tau": "HalfNormal(0.5)"}
 Y = np.array([-0.9, -0.2, -0.5, -0.4, 0.1, 0.3, -0.1])
@@ -149,12 +150,37 @@ def test_a_double_zero_study_needs_a_group_where_the_likelihood_keeps_it() -> No
     dropped = bm.fit_subgroups(counts, by="focus", measure="OR", likelihood="binomial", drop_missing=True)
     assert dropped.overall.data.labels == ("q", "r", "s", "t")
     assert dropped.overall.data.k == 4
+    # the participants of a study without events count where the likelihood has it
+    kept = bm.fit_subgroups(counts.assign(focus=list("xxyxy")), by="focus", measure="OR", likelihood="binomial")
+    assert list(kept.table["n"]) == [140, 140, 280]
+    assert list(kept.table["k"]) == [3, 2, 5]
+
+
+def test_draws_with_the_same_random_numbers_are_not_paired() -> None:
+    drawn = Samples(("mu",), np.random.default_rng(3).standard_normal((1, 4, 2000)))
+    found = difference("d", drawn, drawn)
+    assert found.sd()[0] == pytest.approx(np.sqrt(2), rel=0.05)
+    longer = Samples(("mu",), np.random.default_rng(4).standard_normal((1, 4, 3000)))
+    assert difference("d", longer, drawn).values.shape == (1, 4, 2000)
+
+
+def test_nuts_and_quadrature_agree_on_a_difference(separate) -> None:
+    by_nuts = bm.fit_subgroups(yi=Y, vi=V, by=BY, priors=PRIORS, engine="nuts")
+    exact, drawn = separate.difference("a", "b"), by_nuts.difference("a", "b")
+    error = drawn.marginal.sampling_error()
+    assert abs(drawn.mean() - exact.mean()) < 5 * error["mcse_mean"][0]
+    assert abs(drawn.sd() - exact.sd()) < 5 * error["mcse_sd"][0]
+    for p, name in ((0.025, "mcse_ci_low"), (0.975, "mcse_ci_high")):
+        assert abs(drawn.quantile(p) - exact.quantile(p)) < 5 * error[name][0]
+    assert drawn.prob_beyond(0.3) == pytest.approx(exact.prob_beyond(0.3), abs=0.05)
 
 
 def test_order_of_the_groups() -> None:
     frame = pd.DataFrame({"dose": [10, 2, 10, 2], "level": pd.Categorical(list("hlhl"), categories=["l", "m", "h"])})
     keywords = {"yi": Y[:4], "vi": V[:4], "priors": PRIORS, "data": frame}
-    assert list(bm.fit_subgroups(by="dose", **keywords).groups) == [2, 10]
+    by_dose = bm.fit_subgroups(by="dose", **keywords)
+    assert list(by_dose.groups) == [2, 10]
+    assert by_dose.difference("2", "10").mean() == by_dose.difference(2, 10).mean()
     assert list(bm.fit_subgroups(by="level", **keywords).groups) == ["l", "h"]
     assert list(bm.fit_subgroups(by=["z", "a", "z", "a"], yi=Y[:4], vi=V[:4], priors=PRIORS).groups) == ["z", "a"]
 
@@ -171,3 +197,63 @@ def test_what_is_refused(separate) -> None:
     with pytest.raises(bm.SpecError, match="both are 'a'"):
         separate.difference("a", "a")
     assert repr(separate).startswith("<SubgroupFits: GEN, 3 groups by by, a tau per group; normal likelihood")
+
+
+def test_a_common_tau_is_a_regression_on_the_groups() -> None:
+    found = bm.fit_subgroups(yi=Y, vi=V, by=BY, priors=PRIORS, common_tau=True)
+    assert found.model is not None
+    x = np.array([[float(label == group) for group in "abc"] for label in BY])
+
+    def given_tau(tau):
+        w = 1 / (V + tau**2)
+        covariance = np.linalg.inv(x.T @ (x * w[:, None]) + np.eye(3))
+        mean = covariance @ (x.T @ (w * Y))
+        spread = np.diag(V + tau**2) + x @ x.T
+        density = np.exp(-0.5 * Y @ np.linalg.solve(spread, Y)) / np.sqrt(np.linalg.det(spread)) * np.exp(-0.5 * (tau / 0.5) ** 2)
+        return density, mean, covariance
+
+    total = quad(lambda tau: given_tau(tau)[0], 0, 5, epsabs=0, epsrel=1e-11, limit=200)[0]
+
+    def expected(value):
+        return quad(lambda tau: given_tau(tau)[0] * value(*given_tau(tau)[1:], tau), 0, 5, epsabs=1e-13 * total, limit=200)[0] / total
+
+    contrast = np.array([1.0, -1.0, 0.0])
+    gap = found.difference("a", "b")
+    mean = expected(lambda m, c, tau: contrast @ m)
+    assert gap.mean() == pytest.approx(mean, rel=1e-9)
+    assert gap.sd() == pytest.approx(np.sqrt(expected(lambda m, c, tau: contrast @ c @ contrast + (contrast @ m - mean) ** 2)), rel=1e-9)
+    group = found.groups["b"]
+    assert group.mean("mu") == pytest.approx(expected(lambda m, c, tau: m[1]), rel=1e-9)
+    assert group.mean("tau") == pytest.approx(expected(lambda m, c, tau: tau), rel=1e-9)
+    second = expected(lambda m, c, tau: m[1] ** 2 + c[1, 1] + tau**2)
+    assert group.sd("theta_new") == pytest.approx(np.sqrt(second - group.mean("mu") ** 2), rel=1e-8)
+    assert group.terms == ("mu", "tau", "tau2", "i2", "theta_new", "theta[2]", "theta[4]", "theta[5]")
+    assert group.quantile("theta[4]", 0.3) == pytest.approx(found.model.quantile("theta[4]", 0.3), rel=1e-10)
+    table = found.table
+    assert table["tau"].iloc[:3].nunique() == 1
+    assert list(table["k"]) == [3, 3, 1, 7]
+    assert table.loc["b", "pi_high"] == pytest.approx(group.quantile("theta_new", 0.975), rel=1e-10)
+    assert found.notes == ()
+    assert found.test.q_between == pytest.approx(bm.subgroups(yi=Y, vi=V, by=BY, common_tau=True).q_between, rel=1e-10)
+    drawn = group.draws["posterior"]
+    assert float(drawn["mu"].mean()) == pytest.approx(group.mean("mu"), abs=0.03)
+    assert drawn["theta"].shape[-1] == 3
+    assert bm.summarize(group, scale="natural").loc["mu", "mean"] == pytest.approx(group.mean("mu"), rel=1e-9)
+    with pytest.raises(bm.SpecError, match="one marginal likelihood together"):
+        _ = group.log_marginal_likelihood
+    with pytest.raises(bm.SpecError, match="the group 'tau' has the name of a parameter"):
+        bm.fit_subgroups(yi=Y, vi=V, by=["tau", *BY[1:]], priors=PRIORS, common_tau=True)
+
+
+def test_a_common_tau_under_a_flat_prior_for_mu() -> None:
+    flat = {"mu": "Flat()", "tau": "HalfNormal(0.5)"}
+    wide = {"mu": "Normal(0, 1e4)", "tau": "HalfNormal(0.5)"}
+    found, near = (bm.fit_subgroups(yi=Y, vi=V, by=BY, priors=one, common_tau=True) for one in (flat, wide))
+    np.testing.assert_allclose(found.table["estimate"], near.table["estimate"], atol=1e-6)
+    assert found.difference("a", "c").sd() == pytest.approx(near.difference("a", "c").sd(), rel=1e-6)
+
+
+def test_a_common_tau_that_cannot_be_fitted_says_what_can() -> None:
+    keywords = {"yi": Y, "vi": V, "by": BY, "common_tau": True, "priors": {"mu": "StudentT(4, 0, 1)", "tau": "HalfNormal(0.5)"}}
+    with pytest.raises(bm.SpecError, match="or common_tau=False: a fit per group"):
+        bm.fit_subgroups(**keywords)

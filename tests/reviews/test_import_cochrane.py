@@ -63,6 +63,29 @@ def test_what_is_written(imported):
     assert review.analysis[3].outcome == "Well-being & hope: Self-report"
 
 
+def test_subgroups_of_a_pooled_analysis_are_named_by_their_column(imported, tmp_path):
+    folder, review, _ = imported
+    assert {one.id: one.by for one in review.analysis if one.by} == {"1.1": "subgroup"}
+    rows = [row for row in rows_of(folder / "dichotomous.csv") if row["analysis"] == "1.1"]
+    assert {row["subgroup"] for row in rows} == {"Short follow-up", "Long follow-up"}
+    original = read_cochrane(FIXTURES / "small.rm5")
+    # a row without a subgroup, and subgroups of which one has data, are not grouped
+    first = next(one for one in original.analyses if one.id == "1.1")
+    for rows in (
+        (dataclasses.replace(first.rows[0], subgroup=9), *first.rows[1:]),
+        tuple(row for row in first.rows if row.subgroup == first.rows[0].subgroup),
+    ):
+        comparisons = tuple(
+            dataclasses.replace(
+                comparison,
+                analyses=tuple(dataclasses.replace(one, rows=rows) if one.id == "1.1" else one for one in comparison.analyses),
+            )
+            for comparison in original.comparisons
+        )
+        found, _ = read_review(write_review(dataclasses.replace(original, comparisons=comparisons), tmp_path))
+        assert not any(one.by for one in found.analysis)
+
+
 def test_published_results_are_imported(imported):
     _, review, _ = imported
     by_id = {one.id: one for one in review.analysis}

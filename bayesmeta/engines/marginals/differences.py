@@ -141,8 +141,8 @@ def difference(name: str, first: Marginals, second: Marginals) -> Marginals:
     name : str
         Name of the difference.
     first, second : Marginals
-        Distributions of a and b, of one term each: mixtures of normals (the difference is one again), a known value, draws (paired, being
-        independent) or any other.
+        Distributions of a and b, of one term each: mixtures of normals (the difference is one again), a known value, draws,
+        or any other.
     """
     if isinstance(first, NormalMixtures) and isinstance(second, NormalMixtures):
         return _of_mixtures(name, first, second)
@@ -171,6 +171,11 @@ def _of_mixtures(name: str, first: NormalMixtures, second: NormalMixtures) -> No
 
 
 def _of_draws(name: str, first: Samples, second: Samples) -> Samples:
-    """Return the differences of draws; where the chains are not equally long, of as many as the shorter ones have."""
+    """Return the differences of draws; where the chains are not equally long, of as many as the shorter ones have.
+
+    Chains with the same seed use the same random numbers, which would correlate draws at the same place: those of the second are moved by
+    half a chain.
+    """
     chains, draws = np.minimum(first.values.shape[1:], second.values.shape[1:])
-    return Samples((name,), first.values[:, :chains, :draws] - second.values[:, :chains, :draws])
+    moved = np.roll(second.values[:, :chains, :draws], draws // 2, axis=2)
+    return Samples((name,), first.values[:, :chains, :draws] - moved)

@@ -1,4 +1,4 @@
-"""Evidence for moderators: exact Bayes factors for the terms of a formula, and coefficients averaged over the models."""
+"""The average over models that leave out terms of a formula: evidence for each term, and averaged coefficients."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ from scipy.special import logsumexp
 from bayesmeta.engines.marginals.averaged import Averaged
 from bayesmeta.engines.marginals.normal_mixtures import NormalMixtures
 from bayesmeta.engines.marginals.point_masses import PointMasses
-from bayesmeta.engines.normal.model import NormalModel
-from bayesmeta.engines.normal.submodels import Submodel, solve_submodel
+from bayesmeta.engines.normal.submodels import RHO, FullModel, Submodel, solve_submodel
 from bayesmeta.engines.terms import TAU
 from bayesmeta.errors import SpecError, unknown_name
-from bayesmeta.model.priors.priors import Priors
 from bayesmeta.posterior.model_average import bayes_factor
-from bayesmeta.posterior.moderator_models import EFFECT, VARIES, Component, models_of
+from bayesmeta.posterior.moderator_models import DEPENDENCE, EFFECT, VARIES, Component, models_of
 from bayesmeta.support.arrays import Array
 from bayesmeta.support.display import Displayed, counted
 
@@ -39,7 +37,8 @@ class ModeratorAverage(Displayed):
     Parameters
     ----------
     components : tuple of Component
-        The C parts that a model may leave out: "effect", "heterogeneity" and each term of the formula.
+        The C parts that a model may leave out: "effect", "heterogeneity", each term of the formula, and "dependence" where estimates are
+        nested in studies.
     coefficients : tuple of str
         Names of the p coefficients: the effect that is 0 without "effect" (``effect_at_means`` or ``Intercept``), then those of the terms.
     included : numpy.ndarray of bool, shape (M, C)
@@ -82,10 +81,12 @@ class ModeratorAverage(Displayed):
     def log_bf(self, name: str) -> float:
         """Return the natural log of the inclusion Bayes factor of a component: its posterior odds over its prior odds.
 
+        That of dependence compares models with heterogeneity only: three levels with two.
+
         Parameters
         ----------
         name : str
-            "effect", "heterogeneity" or a term.
+            "effect", "heterogeneity", a term or "dependence".
 
         Returns
         -------
@@ -99,12 +100,18 @@ class ModeratorAverage(Displayed):
         """
         inside = self._inside(name)
         sides = []
-        for chosen in (inside, ~inside):
+        outside = ~inside & self._inside(VARIES) if name == DEPENDENCE else ~inside
+        for chosen in (inside, outside):
             if not chosen.any():
                 return float("nan")
             prior = self.prior_probabilities[chosen]
             sides.append(logsumexp(self.log_marginal_likelihoods[chosen], b=prior / prior.sum()))
         return float(sides[0] - sides[1])
+
+    @property
+    def _scales(self) -> dict[str, str]:
+        """The scales and the components that they belong to."""
+        return {TAU: VARIES} | ({RHO: DEPENDENCE} if DEPENDENCE in self.names else {})
 
     def _inside(self, name: str) -> Array:
         if name not in self.names:
@@ -112,7 +119,7 @@ class ModeratorAverage(Displayed):
         return self.included[:, self.names.index(name)]
 
     def marginal(self, term: str) -> Averaged:
-        """Return the averaged marginal distribution of a coefficient or of tau, with a point mass at 0 for the models without it.
+        """Return the averaged marginal distribution of a coefficient, tau or rho, with a point mass at 0 for the models without it.
 
         Raises
         ------
@@ -120,13 +127,13 @@ class ModeratorAverage(Displayed):
             For an unknown term.
         """
         probabilities = self.posterior_probabilities / self.posterior_probabilities.sum()
-        if term == TAU:
-            parts: list[Any] = [fit.tau for fit in self.fits]
+        if term in self._scales:
+            parts: list[Any] = [fit.tau if term == TAU else fit.rho for fit in self.fits]
         elif term in self.coefficients:
             i = self.coefficients.index(term)
             parts, probabilities = _merged(term, [fit.coefficients[i] for fit in self.fits], probabilities)
         else:
-            raise unknown_name("term", term, (*self.coefficients, TAU))
+            raise unknown_name("term", term, (*self.coefficients, *self._scales))
         return Averaged((term,), np.asarray(probabilities), (tuple(parts),))
 
     def to_frame(self) -> pd.DataFrame:
@@ -141,12 +148,12 @@ class ModeratorAverage(Displayed):
 
     @cached_property
     def averaged(self) -> pd.DataFrame:
-        """Averaged coefficients and tau, with the mass at 0: index term; columns prob_inclusion, mean, sd, median, ci_low, ci_high."""
+        """Averaged coefficients and scales, with the mass at 0: index term; columns prob_inclusion, mean, sd, median, ci_low, ci_high."""
         import pandas as pd
 
         rows = {}
-        for i, term in enumerate((*self.coefficients, TAU)):
-            owner = next(one.name for one in self.components if i in one.columns) if term != TAU else VARIES
+        owners = {self.coefficients[i]: one.name for one in self.components for i in one.columns}
+        for term, owner in (owners | self._scales).items():
             marginal = self.marginal(term)
             low, middle, high = marginal.quantile(np.array([[0.025], [0.5], [0.975]]))[:, 0]
             rows[term] = {
@@ -166,7 +173,8 @@ class ModeratorAverage(Displayed):
         rows = {}
         for component in self.components:
             log_bf = self.log_bf(component.name)
-            terms = [self.coefficients[i] for i in component.columns] or [TAU]
+            terms = [self.coefficients[i] for i in component.columns]
+            terms = terms or [term for term, owner in self._scales.items() if owner == component.name]
             summary = self.averaged.loc[terms[0]].to_dict() if len(terms) == 1 else {}
             summary.pop("prob_inclusion", None)
             rows[component.name] = {
@@ -202,19 +210,14 @@ def _merged(
 
 
 def average_models(
-    model: NormalModel,
-    priors: Priors,
-    components: tuple[Component, ...],
-    probabilities: Mapping[str, float] | None = None,
+    full: FullModel, components: tuple[Component, ...], probabilities: Mapping[str, float] | None = None
 ) -> ModeratorAverage:
     """Compute the evidence of every model that leaves out some components, and average them.
 
     Parameters
     ----------
-    model : NormalModel
+    full : FullModel
         The full model, with p coefficients; that of "effect" is the effect at the means of the moderators, or the intercept.
-    priors : Priors
-        Priors, of which that for tau or tau2 is used.
     components : tuple of Component
         Parts that a model may leave out, which have the p columns among them.
     probabilities : mapping of str to float, optional
@@ -229,30 +232,32 @@ def average_models(
     included, prior = models_of(components, probabilities)
     for component, inside in zip(components, included.T, strict=True):
         if not inside.all() and inside.any():
-            _require_proper(component, model, priors)
+            _require_proper(component, full)
     fits = []
     for flags in included:
-        columns = sorted(i for one, here in zip(components, flags, strict=True) if here for i in one.columns)
-        varies = any(one.name == VARIES and here for one, here in zip(components, flags, strict=True))
-        fits.append(solve_submodel(model, priors, columns, heterogeneity=varies))
+        here = [one for one, flag in zip(components, flags, strict=True) if flag]
+        names = {one.name for one in here}
+        columns = sorted(i for one in here for i in one.columns)
+        fits.append(solve_submodel(full, columns, heterogeneity=VARIES in names, dependence=DEPENDENCE in names))
     evidence = np.array([fit.log_marginal_likelihood for fit in fits])
-    return ModeratorAverage(components, model.design.names, included, prior, evidence, tuple(fits))
+    return ModeratorAverage(components, full.design.names, included, prior, evidence, tuple(fits))
 
 
-def _require_proper(component: Component, model: NormalModel, priors: Priors) -> None:
+def _require_proper(component: Component, full: FullModel) -> None:
     """Refuse a component that some models leave out, but whose prior is improper or fixes it.
 
     Raises
     ------
     SpecError
     """
-    if component.name == VARIES and priors.scale.point is not None:
+    scale = full.scale_priors.scale
+    if component.name == VARIES and scale.point is not None:
         raise SpecError(
-            f"tau is fixed by {priors.scale}, so there is nothing to compare; give tau a prior that spreads, such as HalfNormal(0.5)"
+            f"tau is fixed by {scale}, so there is nothing to compare; give tau a prior that spreads, such as HalfNormal(0.5)"
         )
     for column in component.columns:
-        if not model.prior.precision[column, column] > 0:
-            name = model.design.names[column]
+        if not full.prior.precision[column, column] > 0:
+            name = full.design.names[column]
             given = "Intercept" if component.name == EFFECT else name
             raise SpecError(
                 f"the coefficient '{name}' has a flat prior, under which the Bayes factor for '{component.name}' is undefined: its "

@@ -1,0 +1,111 @@
+"""Posterior of the three-level linear model with normal likelihood, by quadrature over two variance components.
+
+Given tau and rho (or tau_between and tau_within) the coefficients have a conjugate normal posterior, so that a two-dimensional integral is
+left. It is computed on adaptive boxes over the two parameters that have priors; the marginal densities of other functions of them are
+integrals in their own coordinates (``derived_scales``).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bayesmeta.engines.normal.formulas import finite_moments, typical_tau
+from bayesmeta.engines.normal.level_priors import LevelPriors
+from bayesmeta.engines.normal.nested_model import NestedModel, conditional
+from bayesmeta.engines.normal.three_level_solution import ThreeLevelSolution
+from bayesmeta.engines.numerics.boxes import HALVES, integrate_boxes
+from bayesmeta.engines.terms import Terms
+from bayesmeta.errors import ConvergenceError, DataError
+from bayesmeta.model.priors.priors import Priors
+from bayesmeta.support.arrays import Array
+
+#: Gauss-Legendre nodes per axis of a box, and the tolerance of the last Legendre coefficients, about 20 times the error of an integral
+NODES, TOLERANCE = 20, 1e-8
+
+
+def solve_three_level(
+    model: NestedModel, priors: LevelPriors, terms: Terms, *, nodes: int = NODES, tolerance: float = TOLERANCE
+) -> ThreeLevelSolution:
+    """Compute the posterior of a model with estimates in studies.
+
+    Parameters
+    ----------
+    model : NestedModel
+        Estimates, design, sampling covariance, studies, and the prior for the coefficients.
+    priors : LevelPriors
+        Priors for tau and rho, or for tau_between and tau_within.
+    terms : Terms
+        Names of the coefficients and of the effects; see ``level_terms``.
+    nodes, tolerance
+        As in ``integrate_boxes``.
+
+    Raises
+    ------
+    ConvergenceError
+        If the integral does not reach its tolerance.
+    """
+    size = typical_size(model, priors)
+    axes = priors.axes(size)
+    moments = level_moments(model, priors)
+    power = min(min(moments.values()), 2)
+    # tau_within^2 is above minus the least eigenvalue of S
+    half, least = 0.5 * size**2, max(0.0, -float(model.s.min()))
+    start = conditional(model, np.full(1, half), np.full(1, half + 2 * least))
+    scale = np.sqrt(np.diagonal(start.covariance[..., 0]))
+    mixing = np.sqrt(1.0 + np.arange(len(scale))) / scale
+
+    def log_density(x: Array) -> tuple[Array, Array]:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            between, within, jacobian = priors.components(x, axes)
+            prior = priors.log_density(between, within) + jacobian
+            given = conditional(model, between, within)
+            moment = ((between + within) / size**2) ** (0.5 * power)
+            # under a flat prior the variances grow as tau^2
+            variance = (np.diagonal(given.covariance) / scale**2).sum(axis=1)
+            variance = variance ** (0.5 * power) if model.prior.flat else variance
+            mean = mixing @ (given.mean - start.mean)
+            beside = np.nan_to_num(np.stack([moment, variance, mean]))
+            return prior + given.log_likelihood, np.where(np.isfinite(given.log_likelihood), beside, 0.0)
+
+    try:
+        boxes = integrate_boxes(log_density, (HALVES, HALVES), nodes=nodes, tolerance=tolerance)
+    except ConvergenceError as error:
+        if not model.indefinite:
+            raise
+        raise DataError(
+            "the sampling covariance S is not positive definite, and S + Sigma neither at the tau that its prior allows",
+            fix="Check the correlations of the sampling errors, or allow a greater tau.",
+        ) from error
+    return ThreeLevelSolution(model, priors, terms, boxes, axes, size, moments)
+
+
+def typical_size(model: NestedModel, priors: LevelPriors) -> float:
+    """Return a typical tau: within some orders of magnitude of its posterior."""
+    variances = np.abs(model.s) if model.back is None else np.abs(model.back**2 @ model.s)
+    residuals = model.y if model.back is None else model.back @ model.y
+    parts = [one for one in (priors.total, priors.between, priors.within) if one is not None]
+    return float(np.mean([typical_tau(residuals, variances, one) for one in parts]))
+
+
+def level_moments(model: NestedModel, priors: LevelPriors) -> dict[str, int]:
+    """Return how many moments, 4 at most, of tau, tau_between and tau_within are finite.
+
+    With m studies and n estimates the likelihood falls as tau_between^-m where that alone grows, and as tau_within^-n; under a prior for
+    tau and rho the share between studies must also stay close to 1 (or 0), which its prior makes as rare as a power of tau.
+    """
+    flat = model.prior.flat
+    if priors.total is None:
+        assert priors.between is not None
+        assert priors.within is not None
+        between = _moments(model.studies, priors.between, flat)
+        within = _moments(model.n, priors.within, flat)
+        return {"tau": min(between, within), "tau_between": between, "tau_within": within}
+    _, high = priors.exponents()
+    at_high = priors.rho is not None and priors.rho.support[1] == 1.0
+    rare = int(2 * high) if at_high else model.n
+    between = _moments(min(model.studies + rare, model.n), priors.total, flat)
+    return {"tau": between, "tau_between": between, "tau_within": _moments(model.n, priors.total, flat)}
+
+
+def _moments(estimates: int, priors: Priors, flat: int) -> int:
+    return finite_moments(estimates, priors, flat)
