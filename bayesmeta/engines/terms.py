@@ -22,6 +22,16 @@ def study_term(label: str) -> str:
     return f"theta[{label}]"
 
 
+def outcome_tau_term(outcome: str) -> str:
+    """Return the name of the between-study standard deviation of one outcome."""
+    return f"tau[{outcome}]"
+
+
+def new_outcome_term(outcome: str) -> str:
+    """Return the name of the effect on one outcome in a new study."""
+    return f"theta_new[{outcome}]"
+
+
 def is_study_term(term: str) -> bool:
     """Whether a term is the effect of one study of the data."""
     return term.startswith("theta[")
@@ -29,7 +39,7 @@ def is_study_term(term: str) -> bool:
 
 def is_effect(term: str) -> bool:
     """Whether a term is on the scale of the effect (a coefficient, the effect in a study), rather than a measure of heterogeneity."""
-    return term not in HETEROGENEITY and term not in LEVELS
+    return term not in LEVELS and not term.startswith("tau[")
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,13 @@ NODES, TOLERANCE = 20, 1e-8
 
 
 def solve_three_level(
-    model: NestedModel, priors: LevelPriors, terms: Terms, *, nodes: int = NODES, tolerance: float = TOLERANCE
+    model: NestedModel,
+    priors: LevelPriors,
+    terms: Terms,
+    *,
+    rows: Array | None = None,
+    nodes: int = NODES,
+    tolerance: float = TOLERANCE,
 ) -> ThreeLevelSolution:
     """Compute the posterior of a model with estimates in studies.
 
@@ -36,6 +42,8 @@ def solve_three_level(
         Priors for tau and rho, or for tau_between and tau_within.
     terms : Terms
         Names of the coefficients and of the effects; see ``level_terms``.
+    rows : numpy.ndarray, shape (L, p), optional
+        For outcomes with one tau and one correlation: row of X of each outcome, where it has one.
     nodes, tolerance
         As in ``integrate_boxes``.
 
@@ -76,7 +84,7 @@ def solve_three_level(
             "the sampling covariance S is not positive definite, and S + Sigma neither at the tau that its prior allows",
             fix="Check the correlations of the sampling errors, or allow a greater tau.",
         ) from error
-    return ThreeLevelSolution(model, priors, terms, boxes, axes, size, moments)
+    return ThreeLevelSolution(model, priors, terms, boxes, axes, size, moments, rows)
 
 
 def typical_size(model: NestedModel, priors: LevelPriors) -> float:
