@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesmeta.effects.study_parts import StudyPart, name_parts
 from bayesmeta.errors import SpecError, unknown_name
 
 #: name of the coefficient that a formula adds unless it says ``0 +``
@@ -54,6 +55,8 @@ class Formula:
         Those that it makes categories, by ``C()`` or ``factor()``.
     parsed : formulaic.Formula or None
         The formula as formulaic reads it; None until it is needed.
+    parts : tuple of StudyPart
+        Within- and between-study parts of moderators that it names.
     """
 
     text: str
@@ -62,6 +65,7 @@ class Formula:
     variables: tuple[str, ...]
     categories: tuple[str, ...] = ()
     parsed: Any = None
+    parts: tuple[StudyPart, ...] = ()
 
 
 @lru_cache(maxsize=256)
@@ -94,7 +98,8 @@ def parse_formula(text: str) -> Formula:
     from formulaic.errors import FormulaicError
     from formulaic.formula import SimpleFormula
 
-    pieces = _QUOTED.split(text)
+    named, parts = name_parts(text)
+    pieces = _QUOTED.split(named)
     pieces[::2] = [piece.replace("^", "**") for piece in pieces[::2]]
     try:
         parsed = Parsed("".join(pieces))
@@ -117,7 +122,7 @@ def parse_formula(text: str) -> Formula:
     if not len(parsed):
         raise SpecError(f"the formula '{text}' has no terms; '~ 1' is a model without moderators")
     intercept = any(str(term) == "1" for term in parsed)
-    return Formula(text, None, intercept, tuple(variables), tuple(categories), parsed)
+    return Formula(text, None, intercept, tuple(variables), tuple(categories), parsed, parts)
 
 
 def transforms() -> Mapping[str, Any]:
@@ -165,7 +170,7 @@ def _variables(expression: str, text: str) -> list[str]:
 
 
 def _function_names(known: Collection[str]) -> list[str]:
-    return sorted(name for name in known if name not in ("np", "contr", "I", "Q", "lag", "hashed"))
+    return sorted({*known, "within", "between"} - {"np", "contr", "I", "Q", "lag", "hashed"})
 
 
 def _unreadable(text: str, error: Exception) -> SpecError:

@@ -19,6 +19,7 @@ from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.estimate_columns import Column, as_column, columns_of, find_column, missing_in
 from bayesmeta.effects.formula_terms import Formula, parse_formula, parse_plain
 from bayesmeta.effects.formula_values import Term, columns_of_formula, evaluate, whole_categories
+from bayesmeta.effects.study_parts import name_parts, notes_on_parts, part_columns
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.support.arrays import Array
 from bayesmeta.support.words import plural
@@ -49,6 +50,8 @@ class ModelMatrix:
         What computes the columns for new values: names of columns, a formulaic ModelSpec, or None where X was given.
     categories : tuple of str
         Columns that the formula makes categories.
+    notes : tuple of str
+        Which coefficients mix differences within and between studies, and what within- and between-study parts are.
     """
 
     design: Design
@@ -59,6 +62,7 @@ class ModelMatrix:
     dropped: tuple[str, ...]
     spec: Any
     categories: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def intercept(self) -> bool:
@@ -104,6 +108,10 @@ class ModelMatrix:
             raise DataError("the columns of the new values have different lengths", fix="Give one value per row.")
         index = [str(label) for label in new.index] if hasattr(new, "index") else [str(i + 1) for i in range(m)]
         for name in self.moderators:
+            if name not in columns and name_parts(name)[1]:
+                raise SpecError(
+                    f"predict needs the column '{name}': between() is the mean of the study, within() the difference from it"
+                )
             blank = missing_in(find_column(columns, name, "predict"))
             if blank.any():
                 row = index[int(np.flatnonzero(blank)[0])]
@@ -119,6 +127,7 @@ def model_matrix(
     labels: Sequence[str],
     *,
     drop_missing: bool = False,
+    study: str = "study",
 ) -> ModelMatrix:
     """Compute the design matrix of a model with moderators.
 
@@ -134,6 +143,8 @@ def model_matrix(
         Labels of the estimates, for messages.
     drop_missing : bool
         Whether an estimate with a missing moderator is left out instead of refused.
+    study : str
+        Column of the studies, for ``within()`` and ``between()``.
 
     Returns
     -------
@@ -151,8 +162,11 @@ def model_matrix(
         return ModelMatrix(mean_only(n), used, (Term(MEAN, frozenset(), (0,)),), None, (), (), None)
     if not isinstance(moderators, str):
         return _given(moderators, used)
-    formula = _read_formula(moderators, columns)
+    formula, given = _read_formula(moderators, columns), columns
+    columns = {**given, **part_columns(formula.parts, given, used, study)}
     used, dropped = _complete_rows(formula, columns, used, labels, drop_missing)
+    if dropped:
+        columns = {**given, **part_columns(formula.parts, given, used, study)}
     rows = whole_categories({name: columns[name][used] for name in formula.variables}, formula.categories)
     x, names, terms, spec = columns_of_formula(formula, rows, int(used.sum()))
     clash = [name for name in names if name in _PARAMETERS]
@@ -161,13 +175,14 @@ def model_matrix(
     check_design(x, names, rows)
     full = np.zeros((n, len(names)))
     full[used] = x
+    notes = notes_on_parts(formula.parts, formula.variables, columns, used, study)
     return ModelMatrix(
-        Design(full, names), used, terms, formula.text, formula.variables, dropped, spec, formula.categories
+        Design(full, names), used, terms, formula.text, formula.variables, dropped, spec, formula.categories, notes
     )
 
 
 def effects_with_moderators(
-    effects: Effects, moderators: Any, data: Any = None, *, drop_missing: bool = False
+    effects: Effects, moderators: Any, data: Any = None, *, drop_missing: bool = False, study: str = "study"
 ) -> tuple[Effects, ModelMatrix]:
     """Return effects with the design of their moderators, and the model matrix; see ``model_matrix``.
 
@@ -176,7 +191,7 @@ def effects_with_moderators(
     """
     given = effects.design if moderators is None and not effects.design.is_mean else moderators
     columns = columns_of(effects, data) if isinstance(given, str) else {}
-    matrix = model_matrix(given, columns, effects.used, effects.labels, drop_missing=drop_missing)
+    matrix = model_matrix(given, columns, effects.used, effects.labels, drop_missing=drop_missing, study=study)
     reasons = tuple(
         reason or ("" if used else "moderator missing")
         for reason, used in zip(effects.reasons, matrix.used, strict=True)
@@ -207,8 +222,10 @@ def _read_formula(text: str, columns: Mapping[str, Column]) -> Formula:
             find_column(columns, name, f"the formula '{text}'")
     if formula is None or not numeric:
         formula = parse_formula(text)
+        parts = {part.name for part in formula.parts}
         for name in formula.variables:
-            find_column(columns, name, f"the formula '{text}'")
+            if name not in parts:
+                find_column(columns, name, f"the formula '{text}'")
     return formula
 
 

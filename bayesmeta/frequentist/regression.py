@@ -38,10 +38,12 @@ def regression(
         Effects, or data of which they are computed; or give ``yi`` instead.
     moderators : str, array_like of shape (k, p), Design or DataFrame, optional
         Wilkinson formula, such as "~ dose + C(setting)", of columns of the study table or of ``data``; or X itself, taken as it is.
+        ``within(dose)`` and ``between(dose)`` are the parts of a moderator that varies within studies.
     measure : str, optional
         Effect measure; required for a study table.
-    data : pandas.DataFrame or mapping, optional
-        Columns with one value per estimate.
+    data : pandas.DataFrame, mapping or path, optional
+        Columns with one value per estimate, in the same order; or characteristics with one row per study, or their file, joined by a column
+        ``study``.
     method : str
         Estimator of tau2: "CE", "DL", "HE", "HS", "HSk", "SJ", "ML", "REML", "EB", "PM", "PMM", "DLIT", "SJIT"; see ``names.METHODS``.
     ci : {"wald", "t", "hksj", "hksj_guarded"}
@@ -105,7 +107,7 @@ def fit_regression(
             fix="Use fewer moderators or categories, or method='CE' with ci='wald'.",
         )
     core = estimate_regression(data, rule, interval)
-    notes = list(matrix.dropped)
+    notes = [*matrix.dropped, *matrix.notes]
     if data.k == 1:
         notes.append("one study: the estimate is that study's, tau2 is set to 0 and the interval is the Wald one")
     if interval.hartung_knapp and core.hk_factor < 1:

@@ -8,7 +8,7 @@ numbers are those of clubSandwich. The working covariance of the estimates is th
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -217,3 +217,23 @@ def robust_test(
     """Return the approximate Hotelling test (HTZ) of terms, coefficients or linear combinations; see ``contrast_matrix``."""
     contrast, tested = contrast_matrix(what, names, terms)
     return sandwich(kind, x, y, clusters, variance).hotelling(contrast, tested)
+
+
+def beside_robust(coefficients: pd.DataFrame, robust: Callable[[], pd.DataFrame], kind: str) -> pd.DataFrame:
+    """Return a frame of coefficients with cluster-robust columns beside it: se_cr2, df_cr2, pvalue_cr2, ci_low_cr2, ci_high_cr2.
+
+    Parameters
+    ----------
+    coefficients : pandas.DataFrame
+        Coefficients by the model.
+    robust : callable
+        Returns the coefficients with cluster-robust standard errors; the columns are NaN where these data have none (one cluster).
+    kind : str
+        Name of the estimator, for the names of the columns.
+    """
+    columns = ["se", "df", "pvalue", "ci_low", "ci_high"]
+    try:
+        found = robust()[columns]
+    except DataError:
+        found = coefficients[columns].mul(math.nan)
+    return coefficients.join(found.add_suffix(f"_{kind.lower()}"))

@@ -62,6 +62,8 @@ class Subgroups(Displayed):
         The result of each group, by its label; empty with a common tau.
     model : Regression or None
         With a common tau, the regression on the groups.
+    n : mapping
+        Number of participants of each group, by its label; NaN if the table does not give it.
     """
 
     groups: pd.DataFrame
@@ -77,6 +79,7 @@ class Subgroups(Displayed):
     by: str
     results: Mapping[Any, RandomEffects | CommonEffect]
     model: Regression | None
+    n: Mapping[Any, float]
 
     def _line(self) -> str:
         return f"{len(self.groups)} groups by {self.by}; difference p {self.q_pvalue:.3g}"
@@ -185,6 +188,7 @@ def subgroups(
         name,
         {} if common_tau else results,
         model,
+        {group: subset.n for group, subset in subsets.items()},
     )
 
 

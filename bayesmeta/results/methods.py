@@ -33,12 +33,44 @@ class FrequentistMethod:
         ``pool(effects, level)`` returns a ``RandomEffects`` or ``CommonEffect``.
     applies : callable
         ``applies(effects)`` returns whether the method can pool these effects and belongs into a comparison of methods.
+    estimator, ci : str
+        Estimator of tau2 (or "MH", "PETO") and interval, as ``regression`` and ``subgroups`` name them.
+    regresses : bool
+        Whether it has moderators.
     """
 
     name: str
     label: str
     pool: Callable[[Effects, float], Any]
     applies: Callable[[Effects], bool]
+    estimator: str
+    ci: str = "wald"
+    regresses: bool = False
+
+    @property
+    def has_tau(self) -> bool:
+        """Whether it estimates tau2, which subgroups may have in common."""
+        return self.regresses and METHODS[self.estimator].estimator is not None
+
+
+@dataclass(frozen=True)
+class MultilevelMethod:
+    """A frequentist method of a result row for several estimates per study.
+
+    Parameters
+    ----------
+    name, label : str
+        Name in result rows and files, and in tables.
+    method : str
+        Likelihood that is maximized, "REML" or "ML".
+    robust : str
+        Cluster-robust variance of the coefficients, such as "CR2"; "" for that of the model.
+    """
+
+    name: str
+    label: str
+    method: str
+    robust: str = ""
 
 
 def _random_effects_method(
@@ -52,6 +84,9 @@ def _random_effects_method(
         estimator.label if wald else f"{estimator.label}, {interval.label}",
         lambda effects, level: random_effects(effects, method=name, ci=ci, level=level),
         applies,
+        name,
+        ci,
+        not estimator.mantel_haenszel_q,
     )
 
 
@@ -88,14 +123,27 @@ FREQUENTIST: Mapping[str, FrequentistMethod] = {
         *(_random_effects_method(name) for name in ("CE", "DL", "PM", "REML", "ML", "EB", "SJ", "HE", "HS")),
         _random_effects_method("REML", "hksj_guarded"),
         _random_effects_method("DL-MH", applies=_mantel_haenszel_applies),
-        FrequentistMethod("MH", COMMON_EFFECT_METHODS["MH"].label, _mantel_haenszel, _mantel_haenszel_applies),
-        FrequentistMethod("Peto", COMMON_EFFECT_METHODS["Peto"].label, _peto, _peto_applies),
+        FrequentistMethod("MH", COMMON_EFFECT_METHODS["MH"].label, _mantel_haenszel, _mantel_haenszel_applies, "MH"),
+        FrequentistMethod("Peto", COMMON_EFFECT_METHODS["Peto"].label, _peto, _peto_applies, "PETO"),
     )
 }
+#: frequentist methods for several estimates per study by name, in the order of comparisons
+MULTILEVEL: Mapping[str, MultilevelMethod] = {
+    method.name: method
+    for method in (
+        MultilevelMethod("multilevel-REML", "Multilevel, REML", "REML"),
+        MultilevelMethod("multilevel-REML-CR2", "Multilevel, REML, cluster-robust (CR2)", "REML", "CR2"),
+        MultilevelMethod("multilevel-ML", "Multilevel, ML", "ML"),
+    )
+}
+#: what the name of a method ends with where subgroups have one tau2
+COMMON_TAU = "-common-tau"
 #: labels of all methods that are not Bayesian, by name
 METHOD_LABELS: Mapping[str, str] = {
     PUBLISHED: "Published",
     **{name: method.label for name, method in FREQUENTIST.items()},
+    **{name: method.label for name, method in MULTILEVEL.items()},
+    **{f"{name}{COMMON_TAU}": f"{method.label}, common tau2" for name, method in FREQUENTIST.items() if method.has_tau},
 }
 
 

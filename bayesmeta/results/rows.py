@@ -25,12 +25,12 @@ from bayesmeta.posterior.natural import to_ratios
 from bayesmeta.posterior.summary import benefit_probabilities
 from bayesmeta.results.atoms import atom_note
 from bayesmeta.results.methods import FREQUENTIST
+from bayesmeta.results.row_parts import GROUP, left_out, not_estimable, row_labels
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from bayesmeta.effects.effects import Effects
-    from bayesmeta.model.likelihoods.data import ModelData
     from bayesmeta.posterior.model_average import ModelAverage
     from bayesmeta.posterior.posterior import Posterior
 
@@ -76,7 +76,7 @@ def tidy_posterior(
         found = summary.loc[term]
         rows.append(
             {
-                **_labels(posterior.data, posterior.method, analysis, term),
+                **row_labels(posterior.data, posterior.method, analysis, term),
                 "estimate": found["median"],
                 "se": on_model.loc[term, "sd"],
                 "ci_low": found["ci_low"],
@@ -131,7 +131,7 @@ def tidy_average(
     ]
     return [
         {
-            **_labels(posterior.data, posterior.method, analysis, MEAN),
+            **row_labels(posterior.data, posterior.method, analysis, MEAN),
             "estimate": estimate,
             "median": median,
             "se": mu.sd()[0],
@@ -185,12 +185,12 @@ def averaged_rows(
             note = (
                 f"not shown: averages need a proper prior for mu, and the data contradict {name}; give one in its place"
             )
-            return [{**_labels(posterior.data, average.posterior.method, analysis, MEAN), "note": note}]
+            return [{**row_labels(posterior.data, average.posterior.method, analysis, MEAN), "note": note}]
         rows = tidy_average(average, analysis, level=level, better=better, mid=mid)
         return [{**row, "note": "; ".join(filter(None, (f"averaged under {name}", row["note"])))} for row in rows]
     except (ConvergenceError, SpecError) as error:
         method = BayesianMethod(posterior.likelihood, AVERAGED).id
-        return [{**_labels(posterior.data, method, analysis, MEAN), "note": f"not estimable: {error}"}]
+        return [{**row_labels(posterior.data, method, analysis, MEAN), "note": f"not estimable: {error}"}]
 
 
 def tidy_frequentist(
@@ -212,10 +212,10 @@ def tidy_frequentist(
     notes = list(result.notes)
     # a common-effect method chooses its studies itself, and its notes name those it leaves out
     if isinstance(result, RandomEffects):
-        notes += [f"{label}: {reason}" for label, reason in zip(effects.labels, effects.reasons, strict=True) if reason]
+        notes += left_out(effects)
     rows = [
         {
-            **_labels(effects, method, analysis, MEAN),
+            **row_labels(effects, method, analysis, MEAN),
             "k": result.k,
             "estimate": result.estimate,
             "se": result.se,
@@ -236,7 +236,7 @@ def tidy_frequentist(
     if isinstance(result, RandomEffects) and np.isfinite(result.tau2_ci_high):
         rows.append(
             {
-                **_labels(effects, method, analysis, TAU),
+                **row_labels(effects, method, analysis, TAU),
                 "k": result.k,
                 "estimate": np.sqrt(result.tau2),
                 "ci_low": np.sqrt(result.tau2_ci_low),
@@ -270,12 +270,6 @@ def frequentist_rows(effects: Effects, *, analysis: str = "", level: float = 0.9
     return rows
 
 
-def not_estimable(effects: Effects, method: str, why: str, analysis: str = "") -> dict[str, Any]:
-    """Return the row of a method that these effects do not allow: no numbers, and the reason as its note."""
-    reason = "; ".join(line.strip() for line in why.splitlines())
-    return {**_labels(effects, method, analysis, MEAN), "note": f"not estimable: {reason}"}
-
-
 def tidy_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Return tidy rows as a frame, the columns of ``TIDY`` first; values that a row does not have are NaN.
 
@@ -285,14 +279,14 @@ def tidy_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
     filled = [{**dict.fromkeys(TIDY, np.nan), "scale": "model", "se_scale": _scale_of_se(row), **row} for row in rows]
     frame = pd.DataFrame(filled, columns=None if filled else [*TIDY, "scale", "se_scale"])
-    return frame[[*TIDY, *(name for name in frame.columns if name not in TIDY)]]
+    first = list(TIDY)
+    if GROUP in frame.columns:
+        # rows of all studies have no group
+        frame[GROUP] = frame[GROUP].astype(object).where(frame[GROUP].notna(), "")
+        first.insert(first.index("term") + 1, GROUP)
+    return frame[[*first, *(name for name in frame.columns if name not in first)]]
 
 
 def _scale_of_se(row: Mapping[str, Any]) -> str:
     """Return the scale of the standard error of a row: "log" for effects of ratios, whose standard errors are never exponentiated."""
     return "log" if MEASURES[row["measure"]].log and is_effect(row["term"]) else "natural"
-
-
-def _labels(data: ModelData | Effects, method: str, analysis: str, term: str) -> dict[str, Any]:
-    """Return the keys that every row has: analysis, method, measure, term, and the numbers of studies and of participants."""
-    return {"analysis": analysis, "method": method, "measure": data.measure, "term": term, "k": data.k, "n": data.n}

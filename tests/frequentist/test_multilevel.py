@@ -312,3 +312,16 @@ def test_an_indefinite_sampling_covariance_is_accepted_if_the_sum_is_definite():
     assert np.linalg.eigvalsh(fit.sampling.matrix).min() <= 1e-12
     assert np.isnan(fit.qe)
     assert "estimates, REML" in repr(fit)
+
+
+def test_cluster_robust_errors_are_shown_beside_those_of_the_model():
+    fit = fitted("konstantopoulos2011", nesting="district/school")
+    table, robust = fit.with_robust(), fit.robust("CR2")
+    assert list(table.columns[:7]) == list(fit.coefficients.columns)
+    assert table.loc["mu", "se"] == fit.coefficients.loc["mu", "se"]
+    assert table.loc["mu", "ci_low_cr2"] == robust.loc["mu", "ci_low"]
+    assert "df_cr2" in fit._repr_html_()
+    assert "se_cr1" in fit.with_robust("CR1")
+    # without clusters there is no such error, and the table is shown
+    one = bm.multilevel(yi=[0.1, 0.2, 0.4], vi=[0.1] * 3, covariance=0.1 * np.eye(3) + 0.01)
+    assert one.with_robust()["se_cr2"].isna().all()

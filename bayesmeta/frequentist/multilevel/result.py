@@ -15,9 +15,10 @@ from bayesmeta.effects.covariance import Covariance
 from bayesmeta.effects.model_matrix import ModelMatrix
 from bayesmeta.errors import SpecError
 from bayesmeta.frequentist.multilevel import profile
+from bayesmeta.frequentist.multilevel.groupings import joined_groups
 from bayesmeta.frequentist.multilevel.likelihood import Evaluation, Likelihood
 from bayesmeta.frequentist.regression_checks import cluster_labels
-from bayesmeta.frequentist.robust import robust_frame, robust_test
+from bayesmeta.frequentist.robust import beside_robust, robust_frame, robust_test
 from bayesmeta.frequentist.wald import WaldTest, coefficient_frame, contrast_matrix, quantile, wald_test
 from bayesmeta.support.arrays import Array
 from bayesmeta.support.display import Displayed
@@ -110,12 +111,17 @@ class Multilevel(Displayed):
         return f"{self.measure} {self.matrix.formula or ', '.join(self.names)}; {self.k} estimates, {self.method}{sigma2}{structure}"
 
     def _table(self) -> pd.DataFrame:
-        return self.coefficients
+        return self.with_robust()
 
     @cached_property
     def coefficients(self) -> pd.DataFrame:
         """Frame with one row per coefficient: estimate, se, statistic, df, pvalue, ci_low, ci_high."""
         return coefficient_frame(self.names, self.estimates, np.sqrt(np.diagonal(self.covariance)), self.df, self.level)
+
+    @cached_property
+    def clusters(self) -> tuple[Any, ...]:
+        """Outermost group of each estimate; groups with correlated sampling errors are one."""
+        return joined_groups(self.outer or self.labels, self.sampling)
 
     @cached_property
     def moderator_test(self) -> WaldTest:
@@ -252,11 +258,15 @@ class Multilevel(Displayed):
         kind : {"CR0", "CR1", "CR2", "CR1p", "CR1S", "CR3"}
             Sandwich estimator; see ``bayesmeta.frequentist.robust.sandwich``.
         cluster : sequence, optional
-            Cluster of each estimate; the outermost group by default.
+            Cluster of each estimate; ``clusters`` by default.
         level : float, optional
             Level of the intervals; that of the fit by default.
         """
         return robust_frame(kind, *self._working(cluster), self.names, level or self.level)
+
+    def with_robust(self, kind: str = "CR2") -> pd.DataFrame:
+        """Return the coefficients with the cluster-robust columns beside those of the model: se_cr2, df_cr2, pvalue_cr2, ..."""
+        return beside_robust(self.coefficients, lambda: self.robust(kind), kind)
 
     def robust_test(self, what: str | Sequence[str] | Any, kind: str = "CR2", cluster: Any = None) -> WaldTest:
         """Test terms, coefficients or linear combinations by the approximate Hotelling test (HTZ) with a cluster-robust variance."""
@@ -269,8 +279,7 @@ class Multilevel(Displayed):
         for members, block in zip(rows, blocks, strict=True):
             there = members >= 0
             total[np.ix_(members[there], members[there])] = block[np.ix_(there, there)]
-        groups: Sequence[Any] = self.outer or self.labels
-        groups = groups if cluster is None else cluster_labels(cluster, self.matrix.used)
+        groups = self.clusters if cluster is None else cluster_labels(cluster, self.matrix.used)
         return self.matrix.x, self.y, groups, total
 
     def intervals(self, level: float | None = None) -> pd.DataFrame:
