@@ -44,6 +44,29 @@ class Nesting:
         return Nesting(self.levels, self.groups[rows])
 
 
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """Outcomes or times of n estimates, whose effects are correlated within studies.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Names of the L outcomes.
+    codes : numpy.ndarray of int, shape (n,)
+        Outcome of each estimate.
+    structure : str
+        "CS": one standard deviation and one correlation; "UN": a standard deviation per outcome, and their correlation.
+    """
+
+    names: tuple[str, ...]
+    codes: Array
+    structure: str
+
+    def subset(self, rows: Array) -> Outcomes:
+        """Return the outcomes of the estimates at ``rows``, a boolean mask or indices."""
+        return Outcomes(self.names, self.codes[rows], self.structure)
+
+
 @lru_cache(maxsize=256)
 def independent(n: int) -> Nesting:
     """Return the nesting of n estimates from n studies, one each."""

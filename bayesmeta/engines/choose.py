@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bayesmeta.engines.arm_level.solve import solve_arm
 from bayesmeta.engines.normal.fixed import has_point, solve_point
-from bayesmeta.engines.normal.model import mean_prior, normal_model
+from bayesmeta.engines.normal.model import coefficient_prior, normal_model
 from bayesmeta.engines.normal.solve import solve_linear, solve_normal
 from bayesmeta.engines.solution import Solution
 from bayesmeta.engines.terms import terms_of
@@ -75,6 +75,15 @@ def solve_exactly(data: ModelData, priors: Priors) -> Solution:
         For moderators, whose coefficients have no priors here, and for correlated estimates with an arm-level likelihood or a prior for
         mu that is not Normal or Flat.
     """
+    if data.nesting is not None:
+        if data.likelihood != "normal":
+            raise SpecError(
+                f"several estimates per study need likelihood='normal', but got '{data.likelihood}'; their effects are then exact"
+            )
+        # the module has compiled loops, and is needed by few
+        from bayesmeta.engines.normal.nested import solve_nested
+
+        return solve_nested(data, priors)
     if not data.independent:
         return _solve_correlated(data, priors)
     if data.likelihood == "normal" and priors.mu.family in ("Normal", "Flat", "Point"):
@@ -84,16 +93,18 @@ def solve_exactly(data: ModelData, priors: Priors) -> Solution:
 
 
 def _solve_correlated(data: ModelData, priors: Priors) -> Solution:
-    if not data.design.is_mean:
-        names = ", ".join(data.design.names)
-        raise SpecError(f"a model with the coefficients {names} needs a prior for each of them, but only mu has one")
     if data.likelihood != "normal" or priors.mu.family not in ("Normal", "Flat") or priors.scale.point is not None:
+        what = (
+            "correlated estimates"
+            if data.design.is_mean
+            else f"a model with the coefficients {', '.join(data.design.names)}"
+        )
         raise SpecError(
-            "correlated estimates need likelihood='normal', a Normal or Flat prior for mu, and a prior that does not fix tau; "
+            f"{what} need likelihood='normal', a Normal or Flat prior for mu, and a prior that does not fix tau; "
             f"got likelihood '{data.likelihood}', mu ~ {priors.mu} and {priors.scale}"
         )
-    model = normal_model(data.columns["effect"], data.design, data.covariance, mean_prior(priors))
-    return solve_linear(model, priors, terms_of(data.labels))
+    model = normal_model(data.columns["effect"], data.design, data.covariance, coefficient_prior(priors, data.design))
+    return solve_linear(model, priors, terms_of(data.labels, data.design.names))
 
 
 def _by_quadrature(data: ModelData, priors: Priors, _: int, __: ModelChoice) -> tuple[ModelSource, Solution]:

@@ -18,6 +18,7 @@ from bayesmeta.model.likelihoods.registry import LIKELIHOODS, likelihood_for
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.posterior.draws import COVARIANCE, DERIVED
+from bayesmeta.posterior.grouped_draws import GROUPS, stored_groups
 from bayesmeta.posterior.method import is_built_in
 from bayesmeta.posterior.netcdf import read_tree
 from bayesmeta.posterior.own_draws import OWN_GROUPS, stored_source, with_stored_table
@@ -76,6 +77,7 @@ def _rebuilt(tree: xr.DataTree, path: str | os.PathLike[str]) -> Posterior:
     observed = {name: found[name] for name in likelihood.observed if name in found}
     guide = {name: constant.pop(name) for name in ("guide_effect", "guide_variance", "study_variance")}
     covariance = covariance_from_matrix(constant.pop(COVARIANCE)) if COVARIANCE in constant else None
+    constant_groups = {name: constant.pop(name) for name in GROUPS if name in constant}
     data = ModelData(
         measure=spec["measure"],
         likelihood=spec["likelihood"],
@@ -84,6 +86,7 @@ def _rebuilt(tree: xr.DataTree, path: str | os.PathLike[str]) -> Posterior:
         n=float("nan") if spec["n"] is None else spec["n"],
         included=np.ones(len(guide["guide_effect"])),
         covariance=covariance,  # type: ignore[arg-type]
+        **stored_groups(constant_groups, spec),
         guide_effect=guide["guide_effect"],
         guide_variance=guide["guide_variance"],
         study_variance=guide["study_variance"],
@@ -96,7 +99,9 @@ def _rebuilt(tree: xr.DataTree, path: str | os.PathLike[str]) -> Posterior:
     others = tuple((name, _prior(item)) for name, item in given.get("others", ()))
     assert mu is not None
     assert scale is not None
-    priors = Priors(mu, scale, given["on_variance"], baseline, others)
+    coefficients = tuple((name, _prior(item)) for name, item in given.get("coefficients", ()))
+    levels = {name: _prior(given[name]) for name in ("rho", "between", "within") if given.get(name)}
+    priors = Priors(mu, scale, given["on_variance"], baseline, others, coefficients, **levels)
     solution = _solution(tree, spec, data, priors)
     posterior = Posterior(
         data, priors, spec["engine"], spec["model"], solution, spec["seed"], spec["provenance"], source

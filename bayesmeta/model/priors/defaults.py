@@ -24,6 +24,9 @@ def default_priors(measure: str, data: ModelData | None = None) -> Priors:
     standard deviation of one participant's outcome; that is a quarter of the unit-information standard deviation sqrt(sum n / sum 1/v)
     (Roever et al. 2021, Res Synth Methods 12:448), or else the median standard error, where the numbers of participants are not known.
 
+    With moderators each slope has Normal(0, s / sd(x)), where s is the scale of the prior for tau (0.5 on log ratios and SMDs), and x the
+    column of X. With several estimates per study rho has Uniform(0, 1); a correlation of outcomes is uniform over what it can be.
+
     Parameters
     ----------
     measure : str
@@ -41,6 +44,37 @@ def default_priors(measure: str, data: ModelData | None = None) -> Priors:
     >>> default_priors("RR").to_dict()
     {'mu': 'Normal(0, 2.82)', 'tau': 'HalfNormal(0.5)'}
     """
+    priors = _pairwise_priors(measure, data)
+    return priors if data is None or (data.nesting is None and data.design.is_mean) else _more_priors(priors, data)
+
+
+def _more_priors(priors: Priors, data: ModelData) -> Priors:
+    """Add the priors for slopes, and for the share of the heterogeneity between studies, or the correlation of outcomes."""
+    if not data.design.is_mean:
+        priors = replace(priors, coefficients=_slope_priors(data, priors.scale.args[0]))
+    if data.nesting is None or (data.nesting.groups.shape[1] == 1 and data.outcomes is None):
+        return priors
+    low = 0.0
+    if data.outcomes is not None:
+        low = -1.0 if data.outcomes.structure == "UN" else -1.0 / (len(data.outcomes.names) - 1)
+    return replace(priors, rho=Prior("Uniform", (low, 1.0)))
+
+
+def _slope_priors(data: ModelData, scale: float) -> tuple[tuple[str, Prior], ...]:
+    """Return Normal(0, scale / sd(x)) for each column of X that is neither an intercept nor a group of a model without one."""
+    design = data.design
+    sd = design.matrix.std(axis=0, ddof=1) if len(design.matrix) > 1 else np.ones(len(design.names))
+    has_intercept = bool((design.matrix == 1.0).all(axis=0).any())
+    indicator = np.isin(design.matrix, (0.0, 1.0)).all(axis=0)
+    grouped = not has_intercept and bool((design.matrix[:, indicator].sum(axis=1) == 1.0).all())
+    return tuple(
+        (name, Prior("Normal", (0.0, float(f"{scale / spread:.3g}"))))
+        for name, spread, group in zip(design.names, sd, indicator, strict=True)
+        if spread > 0 and not (grouped and group)
+    )
+
+
+def _pairwise_priors(measure: str, data: ModelData | None) -> Priors:
     sds = find_measure(measure).prior_sds
     if sds is not None:
         return _priors_of_scale(*sds)
