@@ -12,7 +12,7 @@ from bayesmeta.effects.covariance import Covariance
 from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.estimate_columns import group_labels
 from bayesmeta.effects.model_matrix import ModelMatrix
-from bayesmeta.effects.nesting import Nesting, Outcomes, nested
+from bayesmeta.effects.nesting import Nesting, Outcomes, independent, nested
 from bayesmeta.errors import DataError, SpecError, unknown_name
 from bayesmeta.frequentist.multilevel.estimates import DependentEstimates, dependent_estimates
 from bayesmeta.frequentist.multilevel.groupings import group_keys
@@ -96,9 +96,12 @@ def effects_of_dependent(
     variances[used] = found.sampling.variances
     blocks = tuple((used[rows], matrix) for rows, matrix in found.sampling.blocks)
     effects = replace(effects, vi=variances, covariance=Covariance(variances, blocks))
+    repeated = not effects.nesting.one_estimate_per_study
+    # the groups of the model are beside the effects
+    effects = replace(effects, nesting=independent(len(variances)))
     if nesting is None and within is None:
         # studies with several rows that do not say how they depend
-        if not effects.nesting.one_estimate_per_study and sampling_correlation is None and covariance is None:
+        if repeated and sampling_correlation is None and covariance is None:
             raise SpecError(
                 "several estimates per study depend on each other: give nesting='study/estimate', or name the arms that rows share"
             )

@@ -37,7 +37,7 @@ def group_names(data: ModelData) -> dict[str, Any]:
     """Return the names of levels, outcomes and coefficients, for the attributes of the file."""
     found: dict[str, Any] = {}
     if data.nesting is not None:
-        found["levels"] = list(data.nesting.levels)
+        found |= {"levels": list(data.nesting.levels), "group_names": list(data.nesting.names)}
     if data.outcomes is not None:
         found |= {"outcomes": list(data.outcomes.names), "structure": data.outcomes.structure}
     if not data.design.is_mean:
@@ -50,7 +50,7 @@ def stored_groups(columns: Mapping[str, Array], spec: Mapping[str, Any]) -> dict
     found: dict[str, Any] = {}
     if "levels" in spec:
         groups = np.stack([columns[name] for name in (STUDY, WITHIN) if name in columns], axis=1)
-        found["nesting"] = Nesting(tuple(spec["levels"]), groups.astype(int))
+        found["nesting"] = Nesting(tuple(spec["levels"]), groups.astype(int), tuple(spec["group_names"]))
     if "outcomes" in spec:
         found["outcomes"] = Outcomes(tuple(spec["outcomes"]), columns[OUTCOME].astype(int), spec["structure"])
     if "coefficients" in spec:

@@ -28,7 +28,7 @@ FAR, RARE = 2.5, 1e-6
 #: least distance of the first edges of boxes
 APART = 1e-9
 #: relative tolerance of a tabulated density
-TOLERANCE = 1e-8
+TOLERANCE = 1e-7
 #: Gauss-Legendre nodes per axis of a box, and the greatest difference of two integrals of one density, natural log
 NODES, DISAGREEMENT = 20, 1e-6
 

@@ -27,6 +27,8 @@ from bayesmeta.support.arrays import Array
 
 #: Gauss-Legendre nodes per axis of a box, and the tolerance of the last Legendre coefficients
 NODES, TOLERANCE = 10, 1e-5
+#: the same for mixtures, whose distribution functions then err by about 1e-7
+MIXTURE_NODES, MIXTURE_TOLERANCE = 8, 1e-3
 #: nodes with less probability than this are left out of mixtures
 LEAST_WEIGHT = 1e-12
 #: numbers in the largest array of a step
@@ -54,6 +56,8 @@ class TwoOutcomesSolution(ComputedSolution):
         Names of the terms.
     boxes : BoxDensity
         Joint posterior of both tau and rho, on the unit cube.
+    coarse : BoxDensity
+        The same on fewer nodes, for mixtures over them.
     axes : tuple of Map
         Maps of the cube to these parameters.
     rows : numpy.ndarray or None, shape (2, p)
@@ -65,6 +69,7 @@ class TwoOutcomesSolution(ComputedSolution):
     model: OutcomeModel
     terms: Terms
     boxes: BoxDensity
+    coarse: BoxDensity
     axes: tuple[Map, Map, ShareMap]
     rows: Array | None
     finite_moments: int
@@ -81,9 +86,9 @@ class TwoOutcomesSolution(ComputedSolution):
 
     @cached_property
     def _nodes(self) -> tuple[Scales, Array]:
-        kept = self.boxes.weights > LEAST_WEIGHT
-        weights = self.boxes.weights[kept]
-        return scales_at(self.boxes.nodes[kept], self.axes), weights / weights.sum()
+        kept = self.coarse.weights > LEAST_WEIGHT
+        weights = self.coarse.weights[kept]
+        return scales_at(self.coarse.nodes[kept], self.axes), weights / weights.sum()
 
     @cached_property
     def _given(self) -> Conditional:
@@ -256,5 +261,7 @@ def solve_two_outcomes(
             moment = np.stack([(scales.one / sizes[0]) ** 2, (scales.other / sizes[1]) ** 2]) ** power
         return value, np.where(np.isfinite(value), np.nan_to_num(moment), 0.0)
 
-    boxes = integrate_boxes(log_density, (HALVES, HALVES, HALVES), nodes=NODES, tolerance=TOLERANCE)
-    return TwoOutcomesSolution(model, terms, boxes, axes, rows, moments)
+    edges = (HALVES, HALVES, HALVES)
+    boxes = integrate_boxes(log_density, edges, nodes=NODES, tolerance=TOLERANCE)
+    coarse = integrate_boxes(log_density, edges, nodes=MIXTURE_NODES, tolerance=MIXTURE_TOLERANCE)
+    return TwoOutcomesSolution(model, terms, boxes, coarse, axes, rows, moments)

@@ -118,6 +118,15 @@ class ModelData:
         """Number of studies, without padding."""
         return int(self.included.sum())
 
+    @property
+    def units(self) -> tuple[tuple[str, Array], ...]:
+        """Name and rows of each study: what is left out together. Each row is one, unless estimates are nested in studies."""
+        if self.nesting is None:
+            return tuple((label, np.array([i])) for i, label in enumerate(self.labels))
+        outer, names = self.nesting.groups[:, 0], self.nesting.names
+        codes = dict.fromkeys(outer.tolist())
+        return tuple((names[code] if names else str(code + 1), np.flatnonzero(outer == code)) for code in codes)
+
     def column(self, name: str) -> Array:
         """Return a column of the likelihood or of the study table, such as a moderator, for the studies of this analysis.
 
