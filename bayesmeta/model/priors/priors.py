@@ -31,6 +31,8 @@ class Priors(Displayed):
         risk. None: ``DEFAULT_BASELINE``, Normal(0, 10). See ``baseline_log_density``.
     others : tuple of (str, Prior)
         Priors that the user gives for other parameters of a model file, by their names (``bayesmeta.modeling.add_priors``).
+    coefficients : tuple of (str, Prior)
+        Priors for single coefficients of a model with moderators, by their names.
 
     Raises
     ------
@@ -49,6 +51,7 @@ class Priors(Displayed):
     on_variance: bool = False
     baseline: Prior | None = None
     others: tuple[tuple[str, Prior], ...] = ()
+    coefficients: tuple[tuple[str, Prior], ...] = ()
 
     def __post_init__(self) -> None:
         if self.scale.support[0] < 0:
@@ -107,4 +110,4 @@ class Priors(Displayed):
         texts = {"mu": str(self.mu), "tau2" if self.on_variance else "tau": str(self.scale)}
         if self.baseline is not None:
             texts["baseline"] = str(self.baseline)
-        return texts | {name: str(prior) for name, prior in self.others}
+        return texts | {name: str(prior) for name, prior in (*self.coefficients, *self.others)}
