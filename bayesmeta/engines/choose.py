@@ -6,10 +6,12 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from bayesmeta.engines.arm_level.solve import solve_arm
 from bayesmeta.engines.normal.fixed import has_point, solve_point
 from bayesmeta.engines.normal.model import coefficient_prior, normal_model
-from bayesmeta.engines.normal.solve import solve_linear, solve_normal
+from bayesmeta.engines.normal.solve import solve_linear, solve_normal, typical_variance_given
 from bayesmeta.engines.solution import Solution
 from bayesmeta.engines.terms import terms_of
 from bayesmeta.errors import SpecError
@@ -115,11 +117,21 @@ def _by_nuts(data: ModelData, priors: Priors, seed: int, model: ModelChoice) -> 
     from bayesmeta.engines.nuts.model_files import default_model, load_model
     from bayesmeta.engines.nuts.sampling import sample
 
-    data.require_independent("engine 'nuts'")
+    if not data.covariance.diagonal:
+        raise SpecError(
+            "engine 'nuts' treats estimates with independent sampling errors, but some of these are correlated; use engine='quadrature', "
+            "which is exact for them with likelihood='normal'"
+        )
     file = load_model(model) if model is not None else default_model(data.measure, data.likelihood)
     file.require(data.measure, data.likelihood)
     source = ModelSource(file.name) if file.built_in else ModelSource(file.name, str(file.path), file.digest)
-    return source, sample(file, data, priors, typical_variance(data.study_variance), seed)
+    return source, sample(file, data, priors, _typical_variance(data), seed)
+
+
+def _typical_variance(data: ModelData) -> float:
+    if data.design.is_mean:
+        return typical_variance(data.study_variance)
+    return typical_variance_given(data.design.matrix, np.diag(data.study_variance))
 
 
 #: engines by name

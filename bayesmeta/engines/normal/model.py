@@ -17,6 +17,7 @@ import numpy as np
 from bayesmeta.effects.covariance import Covariance
 from bayesmeta.effects.design import Design
 from bayesmeta.errors import DataError, SpecError
+from bayesmeta.model.priors.coefficients import combination_priors
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
 
@@ -67,11 +68,7 @@ def mean_prior(priors: Priors) -> CoefficientPrior:
 
 
 def coefficient_prior(priors: Priors, design: Design) -> CoefficientPrior:
-    """Return the joint normal prior for the coefficients of a design.
-
-    A coefficient named in ``priors.coefficients`` has that prior. The prior for mu is that of the mean of a model without moderators; of
-    the effect at the means of the columns of X, where there is an intercept without a prior of its own, independently of the slopes; and
-    of each coefficient without a prior in a model without an intercept.
+    """Return the joint normal prior for the coefficients of a design; see ``model.priors.coefficients``.
 
     Raises
     ------
@@ -82,22 +79,15 @@ def coefficient_prior(priors: Priors, design: Design) -> CoefficientPrior:
         if priors.mu.family not in ("Normal", "Flat"):
             raise SpecError(f"engine 'quadrature' needs a Normal or Flat prior for mu but got {priors.mu}")
         return mean_prior(priors)
-    given = dict(priors.coefficients)
-    own = [given.get(name, priors.mu) for name in design.names]
-    for name, prior in zip(design.names, own, strict=True):
+    found = combination_priors(priors, design)
+    for name, prior in zip(design.names, found.priors, strict=True):
         if prior.family not in ("Normal", "Flat"):
             raise SpecError(
                 f"engine 'quadrature' needs Normal or Flat priors for coefficients but got {name} ~ {prior}"
             )
-    mean = np.array([prior.args[0] if prior.family == "Normal" else 0.0 for prior in own])
-    precision = np.diag([prior.args[1] ** -2.0 if prior.family == "Normal" else 0.0 for prior in own])
-    constant = np.flatnonzero((design.matrix == 1.0).all(axis=0))
-    if len(constant) != 1 or design.names[int(constant[0])] in given:
-        return CoefficientPrior(mean, precision)
-    # a = x' b at the means x of the columns is a coefficient instead of the intercept
-    transform = np.eye(len(mean))
-    transform[int(constant[0])] = design.matrix.mean(axis=0)
-    return CoefficientPrior(np.linalg.solve(transform, mean), transform.T @ precision @ transform)
+    mean = np.array([prior.args[0] if prior.family == "Normal" else 0.0 for prior in found.priors])
+    precision = np.diag([prior.args[1] ** -2.0 if prior.family == "Normal" else 0.0 for prior in found.priors])
+    return CoefficientPrior(found.inverse @ mean, found.combinations.T @ precision @ found.combinations)
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,15 @@ from bayesmeta.engines.normal.nested_model import Conditional, NestedModel, cond
 from bayesmeta.engines.numerics.boxes import BoxDensity
 from bayesmeta.engines.numerics.panels import Map, PanelDensity
 from bayesmeta.engines.solution import ComputedSolution
-from bayesmeta.engines.terms import LEVELS, NEW_ESTIMATE, NEW_STUDY, Terms, new_outcome_term, study_term
+from bayesmeta.engines.terms import (
+    LEVELS,
+    NEW_ESTIMATE,
+    NEW_STUDY,
+    Terms,
+    new_outcome_term,
+    study_term,
+    with_effect_at_means,
+)
 from bayesmeta.frequentist.i_squared import typical_variance
 from bayesmeta.support.arrays import Array
 
@@ -39,7 +47,7 @@ def level_terms(labels: Iterable[str], coefficients: tuple[str, ...] = (MEAN,)) 
         Names of the coefficients; effects in a new study are terms only where the mean is the one coefficient.
     """
     new = (NEW_STUDY, NEW_ESTIMATE) if coefficients == (MEAN,) else ()
-    return Terms(coefficients, ("tau", "rho"), LEVELS, new, tuple(map(study_term, labels)))
+    return with_effect_at_means(Terms(coefficients, ("tau", "rho"), LEVELS, new, tuple(map(study_term, labels))))
 
 
 def compound_terms(
@@ -180,7 +188,8 @@ class ThreeLevelSolution(ComputedSolution):
     def coefficients(self) -> NormalMixtures:
         """Marginal distributions of the coefficients and the effects in a new study."""
         p = len(self.terms.coefficients)
-        plain = self.combinations(np.eye(p), self.terms.coefficients)
+        at_means = [self.model.design.matrix.mean(axis=0)] * len(self.terms.combined)
+        plain = self.combinations(np.vstack([np.eye(p), *at_means]), (*self.terms.coefficients, *self.terms.combined))
         if not self.terms.new:
             return plain
         between, within, weights = self._nodes

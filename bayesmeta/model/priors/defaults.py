@@ -10,6 +10,7 @@ import numpy as np
 from bayesmeta.effects.measures import MEASURES, find_measure
 from bayesmeta.errors import SpecError
 from bayesmeta.model.likelihoods.data import ModelData
+from bayesmeta.model.priors.coefficients import combination_priors
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arguments import check_type
@@ -51,7 +52,7 @@ def default_priors(measure: str, data: ModelData | None = None) -> Priors:
 def _more_priors(priors: Priors, data: ModelData) -> Priors:
     """Add the priors for slopes, and for the share of the heterogeneity between studies, or the correlation of outcomes."""
     if not data.design.is_mean:
-        priors = replace(priors, coefficients=_slope_priors(data, priors.scale.args[0]))
+        priors = replace(priors, coefficients=_slope_priors(priors, data, priors.scale.args[0]))
     if data.nesting is None or (data.nesting.groups.shape[1] == 1 and data.outcomes is None):
         return priors
     low = 0.0
@@ -60,17 +61,13 @@ def _more_priors(priors: Priors, data: ModelData) -> Priors:
     return replace(priors, rho=Prior("Uniform", (low, 1.0)))
 
 
-def _slope_priors(data: ModelData, scale: float) -> tuple[tuple[str, Prior], ...]:
-    """Return Normal(0, scale / sd(x)) for each column of X that is neither an intercept nor a group of a model without one."""
-    design = data.design
-    sd = design.matrix.std(axis=0, ddof=1) if len(design.matrix) > 1 else np.ones(len(design.names))
-    has_intercept = bool((design.matrix == 1.0).all(axis=0).any())
-    indicator = np.isin(design.matrix, (0.0, 1.0)).all(axis=0)
-    grouped = not has_intercept and bool((design.matrix[:, indicator].sum(axis=1) == 1.0).all())
+def _slope_priors(priors: Priors, data: ModelData, scale: float) -> tuple[tuple[str, Prior], ...]:
+    """Return Normal(0, scale / sd(x)), to three digits as it is printed, for each column of X that is a slope."""
+    found = combination_priors(priors, data.design, slope_sd=scale).priors
     return tuple(
-        (name, Prior("Normal", (0.0, float(f"{scale / spread:.3g}"))))
-        for name, spread, group in zip(design.names, sd, indicator, strict=True)
-        if spread > 0 and not (grouped and group)
+        (name, Prior("Normal", (0.0, float(f"{prior.args[1]:.3g}"))))
+        for name, prior in zip(data.design.names, found, strict=True)
+        if prior is not priors.mu
     )
 
 
