@@ -17,7 +17,7 @@ from bayesmeta.engines.terms import terms_of
 from bayesmeta.errors import SpecError
 from bayesmeta.frequentist.i_squared import typical_variance
 from bayesmeta.model.likelihoods.data import ModelData
-from bayesmeta.model.likelihoods.registry import likelihood_for
+from bayesmeta.model.likelihoods.registry import THREE_LEVELS, likelihood_for
 from bayesmeta.model.priors.priors import Priors
 
 #: a model file, by name or path; None for the default one of the likelihood and the effect measure
@@ -110,7 +110,8 @@ def _solve_correlated(data: ModelData, priors: Priors) -> Solution:
 
 
 def _by_quadrature(data: ModelData, priors: Priors, _: int, __: ModelChoice) -> tuple[ModelSource, Solution]:
-    return ModelSource(likelihood_for(data.likelihood, data.measure).model), solve_exactly(data, priors)
+    name = THREE_LEVELS if data.nesting is not None else likelihood_for(data.likelihood, data.measure).model
+    return ModelSource(name), solve_exactly(data, priors)
 
 
 def _by_nuts(data: ModelData, priors: Priors, seed: int, model: ModelChoice) -> tuple[ModelSource, Solution]:
@@ -122,13 +123,25 @@ def _by_nuts(data: ModelData, priors: Priors, seed: int, model: ModelChoice) -> 
             "engine 'nuts' treats estimates with independent sampling errors, but some of these are correlated; use engine='quadrature', "
             "which is exact for them with likelihood='normal'"
         )
+    if model is None and data.nesting is not None:
+        if data.outcomes is not None or data.nesting.groups.shape[1] != 2:
+            raise SpecError(
+                "engine 'nuts' has a model for nesting='study/estimate' only; use engine='quadrature', which is exact"
+            )
+        model = THREE_LEVELS
     file = load_model(model) if model is not None else default_model(data.measure, data.likelihood)
+    if file.built_in and (file.name == THREE_LEVELS) != (data.nesting is not None):
+        raise SpecError(
+            f"the model {file.name} is {'not ' if data.nesting is not None else ''}for several estimates per study"
+            f"{'' if data.nesting is not None else ': give nesting=' + repr('study/estimate')}"
+        )
     file.require(data.measure, data.likelihood)
     source = ModelSource(file.name) if file.built_in else ModelSource(file.name, str(file.path), file.digest)
-    return source, sample(file, data, priors, _typical_variance(data), seed)
+    return source, sample(file, data, priors, typical_sampling_variance(data), seed)
 
 
-def _typical_variance(data: ModelData) -> float:
+def typical_sampling_variance(data: ModelData) -> float:
+    """Return the typical sampling variance for I2 of independent estimates."""
     if data.design.is_mean:
         return typical_variance(data.study_variance)
     return typical_variance_given(data.design.matrix, np.diag(data.study_variance))

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesmeta.effects.covariance import covariance_from_matrix
-from bayesmeta.engines.choose import ENGINES, solve_exactly
+from bayesmeta.engines.choose import ENGINES, solve_exactly, typical_sampling_variance
 from bayesmeta.errors import DataError
-from bayesmeta.frequentist.i_squared import typical_variance
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.likelihoods.registry import LIKELIHOODS, likelihood_for
 from bayesmeta.model.priors.distribution import Prior
@@ -119,14 +118,20 @@ def _solution(tree: Any, spec: Mapping[str, Any], data: ModelData, priors: Prior
     draws = _arrays(tree, "posterior")
     if is_built_in(spec["engine"], spec["model"], data.likelihood, data.measure):
         draws = {name: value for name, value in draws.items() if name not in DERIVED}
-    return NutsSolution(
+    found = NutsSolution(
         draws=draws,
         sample_stats=_arrays(tree, "sample_stats"),
         diagnostics=json.loads(tree.attrs["diagnostics"]),
-        typical_variance=typical_variance(data.study_variance),
+        typical_variance=typical_sampling_variance(data),
         labels=data.labels,
+        design=None if data.design.is_mean else data.design,
         groups={name: tree[name].to_dataset() for name in OWN_GROUPS if name in tree} if "source" in spec else {},
     )
+    if data.nesting is None:
+        return found
+    from bayesmeta.engines.nuts.levels import levels_solution
+
+    return levels_solution(found, spec["seed"])
 
 
 def _columns(tree: xr.DataTree, group: str) -> dict[str, Array]:

@@ -95,7 +95,7 @@ def add_priors(priors: Priors, data: ModelData | None = None, /, **others: str |
     """
     import pymc as pm
 
-    mu = priors.mu.to_pymc("mu") if data is None or data.design.is_mean else _add_coefficients(priors, data)
+    mu = priors.mu.to_pymc("mu") if data is None else add_coefficients(priors, data)
     if priors.on_variance:
         tau = pm.Deterministic("tau", pm.math.sqrt(priors.scale.to_pymc("tau2")))
     else:
@@ -104,10 +104,12 @@ def add_priors(priors: Priors, data: ModelData | None = None, /, **others: str |
     return mu, tau, *(parse_prior(given.get(name, default)).to_pymc(name) for name, default in others.items())
 
 
-def _add_coefficients(priors: Priors, data: ModelData) -> Any:
-    """Add the coefficients of the moderators and return the expected effects x_i' b, shape (k,)."""
+def add_coefficients(priors: Priors, data: ModelData) -> Any:
+    """Add mu, or the coefficients of the moderators, and return the expected effects: mu, or x_i' b of shape (k,)."""
     import pymc as pm
 
+    if data.design.is_mean:
+        return priors.mu.to_pymc("mu")
     model = pm.modelcontext(None)
     prior = coefficient_priors(data, priors)
     model.add_coord("coefficient", range(len(prior.priors)))

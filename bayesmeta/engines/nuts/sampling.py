@@ -229,6 +229,10 @@ def sample(file: ModelFile, data: ModelData, priors: Priors, typical_variance: f
                 "target_accept": target_accept,
             }
             solution = _solution(kept, stats, {**found, **settings}, data, typical_variance)
+            if file.built_in and data.nesting is not None:
+                from bayesmeta.engines.nuts.levels import levels_solution
+
+                return levels_solution(solution, seed)
             if file.built_in:
                 return _with_new_study(solution, seed) if data.design.is_mean else solution
             return replace(
