@@ -43,16 +43,18 @@ def solve_nested(data: ModelData, priors: Priors) -> Solution:
         If the integral does not reach its tolerance.
     """
     assert data.nesting is not None
+    for name, one in (("mu", priors.mu), ("tau", priors.scale)):
+        if one.point is not None:
+            raise SpecError(
+                f"with several estimates per study {name} needs a prior that is spread out, but got {one}; the evidence for dependence "
+                "is the ratio of the marginal likelihoods of fits with and without nesting="
+            )
     y, design, groups = data.columns["effect"], data.design, data.nesting.groups
     prior = coefficient_prior(priors, design)
     study = groups[:, 0]
     if data.outcomes is not None:
         return _solve_outcomes(data, priors)
     if groups.shape[1] == 1:
-        if priors.scale.point is not None:
-            raise SpecError(
-                f"nesting='{data.nesting.levels[0]}' needs a prior that does not fix tau but got {priors.scale}"
-            )
         blocks = within_group_blocks(study.tolist(), [np.ones((size, size)) for size in _sizes(study)])
         model = normal_model(y, design, data.covariance, prior, Covariance(np.ones(len(y)), blocks))
         return solve_linear(model, priors, terms_of(data.labels, design.names))

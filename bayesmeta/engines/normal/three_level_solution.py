@@ -119,10 +119,13 @@ class ThreeLevelSolution(ComputedSolution):
         """Natural log of p(y), in the units of y; under a flat prior for a coefficient it is defined up to a constant only."""
         return self.boxes.log_total
 
-    @property
+    @cached_property
     def error(self) -> float:
-        """Estimated relative error of the integral over the variance components."""
-        return self.boxes.error
+        """Estimated relative error of the integral: from its series and, with levels, from the same integral in other coordinates."""
+        if "tau_between" not in self.terms.heterogeneity:
+            return self.boxes.error
+        other = self.scale.density if self.priors.total is None else self.levels.take("tau_between").panels[0]
+        return max(self.boxes.error, abs(other.log_total - self.log_marginal_likelihood))
 
     @cached_property
     def _nodes(self) -> tuple[Array, Array, Array]:
@@ -216,7 +219,7 @@ class ThreeLevelSolution(ComputedSolution):
 
     @property
     def families(self) -> tuple[Marginals, ...]:
-        """Marginal distributions of all terms, by family."""
+        """All marginal distributions, by family."""
         return *self.pooled, self.effects
 
     def combinations(self, weights: Array, names: tuple[str, ...], *, new_study: bool = False) -> NormalMixtures:
@@ -242,14 +245,7 @@ class ThreeLevelSolution(ComputedSolution):
         )
 
     def sample(self, size: int, rng: np.random.Generator) -> dict[str, Array]:
-        """Draw independently from the joint posterior.
-
-        Returns
-        -------
-        dict
-            Each coefficient, tau, rho, tau_between, tau_within, and the effects in a new study where they are terms, of shape (size,);
-            theta of shape (size, n).
-        """
+        """Draw independently: each coefficient, heterogeneity and effect in a new study of shape (size,), theta of shape (size, n)."""
         drawn, between, within, coefficients = self._draw(size, rng)
         draw = draw_correlated if (between < 0).any() else draw_effects
         return {**drawn, "theta": draw(self.model, between, within, coefficients, rng)}

@@ -306,3 +306,23 @@ def test_exact_three_level_is_fast() -> None:
         times.append(time.perf_counter() - start)
     # about 45 ms alone; the bound is for machines that do other things
     assert min(times) < 0.25
+
+
+def test_an_integral_that_is_not_that_in_other_coordinates_is_computed_again() -> None:
+    # the prior has tau near 0.1 and rho near 0, the data tau near 0.0005
+    rng = np.random.default_rng(0)
+    study = np.repeat(np.arange(12), 3)
+    v = rng.uniform(0.02, 0.2, 36) * 1e-6
+    y = 3e-4 + 5e-4 * rng.normal(size=36) + np.sqrt(v) * rng.normal(size=36)
+    model = nested_model(y, mean_only(36), Covariance(v), normal_prior(np.inf), study)
+    found = solve(model, total("InvGamma(1, 0.15)", "Beta(0.2, 3)"))
+    first, finer = (
+        solve_three_level(model, found.priors, found.terms, settings=[one]) for one in ((20, 1e-8), (26, 1e-10))
+    )
+    missed = abs(first.log_marginal_likelihood - finer.log_marginal_likelihood)
+    assert missed > 1e-8
+    # the series alone would not tell
+    assert first.boxes.error < 0.1 * missed
+    assert first.error == pytest.approx(missed, rel=0.3)
+    assert found.error <= 1e-8
+    assert found.log_marginal_likelihood == pytest.approx(finer.log_marginal_likelihood, abs=1e-9)
