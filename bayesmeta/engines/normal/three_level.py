@@ -76,7 +76,11 @@ def solve_three_level(
             variance = (np.diagonal(given.covariance) / scale**2).sum(axis=1)
             variance = variance ** (0.5 * power) if model.prior.flat else variance
             mean = mixing @ (given.mean - start.mean)
-            beside = np.nan_to_num(np.stack([moment, variance, mean]))
+            functions = [moment, variance, mean]
+            if terms.new and rows is None:
+                # the height of the density of theta_new, which changes fast where tau_between is as small as the error of the mean
+                functions.append(1 / np.sqrt(1 + between / given.covariance[0, 0]))
+            beside = np.nan_to_num(np.stack(functions))
             return prior + given.log_likelihood, np.where(np.isfinite(given.log_likelihood), beside, 0.0)
 
     edges = [_edges(axis, size) for axis in axes]

@@ -326,3 +326,23 @@ def test_an_integral_that_is_not_that_in_other_coordinates_is_computed_again() -
     assert first.error == pytest.approx(missed, rel=0.3)
     assert found.error <= 1e-8
     assert found.log_marginal_likelihood == pytest.approx(finer.log_marginal_likelihood, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_random_analyses_are_as_accurate_as_with_more_nodes(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    taus = ("HalfNormal(0.5)", "HalfCauchy(0.5)", "Uniform(0, 10)", "LogNormal(-1.5, 1)", "InvGamma(1, 0.15)")
+    rhos = ("Uniform(0, 1)", "Beta(0.5, 0.5)", "Beta(0.2, 3)", "Uniform(0.2, 0.7)")
+    study = np.repeat(np.arange(6), rng.integers(1, 6, 6))
+    unit, n = 10.0 ** rng.choice([0, -3, 3]), len(study)
+    v = np.exp(rng.uniform(np.log(1e-3), np.log(0.5), n))
+    y = 0.3 + rng.choice([0.0, 0.5]) * rng.normal(size=6)[study] + rng.choice([0.0, 0.3]) * rng.normal(size=n)
+    y = unit * (y + np.sqrt(v) * rng.normal(size=n))
+    priors = total(str(rng.choice(taus)), str(rng.choice(rhos)))
+    model = nested_model(y, mean_only(n), Covariance(unit**2 * v), normal_prior(2.0), study)
+    found = solve(model, priors)
+    finer = solve_three_level(model, priors, found.terms, settings=((26, 1e-10),))
+    assert found.log_marginal_likelihood == pytest.approx(finer.log_marginal_likelihood, abs=2e-9)
+    for name in ("mu", "theta_new", "tau", "rho", "theta[2]"):
+        ends = term(finer, name).quantile(np.array([[0.01], [0.3], [0.9]]))
+        assert term(found, name).cdf(ends)[:, 0] == pytest.approx([0.01, 0.3, 0.9], abs=1e-7)
