@@ -83,7 +83,7 @@ def effects_of_dependent(
     Raises
     ------
     DataError
-        If groups cannot be told apart.
+        If two groupings are the same, or one has one group.
     SpecError
         If the model is none that ``fit`` has; the message names the function that has it.
     """
@@ -159,7 +159,7 @@ def _nesting(found: DependentEstimates) -> Nesting:
         )
     if len(counts) > 1 and counts[1] == counts[0]:
         raise DataError(
-            f"'{chain[0]}' and '{'/'.join(chain)}' are the same groups, so that both levels cannot be told apart",
+            f"'{chain[0]}' and '{'/'.join(chain)}' are the same groups, so that both levels cannot be distinguished",
             fix=f"Give nesting='{chain[0]}/estimate', or nesting='{chain[0]}'.",
         )
     return nested(chain, [_all_rows(level, found) for level in keys])
