@@ -47,6 +47,7 @@ from bayesmeta.engines.nuts.blocks import (
     add_study_effects,
     log1mexp_with_bounded_slope,
 )
+from bayesmeta.engines.nuts.levels import add_levels
 from bayesmeta.engines.nuts.model_files import load_model
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.priors.priors import Priors
@@ -56,6 +57,7 @@ __all__ = [
     "Priors",
     "add_baseline",
     "add_data",
+    "add_levels",
     "add_priors",
     "add_study_effects",
     "load_model",

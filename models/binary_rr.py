@@ -5,6 +5,8 @@ The effect theta_i of study i is its log risk ratio, experimental over control:
     theta_i ~ Normal(mu, tau^2)
     mu, tau ~ the priors given
 
+With moderators theta_i ~ Normal(x_i' b, tau^2), with row x_i of the design matrix X and coefficients b, as in ``generic_normal``.
+
 Likelihood ``binomial`` (default for arm-level data), the events themselves without continuity corrections:
 
     r_ei ~ Binomial(n_ei, p_ei),  r_ci ~ Binomial(n_ci, p_ci),  theta_i = log p_ei - log p_ci
@@ -48,8 +50,8 @@ def build(data: ModelData, priors: Priors) -> pm.Model:
         return load_model("generic_normal").build(data, priors)
     with pm.Model(coords={"study": data.labels}) as model:
         columns = add_data(data)
-        mu, tau = add_priors(priors)
-        theta = add_study_effects(mu, tau, columns)
+        expected, tau = add_priors(priors, data)
+        theta = add_study_effects(expected, tau, columns)
         logit = add_baseline(data, priors)  # variable "logit_larger_risk": a_i
 
         # log risks and log complements, each in the form that loses no digits

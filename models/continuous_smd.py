@@ -5,6 +5,8 @@ The effect theta_i of study i is its standardized mean difference, experimental 
     theta_i ~ Normal(mu, tau^2)
     mu, tau ~ the priors given
 
+With moderators theta_i ~ Normal(x_i' b, tau^2), with row x_i of the design matrix X and coefficients b, as in ``generic_normal``.
+
 Likelihood ``nct`` (noncentral t), exact for normal outcomes of equal variance (no small-sample correction, no variance formula):
 
     t_i ~ noncentral t(df_i = n_e + n_c - 2, noncentrality theta_i sqrt(n~_i)),  n~_i = n_e n_c / (n_e + n_c)
@@ -36,8 +38,8 @@ def build(data: ModelData, priors: Priors) -> pm.Model:
         return load_model("generic_normal").build(data, priors)
     with pm.Model(coords={"study": data.labels}) as model:
         columns = add_data(data)
-        mu, tau = add_priors(priors)
-        theta = add_study_effects(mu, tau, columns)
+        expected, tau = add_priors(priors, data)
+        theta = add_study_effects(expected, tau, columns)
         chi2 = pm.ChiSquared("chi2", columns["df"], dims="study")
         ratio = pm.math.sqrt(chi2 / columns["df"])
         log_density = pm.logp(pm.Normal.dist(theta * columns["root_n"] / ratio, 1 / ratio), columns["t"])

@@ -50,7 +50,12 @@ def dependent(effects: bm.Effects, many: int) -> Iterator[Row]:
     def levels() -> object:
         return bm.multilevel(yi=y, vi=v, data={"study": study}, nesting="study/estimate")
 
+    def exact_levels() -> object:
+        fit = bm.fit(yi=y, vi=v, data={"study": study}, nesting="study/estimate", measure="SMD")
+        return bm.summarize(fit, studies=False)
+
     yield "multilevel REML, three levels, 100 estimates", "< 15 ms", many, levels
+    yield "exact three levels and summary, 100 estimates", "< 60 ms", many, exact_levels
 
 
 def rows(repeats: int, nuts: bool, pip: bool, out: str) -> Iterator[Row]:

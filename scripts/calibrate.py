@@ -6,6 +6,7 @@ missing ones. Tables and figures are made from the parts that the arguments name
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 
@@ -13,6 +14,7 @@ import pandas as pd
 
 from bayesmeta.calibration.coverage import grid_cells, rare_cells
 from bayesmeta.calibration.figures import STYLES, coverage_figure, rank_figure, rare_figure
+from bayesmeta.calibration.linear import LINEAR
 from bayesmeta.calibration.ranks import calibratable, rank_table
 from bayesmeta.calibration.run import coverage_tasks, rank_tasks, read_ranks, read_tasks, run_tasks
 from bayesmeta.calibration.tables import coverage_report, rank_report
@@ -46,7 +48,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--nuts", type=int, default=0, help="reviews for the ranks by NUTS (default none; 300 take minutes)"
     )
-    parser.add_argument("--parts", nargs="+", choices=("grid", "rare", "ranks"), default=("grid", "rare", "ranks"))
+    parts = ("grid", "rare", "ranks", "linear")
+    parser.add_argument(
+        "--parts",
+        nargs="+",
+        choices=parts,
+        default=parts,
+        help="linear: ranks of regression and of the three-level model",
+    )
     parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
     parser.add_argument("--seed", type=int, default=1, help="seed of all random numbers (default 1)")
     parser.add_argument(
@@ -100,10 +109,10 @@ def coverage(given: argparse.Namespace) -> None:
         save(rare_figure(frames["rare"], title, methods=RARE_METHODS), given.out / "rare_events", ("png",))
 
 
-def ranks(given: argparse.Namespace) -> None:
-    """Make the table and figures of the ranks."""
+def ranks(given: argparse.Namespace, experiments: Sequence[str], name: str) -> None:
+    """Make the table and figures of the ranks of these experiments; ``name`` is that of the table."""
     found = {}
-    for experiment in ("normal", "binomial"):
+    for experiment in experiments:
         for engine in ENGINES:
             reviews = given.ranks if engine == "quadrature" else given.nuts
             if not reviews or not calibratable(experiment, engine):
@@ -113,11 +122,12 @@ def ranks(given: argparse.Namespace) -> None:
             found[f"{experiment}/{engine}"] = read_ranks(make(tasks, given.jobs if engine == "quadrature" else 1))
     for title, terms in found.items():
         experiment, engine = title.split("/")
-        heading = f"Ranks of the truth, {experiment} likelihood, {engine if engine == 'quadrature' else engine.upper()}"
+        model = experiment.replace("_", " ") if experiment in LINEAR else f"{experiment} likelihood"
+        heading = f"Ranks of the truth, {model}, {engine if engine == 'quadrature' else engine.upper()}"
         save(rank_figure(terms, heading, seed=given.seed), given.out / f"ranks_{experiment}_{engine}", ("png",))
     table = pd.DataFrame(rank_table(found, given.seed))
-    write_text(given.out / "ranks.csv", table.to_csv(index=False, float_format="%.5g"))
-    write_text(given.out / "ranks.md", rank_report(table))
+    write_text(given.out / f"{name}.csv", table.to_csv(index=False, float_format="%.5g"))
+    write_text(given.out / f"{name}.md", rank_report(table))
 
 
 def main() -> None:
@@ -129,7 +139,9 @@ def main() -> None:
     if {"grid", "rare"} & set(given.parts):
         coverage(given)
     if "ranks" in given.parts:
-        ranks(given)
+        ranks(given, ("normal", "binomial"), "ranks")
+    if "linear" in given.parts:
+        ranks(given, tuple(LINEAR), "ranks_linear")
     print(f"written to {given.out}")
 
 

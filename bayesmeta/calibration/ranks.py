@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesmeta.calibration.linear import LINEAR
 from bayesmeta.calibration.simulate import SimulatedReview, draw_from_prior
 from bayesmeta.calibration.uniformity import rank_among, uniformity
 from bayesmeta.engines.terms import study_term
@@ -101,9 +102,17 @@ def ranks_of_truth(review: SimulatedReview, posterior: Posterior, rng: np.random
         By term of ``TERMS``, a number in [0, 1].
     """
     truth = dict(zip(TERMS, (review.mu, review.tau, review.theta[0], review.theta_new), strict=True))
+    names = {"theta_1": study_term(review.studies.labels[0])}
+    return _ranks(truth, posterior, rng, names)
+
+
+def _ranks(
+    truth: Mapping[str, float], posterior: Posterior, rng: np.random.Generator, names: Mapping[str, str]
+) -> dict[str, float]:
+    """Return the rank of each true value; ``names`` has the posterior's names of terms that are called otherwise here."""
     found = {}
     for term, value in truth.items():
-        name = study_term(review.studies.labels[0]) if term == "theta_1" else term
+        name = names.get(term, term)
         if posterior.engine == "quadrature":
             found[term] = float(posterior.cdf(name, value))
         else:
@@ -118,7 +127,7 @@ def calibrate(name: str, engine: str, replicates: range, seed: int) -> list[dict
     Parameters
     ----------
     name : str
-        A key of ``EXPERIMENTS``.
+        A key of ``EXPERIMENTS`` or ``LINEAR``.
     engine : str
         ``"quadrature"`` or ``"nuts"``.
     replicates : range
@@ -129,8 +138,11 @@ def calibrate(name: str, engine: str, replicates: range, seed: int) -> list[dict
     Returns
     -------
     list of dict
-        One row per review: ``replicate``, the rank for each of ``TERMS``, ``problem`` ("" or why there are no ranks).
+        One row per review: ``replicate``, the rank for each term of the experiment
+        (``terms_of_experiment``), ``problem`` ("" or why there are no ranks).
     """
+    if name in LINEAR:
+        return [_calibrate_linear(name, engine, replicate, seed) for replicate in replicates]
     rows = []
     for replicate in replicates:
         review = draw_review(name, seed, replicate)
@@ -146,6 +158,26 @@ def calibrate(name: str, engine: str, replicates: range, seed: int) -> list[dict
             row["problem"] = str(error).splitlines()[0]
         rows.append(row)
     return rows
+
+
+def _calibrate_linear(name: str, engine: str, replicate: int, seed: int) -> dict[str, Any]:
+    """Return the row of one review of an experiment of the linear model."""
+    experiment = LINEAR[name]
+    # a stream of its own per experiment, whatever other experiments there are
+    rng = np.random.default_rng([seed, *map(ord, name), replicate])
+    truth, given = experiment.draw(rng)
+    row: dict[str, Any] = {"replicate": replicate, **dict.fromkeys(experiment.terms, float("nan")), "problem": ""}
+    try:
+        posterior = fit(**given, priors=experiment.priors, engine=engine, seed=seed + replicate)
+        row |= _ranks(truth, posterior, np.random.default_rng([seed, replicate, 7]), {})
+    except ConvergenceError as error:
+        row["problem"] = str(error).splitlines()[0]
+    return row
+
+
+def terms_of_experiment(name: str) -> tuple[str, ...]:
+    """Return the terms whose ranks an experiment has."""
+    return LINEAR[name].terms if name in LINEAR else TERMS
 
 
 def calibratable(name: str, engine: str) -> bool:
@@ -170,7 +202,7 @@ def rank_table(ranks: Mapping[str, Mapping[str, Array]], seed: int) -> list[dict
     rows = []
     for title, terms in ranks.items():
         experiment, engine = title.split("/")
-        for term in TERMS:
+        for term in terms_of_experiment(experiment):
             found = uniformity(np.asarray(terms[term], dtype=float), np.random.default_rng(seed))
             rows.append(
                 {

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from bayesmeta.calibration.coverage import Cell, arm_level_rows, two_stage_rows
-from bayesmeta.calibration.ranks import TERMS, calibrate
+from bayesmeta.calibration.ranks import calibrate
 from bayesmeta.support.files import write_text
 from bayesmeta.support.processes import start_processes
 
@@ -121,4 +121,5 @@ def read_tasks(tasks: Sequence[Task]) -> pd.DataFrame:
 def read_ranks(tasks: Sequence[Task]) -> dict[str, np.ndarray]:
     """Read the ranks of finished tasks, by term."""
     frame = read_tasks(tasks)
-    return {term: frame[term].to_numpy(dtype=float) for term in TERMS}
+    terms = [name for name in frame.columns if name not in ("replicate", "problem")]
+    return {term: frame[term].to_numpy(dtype=float) for term in terms}

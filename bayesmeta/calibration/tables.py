@@ -136,7 +136,7 @@ def rank_report(frame: pd.DataFrame) -> str:
         Markdown, with an explanation before the table.
     """
     header = [
-        "Likelihood",
+        "Model",
         "Engine",
         "Term",
         "Reviews",
@@ -149,7 +149,8 @@ def rank_report(frame: pd.DataFrame) -> str:
     ]
     rows = [
         [
-            row["likelihood"], row["engine"], _TERMS[row["term"]], str(row["reviews"]), str(row["failed"]), number(row["chi2"], 1),
+            row["likelihood"], row["engine"], _TERMS.get(row["term"], row["term"]), str(row["reviews"]), str(row["failed"]),
+            number(row["chi2"], 1),
             number(row["chi2_pvalue"], 3), number(row["deviation"], 4), number(row["deviation_pvalue"], 3),
             "no" if row["outside_band"] == 0 else f"by {row['outside_band']:.4f}",
         ]
@@ -157,7 +158,7 @@ def rank_report(frame: pd.DataFrame) -> str:
     ]  # fmt: skip
     text = """# Simulation-based calibration
 
-Reviews of six studies with mu, tau, study effects, baseline risks and data drawn from the model (Talts et al. 2018). If a
+Reviews with parameters, study effects, baseline risks and data drawn from the model (Talts et al. 2018). If a
 posterior is right, the truth's place in it is uniform: its distribution function at the truth for quadrature, its rank among 99
 thinned draws for NUTS. Uniformity is tested by chi-squared on 20 bins, by the largest distance of the empirical distribution
 function from the diagonal, and by whether that function leaves its simultaneous 95% band (Säilynoja, Bürkner and Vehtari 2022),

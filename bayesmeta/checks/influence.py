@@ -66,7 +66,7 @@ def influence(
     without: list[Posterior] | None = None,
     **given: Any,
 ) -> pd.DataFrame:
-    """Pool the studies without each of them in turn, by quadrature.
+    """Pool the studies without each of them in turn, with all its estimates, by quadrature.
 
     The model that was fitted is fitted again: a user's model file by NUTS, which takes its time for each study, and an average of models
     with all of them.
@@ -109,7 +109,7 @@ def influence(
     if bayes_factors:
         for row, one in zip(rows, fits, strict=True):
             row["bf_effect"] = model_average(one).bf_effect
-    frame = pd.DataFrame(rows, index=pd.Index([ALL, *posterior.data.labels], name="left_out"))
+    frame = pd.DataFrame(rows, index=pd.Index([ALL, *(name for name, _ in posterior.data.units)], name="left_out"))
     means = np.array([one.marginal("mu").mean()[0] for one in fits])
     frame["shift"] = means - means[0]
     sd = float(whole.marginal("mu").sd()[0])

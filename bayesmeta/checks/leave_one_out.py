@@ -12,6 +12,7 @@ from scipy.special import gammaincinv, ndtr
 from bayesmeta.engines.marginals.normal_mixtures import NormalMixtures
 from bayesmeta.engines.marginals.point_masses import PointMasses
 from bayesmeta.engines.marginals.protocol import Marginals
+from bayesmeta.engines.normal.study_blocks import study_log_likelihood
 from bayesmeta.engines.numerics.legendre import legendre_rule
 from bayesmeta.engines.study_log_likelihood import pointwise_log_likelihood
 from bayesmeta.posterior.averaged_solution import AveragedSolution
@@ -44,6 +45,8 @@ def leave_one_out(
 
     A user's model file has the approximation only, from its own log likelihood of each study: ``log_likelihood``, a variable or potential
     with one value per study, or else that of its observed variables given their parameters.
+
+    Where estimates are nested in studies, a study is left out with all its estimates.
 
     Parameters
     ----------
@@ -80,10 +83,11 @@ def leave_one_out(
     without = leave_each_out(posterior) if without is None else without
     found = np.array([whole.log_marginal_likelihood - one.log_marginal_likelihood for one in without])
     columns = {"log_predictive": found, "tail": [tail_probability(posterior, i, one) for i, one in enumerate(without)]}
+    names = [name for name, _ in posterior.data.units]
     if psis:
         approximate, pareto_k = psis_log_predictive(posterior)
         columns |= {"log_predictive_psis": approximate, "pareto_k": pareto_k, "psis_error": approximate - found}
-    frame = pd.DataFrame(columns, index=pd.Index(posterior.data.labels, name="study"))
+    frame = pd.DataFrame(columns, index=pd.Index(names, name="study"))
     frame.attrs = {"elpd_loo": float(found.sum()), "elpd_loo_se": float(np.sqrt(len(found)) * found.std(ddof=1))}
     return frame
 
@@ -153,6 +157,10 @@ def psis_log_predictive(posterior: Posterior) -> tuple[Array, Array]:
     -------
     log_predictive, pareto_k : numpy.ndarray, shape (k,)
     """
+    if posterior.data.nesting is not None:
+        flat = posterior.solution.sample_pooled(DRAWS, np.random.default_rng([posterior.seed, 3]))
+        value = study_log_likelihood(posterior.data, flat)
+        return _psis(value.reshape(4, -1, value.shape[1]), None)
     if posterior.engine == "nuts":
         draws = posterior.draws["posterior"].to_dataset()
         mu, tau = draws["mu"].values, draws["tau"].values

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: value of the column varied in the row of the fit itself
 AS_FITTED = "as fitted"
+#: value of the column varied where tau_between and tau_within both get the prior, and other priors for the share rho
+BY_LEVEL, RHO_PRIORS = "tau_between and tau_within", ("Beta(0.5, 0.5)", "Beta(2, 2)", "Beta(1, 3)", "Beta(3, 1)")
 #: default priors for a study's baseline, all of them often called vague; Beta(1, 1) on a risk is Logistic(0, 1) on its logit
 BASELINES: dict[str, tuple[str, ...]] = {
     "binomial": ("Normal(0, 10)", "Normal(0, 5)", "Normal(0, 2.5)", "Beta(0.5, 0.5)", "Beta(1, 1)"),
@@ -127,7 +129,8 @@ def prior_sensitivity(
     Returns
     -------
     pandas.DataFrame
-        One row per prior, the fit itself first. Columns varied ("as fitted", "tau" or "mu"), prior, estimate (posterior median), se,
+        One row per prior, the fit itself first. Columns varied ("as fitted", "tau", "mu", or with several estimates per
+        study "rho"), prior, estimate (posterior median), se,
         ci_low, ci_high, pi_low, pi_high, tau, tau_high, prob_benefit, prob_beyond_mid, shift (change of the posterior mean of mu,
         model scale), shift_sd (shift in posterior standard deviations of the fit itself), log_marginal_likelihood (natural log),
         excludes_null (whether the interval of mu excludes no effect) and note (why a row has no numbers). ``attrs["verdict"]``
@@ -151,7 +154,14 @@ def prior_sensitivity(
         else list(map(parse_prior, mu_priors))
     )
     variants = [(AS_FITTED, _priors_text(whole.priors), whole.priors)]
-    variants += [("tau", str(prior), replace(whole.priors, scale=prior, on_variance=False)) for prior in taus]
+    if whole.priors.between is not None:
+        variants += [(BY_LEVEL, str(prior), replace(whole.priors, between=prior, within=prior)) for prior in taus]
+    else:
+        variants += [("tau", str(prior), replace(whole.priors, scale=prior, on_variance=False)) for prior in taus]
+    if whole.priors.rho is not None:
+        lowest = whole.priors.rho.support[0]
+        rhos = list(map(parse_prior, RHO_PRIORS if lowest >= 0 else [f"Uniform({lowest:g}, 1)", "Uniform(0, 1)"]))
+        variants += [("rho", str(prior), replace(whole.priors, rho=prior)) for prior in rhos]
     variants += [("mu", str(prior), replace(whole.priors, mu=prior)) for prior in mus]
     return _grid(whole, variants, level, scale, better, mid)
 

@@ -22,10 +22,13 @@ class Nesting:
         Names of the levels, such as ("study", "estimate").
     groups : numpy.ndarray of int, shape (n, L)
         Number of the group of each estimate on each level; estimates with the same number belong together.
+    names : tuple of str
+        Names of the groups of the outermost level, by their number; () where they have none.
     """
 
     levels: tuple[str, ...]
     groups: Array
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.groups.ndim != 2 or self.groups.shape[1] != len(self.levels):
@@ -41,7 +44,30 @@ class Nesting:
 
     def subset(self, rows: Array) -> Nesting:
         """Return the nesting of the estimates at ``rows``, a boolean mask or indices."""
-        return Nesting(self.levels, self.groups[rows])
+        return Nesting(self.levels, self.groups[rows], self.names)
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """Outcomes or times of n estimates, whose effects are correlated within studies.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Names of the L outcomes.
+    codes : numpy.ndarray of int, shape (n,)
+        Outcome of each estimate.
+    structure : str
+        "CS": one standard deviation and one correlation; "UN": a standard deviation per outcome, and their correlation.
+    """
+
+    names: tuple[str, ...]
+    codes: Array
+    structure: str
+
+    def subset(self, rows: Array) -> Outcomes:
+        """Return the outcomes of the estimates at ``rows``, a boolean mask or indices."""
+        return Outcomes(self.names, self.codes[rows], self.structure)
 
 
 @lru_cache(maxsize=256)
@@ -66,4 +92,5 @@ def nested(levels: Sequence[str], labels: Sequence[Sequence[object]]) -> Nesting
         keys = [(*key, label) for key, label in zip(keys, level, strict=True)]
         number = {key: i for i, key in enumerate(dict.fromkeys(keys))}
         codes.append(np.array([number[key] for key in keys]))
-    return Nesting(tuple(levels), np.stack(codes, axis=1))
+    names = tuple(map(str, dict.fromkeys(labels[0])))
+    return Nesting(tuple(levels), np.stack(codes, axis=1), names)

@@ -6,16 +6,18 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from bayesmeta.engines.arm_level.solve import solve_arm
 from bayesmeta.engines.normal.fixed import has_point, solve_point
-from bayesmeta.engines.normal.model import mean_prior, normal_model
-from bayesmeta.engines.normal.solve import solve_linear, solve_normal
+from bayesmeta.engines.normal.model import coefficient_prior, normal_model
+from bayesmeta.engines.normal.solve import solve_linear, solve_normal, typical_variance_given
 from bayesmeta.engines.solution import Solution
 from bayesmeta.engines.terms import terms_of
 from bayesmeta.errors import SpecError
 from bayesmeta.frequentist.i_squared import typical_variance
 from bayesmeta.model.likelihoods.data import ModelData
-from bayesmeta.model.likelihoods.registry import likelihood_for
+from bayesmeta.model.likelihoods.registry import THREE_LEVELS, likelihood_for
 from bayesmeta.model.priors.priors import Priors
 
 #: a model file, by name or path; None for the default one of the likelihood and the effect measure
@@ -75,6 +77,15 @@ def solve_exactly(data: ModelData, priors: Priors) -> Solution:
         For moderators, whose coefficients have no priors here, and for correlated estimates with an arm-level likelihood or a prior for
         mu that is not Normal or Flat.
     """
+    if data.nesting is not None:
+        if data.likelihood != "normal":
+            raise SpecError(
+                f"several estimates per study need likelihood='normal', but got '{data.likelihood}'; their effects are then exact"
+            )
+        # the module has compiled loops, and is needed by few
+        from bayesmeta.engines.normal.nested import solve_nested
+
+        return solve_nested(data, priors)
     if not data.independent:
         return _solve_correlated(data, priors)
     if data.likelihood == "normal" and priors.mu.family in ("Normal", "Flat", "Point"):
@@ -84,31 +95,56 @@ def solve_exactly(data: ModelData, priors: Priors) -> Solution:
 
 
 def _solve_correlated(data: ModelData, priors: Priors) -> Solution:
-    if not data.design.is_mean:
-        names = ", ".join(data.design.names)
-        raise SpecError(f"a model with the coefficients {names} needs a prior for each of them, but only mu has one")
     if data.likelihood != "normal" or priors.mu.family not in ("Normal", "Flat") or priors.scale.point is not None:
+        what = (
+            "correlated estimates"
+            if data.design.is_mean
+            else f"a model with the coefficients {', '.join(data.design.names)}"
+        )
         raise SpecError(
-            "correlated estimates need likelihood='normal', a Normal or Flat prior for mu, and a prior that does not fix tau; "
+            f"{what} need likelihood='normal', a Normal or Flat prior for mu, and a prior that does not fix tau; "
             f"got likelihood '{data.likelihood}', mu ~ {priors.mu} and {priors.scale}"
         )
-    model = normal_model(data.columns["effect"], data.design, data.covariance, mean_prior(priors))
-    return solve_linear(model, priors, terms_of(data.labels))
+    model = normal_model(data.columns["effect"], data.design, data.covariance, coefficient_prior(priors, data.design))
+    return solve_linear(model, priors, terms_of(data.labels, data.design.names))
 
 
 def _by_quadrature(data: ModelData, priors: Priors, _: int, __: ModelChoice) -> tuple[ModelSource, Solution]:
-    return ModelSource(likelihood_for(data.likelihood, data.measure).model), solve_exactly(data, priors)
+    name = THREE_LEVELS if data.nesting is not None else likelihood_for(data.likelihood, data.measure).model
+    return ModelSource(name), solve_exactly(data, priors)
 
 
 def _by_nuts(data: ModelData, priors: Priors, seed: int, model: ModelChoice) -> tuple[ModelSource, Solution]:
     from bayesmeta.engines.nuts.model_files import default_model, load_model
     from bayesmeta.engines.nuts.sampling import sample
 
-    data.require_independent("engine 'nuts'")
+    if not data.covariance.diagonal:
+        raise SpecError(
+            "engine 'nuts' treats estimates with independent sampling errors, but some of these are correlated; use engine='quadrature', "
+            "which is exact for them with likelihood='normal'"
+        )
+    if model is None and data.nesting is not None:
+        if data.outcomes is not None or data.nesting.groups.shape[1] != 2:
+            raise SpecError(
+                "engine 'nuts' has a model for nesting='study/estimate' only; use engine='quadrature', which is exact"
+            )
+        model = THREE_LEVELS
     file = load_model(model) if model is not None else default_model(data.measure, data.likelihood)
+    if file.built_in and (file.name == THREE_LEVELS) != (data.nesting is not None):
+        raise SpecError(
+            f"the model {file.name} is {'not ' if data.nesting is not None else ''}for several estimates per study"
+            f"{'' if data.nesting is not None else ': give nesting=' + repr('study/estimate')}"
+        )
     file.require(data.measure, data.likelihood)
     source = ModelSource(file.name) if file.built_in else ModelSource(file.name, str(file.path), file.digest)
-    return source, sample(file, data, priors, typical_variance(data.study_variance), seed)
+    return source, sample(file, data, priors, typical_sampling_variance(data), seed)
+
+
+def typical_sampling_variance(data: ModelData) -> float:
+    """Return the typical sampling variance for I2 of independent estimates."""
+    if data.design.is_mean:
+        return typical_variance(data.study_variance)
+    return typical_variance_given(data.design.matrix, np.diag(data.study_variance))
 
 
 #: engines by name

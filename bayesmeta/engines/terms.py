@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from bayesmeta.effects.design import MEAN
@@ -11,6 +11,8 @@ from bayesmeta.effects.design import MEAN
 #: measures of heterogeneity: the between-study standard deviation, its square, and I2 in percent
 TAU, TAU2, I2 = "tau", "tau2", "i2"
 HETEROGENEITY = (TAU, TAU2, I2)
+#: the effect at the means of the columns of the design matrix
+AT_MEANS = "effect_at_means"
 #: those of a three-level model: tau in all, the share rho between studies, both levels, and I2 by level
 LEVELS = (TAU, "rho", "tau_between", "tau_within", TAU2, I2, "i2_between", "i2_within")
 #: the effect in a new study (its mean effect, where studies have several), and that of a new estimate in a new study
@@ -22,6 +24,16 @@ def study_term(label: str) -> str:
     return f"theta[{label}]"
 
 
+def outcome_tau_term(outcome: str) -> str:
+    """Return the name of the between-study standard deviation of one outcome."""
+    return f"tau[{outcome}]"
+
+
+def new_outcome_term(outcome: str) -> str:
+    """Return the name of the effect on one outcome in a new study."""
+    return f"theta_new[{outcome}]"
+
+
 def is_study_term(term: str) -> bool:
     """Whether a term is the effect of one study of the data."""
     return term.startswith("theta[")
@@ -29,7 +41,7 @@ def is_study_term(term: str) -> bool:
 
 def is_effect(term: str) -> bool:
     """Whether a term is on the scale of the effect (a coefficient, the effect in a study), rather than a measure of heterogeneity."""
-    return term not in HETEROGENEITY and term not in LEVELS
+    return term not in LEVELS and not term.startswith("tau[")
 
 
 @dataclass(frozen=True)
@@ -48,6 +60,8 @@ class Terms:
         Effects in a new study.
     studies : tuple of str
         Effects in the studies of the data.
+    combined : tuple of str
+        Linear combinations of the coefficients; ("effect_at_means",) with moderators.
     others : tuple of str
         Other parameters of a user's own model, which are on no known scale.
     """
@@ -58,11 +72,12 @@ class Terms:
     new: tuple[str, ...]
     studies: tuple[str, ...]
     others: tuple[str, ...] = ()
+    combined: tuple[str, ...] = ()
 
     @cached_property
     def pooled(self) -> tuple[str, ...]:
         """All terms but the effects in the studies, in the order of tables."""
-        return (*self.coefficients, *self.heterogeneity, *self.new, *self.others)
+        return (*self.coefficients, *self.combined, *self.heterogeneity, *self.new, *self.others)
 
     @cached_property
     def all(self) -> tuple[str, ...]:
@@ -77,6 +92,11 @@ class Terms:
     def is_effect(self, term: str) -> bool:
         """Whether a term is on the scale of the effect."""
         return is_effect(term) and term not in self.others
+
+
+def with_effect_at_means(terms: Terms) -> Terms:
+    """Return the terms with the effect at the means of the moderators, where there are any."""
+    return terms if terms.coefficients == (MEAN,) else replace(terms, combined=(AT_MEANS,))
 
 
 def terms_of(labels: Iterable[str], coefficients: tuple[str, ...] = (MEAN,)) -> Terms:

@@ -12,24 +12,21 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import chdtrc
 
 from bayesmeta.effects.model_matrix import ModelMatrix
 from bayesmeta.frequentist import regression_checks
+from bayesmeta.frequentist.coefficients import Coefficients, chi2_pvalue
 from bayesmeta.frequentist.heterogeneity_regression import q_profile
 from bayesmeta.frequentist.names import find_records
-from bayesmeta.frequentist.robust import robust_frame, robust_test
-from bayesmeta.frequentist.wald import WaldTest, coefficient_frame, contrast_matrix, quantile, wald_test
 from bayesmeta.frequentist.weighted_regression import RegressionData
 from bayesmeta.support.arrays import Array
-from bayesmeta.support.display import Displayed
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Regression(Displayed):
+class Regression(Coefficients):
     """A random-effects (or common-effect) meta-regression on the model scale (log for ratios).
 
     Parameters
@@ -83,39 +80,10 @@ class Regression(Displayed):
         formula = self.matrix.formula or ", ".join(self.names)
         return f"{self.measure} {formula}; {self.k} studies, {self.method}, tau {self.tau:.3g}, p {self.qm_pvalue:.3g}"
 
-    def _table(self) -> pd.DataFrame:
-        return self.coefficients
-
     @property
     def tau(self) -> float:
         """Residual between-study standard deviation."""
         return math.sqrt(self.tau2)
-
-    @cached_property
-    def coefficients(self) -> pd.DataFrame:
-        """Frame with one row per coefficient: estimate, se, statistic, df, pvalue, ci_low, ci_high."""
-        return coefficient_frame(self.names, self.estimates, np.sqrt(np.diagonal(self.covariance)), self.df, self.level)
-
-    @cached_property
-    def moderator_test(self) -> WaldTest:
-        """Omnibus test of all coefficients but the intercept, or of all where there is none."""
-        tested = [name for term in self.matrix.terms if term.factors for name in (self.names[i] for i in term.columns)]
-        return self.test(tested or list(self.names))
-
-    @property
-    def qm(self) -> float:
-        """Statistic of the omnibus test: chi-squared, or F for "t" and Hartung-Knapp."""
-        return self.moderator_test.statistic
-
-    @property
-    def qm_df(self) -> int:
-        """Number of coefficients that the omnibus test tests."""
-        return self.moderator_test.df
-
-    @property
-    def qm_pvalue(self) -> float:
-        """P value of the omnibus test."""
-        return self.moderator_test.pvalue
 
     @cached_property
     def qe(self) -> float:
@@ -130,7 +98,7 @@ class Regression(Displayed):
     @property
     def qe_pvalue(self) -> float:
         """P value of ``qe``; 1 without degrees of freedom."""
-        return float(chdtrc(self.qe_df, self.qe)) if self.qe_df > 0 else 1.0
+        return chi2_pvalue(self.qe, self.qe_df)
 
     @property
     def common(self) -> bool:
@@ -179,17 +147,6 @@ class Regression(Displayed):
         """Log-likelihood: restricted for REML (with metafor's term log det(X' X) / 2), else the likelihood."""
         return float(self.data.log_likelihood(np.array([self.tau2]), restricted=self.method == "REML")[0])
 
-    def test(self, what: str | Sequence[str] | Any) -> WaldTest:
-        """Test terms, coefficients or linear combinations of coefficients: chi-squared, or F with k - p degrees of freedom.
-
-        Parameters
-        ----------
-        what : str, sequence of str, or array_like of shape (m, p)
-            Names of terms ("setting") or of coefficients ("setting[T.group]"), or the matrix L of L b = 0.
-        """
-        contrast, tested = contrast_matrix(what, self.names, self.matrix.terms)
-        return wald_test(contrast, self.estimates, self.covariance, self.df, tested)
-
     def predict(self, new: Any = None, level: float | None = None) -> pd.DataFrame:
         """Return mean effects at values of the moderators, with confidence and prediction intervals.
 
@@ -206,38 +163,8 @@ class Regression(Displayed):
             One row per row of ``new``: estimate, se, ci_low, ci_high, pi_low, pi_high. The prediction interval has variance
             se^2 + tau2 and the quantiles of the confidence interval.
         """
-        import pandas as pd
-
         x, index = (self.matrix.x, list(self.labels)) if new is None else self.matrix.rows_for(new)
-        mean = x @ self.estimates
-        variance = ((x @ self.covariance) * x).sum(axis=1)
-        q = quantile(self.level if level is None else level, self.df)
-        half, wide = q * np.sqrt(variance), q * np.sqrt(variance + self.tau2)
-        columns = {"estimate": mean, "se": np.sqrt(variance), "ci_low": mean - half, "ci_high": mean + half}
-        return pd.DataFrame(columns | {"pi_low": mean - wide, "pi_high": mean + wide}, index=index)
-
-    def robust(self, kind: str = "CR2", cluster: Any = None, level: float | None = None) -> pd.DataFrame:
-        """Return the coefficients with cluster-robust standard errors and Satterthwaite degrees of freedom.
-
-        Parameters
-        ----------
-        kind : {"CR0", "CR1", "CR2", "CR1p", "CR1S", "CR3"}
-            Sandwich estimator; see ``bayesmeta.frequentist.robust.sandwich``.
-        cluster : sequence, optional
-            Cluster of each study, one label per row of the data or per study that enters; by default each study is its own.
-        level : float, optional
-            Level of the intervals; that of the fit by default.
-
-        Returns
-        -------
-        pandas.DataFrame
-            As ``coefficients``.
-        """
-        return robust_frame(kind, *self._working(cluster), self.names, level or self.level)
-
-    def robust_test(self, what: str | Sequence[str] | Any, kind: str = "CR2", cluster: Any = None) -> WaldTest:
-        """Test terms, coefficients or linear combinations by the approximate Hotelling test (HTZ) with a cluster-robust variance."""
-        return robust_test(kind, what, *self._working(cluster), self.names, self.matrix.terms)
+        return self._predictions(x, index, self.df, self.tau2, level)
 
     def _working(self, cluster: Any) -> tuple[Array, Array, Sequence[Any], Array]:
         """Return X, y, clusters and working variances."""

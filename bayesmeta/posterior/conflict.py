@@ -92,7 +92,7 @@ def _mu_conflict(data: ModelData, priors: Priors) -> str:
 
 def _without_prior(data: ModelData, priors: Priors) -> tuple[float, float, float, float]:
     """Return the median of mu under a flat prior, its 95% interval, and the standard deviation that fits the interval."""
-    flat = Priors(Prior("Flat", ()), priors.scale, priors.on_variance)
+    flat = replace(priors, mu=Prior("Flat", ()), baseline=None)
     _, solution = ENGINES["quadrature"].solve(_approximation(data), flat, 1, None)
     low, centre, high = (float(value) for value in marginal_of(solution, MEAN).quantile(TAILS)[:, 0])
     return centre, low, high, (high - low) / (2 * NORMAL_975)

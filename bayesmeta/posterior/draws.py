@@ -15,6 +15,7 @@ from bayesmeta.engines.terms import I2, TAU, TAU2
 from bayesmeta.frequentist.i_squared import i_squared, typical_variance
 from bayesmeta.model.likelihoods.registry import StudyModel, likelihood_for
 from bayesmeta.model.priors.baseline import DEFAULT_BASELINE
+from bayesmeta.posterior.grouped_draws import group_columns, group_names, level_log_prior, level_prior_draws
 from bayesmeta.posterior.method import is_built_in
 from bayesmeta.posterior.own_draws import own_specification, own_tree
 from bayesmeta.support.arrays import Array
@@ -69,6 +70,7 @@ def build_tree(posterior: Posterior) -> xr.DataTree:
     }
     if not data.covariance.diagonal:
         constant[COVARIANCE] = data.covariance.matrix
+    constant |= group_columns(data)
     observed = {name: data.columns[name] for name in likelihood.observed}
     tree["observed_data"] = _dataset(_with_result(posterior, observed), labels, ())
     tree["constant_data"] = _dataset(constant, labels, ())
@@ -94,7 +96,9 @@ def _root(groups: Mapping[str, xr.Dataset], posterior: Posterior) -> xr.DataTree
 def _groups(posterior: Posterior, draws: Mapping[str, Array], rng: np.random.Generator) -> dict[str, Any]:
     """Return the groups of draws of the two-level model, and of what is computed from them."""
     data = posterior.data
-    groups: dict[str, Any] = {"posterior": {**draws, **_heterogeneity(posterior, draws[TAU])}}
+    groups: dict[str, Any] = {"posterior": dict(draws)}
+    if TAU in draws:
+        groups["posterior"] |= _heterogeneity(posterior, draws[TAU])
     groups["prior"] = _prior_draws(posterior, rng)
     log_prior = _log_prior(posterior, draws)
     if log_prior:
@@ -145,6 +149,8 @@ def _replicated(
 def _log_prior(posterior: Posterior, draws: Mapping[str, Array]) -> dict[str, Array]:
     """Return the natural logs of the prior densities of mu, and of tau or tau2 as its prior is written; none of point or flat priors."""
     priors, found = posterior.priors, {}
+    if posterior.data.nesting is not None:
+        return level_log_prior(posterior, draws)
     if priors.mu.proper and priors.mu.point is None:
         found["mu"] = priors.mu.logpdf(draws["mu"])
     if priors.scale.point is None:
@@ -182,6 +188,7 @@ def specification(posterior: Posterior) -> dict[str, Any]:
         "priors_as_values": dataclasses.asdict(posterior.priors),
         "seed": posterior.seed,
         "n": None if np.isnan(posterior.data.n) else posterior.data.n,
+        **group_names(posterior.data),
         "provenance": dict(posterior.provenance),
         **(own_specification(posterior) if posterior.model_path else {}),
     }
@@ -190,6 +197,8 @@ def specification(posterior: Posterior) -> dict[str, Any]:
 def _prior_draws(posterior: Posterior, rng: np.random.Generator) -> dict[str, Array]:
     """Draw from the priors: tau always; the effects and the baselines where the prior for mu is proper."""
     priors, data = posterior.priors, posterior.data
+    if data.nesting is not None:
+        return level_prior_draws(posterior, (1, CHAINS * DRAWS), rng)
     tau = priors.sample_tau((1, CHAINS * DRAWS), rng)
     drawn = {TAU: tau, **_heterogeneity(posterior, tau)}
     if not priors.mu.proper or not data.design.is_mean:

@@ -22,6 +22,7 @@ from bayesmeta.model.priors.defaults import default_priors
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.parse import parse_priors
 from bayesmeta.model.priors.priors import Priors
+from bayesmeta.posterior.dependent_data import effects_of_dependent
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.support.versions import versions
 
@@ -38,6 +39,14 @@ def fit(
     engine: str = "auto",
     seed: int = 1,
     model: str | os.PathLike[str] | None = None,
+    moderators: Any = None,
+    data: Any = None,
+    drop_missing: bool = False,
+    nesting: str | Sequence[str] | None = None,
+    within: str | None = None,
+    structure: str | None = None,
+    sampling_correlation: Any = None,
+    covariance: Any = None,
     yi: ArrayLike | None = None,
     vi: ArrayLike | None = None,
     sei: ArrayLike | None = None,
@@ -63,6 +72,7 @@ def fit(
         one for arm-level data of such a measure, else normal.
     priors : mapping or Priors, optional
         Priors by parameter: mu and tau (or tau2), on the model scale, such as ``{"mu": "Normal(0, 2.82)", "tau": "HalfNormal(0.5)"}``,
+        rho (or tau_between and tau_within in the place of tau and rho) with several estimates per study, coefficients by their names,
         and baseline (on the logit of a risk or the log of a rate, or Beta on the risk) for arm-level likelihoods of events.
         ``Point(0)`` fixes a parameter. Default: ``default_priors``. With a model file of your own, also by the names of its other
         parameters (``bayesmeta.modeling.add_priors``).
@@ -73,6 +83,23 @@ def fit(
     model : str or path, optional
         Name or path of a model file for engine ``"nuts"``; default: the one for this measure and likelihood. A model file is a program:
         its code runs when it is loaded, so give only files that you trust.
+    moderators : str, array_like of shape (n, p) or DataFrame, optional
+        Formula of moderators, "~ dose + focus", or X itself.
+    data : pandas.DataFrame, mapping or path, optional
+        Columns of moderators and groups, one value per estimate, or one row per study with its name.
+    drop_missing : bool
+        Whether estimates with a missing moderator are left out instead of refused.
+    nesting : str, optional
+        Groups of the estimates, outer to inner: "study/estimate" has a heterogeneity between studies and one within them. The last name
+        may be no column: each row is then its own group. "study" alone has the one between studies only.
+    within : str, optional
+        Column of outcomes or times whose effects are correlated within the studies of ``nesting="study"``.
+    structure : {"CS", "HCS", "UN"}, optional
+        One tau and one correlation ("CS", the default), or a tau for each of two outcomes, and their correlation ("HCS", "UN").
+    sampling_correlation : float, str, mapping or pandas.DataFrame, optional
+        Correlation of the sampling errors of the estimates of a study, as in ``sampling_covariance``.
+    covariance : array_like of shape (n, n), sequence of matrices, or Covariance, optional
+        Sampling covariance instead: whole, or a matrix per study.
     yi, vi, sei, ci_low, ci_high, labels
         Ready-made effects as arrays of shape (k,), as in ``effect_sizes``.
     zero_cells, smd, rom, estimates, data_level
@@ -95,24 +122,41 @@ def fit(
     Notes
     -----
     The model is D_i ~ p(D_i | theta_i), theta_i ~ Normal(mu, tau^2) (Higgins, Thompson and Spiegelhalter 2009, J R Stat Soc A
-    172:137-159).
+    172:137-159). With ``nesting="study/estimate"`` theta_ij ~ Normal(x_ij' b + u_j, (1 - rho) tau^2), u_j ~ Normal(0, rho tau^2).
     """
     if engine not in (AUTO, *ENGINES):
         raise unknown_name("engine", engine, (AUTO, *ENGINES))
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise SpecError(f"seed must be a whole number, 0 or above, but got {seed!r}")
-    effects = effect_sizes(
-        studies, measure, yi=yi, vi=vi, sei=sei, ci_low=ci_low, ci_high=ci_high, labels=labels,
-        zero_cells=zero_cells, smd=smd, rom=rom, estimates=estimates, data_level=data_level,
-    )  # fmt: skip
+    options: dict[str, Any] = {
+        "yi": yi, "vi": vi, "sei": sei, "ci_low": ci_low, "ci_high": ci_high, "labels": labels,
+        "zero_cells": zero_cells, "smd": smd, "rom": rom, "estimates": estimates, "data_level": data_level,
+    }  # fmt: skip
+    dependent = any(value is not None for value in (nesting, within, structure, sampling_correlation, covariance))
+    grouped = None
+    if dependent or moderators is not None:
+        grouped = effects_of_dependent(
+            studies, measure, options, moderators=moderators, data=data, drop_missing=drop_missing, nesting=nesting,
+            within=within, structure=structure, sampling_correlation=sampling_correlation, covariance=covariance,
+        )  # fmt: skip
+    effects = effect_sizes(studies, measure, **options) if grouped is None else grouped.effects
+    if dependent and likelihood not in (None, "normal"):
+        raise SpecError(
+            f"several estimates per study need likelihood='normal', but likelihood='{likelihood}' was given"
+        )
     if likelihood is None:
-        likelihood = _default_likelihood(effects, model)
+        likelihood = "normal" if dependent else _default_likelihood(effects, model)
     if model is not None and engine == "quadrature":
         raise SpecError("engine 'quadrature' has no model files; use engine='nuts' with model=")
     table = model_data(effects, likelihood)
+    if grouped is not None:
+        table = grouped.in_rows(table)
     file = None if model is None else load_model(model)
     own = file is not None and not file.built_in
-    chosen = parse_priors(priors, default_priors(effects.measure, table), effects.measure, others=own)
+    coefficients = () if table.design.is_mean else table.design.names
+    chosen = parse_priors(
+        priors, default_priors(effects.measure, table), effects.measure, others=own, coefficients=coefficients
+    )
     if file is not None and own and isinstance(priors, Mapping):
         file.require(table.measure, table.likelihood)
         require_priors_used(file, table, chosen, priors)

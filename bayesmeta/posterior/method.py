@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bayesmeta.model.likelihoods.registry import likelihood_for
+from bayesmeta.model.likelihoods.registry import THREE_LEVELS, likelihood_for
 
 #: in place of the name of an engine, for a posterior averaged over models
 AVERAGED = "averaged"
@@ -43,7 +43,7 @@ def is_built_in(engine: str, model: str, likelihood: str, measure: str) -> bool:
     engine, model, likelihood, measure : str
         As of ``Posterior``: of a fit by NUTS, ``model`` is the name of the model file.
     """
-    return engine != "nuts" or model == likelihood_for(likelihood, measure).model
+    return engine != "nuts" or model in (likelihood_for(likelihood, measure).model, THREE_LEVELS)
 
 
 def parse_method(text: str) -> BayesianMethod | None:

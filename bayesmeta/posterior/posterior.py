@@ -71,7 +71,15 @@ class Posterior(TermNumbers, Displayed):
         parts += [f"{name} {self.quantile(name, 0.5):.3g}" for name in self.solution.terms.heterogeneity[:1]]
         conflict = "; prior-data conflict" if self.prior_conflicts else ""
         model = f"{self.likelihood} likelihood, {self.engine}{f', {self.fitted_model}' if self.model_path else ''}"
-        return f"{', '.join(parts)}; {counted(self.data.k, 'study', 'studies')}, {model}{conflict}"
+        return f"{', '.join(parts)}; {self._size}, {model}{conflict}"
+
+    @property
+    def _size(self) -> str:
+        """Number of studies and, where they have several, of estimates."""
+        nesting = self.data.nesting
+        if nesting is None:
+            return counted(self.data.k, "study", "studies")
+        return f"{counted(self.data.k, 'estimate')} in {len(np.unique(nesting.groups[:, 0]))} groups of {nesting.levels[0]}"
 
     def _table(self) -> pd.DataFrame:
         frame = self.summary(scale="natural", studies=False)

@@ -61,7 +61,7 @@ def exact_fit(posterior: Posterior) -> Posterior:
 
 
 def leave_each_out(posterior: Posterior) -> list[Posterior]:
-    """Fit the same model without each of the studies in turn.
+    """Fit the same model without each of the studies in turn, with all its estimates.
 
     Raises
     ------
@@ -69,7 +69,6 @@ def leave_each_out(posterior: Posterior) -> list[Posterior]:
         If there are fewer than two studies.
     """
     data = posterior.data
-    if data.k < 2:
+    if len(data.units) < 2:
         raise DataError("leaving a study out needs at least two studies", fix="there is 1 study here")
-    rows = np.arange(len(data.labels))
-    return [refit(posterior, data=data.subset(rows != i)) for i in rows]
+    return [refit(posterior, data=data.subset(np.delete(np.arange(len(data.labels)), rows))) for _, rows in data.units]

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesmeta.effects.covariance import covariance_from_matrix
-from bayesmeta.engines.choose import ENGINES, solve_exactly
+from bayesmeta.engines.choose import ENGINES, solve_exactly, typical_sampling_variance
 from bayesmeta.errors import DataError
-from bayesmeta.frequentist.i_squared import typical_variance
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.likelihoods.registry import LIKELIHOODS, likelihood_for
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.posterior.draws import COVARIANCE, DERIVED
+from bayesmeta.posterior.grouped_draws import GROUPS, stored_groups
 from bayesmeta.posterior.method import is_built_in
 from bayesmeta.posterior.netcdf import read_tree
 from bayesmeta.posterior.own_draws import OWN_GROUPS, stored_source, with_stored_table
@@ -76,6 +76,7 @@ def _rebuilt(tree: xr.DataTree, path: str | os.PathLike[str]) -> Posterior:
     observed = {name: found[name] for name in likelihood.observed if name in found}
     guide = {name: constant.pop(name) for name in ("guide_effect", "guide_variance", "study_variance")}
     covariance = covariance_from_matrix(constant.pop(COVARIANCE)) if COVARIANCE in constant else None
+    constant_groups = {name: constant.pop(name) for name in GROUPS if name in constant}
     data = ModelData(
         measure=spec["measure"],
         likelihood=spec["likelihood"],
@@ -84,6 +85,7 @@ def _rebuilt(tree: xr.DataTree, path: str | os.PathLike[str]) -> Posterior:
         n=float("nan") if spec["n"] is None else spec["n"],
         included=np.ones(len(guide["guide_effect"])),
         covariance=covariance,  # type: ignore[arg-type]
+        **stored_groups(constant_groups, spec),
         guide_effect=guide["guide_effect"],
         guide_variance=guide["guide_variance"],
         study_variance=guide["study_variance"],
@@ -96,7 +98,9 @@ def _rebuilt(tree: xr.DataTree, path: str | os.PathLike[str]) -> Posterior:
     others = tuple((name, _prior(item)) for name, item in given.get("others", ()))
     assert mu is not None
     assert scale is not None
-    priors = Priors(mu, scale, given["on_variance"], baseline, others)
+    coefficients = tuple((name, _prior(item)) for name, item in given.get("coefficients", ()))
+    levels = {name: _prior(given[name]) for name in ("rho", "between", "within") if given.get(name)}
+    priors = Priors(mu, scale, given["on_variance"], baseline, others, coefficients, **levels)
     solution = _solution(tree, spec, data, priors)
     posterior = Posterior(
         data, priors, spec["engine"], spec["model"], solution, spec["seed"], spec["provenance"], source
@@ -114,14 +118,20 @@ def _solution(tree: Any, spec: Mapping[str, Any], data: ModelData, priors: Prior
     draws = _arrays(tree, "posterior")
     if is_built_in(spec["engine"], spec["model"], data.likelihood, data.measure):
         draws = {name: value for name, value in draws.items() if name not in DERIVED}
-    return NutsSolution(
+    found = NutsSolution(
         draws=draws,
         sample_stats=_arrays(tree, "sample_stats"),
         diagnostics=json.loads(tree.attrs["diagnostics"]),
-        typical_variance=typical_variance(data.study_variance),
+        typical_variance=typical_sampling_variance(data),
         labels=data.labels,
+        design=None if data.design.is_mean else data.design,
         groups={name: tree[name].to_dataset() for name in OWN_GROUPS if name in tree} if "source" in spec else {},
     )
+    if data.nesting is None:
+        return found
+    from bayesmeta.engines.nuts.levels import levels_solution
+
+    return levels_solution(found, spec["seed"])
 
 
 def _columns(tree: xr.DataTree, group: str) -> dict[str, Array]:

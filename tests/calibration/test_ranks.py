@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bayesmeta.calibration.linear import LINEAR
 from bayesmeta.calibration.ranks import (
     EXPERIMENTS,
     TERMS,
@@ -11,6 +12,7 @@ from bayesmeta.calibration.ranks import (
     draw_review,
     rank_table,
     ranks_of_truth,
+    terms_of_experiment,
 )
 from bayesmeta.calibration.uniformity import uniformity
 from bayesmeta.errors import ConvergenceError, SpecError
@@ -24,6 +26,28 @@ def test_talts2018_quadrature_is_calibrated_for_the_normal_model() -> None:
         found = uniformity(np.array([row[term] for row in rows]), np.random.default_rng(1))
         assert found.count == 250
         assert min(found.chi2_pvalue, found.deviation_pvalue) > 0.0005, term
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_talts2018_quadrature_is_calibrated_for_linear_models(name: str) -> None:
+    rows = calibrate(name, "quadrature", range(120), seed=5)
+    assert calibrate(name, "quadrature", range(118, 120), seed=5) == rows[118:]
+    for term in terms_of_experiment(name):
+        found = uniformity(np.array([row[term] for row in rows]), np.random.default_rng(1))
+        assert found.count == 120
+        assert min(found.chi2_pvalue, found.deviation_pvalue) > 0.0005, term
+    table = rank_table({f"{name}/quadrature": {term: [row[term] for row in rows] for term in LINEAR[name].terms}}, 1)
+    assert [row["term"] for row in table] == list(LINEAR[name].terms)
+
+
+def test_a_wrong_prior_for_rho_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
+    def confident(*data: object, **named: object) -> Posterior:
+        return fit(*data, **{**named, "priors": {"mu": "Normal(0, 1)", "tau": "HalfNormal(0.5)", "rho": "Beta(1, 30)"}})
+
+    monkeypatch.setattr("bayesmeta.calibration.ranks.fit", confident)
+    rows = calibrate("three_level", "quadrature", range(80), seed=1)
+    for term in ("rho", "tau_between"):
+        assert uniformity(np.array([row[term] for row in rows]), np.random.default_rng(1)).deviation_pvalue < 0.01, term
 
 
 def test_a_wrong_prior_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:

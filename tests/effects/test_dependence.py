@@ -46,11 +46,10 @@ def test_pairwise_methods_refuse_what_they_would_ignore(effects: Effects, reason
 
 
 def test_fits_refuse_what_they_would_ignore() -> None:
-    with pytest.raises(SpecError, match="coefficients Intercept, dose needs a prior for each"):
-        bm.fit(MODERATED)
+    assert bm.fit(MODERATED).solution.terms.coefficients == ("Intercept", "dose")
     with pytest.raises(SpecError, match="several estimates of one study"):
         bm.fit(REPEATED)
-    with pytest.raises(SpecError, match="'nuts' treats independent estimates"):
+    with pytest.raises(SpecError, match="'nuts' treats estimates with independent"):
         bm.fit(CORRELATED, engine="nuts")
     with pytest.raises(SpecError, match="correlated estimates need likelihood='normal'"):
         bm.fit(CORRELATED, priors={"mu": "Cauchy(0, 1)"})

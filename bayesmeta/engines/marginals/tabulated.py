@@ -15,6 +15,8 @@ from bayesmeta.support.arrays import Array
 
 #: relative tolerance of the tabulated density
 TOLERANCE = 1e-8
+#: shares of an interval's probability, from an end of the support, at which a density is compared with that at the other end of an interval
+NEAR_END = np.array([1e-7, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 0.3, 0.6, 0.8])
 #: first edges of panels, in standard deviations from the mean
 AROUND = np.array([-9.0, -4.0, -1.5, 1.5, 4.0, 9.0])
 
@@ -137,4 +139,11 @@ def _hdi(panel: PanelDensity, mass: float) -> tuple[float, float]:
         cdf, density, _, _ = evaluate(np.stack([low, high]))
         if abs(cdf[1, 0] - cdf[0, 0] - mass) < 1e-9 and abs(density[1, 0] - density[0, 0]) < 1e-6 * density[1, 0]:
             return float(low[0]), float(high[0])
+    elif best in (0, len(grid) - 1):
+        # an interval at an end of the support is the shortest if the density is higher in all of it than at its other end
+        inside = mass * NEAR_END if best == 0 else 1 - mass * NEAR_END
+        points = panel.quantile(np.array([0.0, mass, *inside] if best == 0 else [1 - mass, 1.0, *inside]))
+        height = panel.pdf(points)
+        if (height[2:] >= height[1 if best == 0 else 0]).all():
+            return float(points[0]), float(points[1])
     return shortest_interval(panel.quantile, mass)

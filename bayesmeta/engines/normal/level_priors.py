@@ -31,21 +31,24 @@ class LevelPriors:
         Prior for rho: Uniform within [0, 1], or Beta.
     between, within : Priors or None
         Priors for tau_between and tau_within instead, as the scale of each.
+    lowest : float
+        Least rho: 0, or -1 / (L - 1) for a correlation of L outcomes, with which B is negative.
 
     Raises
     ------
     SpecError
-        If a prior for rho is of another family, or extends beyond 0 and 1.
+        If a prior for rho is of another family, or extends beyond its range.
     """
 
     total: Priors | None
     rho: Prior | None
     between: Priors | None = None
     within: Priors | None = None
+    lowest: float = 0.0
 
     def __post_init__(self) -> None:
         if self.rho is not None:
-            check_share(self.rho)
+            check_share(self.rho, low=self.lowest)
         for name, priors in (("tau", self.total), ("tau_between", self.between), ("tau_within", self.within)):
             if priors is not None and priors.scale.point is not None:
                 raise SpecError(

@@ -16,7 +16,8 @@ import numpy as np
 
 from bayesmeta.effects.covariance import Covariance
 from bayesmeta.effects.design import Design
-from bayesmeta.errors import DataError
+from bayesmeta.errors import DataError, SpecError
+from bayesmeta.model.priors.coefficients import combination_priors
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
 
@@ -64,6 +65,29 @@ def mean_prior(priors: Priors) -> CoefficientPrior:
         mean, sd = priors.mu.args
         return CoefficientPrior(np.array([mean]), np.array([[1.0 / sd**2]]))
     return CoefficientPrior(np.zeros(1), np.zeros((1, 1)))
+
+
+def coefficient_prior(priors: Priors, design: Design) -> CoefficientPrior:
+    """Return the joint normal prior for the coefficients of a design; see ``model.priors.coefficients``.
+
+    Raises
+    ------
+    SpecError
+        If a prior is neither Normal nor Flat.
+    """
+    if design.is_mean:
+        if priors.mu.family not in ("Normal", "Flat"):
+            raise SpecError(f"engine 'quadrature' needs a Normal or Flat prior for mu but got {priors.mu}")
+        return mean_prior(priors)
+    found = combination_priors(priors, design)
+    for name, prior in zip(design.names, found.priors, strict=True):
+        if prior.family not in ("Normal", "Flat"):
+            raise SpecError(
+                f"engine 'quadrature' needs Normal or Flat priors for coefficients but got {name} ~ {prior}"
+            )
+    mean = np.array([prior.args[0] if prior.family == "Normal" else 0.0 for prior in found.priors])
+    precision = np.diag([prior.args[1] ** -2.0 if prior.family == "Normal" else 0.0 for prior in found.priors])
+    return CoefficientPrior(found.inverse @ mean, found.combinations.T @ precision @ found.combinations)
 
 
 @dataclass(frozen=True, eq=False)

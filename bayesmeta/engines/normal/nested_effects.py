@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from bayesmeta.engines.marginals.normal_mixtures import NormalMixtures
@@ -101,12 +103,50 @@ def draw_effects(
     -------
     numpy.ndarray, shape (size, n)
     """
+    return _in_parts(_draw, model, between, within, coefficients, rng)
+
+
+def draw_correlated(
+    model: NestedModel, between: Array, within: Array, coefficients: Array, rng: np.random.Generator
+) -> Array:
+    """Draw as ``draw_effects``, also where tau_between^2 is negative: from the covariance matrix of each study's effects."""
+    return _in_parts(_draw_jointly, model, between, within, coefficients, rng)
+
+
+def _in_parts(
+    draw: Callable[..., Array],
+    model: NestedModel,
+    between: Array,
+    within: Array,
+    coefficients: Array,
+    rng: np.random.Generator,
+) -> Array:
     out = np.empty((len(between), model.n))
     step = max(1, ARRAY_SIZE // model.n)
     for start in range(0, len(between), step):
         part = slice(start, start + step)
-        out[part] = _draw(model, between[part], within[part], coefficients[part], rng).T
+        out[part] = draw(model, between[part], within[part], coefficients[part], rng).T
     return out
+
+
+def _draw_jointly(
+    model: NestedModel, between: Array, within: Array, coefficients: Array, rng: np.random.Generator
+) -> Array:
+    s, z = model.s[:, None], model.z[:, None]
+    weight = 1.0 / (s + model.r[:, None] * within)
+    residual = model.y[:, None] - model.x @ (coefficients.T - model.centre[:, None])
+    factor = _factor(model, weight, between)
+    share = factor * np.add.reduceat(weight * z * residual, model.starts, axis=0)
+    drawn = (model.y + model.x @ model.centre)[:, None] - s * weight * (residual - z * share[model.study_of])
+    own, shared = s * model.r[:, None] * within * weight, s * weight * z
+    for study, (start, end) in enumerate(zip(model.starts, model.ends, strict=True)):
+        rows = slice(int(start), int(end))
+        matrix = factor[study][:, None, None] * np.einsum("it,jt->tij", shared[rows], shared[rows])
+        matrix[:, np.arange(end - start), np.arange(end - start)] += own[rows].T
+        values, vectors = np.linalg.eigh(matrix)
+        noise = np.sqrt(np.maximum(values, 0.0)) * rng.standard_normal(values.shape)
+        drawn[rows] += np.einsum("tij,tj->it", vectors, noise)
+    return model.to_rows(drawn)
 
 
 def _draw(model: NestedModel, between: Array, within: Array, coefficients: Array, rng: np.random.Generator) -> Array:

@@ -199,16 +199,29 @@ def solve_linear(model: NormalModel, priors: Priors, terms: Terms, *, nodes_per_
 
 
 def _typical_variance(model: NormalModel) -> float:
-    """Typical sampling variance for I2: (n - p) / tr(W - W X (X'WX)^-1 X'W) with W = S^-1 (Jackson et al. 2012, Stat Med 31:3805)."""
     if model.pairwise:
         return typical_variance(model.s)
     whole = model.to_estimates(np.eye(model.n))
-    weight = np.linalg.inv((whole * model.s) @ whole.T)
-    matrix = model.design.matrix
+    return typical_variance_given(model.design.matrix, (whole * model.s) @ whole.T)
+
+
+def typical_variance_given(matrix: Array, covariance: Array) -> float:
+    """Return the typical sampling variance for I2 with moderators.
+
+    It is (n - p) / tr(W - W X (X'WX)^-1 X'W) with W = S^-1 (Jackson et al. 2012, Stat Med 31:3805).
+
+    Parameters
+    ----------
+    matrix : numpy.ndarray, shape (n, p)
+        Design matrix X.
+    covariance : numpy.ndarray, shape (n, n)
+        Sampling covariance S.
+    """
+    weight = np.linalg.inv(covariance)
     left = weight @ matrix
     trace = float(np.trace(weight) - np.trace(np.linalg.pinv(matrix.T @ left) @ (left.T @ left)))
-    freedom = model.n - matrix.shape[1]
-    return freedom / trace if freedom > 0 and trace > 0 else float(np.median(np.diag((whole * model.s) @ whole.T)))
+    freedom = matrix.shape[0] - matrix.shape[1]
+    return freedom / trace if freedom > 0 and trace > 0 else float(np.median(np.diag(covariance)))
 
 
 def _mixtures(

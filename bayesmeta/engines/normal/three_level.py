@@ -7,6 +7,8 @@ integrals in their own coordinates (``derived_scales``).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from bayesmeta.engines.normal.formulas import finite_moments, typical_tau
@@ -14,17 +16,25 @@ from bayesmeta.engines.normal.level_priors import LevelPriors
 from bayesmeta.engines.normal.nested_model import NestedModel, conditional
 from bayesmeta.engines.normal.three_level_solution import ThreeLevelSolution
 from bayesmeta.engines.numerics.boxes import HALVES, integrate_boxes
+from bayesmeta.engines.numerics.panels import Map
+from bayesmeta.engines.numerics.share_map import ShareMap
 from bayesmeta.engines.terms import Terms
 from bayesmeta.errors import ConvergenceError, DataError
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
 
-#: Gauss-Legendre nodes per axis of a box, and the tolerance of the last Legendre coefficients, about 20 times the error of an integral
-NODES, TOLERANCE = 20, 1e-8
+#: Gauss-Legendre nodes per axis of a box, and the tolerance of the last Legendre coefficients, about 20 times the error of an integral;
+#: the next pair is tried where the integral differs from that in other coordinates by more than ``AGREES``
+SETTINGS, AGREES = ((20, 1e-8), (26, 1e-10), (32, 1e-12)), 1e-8
 
 
 def solve_three_level(
-    model: NestedModel, priors: LevelPriors, terms: Terms, *, nodes: int = NODES, tolerance: float = TOLERANCE
+    model: NestedModel,
+    priors: LevelPriors,
+    terms: Terms,
+    *,
+    rows: Array | None = None,
+    settings: Sequence[tuple[int, float]] = SETTINGS,
 ) -> ThreeLevelSolution:
     """Compute the posterior of a model with estimates in studies.
 
@@ -36,13 +46,15 @@ def solve_three_level(
         Priors for tau and rho, or for tau_between and tau_within.
     terms : Terms
         Names of the coefficients and of the effects; see ``level_terms``.
-    nodes, tolerance
-        As in ``integrate_boxes``.
+    rows : numpy.ndarray, shape (L, p), optional
+        For outcomes with one tau and one correlation: row of X of each outcome, where it has one.
+    settings : sequence of (int, float)
+        Nodes and tolerances of ``integrate_boxes`` that are tried one after the other.
 
     Raises
     ------
     ConvergenceError
-        If the integral does not reach its tolerance.
+        If the integral does not reach its tolerance, or differs from that in other coordinates.
     """
     size = typical_size(model, priors)
     axes = priors.axes(size)
@@ -64,19 +76,41 @@ def solve_three_level(
             variance = (np.diagonal(given.covariance) / scale**2).sum(axis=1)
             variance = variance ** (0.5 * power) if model.prior.flat else variance
             mean = mixing @ (given.mean - start.mean)
-            beside = np.nan_to_num(np.stack([moment, variance, mean]))
+            functions = [moment, variance, mean]
+            if terms.new and rows is None:
+                # the height of the density of theta_new, which changes fast where tau_between is as small as the error of the mean
+                functions.append(1 / np.sqrt(1 + between / given.covariance[0, 0]))
+            beside = np.nan_to_num(np.stack(functions))
             return prior + given.log_likelihood, np.where(np.isfinite(given.log_likelihood), beside, 0.0)
 
-    try:
-        boxes = integrate_boxes(log_density, (HALVES, HALVES), nodes=nodes, tolerance=tolerance)
-    except ConvergenceError as error:
-        if not model.indefinite:
-            raise
-        raise DataError(
-            "the sampling covariance S is not positive definite, and S + Sigma neither at the tau that its prior allows",
-            fix="Check the correlations of the sampling errors, or allow a greater tau.",
-        ) from error
-    return ThreeLevelSolution(model, priors, terms, boxes, axes, size, moments)
+    edges = [_edges(axis, size) for axis in axes]
+    for i, (nodes, tolerance) in enumerate(settings):
+        try:
+            boxes = integrate_boxes(log_density, edges, nodes=nodes, tolerance=tolerance)
+        except ConvergenceError as error:
+            if not model.indefinite:
+                raise
+            raise DataError(
+                "the sampling covariance S is not positive definite, and S + Sigma neither at the tau that its prior allows",
+                fix="Check the correlations of the sampling errors, or allow a greater tau.",
+            ) from error
+        solution = ThreeLevelSolution(model, priors, terms, boxes, axes, size, moments, rows)
+        last = i == len(settings) - 1
+        try:
+            if solution.error <= AGREES or last:
+                break
+        except ConvergenceError:
+            if last:
+                raise
+    return solution
+
+
+def _edges(axis: Map, size: float) -> Array:
+    """Return the edges of the first boxes along an axis; a typical tau may be far below the middle of a bounded prior."""
+    if axis.kind != "interval" or isinstance(axis, ShareMap):
+        return HALVES
+    near = axis.inverse(size * np.array([0.125, 1.0, 8.0]))
+    return np.unique(np.concatenate([HALVES, near[(near > 1e-9) & (near < 0.25)]]))
 
 
 def typical_size(model: NestedModel, priors: LevelPriors) -> float:

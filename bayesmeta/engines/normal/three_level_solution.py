@@ -15,12 +15,20 @@ from bayesmeta.engines.marginals.tabulated import Tabulated
 from bayesmeta.engines.marginals.tau import TauFunctions
 from bayesmeta.engines.normal.derived_scales import DERIVED, DerivedDensity, derived_density
 from bayesmeta.engines.normal.level_priors import LevelPriors
-from bayesmeta.engines.normal.nested_effects import draw_effects, effect_mixtures
+from bayesmeta.engines.normal.nested_effects import draw_correlated, draw_effects, effect_mixtures
 from bayesmeta.engines.normal.nested_model import Conditional, NestedModel, conditional
 from bayesmeta.engines.numerics.boxes import BoxDensity
 from bayesmeta.engines.numerics.panels import Map, PanelDensity
 from bayesmeta.engines.solution import ComputedSolution
-from bayesmeta.engines.terms import LEVELS, NEW_ESTIMATE, NEW_STUDY, Terms, study_term
+from bayesmeta.engines.terms import (
+    LEVELS,
+    NEW_ESTIMATE,
+    NEW_STUDY,
+    Terms,
+    new_outcome_term,
+    study_term,
+    with_effect_at_means,
+)
 from bayesmeta.frequentist.i_squared import typical_variance
 from bayesmeta.support.arrays import Array
 
@@ -39,7 +47,15 @@ def level_terms(labels: Iterable[str], coefficients: tuple[str, ...] = (MEAN,)) 
         Names of the coefficients; effects in a new study are terms only where the mean is the one coefficient.
     """
     new = (NEW_STUDY, NEW_ESTIMATE) if coefficients == (MEAN,) else ()
-    return Terms(coefficients, ("tau", "rho"), LEVELS, new, tuple(map(study_term, labels)))
+    return with_effect_at_means(Terms(coefficients, ("tau", "rho"), LEVELS, new, tuple(map(study_term, labels))))
+
+
+def compound_terms(
+    labels: Iterable[str], coefficients: tuple[str, ...], outcomes: tuple[str, ...], rows: Array | None
+) -> Terms:
+    """Return the terms of a model of several outcomes with one tau and one correlation; see ``ThreeLevelSolution`` for ``rows``."""
+    new = tuple(new_outcome_term(name) for name in outcomes) if rows is not None else ()
+    return Terms(coefficients, ("tau", "rho"), ("tau", "rho", "tau2", "i2"), new, tuple(map(study_term, labels)))
 
 
 @dataclass(frozen=True)
@@ -85,6 +101,8 @@ class ThreeLevelSolution(ComputedSolution):
         A typical tau.
     finite_moments : dict
         Number of finite moments of tau, tau_between and tau_within.
+    rows : numpy.ndarray or None, shape (L, p)
+        For L outcomes with one tau and one correlation: row of X of each outcome, where it has one.
     """
 
     model: NestedModel
@@ -94,16 +112,20 @@ class ThreeLevelSolution(ComputedSolution):
     axes: tuple[Map, Map]
     size: float
     finite_moments: dict[str, int]
+    rows: Array | None = None
 
     @property
     def log_marginal_likelihood(self) -> float:
         """Natural log of p(y), in the units of y; under a flat prior for a coefficient it is defined up to a constant only."""
         return self.boxes.log_total
 
-    @property
+    @cached_property
     def error(self) -> float:
-        """Estimated relative error of the integral over the variance components."""
-        return self.boxes.error
+        """Estimated relative error of the integral: from its series and, with levels, from the same integral in other coordinates."""
+        if "tau_between" not in self.terms.heterogeneity:
+            return self.boxes.error
+        other = self.scale.density if self.priors.total is None else self.levels.take("tau_between").panels[0]
+        return max(self.boxes.error, abs(other.log_total - self.log_marginal_likelihood))
 
     @cached_property
     def _nodes(self) -> tuple[Array, Array, Array]:
@@ -152,8 +174,8 @@ class ThreeLevelSolution(ComputedSolution):
 
     @cached_property
     def levels(self) -> Tabulated:
-        """Marginal distributions of rho, tau_between, tau_within, and I2 by level."""
-        names = tuple(name for name in DERIVED if name != "tau")
+        """Marginal distributions of rho and, with levels, of tau_between, tau_within, and I2 by level."""
+        names = tuple(name for name in self.terms.heterogeneity if name in DERIVED and name != "tau")
         between, within, weights = self._nodes
         moments = []
         for name in names:
@@ -169,18 +191,20 @@ class ThreeLevelSolution(ComputedSolution):
     def coefficients(self) -> NormalMixtures:
         """Marginal distributions of the coefficients and the effects in a new study."""
         p = len(self.terms.coefficients)
-        plain = self.combinations(np.eye(p), self.terms.coefficients)
+        at_means = [self.model.design.matrix.mean(axis=0)] * len(self.terms.combined)
+        plain = self.combinations(np.vstack([np.eye(p), *at_means]), (*self.terms.coefficients, *self.terms.combined))
         if not self.terms.new:
             return plain
         between, within, weights = self._nodes
-        variance = plain.sds[0] ** 2
-        new = np.sqrt(np.stack([variance + between, variance + between + within]))
+        rows = np.ones((2, 1)) if self.rows is None else self.rows
+        means = self.combinations(rows, self.terms.new)
+        added = [between, between + within] if self.rows is None else [between + within] * len(rows)
         return NormalMixtures(
             (*plain.terms, *self.terms.new),
             weights,
-            np.vstack([plain.means, plain.means[:1], plain.means[:1]]),
-            np.vstack([plain.sds, new]),
-            (*plain.finite_moments, *[min(self.finite_moments.values())] * 2),
+            np.vstack([plain.means, means.means]),
+            np.vstack([plain.sds, np.sqrt(means.sds**2 + np.stack(added))]),
+            (*plain.finite_moments, *[min(self.finite_moments.values())] * len(rows)),
         )
 
     @cached_property
@@ -195,7 +219,7 @@ class ThreeLevelSolution(ComputedSolution):
 
     @property
     def families(self) -> tuple[Marginals, ...]:
-        """Marginal distributions of all terms, by family."""
+        """All marginal distributions, by family."""
         return *self.pooled, self.effects
 
     def combinations(self, weights: Array, names: tuple[str, ...], *, new_study: bool = False) -> NormalMixtures:
@@ -221,16 +245,10 @@ class ThreeLevelSolution(ComputedSolution):
         )
 
     def sample(self, size: int, rng: np.random.Generator) -> dict[str, Array]:
-        """Draw independently from the joint posterior.
-
-        Returns
-        -------
-        dict
-            Each coefficient, tau, rho, tau_between, tau_within, and the effects in a new study where they are terms, of shape (size,);
-            theta of shape (size, n).
-        """
+        """Draw independently: each coefficient, heterogeneity and effect in a new study of shape (size,), theta of shape (size, n)."""
         drawn, between, within, coefficients = self._draw(size, rng)
-        return {**drawn, "theta": draw_effects(self.model, between, within, coefficients, rng)}
+        draw = draw_correlated if (between < 0).any() else draw_effects
+        return {**drawn, "theta": draw(self.model, between, within, coefficients, rng)}
 
     def sample_pooled(self, size: int, rng: np.random.Generator) -> dict[str, Array]:
         """Draw independently, without the effects of the estimates."""
@@ -245,8 +263,15 @@ class ThreeLevelSolution(ComputedSolution):
         drawn = dict(zip(self.terms.coefficients, coefficients.T, strict=True))
         square = between + within
         drawn |= {"tau": np.sqrt(square), "rho": between / square}
-        drawn |= {"tau_between": np.sqrt(between), "tau_within": np.sqrt(within)}
-        if self.terms.new:
+        if "tau_between" in self.terms.heterogeneity:
+            drawn |= {"tau_between": np.sqrt(between), "tau_within": np.sqrt(within)}
+        if self.rows is not None:
+            size_of = len(self.rows)
+            correlation = within[:, None, None] * np.eye(size_of) + between[:, None, None]
+            roots = np.linalg.cholesky(correlation)
+            new = coefficients @ self.rows.T + np.einsum("tlk,tk->tl", roots, rng.standard_normal((size, size_of)))
+            drawn |= dict(zip(self.terms.new, new.T, strict=True))
+        elif self.terms.new:
             drawn[NEW_STUDY] = coefficients[:, 0] + np.sqrt(between) * rng.standard_normal(size)
             drawn[NEW_ESTIMATE] = drawn[NEW_STUDY] + np.sqrt(within) * rng.standard_normal(size)
         return drawn, between, within, coefficients

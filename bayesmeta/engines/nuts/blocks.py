@@ -12,6 +12,7 @@ from bayesmeta.errors import SpecError
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.likelihoods.registry import likelihood_for
 from bayesmeta.model.priors.baseline import DEFAULT_BASELINE, check_baseline
+from bayesmeta.model.priors.coefficients import CombinationPriors, combination_priors
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.parse import parse_prior
 from bayesmeta.model.priors.priors import Priors
@@ -66,13 +67,17 @@ def _complete_numbers(data: ModelData, name: str) -> Array:
     return values
 
 
-def add_priors(priors: Priors, **others: str | Prior) -> tuple[Any, ...]:
+def add_priors(priors: Priors, data: ModelData | None = None, /, **others: str | Prior) -> tuple[Any, ...]:
     """Add mu and tau, and other parameters, with their priors to the PyMC model whose ``with`` block is active.
 
     Parameters
     ----------
     priors : Priors
         Priors for mu and for tau or tau2; the parameters of each become the data ``mu_prior`` and ``tau_prior`` or ``tau2_prior``.
+    data : ModelData, optional
+        Data of the analysis, for a model file that takes moderators: with a design matrix X, of shape (k, p), the first value returned
+        is X b. The coefficients b become the variable ``coefficients``; their priors are independent for p linear combinations of them,
+        the variables ``combination_0``, ``combination_1`` and so on (``combination_priors``). Without moderators this changes nothing.
     **others : str or Prior
         Other parameters of the model, each with its default prior, such as ``nu="Gamma(2, 0.1)"``: the user gives another by the same
         name, ``fit(..., priors={"nu": "Exponential(0.1)"})``.
@@ -81,7 +86,7 @@ def add_priors(priors: Priors, **others: str | Prior) -> tuple[Any, ...]:
     -------
     mu, tau, ... : pymc variables, scalar
         Mean effect and between-study standard deviation, model scale (log for ratios), then the other parameters in their order. With a
-        prior for tau2, tau is deterministic.
+        prior for tau2, tau is deterministic. With moderators the first is the expected effects x_i' b of the studies, shape (k,).
 
     Raises
     ------
@@ -90,13 +95,43 @@ def add_priors(priors: Priors, **others: str | Prior) -> tuple[Any, ...]:
     """
     import pymc as pm
 
-    mu = priors.mu.to_pymc("mu")
+    mu = priors.mu.to_pymc("mu") if data is None else add_coefficients(priors, data)
     if priors.on_variance:
         tau = pm.Deterministic("tau", pm.math.sqrt(priors.scale.to_pymc("tau2")))
     else:
         tau = priors.scale.to_pymc("tau")
     given = dict(priors.others)
     return mu, tau, *(parse_prior(given.get(name, default)).to_pymc(name) for name, default in others.items())
+
+
+def add_coefficients(priors: Priors, data: ModelData) -> Any:
+    """Add mu, or the coefficients of the moderators, and return the expected effects: mu, or x_i' b of shape (k,)."""
+    import pymc as pm
+
+    if data.design.is_mean:
+        return priors.mu.to_pymc("mu")
+    model = pm.modelcontext(None)
+    prior = coefficient_priors(data, priors)
+    model.add_coord("coefficient", range(len(prior.priors)))
+    values = _coefficient_values(data, priors)
+    design = pm.Data("design", values["design"], dims=("study", "coefficient"))
+    inverse = pm.Data("combinations_to_coefficients", values["combinations_to_coefficients"])
+    combinations = pm.math.stack([one.to_pymc(f"combination_{j}") for j, one in enumerate(prior.priors)])
+    return design @ pm.Deterministic("coefficients", inverse @ combinations, dims="coefficient")
+
+
+def coefficient_priors(data: ModelData, priors: Priors) -> CombinationPriors:
+    """Return the priors for the coefficients of an analysis, whose rows of padding do not count."""
+    return combination_priors(priors, data.design.subset(data.included > 0.5))
+
+
+def _coefficient_values(data: ModelData, priors: Priors) -> dict[str, Array]:
+    """Return the design matrix and the priors for its coefficients by the name of their ``pm.Data``; none without moderators."""
+    if data.design.is_mean:
+        return {}
+    prior = coefficient_priors(data, priors)
+    args = {f"combination_{j}_prior": np.asarray(one.args, float) for j, one in enumerate(prior.priors) if one.args}
+    return {"design": data.design.matrix, "combinations_to_coefficients": prior.inverse, **args}
 
 
 def add_baseline(data: ModelData, priors: Priors) -> Any:
@@ -157,8 +192,9 @@ def add_study_effects(mu: Any, tau: Any, columns: Mapping[str, Any]) -> Any:
 
     Parameters
     ----------
-    mu, tau : pymc variables, scalar
-        Mean effect and between-study standard deviation, from ``add_priors``; model scale.
+    mu, tau : pymc variables
+        Mean effect (scalar; with moderators the expected effects x_i' b, shape (k,)) and between-study standard deviation (scalar), from
+        ``add_priors``; model scale.
     columns : mapping of str to pymc.Data
         Data from ``add_data``, of which ``guide_effect`` and ``guide_variance`` are used.
 
@@ -224,7 +260,10 @@ def log1mexp_with_bounded_slope(x: Any, steepest: Any) -> Any:
 def data_values(data: ModelData, priors: Priors) -> dict[str, Array]:
     """Return the arrays that ``add_data``, ``add_priors`` and ``add_baseline`` register, by the name of their ``pm.Data``."""
     scale = "tau2" if priors.on_variance else "tau"
-    parameters = {"mu_prior": priors.mu.args, f"{scale}_prior": priors.scale.args}
+    parameters = {f"{scale}_prior": priors.scale.args}
+    if data.design.is_mean:
+        parameters["mu_prior"] = priors.mu.args
     if likelihood_for(data.likelihood, data.measure).baseline:
         parameters["baseline_prior"] = (priors.baseline or DEFAULT_BASELINE).args
-    return study_values(data) | {name: np.asarray(value, float) for name, value in parameters.items() if value}
+    numbers = {name: np.asarray(value, float) for name, value in parameters.items() if value}
+    return study_values(data) | _coefficient_values(data, priors) | numbers

@@ -6,13 +6,14 @@ import logging
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bayesmeta.engines.nuts.model_files import ModelFile
-from bayesmeta.engines.terms import HETEROGENEITY, I2, NEW_STUDY, TAU, TAU2, Terms, terms_of
+from bayesmeta.engines.terms import HETEROGENEITY, I2, MEAN, NEW_STUDY, TAU, TAU2, Terms, terms_of, with_effect_at_means
 from bayesmeta.errors import SpecError
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
@@ -22,27 +23,33 @@ if TYPE_CHECKING:
 
 #: variable, deterministic or potential, with the log likelihood of each study
 LOG_LIKELIHOOD = "log_likelihood"
+#: variable with the coefficients of moderators (``add_priors``)
+COEFFICIENTS = "coefficients"
 #: variables that every model file names, with their dimensions besides chain and draw
 REQUIRED = {"mu": 0, "tau": 0, "theta": 1}
 #: one evaluation takes longer without compilation, but a compilation takes as long as thousands of them
 UNCOMPILED = {"compile_kwargs": {"mode": "FAST_COMPILE"}, "progressbar": False}
 
 
-def check_variables(file: ModelFile, posterior: xr.Dataset, k: int) -> None:
-    """Refuse draws without mu, tau and theta, or in which these have other shapes.
+def check_variables(file: ModelFile, posterior: xr.Dataset, k: int, coefficients: int = 0) -> None:
+    """Refuse draws without mu (or the coefficients of moderators), tau and theta, or in which these have other shapes.
 
     Raises
     ------
     SpecError
     """
-    for name, axes in REQUIRED.items():
+    required = {COEFFICIENTS: 1, TAU: 0, "theta": 1} if coefficients else REQUIRED
+    for name, axes in required.items():
         if name not in posterior:
             raise SpecError(
                 f"the model has no variable '{name}'; a model file must name mu, tau and theta (one per study)"
             )
         shape = posterior[name].shape[2:]
-        if len(shape) != axes or (axes and shape[0] < k):
+        if name == COEFFICIENTS and shape == (coefficients,):
+            continue
+        if len(shape) != axes or name == COEFFICIENTS or (axes and shape[0] < k):
             needed = f"one value for each of the {k} studies (dims='study')" if axes else "one value"
+            needed = f"one value for each of the {coefficients} coefficients" if name == COEFFICIENTS else needed
             raise SpecError(f"'{name}' of the model file {file.path} must have {needed} but has shape {shape}")
 
 
@@ -68,21 +75,21 @@ def check_other_priors(file: ModelFile, model: Any, priors: Priors) -> None:
         raise SpecError(f"the model file {file.path} has no parameter {name!r}; it takes priors for: {known}")
 
 
-def own_terms(posterior: xr.Dataset, labels: Iterable[str]) -> Terms:
+def own_terms(posterior: xr.Dataset, labels: Iterable[str], coefficients: tuple[str, ...] = (MEAN,)) -> Terms:
     """Return the terms of a user's model: those of every random-effects model that it has, then its other parameters.
 
     I2, which assumes normal effects and errors, and the effect in a new study are terms only if the model defines ``i2`` and
     ``theta_new``. Parameters with a value per study are in the draws, but are no terms.
     """
-    usual = terms_of(labels)
+    usual = with_effect_at_means(terms_of(labels, coefficients))
     heterogeneity = tuple(name for name in HETEROGENEITY if name in (TAU, TAU2) or _is_number(posterior, name))
     new = (NEW_STUDY,) if _is_number(posterior, NEW_STUDY) else ()
-    return Terms(usual.coefficients, usual.scales, heterogeneity, new, usual.studies, tuple(_others(posterior)))
+    return replace(usual, heterogeneity=heterogeneity, new=new, others=tuple(_others(posterior)))
 
 
 def own_values(posterior: xr.Dataset) -> dict[str, Array]:
     """Return the draws of every term of a user's model but the effects in the studies: shape (chain, draw) each."""
-    named = {"mu": posterior["mu"].values, TAU: posterior[TAU].values}
+    named = {name: posterior[name].values for name in ("mu", TAU) if name in posterior}
     named[TAU2] = posterior[TAU2].values if _is_number(posterior, TAU2) else named[TAU] ** 2
     named |= {name: posterior[name].values for name in (I2, NEW_STUDY) if _is_number(posterior, name)}
     return named | _others(posterior)
@@ -102,7 +109,7 @@ def _others(posterior: xr.Dataset) -> dict[str, Array]:
     """Return the draws of the other parameters, element by element, such as ``nu`` and ``w[low]``."""
     found = {}
     for name, variable in posterior.data_vars.items():
-        if name in (*REQUIRED, TAU2, I2, NEW_STUDY) or "study" in variable.dims:
+        if name in (*REQUIRED, COEFFICIENTS, TAU2, I2, NEW_STUDY) or "study" in variable.dims:
             continue
         axes = [[str(label) for label in variable[dim].values] for dim in variable.dims[2:]]
         values: Any = variable.values.astype(float)

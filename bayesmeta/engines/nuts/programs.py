@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bayesmeta.engines.nuts.blocks import data_values
+import numpy as np
+
+from bayesmeta.engines.nuts.blocks import coefficient_priors, data_values
 from bayesmeta.engines.nuts.compiling import Program, compile_program
 from bayesmeta.engines.nuts.model_files import ModelFile
 from bayesmeta.engines.nuts.own_model import check_other_priors
@@ -55,6 +57,12 @@ def build_model(file: ModelFile, data: ModelData, priors: Priors) -> Any:
             f"build(data, priors) of the model file {file.path} returned {given}, not a pymc.Model; end it with 'return model'"
         )
     check_other_priors(file, model, priors)
+    if not data.design.is_mean and "coefficients" not in model.named_vars:
+        raise SpecError(
+            f"the model file {file.path} takes no moderators, but these data have the coefficients {', '.join(data.design.names)}; write "
+            "there expected, tau = add_priors(priors, data), whose first value is then one expected effect per study, or fit without "
+            "moderators"
+        )
     return model
 
 
@@ -87,8 +95,11 @@ def program_for(file: ModelFile, data: ModelData, priors: Priors) -> Program:
     if not file.padded:
         return compiled(build_model(file, data, priors))
     nuisance = likelihood_for(data.likelihood, data.measure).nuisance
-    families = (priors.mu.family, priors.scale.family, priors.on_variance, (priors.baseline or DEFAULT_BASELINE).family)
-    key = (file.path, file.path.stat().st_mtime_ns, data.likelihood, nuisance, len(data.labels), families)
+    families = (priors.scale.family, priors.on_variance, (priors.baseline or DEFAULT_BASELINE).family)
+    of_mean = (
+        (priors.mu.family,) if data.design.is_mean else ("coefficients", *coefficient_priors(data, priors).families)
+    )
+    key = (file.path, file.path.stat().st_mtime_ns, data.likelihood, nuisance, len(data.labels), families, of_mean)
     if key not in _PROGRAMS:
         model = build_model(file, data, priors)
         if unknown := sorted(data_values(data, priors).keys() - {variable.name for variable in model.data_vars}):
@@ -98,7 +109,10 @@ def program_for(file: ModelFile, data: ModelData, priors: Priors) -> Program:
             )
         # other numbers of the same shapes must give the same graph
         other = replace(
-            data, columns={name: value + 1.0 for name, value in data.columns.items()}, included=1 - data.included
+            data,
+            columns={name: value + 1.0 for name, value in data.columns.items()},
+            included=0.25 + 0.5 * data.included,
+            design=data.design.subset(np.concatenate([np.arange(data.k)[::-1], np.arange(data.k, len(data.labels))])),
         )
         if not same_structure(*map(structure, (model, build_model(file, other, priors)))):
             raise SpecError(

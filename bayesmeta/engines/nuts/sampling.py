@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from bayesmeta.effects.design import Design
 from bayesmeta.engines.marginals.samples import Samples
 from bayesmeta.engines.nuts.model_files import ModelFile
-from bayesmeta.engines.nuts.own_model import check_variables, own_groups, own_terms, own_values, varying
+from bayesmeta.engines.nuts.own_model import COEFFICIENTS, check_variables, own_groups, own_terms, own_values, varying
 from bayesmeta.engines.nuts.programs import build_model, program_for
-from bayesmeta.engines.terms import Terms, terms_of
+from bayesmeta.engines.terms import AT_MEANS, MEAN, NEW_STUDY, Terms, terms_of, with_effect_at_means
 from bayesmeta.errors import BayesmetaError, ConvergenceError, SpecError
 from bayesmeta.frequentist.i_squared import i_squared
 from bayesmeta.model.likelihoods.data import ModelData
@@ -34,8 +35,8 @@ class NutsSolution:
     Parameters
     ----------
     draws : mapping of str to numpy.ndarray
-        Draws of mu, tau and theta_new, of shape (chain, draw); of theta and the nuisance parameters, of shape (chain, draw, k). Of a
-        user's model: of all its variables.
+        Draws of the coefficients (mu without moderators), tau and, without moderators, theta_new, of shape (chain, draw); of theta and
+        the nuisance parameters, of shape (chain, draw, k). Of a user's model: of all its variables.
     sample_stats : mapping of str to numpy.ndarray
         Statistics of the sampler, each of shape (chain, draw).
     diagnostics : mapping
@@ -46,6 +47,8 @@ class NutsSolution:
         Labels of the studies.
     groups : mapping of str to xarray.Dataset
         Groups of arviz' schema that a user's model defines (``own_groups``); empty for the models of this package.
+    design : Design, optional
+        Design matrix X, shape (k, p), of a model with moderators.
     """
 
     draws: Mapping[str, Array]
@@ -54,30 +57,61 @@ class NutsSolution:
     typical_variance: float
     labels: tuple[str, ...]
     groups: Mapping[str, Any] = field(default_factory=dict)
+    design: Design | None = None
     log_marginal_likelihood: None = field(default=None, init=False)
     error: float = field(default=float("nan"), init=False)
 
     @cached_property
     def terms(self) -> Terms:
         """Names of the terms."""
-        return own_terms(self.groups["posterior"], self.labels) if self.groups else terms_of(self.labels)
+        names = (MEAN,) if self.design is None else self.design.names
+        if self.groups:
+            return own_terms(self.groups["posterior"], self.labels, names)
+        return with_effect_at_means(terms_of(self.labels, names))
 
     @property
     def families(self) -> tuple[Samples]:
         """Marginal distributions of all terms, as samples."""
-        named = own_values(self.groups["posterior"]) if self.groups else self._usual_values()
+        named = own_values(self.groups["posterior"]) if self.groups else self._heterogeneity()
+        if self.design is not None:
+            coefficients = self._coefficients()
+            named |= dict(zip(self.design.names, np.moveaxis(coefficients, -1, 0), strict=True))
+            named[AT_MEANS] = coefficients @ self.design.matrix.mean(axis=0)
+        elif not self.groups:
+            named |= {name: self.draws[name] for name in (MEAN, NEW_STUDY)}
+        named = {term: named[term] for term in self.terms.pooled}
         named |= {term: self.draws["theta"][..., i] for i, term in enumerate(self.terms.studies)}
         return (Samples(tuple(named), np.stack(list(named.values()))),)
 
-    def _usual_values(self) -> dict[str, Array]:
+    def _heterogeneity(self) -> dict[str, Array]:
         tau2 = self.draws["tau"] ** 2
-        return {
-            "mu": self.draws["mu"],
-            "tau": self.draws["tau"],
-            "tau2": tau2,
-            "i2": i_squared(tau2, self.typical_variance),
-            "theta_new": self.draws["theta_new"],
-        }
+        return {"tau": self.draws["tau"], "tau2": tau2, "i2": i_squared(tau2, self.typical_variance)}
+
+    def _coefficients(self) -> Array:
+        """Draws of the coefficients, shape (chain, draw, p)."""
+        return np.stack([self.draws[name] for name in self.terms.coefficients], axis=-1)
+
+    def combinations(
+        self, weights: Array, names: tuple[str, ...], *, new_study: bool = False, seed: int = 1
+    ) -> Samples:
+        """Return the marginal distributions of linear combinations of the coefficients, L b.
+
+        Parameters
+        ----------
+        weights : numpy.ndarray, shape (m, p)
+            The rows of L.
+        names : tuple of str
+            Names of the m combinations.
+        new_study : bool
+            Whether to add the between-study deviation of a new study, Normal(0, tau^2).
+        seed : int
+            Seed of the deviations.
+        """
+        values = np.einsum("mp,cdp->mcd", weights, self._coefficients())
+        if new_study:
+            noise = np.random.default_rng([seed, 1]).standard_normal(values.shape)
+            values = values + self.draws["tau"] * noise
+        return Samples(names, values)
 
     @property
     def pooled(self) -> tuple[Samples]:
@@ -86,7 +120,7 @@ class NutsSolution:
 
     def sample(self, size: int, rng: np.random.Generator) -> dict[str, Array]:
         """Return draws taken at random from the chains, with replacement: arrays of shape (size, ...)."""
-        chains, draws = self.draws["mu"].shape
+        chains, draws = self.draws["tau"].shape
         place = rng.integers(chains * draws, size=size)
         return {name: value.reshape(chains * draws, *value.shape[2:])[place] for name, value in self.draws.items()}
 
@@ -182,7 +216,7 @@ def sample(file: ModelFile, data: ModelData, priors: Priors, typical_variance: f
                 f"NUTS could not sample the model {file.name}: {error}\n  Check the data and the priors for extreme values."
             ) from error
         posterior = tree["posterior"].to_dataset()
-        check_variables(file, posterior, k)
+        check_variables(file, posterior, k, 0 if data.design.is_mean else len(data.design.names))
         kept = _drop_padding(posterior, k, auxiliary=not file.built_in)
         stats = tree["sample_stats"].to_dataset()
         found = convergence_diagnostics(kept, stats["diverging"].values)
@@ -195,8 +229,12 @@ def sample(file: ModelFile, data: ModelData, priors: Priors, typical_variance: f
                 "target_accept": target_accept,
             }
             solution = _solution(kept, stats, {**found, **settings}, data, typical_variance)
+            if file.built_in and data.nesting is not None:
+                from bayesmeta.engines.nuts.levels import levels_solution
+
+                return levels_solution(solution, seed)
             if file.built_in:
-                return _with_new_study(solution, seed)
+                return _with_new_study(solution, seed) if data.design.is_mean else solution
             return replace(
                 solution, groups=own_groups(build_model(file, rows, priors), posterior, rows.labels, k, seed)
             )
@@ -204,7 +242,8 @@ def sample(file: ModelFile, data: ModelData, priors: Priors, typical_variance: f
         f"NUTS did not converge for the model {file.name} after {len(ATTEMPTS)} attempts (the last with {ATTEMPTS[-1][0]} draws and "
         f"target_accept {ATTEMPTS[-1][2]}): worst r_hat {found['r_hat']:.3f} (must be below {R_HAT_BELOW}), least ESS "
         f"{min(found['ess_bulk'], found['ess_tail']):.0f} (above {ESS_ABOVE:.0f}), {found['divergences']} divergences (0).\n"
-        "  A more informative prior for tau usually helps; with likelihood='normal', engine='quadrature' needs no sampling."
+        "  A more informative prior for tau usually helps, and so does center(x) for a moderator x where Intercept has a prior of its own; "
+        "with likelihood='normal', engine='quadrature' needs no sampling."
     )
 
 
@@ -234,6 +273,8 @@ def _run(file: ModelFile, data: ModelData, priors: Priors, settings: tuple[int, 
 def _drop_padding(posterior: Any, k: int, *, auxiliary: bool) -> Any:
     """Leave out the studies added as padding and, unless they are wanted, the auxiliary variables of the models of this package."""
     dropped = [] if auxiliary else [name for name in ("z", "log_tau", "log_mu", "baseline_w") if name in posterior]
+    if not auxiliary:
+        dropped += [name for name in posterior if str(name).startswith(("combination_", "log_combination_"))]
     kept = posterior.drop_vars(dropped)
     return kept.isel(study=slice(0, k)) if "study" in kept.dims else kept
 
@@ -242,12 +283,15 @@ def _solution(
     posterior: Any, stats: Any, diagnostics: dict[str, Any], data: ModelData, typical_variance: float
 ) -> NutsSolution:
     draws = {str(name): posterior[name].values for name in posterior.data_vars}
+    design = None if data.design.is_mean else data.design
+    if design is not None:
+        draws = dict(zip(design.names, np.moveaxis(draws.pop(COEFFICIENTS), -1, 0), strict=True)) | draws
     kept = {
         name: stats[name].values
         for name in ("diverging", "depth", "n_steps", "energy", "logp", "step_size")
         if name in stats
     }
-    return NutsSolution(draws, kept, diagnostics, typical_variance, data.labels[: data.k])
+    return NutsSolution(draws, kept, diagnostics, typical_variance, data.labels[: data.k], design=design)
 
 
 def _with_new_study(solution: NutsSolution, seed: int) -> NutsSolution:

@@ -9,18 +9,10 @@ from typing import Any
 import numpy as np
 
 from bayesmeta.effects.compute import effect_sizes
-from bayesmeta.effects.estimate_columns import columns_of
-from bayesmeta.effects.estimates import read_estimates
-from bayesmeta.effects.model_matrix import effects_with_moderators
-from bayesmeta.errors import DataError, SpecError, unknown_name
+from bayesmeta.errors import DataError, unknown_name
 from bayesmeta.frequentist.multilevel.blocks import Component, make_blocks
-from bayesmeta.frequentist.multilevel.groupings import (
-    group_keys,
-    make_components,
-    parse_nesting,
-    sampling_covariance,
-    sampling_of_effects,
-)
+from bayesmeta.frequentist.multilevel.estimates import dependent_estimates
+from bayesmeta.frequentist.multilevel.groupings import make_components
 from bayesmeta.frequentist.multilevel.likelihood import Likelihood
 from bayesmeta.frequentist.multilevel.maximize import best_maximum
 from bayesmeta.frequentist.multilevel.result import Multilevel
@@ -103,37 +95,13 @@ def multilevel(
         raise unknown_name("method of multilevel", method, ("REML", "ML"))
     if ci not in INTERVALS:
         raise unknown_name("confidence interval", ci, INTERVALS)
-    if (
-        effects is None
-        and covariance is not None
-        and not {"vi", "sei", "ci_low"} & {k for k, v in options.items() if v is not None}
-    ):
-        options = options | {"vi": _variances_of(covariance)}
-    if covariance is not None and sampling_correlation is not None:
-        raise SpecError("give covariance= or sampling_correlation=, not both")
-    effects, data = read_estimates(
-        effects, measure, data, options, repeated=True, dependence=sampling_correlation is None
-    )
-    columns = columns_of(effects, data)
-    if nesting is None and not effects.nesting.one_estimate_per_study:
-        nesting = "/".join(effects.nesting.levels)
-        columns |= {name: effects.nesting.groups[:, i].astype(float) for i, name in enumerate(effects.nesting.levels)}
-    pooled = effects.used
-    chains = parse_nesting(nesting)
-    study = chains[0][0] if chains and chains[0][0] in columns else "study"
-    effects, matrix = effects_with_moderators(effects, moderators, data, drop_missing=drop_missing, study=study)
+    found = dependent_estimates(
+        effects, measure, data, options, nesting=nesting, within=within, moderators=moderators, drop_missing=drop_missing,
+        sampling_correlation=sampling_correlation, covariance=covariance,
+    )  # fmt: skip
+    effects, matrix, outer, sampling = found.effects, found.matrix, found.outer, found.sampling
     used = matrix.used
-    components = make_components(nesting, within, structure, columns, effects.labels, used)
-    outer = group_keys(chains[0][:1], columns, effects.labels, used)[0] if chains else None
-    every = (
-        group_keys(chains[0][:1], columns, effects.labels, pooled)[0]
-        if chains and not np.array_equal(pooled, used)
-        else outer
-    )
-    if covariance is not None:
-        sampling = sampling_covariance(effects.vi[pooled], covariance, every, pooled).subset(used[pooled])
-    else:
-        sampling = sampling_of_effects(effects, columns, sampling_correlation, within, every, pooled).subset(used)
+    components = make_components(found.nesting, within, structure, found.columns, effects.labels, used)
     k, p = matrix.x.shape
     if k <= p and components:
         raise DataError(
@@ -189,15 +157,6 @@ def sampling_scaled(sampling: Any, unit: float) -> Any:
     """Return a sampling covariance in other units: divided by ``unit`` squared."""
     blocks = tuple((rows, matrix / unit**2) for rows, matrix in sampling.blocks)
     return type(sampling)(sampling.variances / unit**2, blocks)
-
-
-def _variances_of(covariance: Any) -> Array:
-    """Return the variances of a covariance given without ``vi``."""
-    if hasattr(covariance, "variances"):
-        return covariance.variances
-    if isinstance(covariance, (list, tuple)) and len(covariance) and np.ndim(covariance[0]) == 2:
-        raise SpecError("give vi= beside a covariance in one matrix per group")
-    return np.diagonal(np.asarray(covariance, dtype=float))
 
 
 def _starts(likelihood: Likelihood, y: Array, q: Array) -> list[Array]:

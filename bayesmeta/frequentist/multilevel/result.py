@@ -9,26 +9,23 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import chdtrc
 
 from bayesmeta.effects.covariance import Covariance
 from bayesmeta.effects.model_matrix import ModelMatrix
 from bayesmeta.errors import SpecError
+from bayesmeta.frequentist.coefficients import Coefficients, chi2_pvalue
 from bayesmeta.frequentist.multilevel import profile
 from bayesmeta.frequentist.multilevel.groupings import joined_groups
 from bayesmeta.frequentist.multilevel.likelihood import Evaluation, Likelihood
 from bayesmeta.frequentist.regression_checks import cluster_labels
-from bayesmeta.frequentist.robust import beside_robust, robust_frame, robust_test
-from bayesmeta.frequentist.wald import WaldTest, coefficient_frame, contrast_matrix, quantile, wald_test
 from bayesmeta.support.arrays import Array
-from bayesmeta.support.display import Displayed
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Multilevel(Displayed):
+class Multilevel(Coefficients):
     """A model with random effects on several levels, on the model scale (log for ratios).
 
     Parameters
@@ -114,35 +111,9 @@ class Multilevel(Displayed):
         return self.with_robust()
 
     @cached_property
-    def coefficients(self) -> pd.DataFrame:
-        """Frame with one row per coefficient: estimate, se, statistic, df, pvalue, ci_low, ci_high."""
-        return coefficient_frame(self.names, self.estimates, np.sqrt(np.diagonal(self.covariance)), self.df, self.level)
-
-    @cached_property
     def clusters(self) -> tuple[Any, ...]:
         """Outermost group of each estimate; groups with correlated sampling errors are one."""
         return joined_groups(self.outer or self.labels, self.sampling)
-
-    @cached_property
-    def moderator_test(self) -> WaldTest:
-        """Omnibus test of all coefficients but the intercept, or of all where there is none or nothing else."""
-        tested = [self.names[i] for term in self.matrix.terms if term.factors for i in term.columns]
-        return self.test(tested or list(self.names))
-
-    @property
-    def qm(self) -> float:
-        """Statistic of the omnibus test: chi-squared, or F for t tests."""
-        return self.moderator_test.statistic
-
-    @property
-    def qm_df(self) -> int:
-        """Number of coefficients that the omnibus test tests."""
-        return self.moderator_test.df
-
-    @property
-    def qm_pvalue(self) -> float:
-        """P value of the omnibus test."""
-        return self.moderator_test.pvalue
 
     @cached_property
     def qe(self) -> float:
@@ -167,7 +138,7 @@ class Multilevel(Displayed):
     @property
     def qe_pvalue(self) -> float:
         """P value of ``qe``."""
-        return float(chdtrc(self.qe_df, self.qe)) if self.qe_df > 0 else 1.0
+        return chi2_pvalue(self.qe, self.qe_df)
 
     @cached_property
     def _sampling_inverse(self) -> Array:
@@ -206,18 +177,6 @@ class Multilevel(Displayed):
         """I2 of all levels together, in percent."""
         return float(self.i2_by_level.sum())
 
-    def test(self, what: str | Sequence[str] | Any) -> WaldTest:
-        """Test terms, coefficients or linear combinations of coefficients: chi-squared, or F with the fewest df of those tested.
-
-        Parameters
-        ----------
-        what : str, sequence of str, or array_like of shape (m, p)
-            Names of terms or coefficients, or the matrix L of L b = 0.
-        """
-        contrast, tested = contrast_matrix(what, self.names, self.matrix.terms)
-        df = float(self.df[(contrast != 0).any(axis=0)].min())
-        return wald_test(contrast, self.estimates, self.covariance, df, tested)
-
     def predict(self, new: Any = None, within: Any = None, level: float | None = None) -> pd.DataFrame:
         """Return mean effects at values of the moderators, with confidence and prediction intervals.
 
@@ -236,41 +195,13 @@ class Multilevel(Displayed):
             One row per row of ``new``: estimate, se, ci_low, ci_high, pi_low, pi_high. The prediction interval is for a new estimate in a
             new group: variance se^2 plus all of ``sigma2`` and the tau2 of the level (NaN where that is not known).
         """
-        import pandas as pd
-
         if new is None:
             x, index = (self.matrix.x[:1], ["1"]) if self.matrix.design.is_mean else (self.matrix.x, list(self.labels))
         else:
             x, index = self.matrix.rows_for(new)
         tau2 = profile.variances_of_levels(self, new, within)
-        mean, variance = x @ self.estimates, ((x @ self.covariance) * x).sum(axis=1)
         df = np.array([float(np.min(self.df[row != 0], initial=math.inf)) for row in x])
-        q = quantile(self.level if level is None else level, df)
-        half, wide = q * np.sqrt(variance), q * np.sqrt(variance + self.sigma2.sum() + tau2)
-        columns = {"estimate": mean, "se": np.sqrt(variance), "ci_low": mean - half, "ci_high": mean + half}
-        return pd.DataFrame(columns | {"pi_low": mean - wide, "pi_high": mean + wide}, index=index)
-
-    def robust(self, kind: str = "CR2", cluster: Any = None, level: float | None = None) -> pd.DataFrame:
-        """Return the coefficients with cluster-robust standard errors and Satterthwaite degrees of freedom.
-
-        Parameters
-        ----------
-        kind : {"CR0", "CR1", "CR2", "CR1p", "CR1S", "CR3"}
-            Sandwich estimator; see ``bayesmeta.frequentist.robust.sandwich``.
-        cluster : sequence, optional
-            Cluster of each estimate; ``clusters`` by default.
-        level : float, optional
-            Level of the intervals; that of the fit by default.
-        """
-        return robust_frame(kind, *self._working(cluster), self.names, level or self.level)
-
-    def with_robust(self, kind: str = "CR2") -> pd.DataFrame:
-        """Return the coefficients with the cluster-robust columns beside those of the model: se_cr2, df_cr2, pvalue_cr2, ..."""
-        return beside_robust(self.coefficients, lambda: self.robust(kind), kind)
-
-    def robust_test(self, what: str | Sequence[str] | Any, kind: str = "CR2", cluster: Any = None) -> WaldTest:
-        """Test terms, coefficients or linear combinations by the approximate Hotelling test (HTZ) with a cluster-robust variance."""
-        return robust_test(kind, what, *self._working(cluster), self.names, self.matrix.terms)
+        return self._predictions(x, index, df, self.sigma2.sum() + tau2, level)
 
     def _working(self, cluster: Any) -> tuple[Array, Array, Sequence[Any], Array]:
         """Return X, y, clusters and the covariance of the estimates under the model."""

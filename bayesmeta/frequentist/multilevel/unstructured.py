@@ -66,7 +66,7 @@ class UnstructuredPair(HeterogeneousCompoundSymmetry):
     name = "UN"
 
 
-_STRUCTURES: dict[str, type[Structure]] = {
+STRUCTURES: dict[str, type[Structure]] = {
     kind.name: kind
     for kind in (
         Diagonal, CompoundSymmetry, HeterogeneousCompoundSymmetry, Unstructured, Autoregressive, HeterogeneousAutoregressive,
@@ -90,9 +90,9 @@ def make_structure(name: str, levels: list[object]) -> Structure:
     SpecError
         If the name is unknown, there is one level, or the times of CAR are no numbers.
     """
-    kind = _STRUCTURES.get(str(name).upper())
+    kind = STRUCTURES.get(str(name).upper())
     if kind is None:
-        raise unknown_name("structure", name, _STRUCTURES)
+        raise unknown_name("structure", name, STRUCTURES)
     times = np.arange(len(levels), dtype=float)
     if kind is ContinuousAutoregressive:
         try:

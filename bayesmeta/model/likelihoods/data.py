@@ -12,6 +12,8 @@ from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.effects.covariance import Covariance
 from bayesmeta.effects.design import Design, mean_only
 from bayesmeta.effects.effects import Effects
+from bayesmeta.effects.model_matrix import ModelMatrix
+from bayesmeta.effects.nesting import Nesting, Outcomes
 from bayesmeta.errors import DataError, SpecError, unknown_name
 from bayesmeta.model.likelihoods.densities import log_choose
 from bayesmeta.studies.kinds import KINDS
@@ -56,6 +58,12 @@ class ModelData:
         Study table from which the effects were computed, whose other columns ``column`` gives; None for effects given as arrays.
     rows : numpy.ndarray of int, shape (k,), optional
         Row of each study in ``table``.
+    nesting : Nesting, optional
+        Study, and group within it, of each estimate, where the model has random effects of both; None for two levels.
+    outcomes : Outcomes, optional
+        Outcomes or times that are correlated within studies.
+    matrix : ModelMatrix, optional
+        The formula that made ``design``, for predictions.
     """
 
     measure: str
@@ -71,6 +79,9 @@ class ModelData:
     covariance: Covariance = None  # type: ignore[assignment]
     table: StudyTable | None = None
     rows: Array | None = None
+    nesting: Nesting | None = None
+    outcomes: Outcomes | None = None
+    matrix: ModelMatrix | None = None
 
     def __post_init__(self) -> None:
         if self.design is None:
@@ -81,7 +92,7 @@ class ModelData:
     @property
     def independent(self) -> bool:
         """Whether the estimates are independent and the mean is the one coefficient."""
-        return self.design.is_mean and self.covariance.diagonal
+        return self.design.is_mean and self.covariance.diagonal and self.nesting is None
 
     def require_independent(self, what: str) -> None:
         """Refuse moderators and correlated estimates.
@@ -99,12 +110,22 @@ class ModelData:
             reason = (
                 "correlated estimates" if self.design.is_mean else f"the coefficients {', '.join(self.design.names)}"
             )
+            reason = "several estimates per study" if self.nesting is not None else reason
             raise SpecError(f"{what} treats independent estimates without moderators; these data have {reason}")
 
     @property
     def k(self) -> int:
         """Number of studies, without padding."""
         return int(self.included.sum())
+
+    @property
+    def units(self) -> tuple[tuple[str, Array], ...]:
+        """Name and rows of each study: what is left out together. Each row is one, unless estimates are nested in studies."""
+        if self.nesting is None:
+            return tuple((label, np.array([i])) for i, label in enumerate(self.labels))
+        outer, names = self.nesting.groups[:, 0], self.nesting.names
+        codes = dict.fromkeys(outer.tolist())
+        return tuple((names[code] if names else str(code + 1), np.flatnonzero(outer == code)) for code in codes)
 
     def column(self, name: str) -> Array:
         """Return a column of the likelihood or of the study table, such as a moderator, for the studies of this analysis.
@@ -155,6 +176,8 @@ class ModelData:
             design=self.design.subset(kept),
             covariance=self.covariance.subset(kept),
             rows=None if self.rows is None else self.rows[kept],
+            nesting=None if self.nesting is None else self.nesting.subset(kept),
+            outcomes=None if self.outcomes is None else self.outcomes.subset(kept),
         )
 
     def padded(self, size: int) -> ModelData:

@@ -19,6 +19,9 @@ from bayesmeta.model.likelihoods import crude, densities
 from bayesmeta.model.likelihoods.data import ModelData, binomial_data, nct_data, normal_data, poisson_data
 from bayesmeta.support.arrays import Array
 
+#: model file of the normal likelihood for several estimates per study
+THREE_LEVELS = "three_level_normal"
+
 
 @dataclass(frozen=True)
 class StudyModel:

@@ -10,6 +10,7 @@ import numpy as np
 from bayesmeta.effects.measures import MEASURES, find_measure
 from bayesmeta.errors import SpecError
 from bayesmeta.model.likelihoods.data import ModelData
+from bayesmeta.model.priors.coefficients import combination_priors
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arguments import check_type
@@ -23,6 +24,9 @@ def default_priors(measure: str, data: ModelData | None = None) -> Priors:
     is the largest of the spread of the effects (their standard deviation), a tenth of their size (root mean square), and half the
     standard deviation of one participant's outcome; that is a quarter of the unit-information standard deviation sqrt(sum n / sum 1/v)
     (Roever et al. 2021, Res Synth Methods 12:448), or else the median standard error, where the numbers of participants are not known.
+
+    With moderators each slope has Normal(0, s / sd(x)), where s is the scale of the prior for tau (0.5 on log ratios and SMDs), and x the
+    column of X. With several estimates per study rho has Uniform(0, 1); a correlation of outcomes is uniform over what it can be.
 
     Parameters
     ----------
@@ -41,6 +45,33 @@ def default_priors(measure: str, data: ModelData | None = None) -> Priors:
     >>> default_priors("RR").to_dict()
     {'mu': 'Normal(0, 2.82)', 'tau': 'HalfNormal(0.5)'}
     """
+    priors = _pairwise_priors(measure, data)
+    return priors if data is None or (data.nesting is None and data.design.is_mean) else _more_priors(priors, data)
+
+
+def _more_priors(priors: Priors, data: ModelData) -> Priors:
+    """Add the priors for slopes, and for the share of the heterogeneity between studies, or the correlation of outcomes."""
+    if not data.design.is_mean:
+        priors = replace(priors, coefficients=_slope_priors(priors, data, priors.scale.args[0]))
+    if data.nesting is None or (data.nesting.groups.shape[1] == 1 and data.outcomes is None):
+        return priors
+    low = 0.0
+    if data.outcomes is not None:
+        low = -1.0 if data.outcomes.structure == "UN" else -1.0 / (len(data.outcomes.names) - 1)
+    return replace(priors, rho=Prior("Uniform", (low, 1.0)))
+
+
+def _slope_priors(priors: Priors, data: ModelData, scale: float) -> tuple[tuple[str, Prior], ...]:
+    """Return Normal(0, scale / sd(x)), to three digits as it is printed, for each column of X that is a slope."""
+    found = combination_priors(priors, data.design, slope_sd=scale).priors
+    return tuple(
+        (name, Prior("Normal", (0.0, float(f"{prior.args[1]:.3g}"))))
+        for name, prior in zip(data.design.names, found, strict=True)
+        if prior is not priors.mu
+    )
+
+
+def _pairwise_priors(measure: str, data: ModelData | None) -> Priors:
     sds = find_measure(measure).prior_sds
     if sds is not None:
         return _priors_of_scale(*sds)

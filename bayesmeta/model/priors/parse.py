@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bayesmeta.errors import SpecError, unknown_name
@@ -14,11 +14,18 @@ from bayesmeta.model.priors.priors import Priors
 
 #: parameters a user may give a prior for; tau and tau2 are one quantity
 PARAMETERS = ("mu", "tau", "tau2", "baseline")
+#: parameters of models with several estimates per study
+LEVELS = ("rho", "tau_between", "tau_within")
 HELP = 'write a prior like "Normal(0, 2.82)", "HalfNormal(0.5)" or turner2015("outcome", "comparison")'
 
 
 def parse_priors(
-    given: Priors | Mapping[str, str | Prior] | None, default: Priors, measure: str = "", *, others: bool = False
+    given: Priors | Mapping[str, str | Prior] | None,
+    default: Priors,
+    measure: str = "",
+    *,
+    others: bool = False,
+    coefficients: Sequence[str] = (),
 ) -> Priors:
     """Read the priors a user gives, and take the default for each one left out.
 
@@ -32,6 +39,8 @@ def parse_priors(
         Name of the effect measure, which ``corpus:FILE`` needs.
     others : bool
         Whether other parameters may have priors: those of a user's model file, which decides whether it has them.
+    coefficients : sequence of str
+        Names of the coefficients of a model with moderators, which may have priors of their own.
 
     Raises
     ------
@@ -43,9 +52,13 @@ def parse_priors(
     if given is not None and not isinstance(given, Mapping):
         raise SpecError(f'priors are given by parameter, like {{"mu": "Normal(0, 2.82)"}}, but got {given!r}')
     given = dict(given or {})
+    known = (*PARAMETERS, *(LEVELS if default.rho is not None else ()), *coefficients)
     for key in given:
-        if key not in PARAMETERS and not others:
-            raise unknown_name("parameter with a prior", key, PARAMETERS)
+        if key in LEVELS and default.rho is None and not others:
+            raise SpecError(f"a prior for {key} is for models with several estimates per study; give nesting=")
+        if key not in known and not others:
+            raise unknown_name("parameter with a prior", key, known)
+    levels = _levels(given, default)
     if "tau" in given and "tau2" in given:
         raise SpecError("priors name both tau and tau2, which is one quantity; keep one of them")
     for key in ("mu", "baseline"):
@@ -53,14 +66,39 @@ def parse_priors(
             raise SpecError(f"the prior '{given[key]}' is one for heterogeneity; give it to tau, not to {key}")
     mu = parse_prior(given["mu"]) if "mu" in given else default.mu
     baseline = parse_prior(given["baseline"]) if "baseline" in given else default.baseline
-    own = tuple((key, parse_prior(text)) for key, text in given.items() if key not in PARAMETERS)
+    own = tuple((key, parse_prior(text)) for key, text in given.items() if key not in known)
+    named = {key: parse_prior(text) for key, text in given.items() if key in coefficients}
+    levels["coefficients"] = tuple(({**dict(default.coefficients), **named}).items())
     if "tau2" in given:
         # the file of a collection states its parameter, so tau=corpus:FILE and tau2=corpus:FILE are the same prior
         on_variance = not _is_corpus_prior(given["tau2"])
-        return Priors(mu, parse_prior(given["tau2"], measure), on_variance, baseline, own)
+        return Priors(mu, parse_prior(given["tau2"], measure), on_variance, baseline, own, **levels)
     if "tau" in given:
-        return Priors(mu, parse_prior(given["tau"], measure), baseline=baseline, others=own)
-    return Priors(mu, default.scale, default.on_variance, baseline, own)
+        return Priors(mu, parse_prior(given["tau"], measure), baseline=baseline, others=own, **levels)
+    return Priors(mu, default.scale, default.on_variance, baseline, own, **levels)
+
+
+def _levels(given: Mapping[str, Any], default: Priors) -> dict[str, Any]:
+    """Return the priors for rho, or for tau_between and tau_within, of a model with several estimates per study.
+
+    Raises
+    ------
+    SpecError
+        If both pairs of parameters are given, or one of tau_between and tau_within.
+    """
+    if default.rho is None:
+        return {}
+    by_level = [key for key in ("tau_between", "tau_within") if key in given]
+    if not by_level:
+        return {"rho": parse_prior(given["rho"]) if "rho" in given else default.rho}
+    clash = [key for key in ("tau", "tau2", "rho") if key in given]
+    if clash:
+        raise SpecError(
+            f"priors name {clash[0]} and {by_level[0]}; give those for tau and rho, or for tau_between and tau_within"
+        )
+    if len(by_level) < 2:
+        raise SpecError(f"priors name {by_level[0]} only; give both tau_between and tau_within, or tau and rho")
+    return {"between": parse_prior(given["tau_between"]), "within": parse_prior(given["tau_within"])}
 
 
 def parse_prior(text: str | Prior, measure: str = "") -> Prior:

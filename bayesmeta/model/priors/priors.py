@@ -31,6 +31,12 @@ class Priors(Displayed):
         risk. None: ``DEFAULT_BASELINE``, Normal(0, 10). See ``baseline_log_density``.
     others : tuple of (str, Prior)
         Priors that the user gives for other parameters of a model file, by their names (``bayesmeta.modeling.add_priors``).
+    coefficients : tuple of (str, Prior)
+        Priors for single coefficients of a model with moderators, by their names.
+    rho : Prior, optional
+        With several estimates per study: prior for the share of tau^2 that is between studies, or for the correlation of outcomes.
+    between, within : Prior, optional
+        Priors for tau_between and tau_within, which take the place of those for tau and rho; both or neither.
 
     Raises
     ------
@@ -49,6 +55,10 @@ class Priors(Displayed):
     on_variance: bool = False
     baseline: Prior | None = None
     others: tuple[tuple[str, Prior], ...] = ()
+    coefficients: tuple[tuple[str, Prior], ...] = ()
+    rho: Prior | None = None
+    between: Prior | None = None
+    within: Prior | None = None
 
     def __post_init__(self) -> None:
         if self.scale.support[0] < 0:
@@ -60,6 +70,13 @@ class Priors(Displayed):
             raise SpecError(f"the prior for tau must be proper but {self.scale} is not; try HalfNormal(0.5)")
         if self.baseline is not None:
             check_baseline_family(self.baseline)
+        if (self.between is None) != (self.within is None):
+            raise SpecError("priors for tau_between and tau_within belong together: give both, or tau and rho")
+        for name, prior in (("tau_between", self.between), ("tau_within", self.within)):
+            if prior is not None and not (prior.support[0] >= 0 and prior.proper):
+                raise SpecError(
+                    f"the prior for {name} must be a proper distribution on [0, infinity) but {prior} is not; try HalfNormal(0.5)"
+                )
 
     def _line(self) -> str:
         return ", ".join(f"{name} ~ {text}" for name, text in self.to_dict().items())
@@ -104,7 +121,11 @@ class Priors(Displayed):
 
     def to_dict(self) -> dict[str, str]:
         """Return the priors as text by parameter (mu, tau or tau2, baseline, others), as ``parse_priors`` reads them."""
-        texts = {"mu": str(self.mu), "tau2" if self.on_variance else "tau": str(self.scale)}
+        texts = {"mu": str(self.mu)} | {name: str(prior) for name, prior in self.coefficients}
+        if self.between is None:
+            texts["tau2" if self.on_variance else "tau"] = str(self.scale)
+        levels = {"rho": self.rho, "tau_between": self.between, "tau_within": self.within}
+        texts |= {name: str(prior) for name, prior in levels.items() if prior is not None}
         if self.baseline is not None:
             texts["baseline"] = str(self.baseline)
         return texts | {name: str(prior) for name, prior in self.others}

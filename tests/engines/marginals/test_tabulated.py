@@ -92,3 +92,19 @@ def test_a_term_is_tabulated_once() -> None:
     family.take("a").hdi(0.8)
     assert made > 0
     assert len(calls) == made
+
+
+def test_the_shortest_interval_at_an_end_of_the_support() -> None:
+    falling = Density(lambda x: -0.5 * x**2, 0.0, 9.0, 0.0)
+    rising = Density(lambda x: -0.5 * (9 - x) ** 2, 0.0, 9.0, 0.0)
+    both = Tabulated(("falling", "rising"), (falling, rising))
+    for mass in (0.5, 0.95):
+        reach = norm.ppf(0.5 + 0.5 * mass)
+        low, high = both.hdi(mass)
+        np.testing.assert_allclose(low, [0.0, 9 - reach], atol=1e-8)
+        np.testing.assert_allclose(high, [reach, 9.0], rtol=1e-8)
+    # a density that rises steeply from 0 has its interval inside
+    steep = Tabulated(("x",), (Density(lambda x: np.log(np.maximum(x, 1e-300)) - 50 * x, 0.0, 2.0, 0.0),))
+    low, high = steep.hdi(0.95)
+    assert low[0] > 0
+    assert steep.pdf(low)[0] == pytest.approx(steep.pdf(high)[0], rel=1e-4)

@@ -306,3 +306,43 @@ def test_exact_three_level_is_fast() -> None:
         times.append(time.perf_counter() - start)
     # about 45 ms alone; the bound is for machines that do other things
     assert min(times) < 0.25
+
+
+def test_an_integral_that_is_not_that_in_other_coordinates_is_computed_again() -> None:
+    # the prior has tau near 0.1 and rho near 0, the data tau near 0.0005
+    rng = np.random.default_rng(1)
+    study = np.repeat(np.arange(12), 3)
+    v = rng.uniform(0.02, 0.2, 36) * 1e-6
+    y = 3e-4 + 5e-4 * rng.normal(size=36) + np.sqrt(v) * rng.normal(size=36)
+    model = nested_model(y, mean_only(36), Covariance(v), normal_prior(np.inf), study)
+    found = solve(model, total("InvGamma(1, 0.15)", "Beta(0.2, 3)"))
+    first, finer = (
+        solve_three_level(model, found.priors, found.terms, settings=[one]) for one in ((20, 1e-8), (26, 1e-10))
+    )
+    missed = abs(first.log_marginal_likelihood - finer.log_marginal_likelihood)
+    assert missed > 1e-8
+    # the series alone would not tell
+    assert first.boxes.error < 0.1 * missed
+    assert first.error == pytest.approx(missed, rel=0.3)
+    assert found.error <= 1e-8
+    assert found.log_marginal_likelihood == pytest.approx(finer.log_marginal_likelihood, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_random_analyses_are_as_accurate_as_with_more_nodes(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    taus = ("HalfNormal(0.5)", "HalfCauchy(0.5)", "Uniform(0, 10)", "LogNormal(-1.5, 1)", "InvGamma(1, 0.15)")
+    rhos = ("Uniform(0, 1)", "Beta(0.5, 0.5)", "Beta(0.2, 3)", "Uniform(0.2, 0.7)")
+    study = np.repeat(np.arange(6), rng.integers(1, 6, 6))
+    unit, n = 10.0 ** rng.choice([0, -3, 3]), len(study)
+    v = np.exp(rng.uniform(np.log(1e-3), np.log(0.5), n))
+    y = 0.3 + rng.choice([0.0, 0.5]) * rng.normal(size=6)[study] + rng.choice([0.0, 0.3]) * rng.normal(size=n)
+    y = unit * (y + np.sqrt(v) * rng.normal(size=n))
+    priors = total(str(rng.choice(taus)), str(rng.choice(rhos)))
+    model = nested_model(y, mean_only(n), Covariance(unit**2 * v), normal_prior(2.0), study)
+    found = solve(model, priors)
+    finer = solve_three_level(model, priors, found.terms, settings=((26, 1e-10),))
+    assert found.log_marginal_likelihood == pytest.approx(finer.log_marginal_likelihood, abs=2e-9)
+    for name in ("mu", "theta_new", "tau", "rho", "theta[2]"):
+        ends = term(finer, name).quantile(np.array([[0.01], [0.3], [0.9]]))
+        assert term(found, name).cdf(ends)[:, 0] == pytest.approx([0.01, 0.3, 0.9], abs=1e-7)
