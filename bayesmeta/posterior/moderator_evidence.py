@@ -1,0 +1,124 @@
+"""Evidence for moderators: exact Bayes factors for the terms of a formula, and coefficients averaged over the models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayesmeta.effects.formula_terms import INTERCEPT
+from bayesmeta.engines.normal.model import coefficient_prior
+from bayesmeta.engines.normal.submodels import FullModel
+from bayesmeta.errors import SpecError
+from bayesmeta.posterior.fit import fit
+from bayesmeta.posterior.given import as_posterior
+from bayesmeta.posterior.model_average import NO_EVIDENCE
+from bayesmeta.posterior.moderator_average import ModeratorAverage, average_models
+from bayesmeta.posterior.moderator_models import components_of
+from bayesmeta.posterior.posterior import Posterior
+from bayesmeta.support.arguments import with_keywords_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: the effect at the means of the moderators
+AT_MEANS = "effect_at_means"
+
+
+@with_keywords_of(fit)
+def moderator_average(
+    studies: Any = None, *, prior_probabilities: Mapping[str, float] | None = None, **given: Any
+) -> ModeratorAverage:
+    """Compare and average the models {effect} x {heterogeneity} x subsets of the terms of a formula, with exact marginal likelihoods.
+
+    Parameters
+    ----------
+    studies, prior_probabilities, **given
+        As in ``moderator_evidence``.
+
+    Returns
+    -------
+    ModeratorAverage
+        With the frames ``evidence`` (as ``moderator_evidence``), ``averaged`` (a row per coefficient) and ``to_frame()`` (a row per model),
+        ``log_bf(name)`` and ``marginal(term)``.
+
+    Raises
+    ------
+    SpecError
+        As in ``moderator_evidence``.
+    """
+    posterior = as_posterior(studies, built_in_only=NO_EVIDENCE, **given)
+    matrix = posterior.data.matrix
+    if matrix is None or not any(term.factors for term in matrix.terms):
+        raise SpecError(
+            "this model has no moderators; for the evidence for an effect and for heterogeneity use bayes_factors(), or fit with moderators="
+        )
+    if posterior.likelihood != "normal":
+        raise SpecError(
+            f"the evidence for moderators is computed with the normal likelihood, but this fit has likelihood '{posterior.likelihood}'; fit "
+            "with likelihood='normal'"
+        )
+    return average_models(_full_model(posterior), components_of(matrix.terms), prior_probabilities)
+
+
+@with_keywords_of(fit)
+def moderator_evidence(
+    studies: Any = None, *, prior_probabilities: Mapping[str, float] | None = None, **given: Any
+) -> pd.DataFrame:
+    """Return inclusion Bayes factors of an effect, of heterogeneity and of each term of a formula, and averaged coefficients.
+
+    The models are all combinations of: an effect or none, heterogeneity or none (tau = 0), and each term of the formula or not; an
+    interaction only with its main effects. By default they have equal prior probabilities. Marginal likelihoods are exact
+    (normal likelihood).
+
+    "No effect" is 0 for the coefficient that has the prior for the effect: the effect at the means of the moderators, or the intercept
+    itself where the priors name ``Intercept``. Without an intercept (``0 + focus``) there is no such row, and leaving the groups out means
+    that all their effects are 0. A model without a term keeps the priors of the others as the full model has them: means, and scales by
+    the spread of a moderator, are those of the full design matrix.
+
+    Parameters
+    ----------
+    studies : Posterior, StudyTable, Effects, pandas.DataFrame or path, optional
+        A fit with moderators, whose data and priors are used, or data as in ``fit`` with ``moderators=``.
+    prior_probabilities : mapping of str to float, optional
+        Prior probability of "effect", "heterogeneity" or a term, by its name: 1 keeps it in every model, 0 leaves it out of all.
+        Default: 1/2 each. Models in which an interaction lacks a main effect have none.
+    **given
+        Keywords of ``fit``. A Bayes factor depends on the priors: a wide prior for a coefficient favours the models without it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index: effect (where the formula has an intercept), heterogeneity, and each term as the formula writes it. Columns bf_inclusion
+        (posterior odds over prior odds of the models with it), prob_inclusion (posterior), and mean, sd, median, ci_low, ci_high of the
+        averaged coefficient (tau for heterogeneity), model scale, with the point mass at 0 of the models without it; NaN for a term with
+        several coefficients, which ``moderator_average`` lists; prior_prob, and log_bf_inclusion (natural log, for Bayes factors beyond
+        floating-point numbers).
+
+    Raises
+    ------
+    SpecError
+        If there are no moderators, a coefficient that some models leave out has a flat prior, an unknown name or no probability is given,
+        or the likelihood is not normal.
+
+    Notes
+    -----
+    Hinne, Gronau, van den Bergh and Wagenmakers 2020, Adv Methods Pract Psychol Sci 3:200-215 (inclusion Bayes factors).
+    """
+    return moderator_average(studies, prior_probabilities=prior_probabilities, **given).evidence
+
+
+def _full_model(posterior: Posterior) -> FullModel:
+    """Return the linear model of a posterior, in coefficients of which one is the effect that has the prior for the effect."""
+    data, priors = posterior.data, posterior.priors
+    prior = coefficient_prior(priors, data.design)
+    full = FullModel(data.columns["effect"], data.design, data.covariance, prior, priors)
+    constant = [term.columns[0] for term in data.matrix.terms if not term.factors]
+    if not constant or INTERCEPT in dict(priors.coefficients):
+        return full
+    at = constant[0]
+    transform = np.eye(len(data.design.names))
+    transform[at] = data.design.matrix.mean(axis=0)
+    names = tuple(AT_MEANS if i == at else name for i, name in enumerate(data.design.names))
+    return full.in_coefficients(transform, names)
