@@ -17,6 +17,7 @@ from .cochrane.reproduce_subgroup_tests import reproduce_subgroup_tests as repro
 from .cochrane.review import CochraneReview as CochraneReview
 from .effects.compute import effect_sizes as effect_sizes
 from .effects.effects import Effects as Effects
+from .effects.sampling_covariance import sampling_covariance as sampling_covariance
 from .errors import BayesmetaError as BayesmetaError
 from .errors import ConvergenceError as ConvergenceError
 from .errors import DataError as DataError

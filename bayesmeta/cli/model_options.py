@@ -69,11 +69,13 @@ def columns_of_studies(effects: Any, file: Path | None) -> dict[str, Any] | None
     """
     if file is None:
         return None
-    from bayesmeta.effects.characteristics import join_by_study, read_characteristics
+    from bayesmeta.effects.characteristics import join_by_study
+    from bayesmeta.studies.characteristics import read_characteristics
 
     table = effects.studies
     own = set(table.extra) if table is not None else set()
-    return join_by_study(read_characteristics(file), effects.labels, effects.used, skip=own)
+    names = effects.labels if table is None else table.study_names
+    return join_by_study(read_characteristics(file), names, effects.used, skip=own)
 
 
 def check_model_options(

@@ -2,60 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 
 import numpy as np
 
 from bayesmeta.effects.estimate_columns import Column, numbers_or_texts
 from bayesmeta.errors import DataError
-from bayesmeta.studies.names import ALIASES, simplify
-from bayesmeta.studies.raw import read_file
+from bayesmeta.studies.characteristics import Characteristics
+from bayesmeta.studies.repeats import study_name
 from bayesmeta.support.words import plural
-
-
-@dataclass(frozen=True)
-class Characteristics:
-    """What is known of each study, whatever the outcome.
-
-    Parameters
-    ----------
-    source : str
-        The file.
-    studies : tuple of str
-        Names of the studies.
-    columns : mapping of str to tuple of str
-        Other columns, one text per study.
-    """
-
-    source: str
-    studies: tuple[str, ...]
-    columns: Mapping[str, tuple[str, ...]]
-
-
-def read_characteristics(path: str | os.PathLike[str]) -> Characteristics:
-    """Read a table of characteristics: a separated file with a column ``study`` and one row per study.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read, no column names the studies, or a study appears twice.
-    """
-    raw = read_file(path)
-    at = next((i for i, name in enumerate(raw.header) if ALIASES.get(simplify(name), "") == "study"), None)
-    if at is None:
-        raise DataError("no column names the studies", source=raw.source, fix="Add a column 'study'.")
-    rows = range(len(raw.rows))
-    studies = tuple(raw.text(row, at) for row in rows)
-    seen: set[str] = set()
-    for row, name in enumerate(studies):
-        if name in seen:
-            raise raw.error(f"the study '{name}' appears twice", row=row, column=at, fix="Give each study one row.")
-        seen.add(name)
-    columns = {name: tuple(raw.text(row, i) for row in rows) for i, name in enumerate(raw.header) if i != at}
-    return Characteristics(raw.source, studies, columns)
 
 
 def join_by_study(
@@ -66,7 +22,7 @@ def join_by_study(
     Parameters
     ----------
     known : Characteristics or None
-        The table; None has no columns.
+        From ``read_characteristics``; None has no columns. It may have studies that are not among the estimates.
     labels : sequence of str
         Study of each of the n estimates.
     used : numpy.ndarray of bool, shape (n,)
@@ -81,8 +37,9 @@ def join_by_study(
     """
     if known is None:
         return {}
+    names = [study_name(label) for label in labels]
     row = {name: i for i, name in enumerate(known.studies)}
-    absent = list(dict.fromkeys(label for label, here in zip(labels, used, strict=True) if here and label not in row))
+    absent = list(dict.fromkeys(name for name, here in zip(names, used, strict=True) if here and name not in row))
     if absent:
         near = get_close_matches(absent[0], known.studies, n=1, cutoff=0.5)
         hint = f"Is '{absent[0]}' the study '{near[0]}'? " if near else ""
@@ -91,7 +48,7 @@ def join_by_study(
             f"no row for the study '{absent[0]}'{more}", source=known.source,
             fix=f"{hint}Write its name as in the study tables, or add a row for it.",
         )  # fmt: skip
-    places = [row.get(label) for label in labels]
+    places = [row.get(name) for name in names]
     return {
         name: numbers_or_texts([texts[i] if i is not None else "" for i in places])
         for name, texts in known.columns.items()

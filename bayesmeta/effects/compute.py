@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesmeta.effects import formulas
+from bayesmeta.effects.dependence import dependent_covariance
 from bayesmeta.effects.effects import Effects, effects_from_arrays
+from bayesmeta.effects.estimate_columns import columns_of
 from bayesmeta.effects.measures import MEASURES, Measure, find_measure
+from bayesmeta.effects.nesting import nested
 from bayesmeta.effects.ready_made import ready_made_effects, table_of_limits
+from bayesmeta.effects.shared_arms import shared_arms
 from bayesmeta.effects.zero_cells import ZERO_CELL_RULES, Computed, dichotomous_effects, rate_effects
 from bayesmeta.errors import DataError, SpecError, unknown_name
 from bayesmeta.studies.kinds import KINDS
@@ -90,7 +95,8 @@ def effect_sizes(
     -------
     Effects
         One estimate per row of ``studies`` (``yi``, ``vi`` of shape (k,)); excluded and not estimable rows have NaN and a
-        reason.
+        reason. Rows of one study that share an arm, by the columns ``shared_arm_c`` and ``shared_arm_e``, have the covariance that this
+        makes (``bayesmeta.effects.shared_arms``).
 
     Raises
     ------
@@ -104,9 +110,39 @@ def effect_sizes(
     -----
     The formulas and their sources are in ``bayesmeta.effects.formulas``.
     """
-    arrays = {"vi": vi, "sei": sei, "ci_low": ci_low, "ci_high": ci_high, "labels": labels}
-    options = {"zero_cells": zero_cells, "smd": smd, "rom": rom, "estimates": estimates, "data_level": data_level}
-    given = {name: value for name, value in options.items() if value is not None}
+    arrays: dict[str, Any] = {"yi": yi, "vi": vi, "sei": sei, "ci_low": ci_low, "ci_high": ci_high, "labels": labels}
+    options: dict[str, Any] = {
+        "zero_cells": zero_cells,
+        "smd": smd,
+        "rom": rom,
+        "estimates": estimates,
+        "data_level": data_level,
+    }
+    return compute_effects(studies, measure, **arrays, **options)
+
+
+def compute_effects(
+    studies: Any = None,
+    measure: str | None = None,
+    *,
+    repeated: bool = False,
+    dependence: bool = True,
+    **data: Any,
+) -> Effects:
+    """Compute effects as ``effect_sizes``, for models of dependent estimates.
+
+    Parameters
+    ----------
+    studies, measure, **data
+        As in ``effect_sizes``.
+    repeated : bool
+        Whether a study may have several rows; see ``read_studies``.
+    dependence : bool
+        Whether the sampling covariance of shared arms is computed; False where the caller does it, with a sampling correlation.
+    """
+    names = ("vi", "sei", "ci_low", "ci_high", "labels")
+    yi, arrays = data.get("yi"), {name: data.get(name) for name in names}
+    given = {name: value for name, value in data.items() if name not in ("yi", *names) and value is not None}
     if (studies is None) == (yi is None):
         raise SpecError("give either a study table or yi with sei, vi, or ci_low and ci_high; and not both")
     if yi is None and (extra := [name for name, value in arrays.items() if value is not None]):
@@ -114,18 +150,33 @@ def effect_sizes(
     if isinstance(studies, Effects):
         return _unchanged(studies, measure, given)
     if yi is not None:
-        if estimates in (None, "log") and ci_low is None and ci_high is None:
+        limits = {name: arrays[name] for name in ("ci_low", "ci_high")}
+        if given.get("estimates") in (None, "log") and all(value is None for value in limits.values()):
             _refuse_options(given, {"estimates"}, "yi with its standard errors")
-            return effects_from_arrays(yi, vi=vi, sei=sei, labels=labels, measure=measure or "GEN")
+            return effects_from_arrays(
+                yi, vi=arrays["vi"], sei=arrays["sei"], labels=arrays["labels"], measure=measure or "GEN"
+            )
         _refuse_options(given, {"estimates", "data_level"}, "yi with its confidence limits")
-        studies, measure = table_of_limits(yi, vi, sei, ci_low, ci_high, labels), measure or "GEN"
+        studies, measure = table_of_limits(yi, *arrays.values()), measure or "GEN"
     if measure is None:
         raise SpecError("give the effect measure, e.g. measure='RR'")
-    table, found = as_table(studies), find_measure(measure)
+    table, found = as_table(studies, repeated=repeated), find_measure(measure)
     scale = (
         {"estimates": "natural"} if found.log and table.natural_ratios and data_kind(table, found) == "estimate" else {}
     )
-    return _table_effects(table, found, **{**DEFAULTS, **scale, **given})
+    effects = _table_effects(table, found, **{**DEFAULTS, **scale, **given})
+    return _with_dependence(effects, table, dependence) if table.repeated else effects
+
+
+def _with_dependence(effects: Effects, table: StudyTable, covariance: bool) -> Effects:
+    """Return the effects of a table in which studies have several rows, with their sampling covariance and nesting."""
+    columns = columns_of(effects)
+    if covariance:
+        effects = replace(effects, covariance=dependent_covariance(effects, columns, table.study_names))
+    # rows that say which arms they share depend on each other through these; others need a model of their nesting
+    if shared_arms(effects, columns).say_all(table.study_names, effects.used):
+        return effects
+    return replace(effects, nesting=nested(("study", "estimate"), (table.study_names, effects.labels)))
 
 
 def _unchanged(effects: Effects, measure: str | None, options: Mapping[str, Any]) -> Effects:

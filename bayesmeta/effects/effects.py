@@ -100,11 +100,17 @@ class Effects(Displayed):
         """
         if self.pairwise:
             return
-        reason = "several estimates per study"
+        reason = (
+            "several estimates per study: give nesting='study/estimate' to a function that has it, such as multilevel"
+        )
         if not self.design.is_mean:
             reason = f"the coefficients {', '.join(self.design.names)}"
         elif not self.covariance.diagonal:
-            reason = "correlated estimates"
+            one, two = (self.labels[int(i)] for i in self.covariance.blocks[0][0][:2])
+            reason = (
+                f"correlated estimates, such as '{one}' and '{two}': use multilevel, or fit with the normal likelihood, which take their "
+                "covariance; or leave one estimate per study, for example by combining arms"
+            )
         raise SpecError(
             f"{what} pools independent estimates, one per study, without moderators; these effects have {reason}"
         )

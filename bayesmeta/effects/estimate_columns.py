@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bayesmeta.errors import DataError, SpecError, unknown_name
+from bayesmeta.studies.characteristics import match_studies, read_characteristics, refuse_clashes
+from bayesmeta.studies.columns import label_column
 from bayesmeta.studies.numbers import is_missing, parse_number
 from bayesmeta.support.arrays import Array
 
@@ -24,9 +27,10 @@ def columns_of(effects: Effects, data: Any = None) -> dict[str, Column]:
     Parameters
     ----------
     effects : Effects
-        n estimates; the columns of their study table count, as does "study", their labels.
-    data : pandas.DataFrame, StudyTable or mapping of str to array_like, optional
-        Columns with one value per estimate, in the order of the estimates. They come before those of the study table.
+        n estimates; the columns of their study table count, as does "study", the names of the studies.
+    data : pandas.DataFrame, StudyTable, mapping of str to array_like or path, optional
+        Columns with one value per estimate, in the order of the estimates; they come before those of the study table. Or a table of study
+        characteristics, or its file: one row per study, joined by its column of study names.
 
     Returns
     -------
@@ -36,29 +40,75 @@ def columns_of(effects: Effects, data: Any = None) -> dict[str, Column]:
     Raises
     ------
     DataError
-        If ``data`` does not have one row per estimate.
+        If ``data`` does not have one row per estimate, and no column of study names; or if characteristics name a study that is not there,
+        or have a column that the study table has.
     """
     n = len(effects.yi)
-    found: dict[str, Column] = {"study": np.array(effects.labels, dtype=object)}
+    names = effects.labels if effects.studies is None else effects.studies.study_names
+    found: dict[str, Column] = {"study": np.array(names, dtype=object)}
     if effects.studies is not None:
         found |= _table_columns(effects.studies)
-    if data is not None:
-        given = _frame_columns(data)
-        for name, values in given.items():
-            if len(values) != n:
-                raise DataError(
-                    f"data has {len(values)} rows, but there are {n} estimates",
-                    column=name,
-                    fix="Give one row per estimate, in the same order.",
-                )
-        found |= given
-    return found
+    if data is None:
+        return found
+    if isinstance(data, (str, os.PathLike)):
+        read = read_characteristics(data)
+        given: dict[str, Column] = {name: numbers_or_texts(texts) for name, texts in read.columns.items()}
+        return found | _joined(found, given, read.studies, read.source, read.rows)
+    given = _frame_columns(data)
+    label, _ = label_column(list(given))
+    name = None if label is None else list(given)[label]
+    if name is not None and _by_name([str(value) for value in given[name]], names):
+        keys = [str(value) for value in given.pop(name)]
+        if len(set(keys)) < len(keys):
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise DataError(
+                f"data has {len(keys)} rows for {n} estimates, and '{twice}' in several of them",
+                column=name,
+                fix="Give one row per estimate, in the same order, or one row per study.",
+            )
+        return found | _joined(found, given, keys, "data", None)
+    for name, values in given.items():
+        if len(values) != n:
+            raise DataError(
+                f"data has {len(values)} rows, but there are {n} estimates",
+                column=name,
+                fix="Give one row per estimate, in the same order; or one row per study with a column 'study'.",
+            )
+    return found | given
+
+
+def _by_name(keys: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether data belong to the estimates by their names: there are more or fewer rows, or the same names in another order."""
+    if len(keys) != len(names):
+        return True
+    return keys != list(names) and len(set(keys)) == len(keys) and set(keys) == set(names)
+
+
+def _joined(
+    there: Mapping[str, Column],
+    columns: Mapping[str, Column],
+    keys: Sequence[str],
+    source: str,
+    rows: Sequence[int | str] | None,
+) -> dict[str, Column]:
+    """Return columns with one value per study as columns with one per estimate; missing for studies that they do not have."""
+    refuse_clashes(columns, (name for name in there if name != "study"), source)
+    places = np.array(match_studies(list(there["study"]), keys, source=source, rows=rows), dtype=int)
+    return {name: _taken(values, places) for name, values in columns.items()}
+
+
+def _taken(values: Column, places: Array) -> Column:
+    if not isinstance(values, np.ndarray):
+        return values.take(places, allow_fill=True)
+    taken = values[places]
+    taken[places < 0] = np.nan if values.dtype.kind == "f" else None
+    return taken
 
 
 def _frame_columns(data: Any) -> dict[str, Column]:
     """Return the columns of a frame, a study table or a mapping."""
     if hasattr(data, "extra") and hasattr(data, "labels"):
-        return {"study": np.array(data.labels, dtype=object)} | _table_columns(data)
+        return {"study": np.array(data.study_names, dtype=object)} | _table_columns(data)
     if not hasattr(data, "items") or isinstance(data, (str, bytes)):
         raise SpecError(
             f"data should be a frame with one row per estimate, or a mapping of columns, but is {type(data).__name__}"

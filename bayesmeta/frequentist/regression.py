@@ -40,8 +40,9 @@ def regression(
         Wilkinson formula, such as "~ dose + C(setting)", of columns of the study table or of ``data``; or X itself, taken as it is.
     measure : str, optional
         Effect measure; required for a study table.
-    data : pandas.DataFrame or mapping, optional
-        Columns with one value per estimate.
+    data : pandas.DataFrame, mapping or path, optional
+        Columns with one value per estimate, in the same order; or characteristics with one row per study, or their file, joined by a column
+        ``study``.
     method : str
         Estimator of tau2: "CE", "DL", "HE", "HS", "HSk", "SJ", "ML", "REML", "EB", "PM", "PMM", "DLIT", "SJIT"; see ``names.METHODS``.
     ci : {"wald", "t", "hksj", "hksj_guarded"}

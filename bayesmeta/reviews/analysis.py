@@ -32,7 +32,7 @@ from bayesmeta.results.models.given import ModelInput, one_line
 from bayesmeta.results.models.run import frequentist_models
 from bayesmeta.results.rows import averaged_rows, frequentist_rows, tidy_frame, tidy_posterior
 from bayesmeta.results.studies import heterogeneity_prior, study_rows, tau_density
-from bayesmeta.reviews.analysis_data import AnalysisData, columns_beside, read_data
+from bayesmeta.reviews.analysis_data import AnalysisData, columns_beside, independent_effects, read_data
 from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
@@ -76,9 +76,10 @@ def run_analysis(
     studies: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
     if isinstance(analysis, Synthesis):
-        studies = study_rows(data.effects, None, level, weights=False)
+        studies = study_rows(independent_effects(data.effects), None, level, weights=False)
     else:
-        rows, studies, result = _pairwise(review, analysis, data.effects, result, save_fit)
+        pairwise = data.effects if analysis.nesting is None else independent_effects(data.effects)
+        rows, studies, result = _pairwise(review, analysis, pairwise, result, save_fit)
     rows += _models(review, analysis, folder, data, result)
     frame = to_natural(tidy_frame(rows)) if rows else tidy_frame(rows)
     for column in ("comparison", "outcome", "time"):

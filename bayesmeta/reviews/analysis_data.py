@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bayesmeta.effects.characteristics import Characteristics, join_by_study, read_characteristics
-from bayesmeta.effects.compute import data_kind, effect_sizes
+from bayesmeta.effects.characteristics import join_by_study
+from bayesmeta.effects.compute import compute_effects, data_kind
+from bayesmeta.effects.covariance import Covariance
+from bayesmeta.effects.dependence import dependent_covariance
 from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.estimate_columns import Column, as_column, columns_of, numbers_or_texts
 from bayesmeta.effects.measures import MEASURES
+from bayesmeta.effects.nesting import independent
 from bayesmeta.errors import BayesmetaError
 from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
 from bayesmeta.reviews.synthesis_keys import Synthesis
+from bayesmeta.studies.characteristics import Characteristics, read_characteristics
 from bayesmeta.studies.read import read_studies
 from bayesmeta.studies.table import StudyTable
 
@@ -76,17 +80,13 @@ def columns_beside(
     if not isinstance(analysis, Synthesis):
         own = set(columns_of(parts[0]))
         known = None if own.issuperset(analysis.columns_needed) else _characteristics(review, folder)
-        return join_by_study(known, parts[0].labels, used, skip=own)
-    studies = [label for effects in parts for label in effects.labels]
+        return join_by_study(known, _study_names(parts[0]), used, skip=own)
+    studies = [name for effects in parts for name in _study_names(effects)]
     columns: dict[str, Column] = {"study": np.array(studies, dtype=object)}
-    for name, texts in (
-        ("analysis", [one.id for one in data.members]),
-        ("comparison", [one.comparison for one in data.members]),
-        ("outcome", [one.outcome for one in data.members]),
-        ("time", [one.time for one in data.members]),
-    ):
+    for key in _OWN:
+        texts = [str(getattr(one, "id" if key == "analysis" else key)) for one in data.members]
         repeated = [text for text, effects in zip(texts, parts, strict=True) for _ in effects.labels]
-        columns[name] = as_column(np.array(repeated, dtype=object), name)
+        columns[key] = as_column(np.array(repeated, dtype=object), key)
     columns |= _common_extra(parts)
     known = None if set(columns).issuperset(analysis.columns_needed) else _characteristics(review, folder)
     return columns | join_by_study(known, studies, used, skip=set(columns))
@@ -105,8 +105,9 @@ def analysis_effects(review: Review, analysis: Analysis, folder: Path) -> Effect
         where=analysis.where or None,
         exclude=analysis.exclude or None,
         columns=analysis.columns or None,
+        repeated=analysis.nesting is not None,
     )
-    return effect_sizes(table, analysis.measure, **_effect_options(review, analysis, table))
+    return compute_effects(table, analysis.measure, **_effect_options(review, analysis, table))
 
 
 def data_problem(review: Review, analysis: AnalysisOrSynthesis, folder: Path) -> str:
@@ -131,21 +132,69 @@ def _effect_options(review: Review, analysis: Analysis, table: StudyTable) -> di
     return options
 
 
+def independent_effects(effects: Effects) -> Effects:
+    """Return effects as if all estimates were independent."""
+    n = len(effects.yi)
+    return replace(effects, covariance=Covariance(effects.vi), nesting=independent(n))
+
+
+def _study_names(effects: Effects) -> tuple[str, ...]:
+    return effects.labels if effects.studies is None else effects.studies.study_names
+
+
 def _characteristics(review: Review, folder: Path) -> Characteristics | None:
     return None if review.studies is None else read_characteristics(folder / review.studies.data)
 
 
 def _stacked(members: Sequence[Analysis], found: Sequence[Effects]) -> Effects:
-    """Return the estimates of several analyses as one table, each labelled by study and analysis."""
-    return Effects(
+    """Return the estimates of several analyses as one table, each labelled by study and analysis.
+
+    Their sampling covariance is that of the arms which columns of shared arms name.
+    """
+    tables = [effects.studies for effects in found if effects.studies is not None]
+    labels = tuple(
+        f"{label} ({one.id})" for one, effects in zip(members, found, strict=True) for label in effects.labels
+    )
+    stacked = Effects(
         np.concatenate([effects.yi for effects in found]),
         np.concatenate([effects.vi for effects in found]),
-        tuple(f"{label} ({one.id})" for one, effects in zip(members, found, strict=True) for label in effects.labels),
+        labels,
         found[0].measure,
         tuple(reason for effects in found for reason in effects.reasons),
-        None,
+        _stacked_table(members, tables, labels) if len(tables) == len(found) else None,
         tuple(note for effects in found for note in effects.notes),
     )
+    if stacked.studies is None:
+        return stacked
+    covariance = dependent_covariance(stacked, columns_of(stacked), stacked.studies.study_names)
+    return replace(stacked, covariance=covariance)
+
+
+def _stacked_table(members: Sequence[Analysis], tables: Sequence[StudyTable], labels: tuple[str, ...]) -> StudyTable:
+    """Return study tables one below the other, with the columns that say which analysis a row is of."""
+    names = list(dict.fromkeys(name for table in tables for name in table.columns))
+    extra = [name for name in dict.fromkeys(name for table in tables for name in table.extra) if name not in _OWN]
+    blank = {table.k: np.full(table.k, np.nan) for table in tables}
+    return StudyTable(
+        labels,
+        {name: np.concatenate([table.columns.get(name, blank[table.k]) for table in tables]) for name in names},
+        {name: tuple(text for table in tables for text in table.extra.get(name, ("",) * table.k)) for name in extra}
+        | {
+            key: tuple(
+                str(getattr(one, "id" if key == "analysis" else key))
+                for one, table in zip(members, tables, strict=True)
+                for _ in table.labels
+            )
+            for key in _OWN
+        },
+        tuple(reason for table in tables for reason in table.exclusions),
+        ", ".join(dict.fromkeys(table.source for table in tables)),
+        study_names=tuple(name for table in tables for name in table.study_names),
+    )
+
+
+#: columns of a synthesis that say which analysis an estimate is of
+_OWN = ("analysis", "comparison", "outcome", "time")
 
 
 def _common_extra(found: Sequence[Effects]) -> dict[str, Column]:
@@ -156,7 +205,7 @@ def _common_extra(found: Sequence[Effects]) -> dict[str, Column]:
         for name in (tables[0].extra if tables[0] else {})
         if all(table and name in table.extra for table in tables)
     ]
-    skipped = ("study", "analysis", "comparison", "outcome", "time")
+    skipped = ("study", *_OWN)
     return {
         name: numbers_or_texts([text for table in tables if table for text in table.extra[name]])
         for name in names

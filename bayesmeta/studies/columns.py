@@ -237,6 +237,14 @@ def assign_columns(
     )
 
 
+def label_column(header: Sequence[str]) -> tuple[int | None, int | None]:
+    """Return the positions of the column that names the studies and of the year to add to its names; None for one that is not there."""
+    simple = [simplify(name) for name in header]
+    named = [at for at, name in enumerate(simple) if ALIASES.get(name) == "study"]
+    named += [simple.index(name) for name in _LABELS if name in simple]
+    return (named[0], _year(simple, named[0])) if named else (None, None)
+
+
 def _year(simple: Sequence[str], study: int | None) -> int | None:
     """Return the position of the column of years if the labels are authors."""
     if study is None or simple[study] not in _AUTHORS:

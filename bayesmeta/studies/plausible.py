@@ -147,7 +147,8 @@ def _repeated_arms(studies: StudyTable, rows: np.ndarray, continuous: bool) -> F
         # counts of small trials are often equal by chance
         same_name = () if continuous else (_first_word(studies.labels[row]),)
         earlier = first.setdefault((*control, *same_name), at)
-        if earlier == at:
+        if earlier == at or studies.study_names[rows[earlier]] == studies.study_names[row]:
+            # rows of one study depend on each other as their model says
             continue
         label = studies.labels[rows[earlier]]
         if np.array_equal(values["e"][earlier], values["e"][at]):

@@ -17,13 +17,12 @@ from bayesmeta.studies.frames import read_frame
 from bayesmeta.studies.kinds import DERIVED
 from bayesmeta.studies.numbers import Marks, decimal_marks
 from bayesmeta.studies.raw import RawTable, read_file
+from bayesmeta.studies.repeats import refuse_duplicates, study_name, unique_labels
 from bayesmeta.studies.rows import (
     check_labels,
     drop_headings,
     exclusion_reasons,
-    refuse_duplicates,
     select_rows,
-    unique_labels,
     with_year,
 )
 from bayesmeta.studies.sheet import Sheet, read_numbers
@@ -41,6 +40,7 @@ def read_studies(
     where: Mapping[str, str] | None = None,
     exclude: Mapping[str, str] | None = None,
     columns: Mapping[str, str] | None = None,
+    repeated: bool = False,
 ) -> StudyTable:
     """Read a study table and check every number in it.
 
@@ -62,11 +62,14 @@ def read_studies(
     columns : mapping of str to str, optional
         Which of your columns is which, your name to ours, e.g. ``{"deaths": "events_e"}``; ``"extra"`` keeps one as
         text.
+    repeated : bool
+        Whether a study may have several rows, for models of dependent estimates. Otherwise they are refused, unless columns
+        ``shared_arm_c`` or ``shared_arm_e`` say for each of them which arm of the study it is.
 
     Returns
     -------
     StudyTable
-        With unique labels.
+        With unique labels: rows of one study get the text of a column that tells them apart, such as the outcome, or a number.
 
     Raises
     ------
@@ -111,28 +114,37 @@ def read_studies(
     included = ~excluded & ~empty
     check_labels(raw, labels, included, assignment.at.get("study"))
     columns_read = check_numbers(Sheet(raw, assignment, numbers, included))
-    refuse_duplicates(raw, labels, included, columns_read, assignment.extra)
+    if not repeated:
+        refuse_duplicates(raw, labels, included, columns_read, assignment.extra)
     used = {at for name, at in assignment.at.items() if name in ("study", *columns_read, *DERIVED)}
     kept = [at for at in range(len(raw.header)) if at not in used and at not in assignment.exclude]
     return StudyTable(
-        unique_labels(raw, labels, included),
+        unique_labels(raw, labels, included, assignment.extra),
         columns_read,
         {raw.header[at]: tuple(raw.text(row, at) for row in range(len(raw.rows))) for at in kept},
         tuple(reason or (NO_DATA if empty[row] else "") for row, reason in enumerate(exclusions)),
         raw.source,
         assignment.estimates if "yi" in columns_read else "",
+        tuple(study_name(label) or f"row {raw.numbers[row]}" for row, label in enumerate(labels)),
     )
 
 
-def as_table(studies: object) -> StudyTable:
+def as_table(studies: object, *, repeated: bool = False) -> StudyTable:
     """Return a study table as it is, or read a file or DataFrame as ``read_studies`` does.
+
+    Parameters
+    ----------
+    studies : StudyTable, path or pandas.DataFrame
+        Study table, or where it is.
+    repeated : bool
+        As in ``read_studies``.
 
     Raises
     ------
     DataError, SpecError
         As in ``read_studies``.
     """
-    return studies if isinstance(studies, StudyTable) else read_studies(studies)  # type: ignore[arg-type]
+    return studies if isinstance(studies, StudyTable) else read_studies(studies, repeated=repeated)  # type: ignore[arg-type]
 
 
 def _read(source: object) -> RawTable:

@@ -23,7 +23,8 @@ _SELECTORS = (
     ("analysisgroup", "analysisnumber"),
     ("comparisonnumber", "outcomenumber"),
 )
-_RESULTS = frozenset(("weight", "mean", "cistart", "ciend", "effectestimate", "se", "footnotes", "variance", "oe"))
+#: simplified names of columns of results, which differ between any two rows
+RESULTS = frozenset(("weight", "mean", "cistart", "ciend", "effectestimate", "se", "footnotes", "variance", "oe"))
 
 
 def suggest_where(raw: RawTable, extra: Iterable[int], first: int, second: int) -> str:
@@ -32,7 +33,7 @@ def suggest_where(raw: RawTable, extra: Iterable[int], first: int, second: int) 
     named = {simplify(raw.header[at]): at for at in texts}
     groups = [[named[name] for name in names] for names in _SELECTORS if all(name in named for name in names)]
     # Weights and results differ between any two rows, whatever the outcome.
-    differing = [[at] for at, pair in texts.items() if all(pair) and simplify(raw.header[at]) not in _RESULTS]
+    differing = [[at] for at, pair in texts.items() if all(pair) and simplify(raw.header[at]) not in RESULTS]
     for group in [*groups, *differing]:
         if any(texts[at][0] != texts[at][1] for at in group):
             chosen = " ".join(f'--where "{raw.header[at]}={texts[at][0]}"' for at in group)
@@ -121,42 +122,3 @@ def check_labels(raw: RawTable, labels: Sequence[str], included: np.ndarray, stu
         if labels[row].casefold() in _TOTALS:
             fix = "Delete the row or exclude it; if it is a study, name it differently."
             raise raw.error(f"{quoted(labels[row])} looks like a total, not a study", row=row, column=study, fix=fix)
-
-
-def refuse_duplicates(
-    raw: RawTable, labels: Sequence[str], included: np.ndarray, columns: Mapping[str, np.ndarray], extra: Sequence[int]
-) -> None:
-    """Refuse two rows of one study: a duplicate, or two outcomes."""
-    first: dict[str, int] = {}
-    for row in (int(at) for at in np.flatnonzero(included)):
-        earlier = first.setdefault(" ".join(labels[row].split()), row)
-        if earlier == row:
-            continue
-        same = all(np.array_equal(values[earlier], values[row], equal_nan=True) for values in columns.values())
-        select = suggest_where(raw, extra, earlier, row)
-        choose = f"Select one outcome, e.g. with {select}. " if select else ""
-        raise raw.error(
-            f"{quoted(labels[row])} is in row {raw.numbers[earlier]} already, "
-            f"with {'the same' if same else 'other'} numbers",
-            row=row,
-            fix=choose
-            + (
-                "Delete or exclude one of the two."
-                if same
-                else "If they are two studies, name them differently. If they are one, its participants must not count twice: keep one "
-                "row, combine the arms, or divide the shared control arm between the rows before naming them differently."
-            ),
-        )
-
-
-def unique_labels(raw: RawTable, labels: Sequence[str], included: np.ndarray) -> tuple[str, ...]:
-    """Return unique labels: excluded rows with the label of another get their row number appended."""
-    taken = {label for label, is_in in zip(labels, included, strict=True) if is_in}
-    names = []
-    for row, label in enumerate(labels):
-        name = label or f"row {raw.numbers[row]}"
-        while not included[row] and name in taken:
-            name = f"{name} (row {raw.numbers[row]})"
-        taken.add(name)
-        names.append(name)
-    return tuple(names)

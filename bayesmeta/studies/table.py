@@ -40,6 +40,8 @@ class StudyTable(Displayed):
         The file as given, or ``"DataFrame"``.
     estimates : str
         Name of the column of ``yi`` in the file where it states the measure, such as ``"HR"`` or ``"log OR"``; else ``""``.
+    study_names : tuple of str
+        Name of the study of each row; rows of one study share it. Default: the labels.
 
     Raises
     ------
@@ -59,6 +61,7 @@ class StudyTable(Displayed):
     exclusions: tuple[str, ...] = ()
     source: str = "DataFrame"
     estimates: str = ""
+    study_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_type(self.labels, (tuple, list), "labels", "a tuple with one label per row")
@@ -68,7 +71,8 @@ class StudyTable(Displayed):
         }
         extra = {name: tuple(values) for name, values in self.extra.items()}
         exclusions = tuple(self.exclusions) or ("",) * len(self.labels)
-        given: dict[str, Any] = {**columns, **extra, "exclusions": exclusions}
+        names = tuple(self.study_names) or tuple(self.labels)
+        given: dict[str, Any] = {**columns, **extra, "exclusions": exclusions, "study_names": names}
         for name, values in given.items():
             if np.shape(values) != (len(self.labels),):
                 what = f"'{name}' has shape {np.shape(values)}, not one value for each of {len(self.labels)} labels"
@@ -81,6 +85,7 @@ class StudyTable(Displayed):
         object.__setattr__(self, "columns", columns)
         object.__setattr__(self, "extra", extra)
         object.__setattr__(self, "exclusions", exclusions)
+        object.__setattr__(self, "study_names", names)
 
     def _line(self) -> str:
         out = self.k - int(self.included.sum())
@@ -99,6 +104,14 @@ class StudyTable(Displayed):
     def included(self) -> np.ndarray:
         """Rows that are not excluded, bool (k,)."""
         return np.array([not reason for reason in self.exclusions], dtype=bool)
+
+    @cached_property
+    def repeated(self) -> bool:
+        """Whether a study has several rows that are not excluded."""
+        if self.study_names == self.labels:
+            return False
+        rows = [i for i, reason in enumerate(self.exclusions) if not reason]
+        return len({self.study_names[i] for i in rows}) < len({self.labels[i] for i in rows})
 
     @cached_property
     def kind(self) -> str:
@@ -170,14 +183,16 @@ class StudyTable(Displayed):
             tuple(self.exclusions[at] for at in rows),
             self.source,
             self.estimates,
+            tuple(self.study_names[at] for at in rows),
         )
 
     def to_frame(self) -> pd.DataFrame:
         """Return a DataFrame of ``study``, numbers, other columns and ``exclusion``; `read_studies` reads it."""
         import pandas as pd
 
+        labels = self.study_names if self.repeated else self.labels
         frame = pd.DataFrame(
-            {"study": list(self.labels), **{name: np.array(values) for name, values in self.columns.items()}}
+            {"study": list(labels), **{name: np.array(values) for name, values in self.columns.items()}}
         )
         for name, texts in {**self.extra, "exclusion": self.exclusions}.items():
             frame[f"{name} (text)" if name in frame else name] = list(texts)

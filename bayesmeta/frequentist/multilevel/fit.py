@@ -14,7 +14,13 @@ from bayesmeta.effects.estimates import read_estimates
 from bayesmeta.effects.model_matrix import effects_with_moderators
 from bayesmeta.errors import DataError, SpecError, unknown_name
 from bayesmeta.frequentist.multilevel.blocks import Component, make_blocks
-from bayesmeta.frequentist.multilevel.groupings import group_keys, make_components, parse_nesting, sampling_covariance
+from bayesmeta.frequentist.multilevel.groupings import (
+    group_keys,
+    make_components,
+    parse_nesting,
+    sampling_covariance,
+    sampling_of_effects,
+)
 from bayesmeta.frequentist.multilevel.likelihood import Likelihood
 from bayesmeta.frequentist.multilevel.maximize import best_maximum
 from bayesmeta.frequentist.multilevel.result import Multilevel
@@ -38,7 +44,7 @@ def multilevel(
     method: str = "REML",
     ci: str = "wald",
     level: float = 0.95,
-    sampling_correlation: float | None = None,
+    sampling_correlation: Any = None,
     covariance: Any = None,
     drop_missing: bool = False,
     **options: Any,
@@ -65,8 +71,9 @@ def multilevel(
         within which the coefficient's column does not vary, less the coefficients of that kind (``dfs = "contain"`` of metafor).
     level : float
         Level of all intervals, in (0, 1).
-    sampling_correlation : float, optional
-        Correlation of the sampling errors of the estimates of one outermost group.
+    sampling_correlation : float, str, mapping or pandas.DataFrame, optional
+        Correlation of the sampling errors of the estimates of one outermost group: a number, a column with one number per group, or
+        correlations by outcome or time, such as ``{"math": {"reading": 0.5}}``; see ``sampling_covariance``.
     covariance : array_like of shape (n, n), sequence of matrices, or Covariance, optional
         Sampling covariance instead: whole, or a matrix per outermost group. It need not be positive definite if S + Sigma is.
     drop_missing : bool
@@ -102,9 +109,11 @@ def multilevel(
         and not {"vi", "sei", "ci_low"} & {k for k, v in options.items() if v is not None}
     ):
         options = options | {"vi": _variances_of(covariance)}
-    effects, data = read_estimates(effects, measure, data, options, repeated=True)
-    if covariance is None and sampling_correlation is None and not effects.covariance.diagonal:
-        covariance = effects.covariance
+    if covariance is not None and sampling_correlation is not None:
+        raise SpecError("give covariance= or sampling_correlation=, not both")
+    effects, data = read_estimates(
+        effects, measure, data, options, repeated=True, dependence=sampling_correlation is None
+    )
     columns = columns_of(effects, data)
     if nesting is None and not effects.nesting.one_estimate_per_study:
         nesting = "/".join(effects.nesting.levels)
@@ -120,9 +129,10 @@ def multilevel(
         if chains and not np.array_equal(pooled, used)
         else outer
     )
-    sampling = sampling_covariance(effects.vi[pooled], covariance, sampling_correlation, every, pooled).subset(
-        used[pooled]
-    )
+    if covariance is not None:
+        sampling = sampling_covariance(effects.vi[pooled], covariance, every, pooled).subset(used[pooled])
+    else:
+        sampling = sampling_of_effects(effects, columns, sampling_correlation, within, every, pooled).subset(used)
     k, p = matrix.x.shape
     if k <= p and components:
         raise DataError(

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from bayesmeta.effects.covariance import Covariance, covariance_from_matrix
+from bayesmeta.effects.dependence import dependent_covariance
+from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.estimate_columns import Column, group_labels
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.frequentist.multilevel.blocks import Component
 from bayesmeta.frequentist.multilevel.structures import Diagonal
 from bayesmeta.frequentist.multilevel.unstructured import make_structure
+from bayesmeta.studies.repeats import shared_arm_columns
 from bayesmeta.support.arrays import Array
 
 
@@ -155,20 +158,58 @@ def _check(components: Sequence[Component]) -> None:
                 )
 
 
-def sampling_covariance(
-    variances: Array, covariance: Any, correlation: float | None, outer: Sequence[Any] | None, used: Array
+def sampling_of_effects(
+    effects: Effects,
+    columns: Mapping[str, Column],
+    correlation: Any,
+    within: str | None,
+    outer: Sequence[Any] | None,
+    pooled: Array,
 ) -> Covariance:
-    """Return the sampling covariance of the used estimates.
+    """Return the sampling covariance of all rows: that of the effects, or the one that a stated correlation and shared arms make.
+
+    Parameters
+    ----------
+    effects : Effects
+        n estimates.
+    columns : mapping of str to column
+        Columns of the data.
+    correlation : float, str, mapping, DataFrame or None
+        See ``effects.sampling_covariance``.
+    within : str or None
+        Column of outcomes or times.
+    outer : sequence or None
+        Outermost group of each pooled row.
+    pooled : numpy.ndarray of bool, shape (n,)
+        Rows that can be pooled.
+
+    Raises
+    ------
+    SpecError
+        If a correlation is given without groups, or is not between -1 and 1.
+    """
+    arms = shared_arm_columns(columns)
+    if correlation is None and (not effects.covariance.diagonal or not arms or effects.studies is not None):
+        return effects.covariance
+    if outer is None and correlation is not None and (effects.studies is None or not effects.studies.repeated):
+        raise SpecError("sampling_correlation= needs nesting=: it is between the estimates of one outermost group")
+    groups: list[Any] = list(columns["study"])
+    if outer is not None:
+        for row, group in zip(np.flatnonzero(pooled), outer, strict=True):
+            groups[int(row)] = group
+    return dependent_covariance(effects, columns, groups, correlation, by=within)
+
+
+def sampling_covariance(variances: Array, covariance: Any, outer: Sequence[Any] | None, used: Array) -> Covariance:
+    """Return a sampling covariance that was given as that of the used estimates.
 
     Parameters
     ----------
     variances : numpy.ndarray, shape (k,)
         Variances of the used estimates.
-    covariance : Covariance, array_like of shape (n, n), mapping or sequence of matrices, or None
+    covariance : Covariance, array_like of shape (n, n), mapping or sequence of matrices
         Covariance of all rows or of the used ones; or one matrix per outermost group, by its label or in the order in which the groups
         first appear, for all rows or for the used ones.
-    correlation : float or None
-        Correlation between the estimates of one outermost group.
     outer : sequence or None
         Outermost group of each used estimate.
     used : numpy.ndarray of bool, shape (n,)
@@ -178,25 +219,8 @@ def sampling_covariance(
     ------
     DataError
         If the covariance does not fit the estimates.
-    SpecError
-        If both are given, or the correlation is not between -1 and 1.
     """
     k = len(variances)
-    if covariance is not None and correlation is not None:
-        raise SpecError("give covariance= or sampling_correlation=, not both")
-    if correlation is not None:
-        if isinstance(correlation, bool) or not isinstance(correlation, (int, float)) or not -1 <= correlation <= 1:
-            raise SpecError(f"sampling_correlation should be between -1 and 1 but is {correlation!r}")
-        if outer is None:
-            raise SpecError("sampling_correlation= needs nesting=: it is between the estimates of one outermost group")
-        codes = _codes(outer)
-        sd = np.sqrt(variances)
-        same = codes[:, None] == codes
-        return covariance_from_matrix(
-            np.where(same, correlation * np.multiply.outer(sd, sd), 0.0) + (1 - correlation) * np.diag(variances)
-        )
-    if covariance is None:
-        return Covariance(variances)
     if isinstance(covariance, Covariance):
         return covariance if len(covariance.variances) == k else covariance.subset(used)
     if isinstance(covariance, Mapping):

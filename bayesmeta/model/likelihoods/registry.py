@@ -190,7 +190,12 @@ def likelihood_for(likelihood: str, measure: str) -> StudyModel:
 
 
 def default_likelihood(effects: Effects) -> str:
-    """Return the name of the default likelihood: the arm-level one for effects from arm-level data that have one, else "normal"."""
+    """Return the name of the default likelihood: the arm-level one for effects from arm-level data that have one, else "normal".
+
+    It is "normal" for correlated estimates and several per study, too.
+    """
+    if not effects.covariance.diagonal or not effects.nesting.one_estimate_per_study:
+        return "normal"
     arm_level = arm_level_likelihood(effects.measure)
     return arm_level.name if arm_level is not None and _has(effects, arm_level.kind) else "normal"
 
