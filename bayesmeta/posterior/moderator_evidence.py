@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesmeta.effects.formula_terms import INTERCEPT
+from bayesmeta.effects.formula_values import Term
 from bayesmeta.engines.normal.model import coefficient_prior
-from bayesmeta.engines.normal.submodels import FullModel
+from bayesmeta.engines.normal.nested import level_priors
+from bayesmeta.engines.normal.submodels import FullModel, Levels
 from bayesmeta.errors import SpecError
+from bayesmeta.model.priors.coefficients import combination_priors
 from bayesmeta.posterior.fit import fit
 from bayesmeta.posterior.given import as_posterior
 from bayesmeta.posterior.model_average import NO_EVIDENCE
@@ -49,8 +52,9 @@ def moderator_average(
         As in ``moderator_evidence``.
     """
     posterior = as_posterior(studies, built_in_only=NO_EVIDENCE, **given)
-    matrix = posterior.data.matrix
-    if matrix is None or not any(term.factors for term in matrix.terms):
+    data = posterior.data
+    terms = (Term(INTERCEPT, frozenset(), (0,)),) if data.matrix is None else data.matrix.terms
+    if data.nesting is None and not any(term.factors for term in terms):
         raise SpecError(
             "this model has no moderators; for the evidence for an effect and for heterogeneity use bayes_factors(), or fit with moderators="
         )
@@ -59,7 +63,10 @@ def moderator_average(
             f"the evidence for moderators is computed with the normal likelihood, but this fit has likelihood '{posterior.likelihood}'; fit "
             "with likelihood='normal'"
         )
-    return average_models(_full_model(posterior), components_of(matrix.terms), prior_probabilities)
+    if data.outcomes is not None:
+        raise SpecError("the evidence for moderators is for one outcome, or outcomes nested in studies; fit without within=")
+    nested = data.nesting is not None and data.nesting.groups.shape[1] > 1
+    return average_models(_full_model(posterior, terms), components_of(terms, nested=nested), prior_probabilities)
 
 
 @with_keywords_of(fit)
@@ -74,7 +81,7 @@ def moderator_evidence(
 
     "No effect" is 0 for the coefficient that has the prior for the effect: the effect at the means of the moderators, or the intercept
     itself where the priors name ``Intercept``. Without an intercept (``0 + focus``) there is no such row, and leaving the groups out means
-    that all their effects are 0. A model without a term keeps the priors of the others as the full model has them: means, and scales by
+    that all their effects are 0 (at the means of the other moderators). A model without a term keeps the priors of the others as the full model has them: means, and scales by
     the spread of a moderator, are those of the full design matrix.
 
     Parameters
@@ -90,9 +97,10 @@ def moderator_evidence(
     Returns
     -------
     pandas.DataFrame
-        Index: effect (where the formula has an intercept), heterogeneity, and each term as the formula writes it. Columns bf_inclusion
+        Index: effect (where the formula has an intercept), heterogeneity, each term as the formula writes it, and dependence where estimates
+        are nested in studies (three levels against two, in the models with heterogeneity). Columns bf_inclusion
         (posterior odds over prior odds of the models with it), prob_inclusion (posterior), and mean, sd, median, ci_low, ci_high of the
-        averaged coefficient (tau for heterogeneity), model scale, with the point mass at 0 of the models without it; NaN for a term with
+        averaged coefficient (tau for heterogeneity, rho for dependence), model scale, with the point mass at 0 of the models without it; NaN for a term with
         several coefficients, which ``moderator_average`` lists; prior_prob, and log_bf_inclusion (natural log, for Bayes factors beyond
         floating-point numbers).
 
@@ -109,16 +117,22 @@ def moderator_evidence(
     return moderator_average(studies, prior_probabilities=prior_probabilities, **given).evidence
 
 
-def _full_model(posterior: Posterior) -> FullModel:
-    """Return the linear model of a posterior, in coefficients of which one is the effect that has the prior for the effect."""
+def _full_model(posterior: Posterior, terms: tuple[Term, ...]) -> FullModel:
+    """Return the linear model of a posterior in the combinations of coefficients that have priors of their own."""
     data, priors = posterior.data, posterior.priors
+    levels = None
+    if data.nesting is not None:
+        study, inner = data.nesting.groups[:, 0], data.nesting.groups[:, -1]
+        # without an inner level the estimates of a study have one effect
+        one_level = data.nesting.groups.shape[1] == 1
+        repeated = len(np.unique(inner)) < len(inner)
+        group = np.zeros_like(study) if one_level else inner if repeated else None
+        levels = Levels(study, group, level_priors(priors))
     prior = coefficient_prior(priors, data.design)
-    full = FullModel(data.columns["effect"], data.design, data.covariance, prior, priors)
-    constant = [term.columns[0] for term in data.matrix.terms if not term.factors]
-    if not constant or INTERCEPT in dict(priors.coefficients):
+    full = FullModel(data.columns["effect"], data.design, data.covariance, prior, priors, levels)
+    if data.design.is_mean:
         return full
-    at = constant[0]
-    transform = np.eye(len(data.design.names))
-    transform[at] = data.design.matrix.mean(axis=0)
-    names = tuple(AT_MEANS if i == at else name for i, name in enumerate(data.design.names))
-    return full.in_coefficients(transform, names)
+    constant = {column for term in terms if not term.factors for column in term.columns}
+    literal = INTERCEPT in dict(priors.coefficients)
+    names = tuple(AT_MEANS if i in constant and not literal else name for i, name in enumerate(data.design.names))
+    return full.in_coefficients(combination_priors(priors, data.design).combinations, names)

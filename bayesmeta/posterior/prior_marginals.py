@@ -23,7 +23,11 @@ def prior_marginals(posterior: Posterior) -> dict[str, Marginals]:
         Posterior of a model of this package.
     """
     priors, design = posterior.priors, posterior.data.design
-    found = {TAU: prior_marginal(TAU, priors.scale, square=priors.on_variance)}
+    found: dict[str, Marginals | None] = {}
+    if priors.between is None or priors.within is None:
+        found[TAU] = prior_marginal(TAU, priors.scale, square=priors.on_variance)
+    others = {"rho": priors.rho, "tau_between": priors.between, "tau_within": priors.within}
+    found |= {name: prior_marginal(name, prior) for name, prior in others.items() if prior is not None}
     if design.is_mean:
         found[MEAN] = prior_marginal(MEAN, priors.mu)
         return _proper(found)

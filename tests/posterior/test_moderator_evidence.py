@@ -6,6 +6,7 @@ import pytest
 
 import bayesmeta as bm
 from bayesmeta.effects.formula_values import Term
+from bayesmeta.model.priors.coefficients import combination_priors
 from bayesmeta.posterior.moderator_models import components_of, models_of
 
 RNG = np.random.default_rng(7)
@@ -84,10 +85,12 @@ def test_inclusion_bayes_factors_are_posterior_over_prior_odds_of_separate_fits(
     """Every model fitted on its own, with the priors of the full model written out."""
     full = fitted("~ dose + weeks")
     found = bm.moderator_average(full)
-    sd = {name: 0.5 / FRAME[name].std() for name in ("dose", "weeks")}
+    sd = {name: prior.args[1] for name, prior in zip(full.data.design.names, combination_priors(full.priors, full.data.design).priors, strict=True)}
+    for name in ("dose", "weeks"):
+        assert sd[name] == pytest.approx(0.5 / FRAME[name].std(), rel=5e-3)
     centred = FRAME[["dose", "weeks"]] - FRAME[["dose", "weeks"]].mean()
     columns = {"Intercept": np.ones(N), "dose": centred["dose"].to_numpy(), "weeks": centred["weeks"].to_numpy()}
-    prior_sd = {"Intercept": 2.0, **sd}
+    prior_sd = {**sd, "Intercept": 2.0}
     evidence = {}
     for row in found.to_frame().itertuples():
         names = [name for name, here in zip(columns, (row.effect, row.dose, row.weeks), strict=True) if here]
@@ -146,9 +149,11 @@ def test_the_whole_model_alone_is_the_fit():
     average = bm.moderator_average(full, prior_probabilities={"effect": 1, "heterogeneity": 1, "dose": 1, "weeks": 1})
     assert len(average.fits) == 1
     assert average.log_marginal_likelihood == pytest.approx(full.log_marginal_likelihood, rel=1e-12)
-    for name in ("dose", "weeks", "tau", "effect_at_means"):
+    for name in ("dose", "weeks", "tau"):
         assert average.averaged.loc[name, "mean"] == pytest.approx(full.mean(name), rel=1e-9)
         assert average.averaged.loc[name, "ci_low"] == pytest.approx(full.quantile(name, 0.025), rel=1e-8)
+    at_means = full.solution.combinations(full.data.design.matrix.mean(axis=0)[None], ("effect",))
+    assert average.averaged.loc["effect_at_means", "sd"] == pytest.approx(at_means.sd()[0], rel=1e-9)
     assert average.evidence["bf_inclusion"].isna().all()
 
 
@@ -204,7 +209,33 @@ def test_what_is_refused():
     kept = bm.moderator_evidence(flat, prior_probabilities={"effect": 1})
     assert np.isnan(kept.loc["effect", "bf_inclusion"])
     assert np.isfinite(kept.loc["dose", "bf_inclusion"])
-    with pytest.raises(bm.SpecError, match="tau is fixed by"):
-        bm.moderator_evidence(fitted("~ dose", priors={"tau": "Point(0)"}))
     with pytest.raises(bm.SpecError, match=r"no moderators; .* bayes_factors\(\)"):
         bm.moderator_evidence(yi=Y, vi=V)
+
+
+def test_three_levels_have_evidence_for_dependence():
+    study = np.repeat(np.arange(7), 2)
+    frame = FRAME.assign(study=study)
+    fit = bm.fit(yi=Y, vi=V, measure="SMD", data=frame, moderators="~ dose", nesting="study/estimate", priors=PRIORS)
+    average = bm.moderator_average(fit)
+    assert list(average.evidence.index) == ["effect", "heterogeneity", "dose", "dependence"]
+    assert len(average.fits) == 2 * 2 * 3
+    whole = average.included.all(axis=1)
+    assert average.log_marginal_likelihoods[whole][0] == pytest.approx(fit.log_marginal_likelihood, abs=1e-8)
+    # the models without dependence are those of independent estimates
+    two = bm.moderator_average(fitted("~ dose"))
+    rows = average.to_frame()
+    np.testing.assert_allclose(
+        np.sort(average.log_marginal_likelihoods[~rows["dependence"]]), np.sort(two.log_marginal_likelihoods), atol=1e-9
+    )
+    plain = bm.moderator_evidence(yi=Y, vi=V, measure="SMD", data=frame, nesting="study/estimate", priors=PRIORS)
+    assert list(plain.index) == ["effect", "heterogeneity", "dependence"]
+    grouped = bm.moderator_average(yi=Y, vi=V, measure="SMD", data=frame, moderators="~ dose", nesting="study", priors=PRIORS)
+    assert list(grouped.evidence.index) == ["effect", "heterogeneity", "dose"]
+    alone = bm.fit(yi=Y, vi=V, measure="SMD", data=frame, moderators="~ dose", nesting="study", priors=PRIORS)
+    assert grouped.log_marginal_likelihoods[-1] == pytest.approx(alone.log_marginal_likelihood, abs=1e-9)
+    shown = bm.prior_posterior(fit)
+    assert list(shown.table.index) == ["Intercept", "dose", "tau", "rho"]
+    assert list(shown.table["k"]) == [7, 7, 7, 7]
+    assert shown.table.loc["rho", "prior_sd"] == pytest.approx(1 / np.sqrt(12))
+    assert 0 < shown.table.loc["rho", "overlap"] < 1
