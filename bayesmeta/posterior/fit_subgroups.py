@@ -28,6 +28,8 @@ from bayesmeta.support.display import counted
 _EFFECTS = (
     "yi", "vi", "sei", "ci_low", "ci_high", "labels", "zero_cells", "smd", "rom", "estimates", "data_level"
 )  # fmt: skip
+#: keywords of ``fit`` for models of which groups are a part of the formula
+_NOT_HERE = ("moderators", "nesting", "within", "structure", "sampling_correlation", "covariance")
 
 
 @with_keywords_of(fit)
@@ -83,10 +85,12 @@ def fit_subgroups(
     '-0.35 (0.48), P(a below b) 0.78'
     """
     effects = effect_sizes(studies, measure, **{name: given.pop(name) for name in _EFFECTS if name in given})
-    if given.get("moderators") is not None:
-        raise SpecError(
-            "subgroups are fitted without moderators; put the groups into the formula instead: fit(moderators=...)"
-        )
+    for keyword in _NOT_HERE:
+        if given.get(keyword) is not None:
+            raise SpecError(
+                f"{keyword}= cannot be given with subgroups; put the groups into the formula instead, as in "
+                "fit(moderators='~ 0 + focus', ...)"
+            )
     likelihood = given.get("likelihood") or default_likelihood(effects)
     used = np.zeros(len(effects.labels), dtype=bool)
     used[model_data(effects, likelihood).rows] = True
