@@ -125,7 +125,7 @@ def prior_posterior(studies: Any = None, *, level: float = 0.95, **given: Any) -
     rows = {term: _row(found.get(term), after[term], level) | {"k": _informing(posterior, term)} for term in terms}
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("term").astype({"k": int})
     coefficients = max(len(posterior.solution.terms.coefficients), 1)
-    return PriorPosterior(table, _levels(posterior), posterior.data.k / coefficients, found, after)
+    return PriorPosterior(table, _levels(posterior), _studies(posterior) / coefficients, found, after)
 
 
 def _at(one: Marginals, x: Array) -> Array:
@@ -155,20 +155,28 @@ def _row(prior: Marginals | None, posterior: Marginals, level: float) -> dict[st
     return dict(zip(names, map(float, (*before, *after, area, ratio)), strict=True))
 
 
+def _studies(posterior: Posterior, rows: Array | None = None) -> int:
+    """Return the number of studies among the rows of a mask; of estimates nested in studies, their studies."""
+    data = posterior.data
+    here = data.included > 0 if rows is None else rows & (data.included > 0)
+    return int(here.sum()) if data.nesting is None else len(np.unique(data.nesting.groups[here, 0]))
+
+
 def _informing(posterior: Posterior, term: str) -> int:
     """Return how many studies have the level of an indicator; all studies for any other term."""
     data = posterior.data
     if term not in data.design.names:
-        return data.k
-    column = data.design.matrix[data.included > 0, data.design.names.index(term)]
-    return int(column.sum()) if np.isin(column, (0.0, 1.0)).all() else data.k
+        return _studies(posterior)
+    column = data.design.matrix[:, data.design.names.index(term)]
+    indicator = np.isin(column[data.included > 0], (0.0, 1.0)).all()
+    return _studies(posterior, column == 1.0) if indicator else _studies(posterior)
 
 
 def _levels(posterior: Posterior) -> pd.DataFrame:
     """Return the studies per level of the categorical moderators of a formula, by the indicators in its design."""
     import pandas as pd
 
-    matrix = getattr(posterior.data, "matrix", None)
+    matrix = posterior.data.matrix
     contrasts = getattr(getattr(matrix, "spec", None), "factor_contrasts", {}) or {}
     rows = []
     for factor, state in contrasts.items():
@@ -178,7 +186,9 @@ def _levels(posterior: Posterior) -> pd.DataFrame:
             counts[str(level)] = _informing(posterior, columns.pop()) if columns else None
         silent = [level for level, count in counts.items() if count is None]
         if len(silent) == 1:
-            counts[silent[0]] = posterior.data.k - sum(count for count in counts.values() if count is not None)
+            known = {f"{name}[T.{level}]" for level in counts} & set(posterior.data.design.names)
+            columns = [posterior.data.design.names.index(one) for one in known]
+            counts[silent[0]] = _studies(posterior, (posterior.data.design.matrix[:, columns] == 0.0).all(axis=1))
         if len(silent) <= 1:
             rows += [{"moderator": name, "level": level, "k": count} for level, count in counts.items()]
     return pd.DataFrame(rows, columns=["moderator", "level", "k"])

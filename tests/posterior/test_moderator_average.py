@@ -12,6 +12,7 @@ from bayesmeta.effects.formula_values import Term
 from bayesmeta.engines.normal.level_priors import LevelPriors
 from bayesmeta.engines.normal.model import CoefficientPrior
 from bayesmeta.engines.normal.submodels import FullModel, Levels
+from bayesmeta.errors import SpecError
 from bayesmeta.model.priors.defaults import default_priors
 from bayesmeta.model.priors.parse import parse_prior, parse_priors
 from bayesmeta.posterior.moderator_average import average_models
@@ -50,3 +51,13 @@ def test_konstantopoulos2011_averaged_share_between_districts(average):
     assert average.evidence.loc["dependence", "mean"] == average.averaged.loc["rho", "mean"]
     assert average.averaged.loc["rho", "median"] == pytest.approx(0.63, abs=0.05)
     assert average.marginal("rho").masses("rho")[0.0] == pytest.approx(1 - average.evidence.loc["dependence", "prob_inclusion"], abs=1e-9)
+
+
+def test_a_fixed_tau_leaves_nothing_to_compare():
+    fixed = parse_priors({"mu": "Normal(0, 0.5)", "tau": "Point(0)"}, default_priors("OR"), "OR")
+    prior = CoefficientPrior(np.zeros(1), np.array([[4.0]]))
+    full = FullModel(np.zeros(3), Design(np.ones((3, 1)), ("x",)), Covariance(np.ones(3)), prior, fixed)
+    components = components_of((Term("x", frozenset({"x"}), (0,)),))
+    with pytest.raises(SpecError, match="tau is fixed by"):
+        average_models(full, components)
+    assert np.isfinite(average_models(full, components, {"heterogeneity": 0}).log_bf("x"))

@@ -98,6 +98,35 @@ def test_flat_and_fixed_priors_have_no_overlap():
         fixed.densities("muu")
 
 
+def test_every_coefficient_beside_its_prior_and_the_studies_of_every_level():
+    frame = {"dose": [1.0, 2.0, 4.0, 5.0, 8.0, 3.0], "focus": list("abcaba")}
+    fit = bm.fit(
+        yi=[*Y, 0.0, 0.2], vi=[*V, 0.05, 0.03], data=frame, moderators="~ dose + focus", measure="SMD",
+        priors={"dose": "Normal(0, 0.1)", "tau": "HalfNormal(0.5)"},
+    )  # fmt: skip
+    found = bm.prior_posterior(fit)
+    assert list(found.table.index) == ["Intercept", "dose", "focus[T.b]", "focus[T.c]", "tau"]
+    assert list(found.table["k"]) == [6, 6, 2, 1, 6]
+    assert found.studies_per_coefficient == 1.5
+    assert found.levels.to_dict("list") == {"moderator": ["focus"] * 3, "level": ["a", "b", "c"], "k": [3, 2, 1]}
+    assert found.table.loc["dose", "prior_sd"] == pytest.approx(0.1)
+    # by default mu's prior is that of the effect at the means: the intercept is that less the slopes at the means
+    x = fit.data.design.matrix
+    sds = np.array([0.1, *(0.5 / x[:, 2:].std(axis=0, ddof=1))])
+    assert found.table.loc["Intercept", "prior_sd"] == pytest.approx(np.sqrt(4.0 + ((x.mean(axis=0)[1:] * sds) ** 2).sum()), rel=5e-3)
+    assert found.table.loc["focus[T.c]", "prior_sd"] == pytest.approx(sds[2], rel=5e-3)
+    for name in ("dose", "focus[T.c]"):
+        sd = found.table.loc[name, "prior_sd"]
+        by_hand, _ = quad(lambda v, n=name, s=sd: min(norm.pdf(v, 0, s), fit.pdf(n, v)), -9 * sd, 9 * sd, limit=400, points=[0.0])
+        assert found.table.loc[name, "overlap"] == pytest.approx(by_hand, abs=1e-7)
+    literal = bm.prior_posterior(
+        yi=[*Y, 0.0, 0.2], vi=[*V, 0.05, 0.03], data=frame, moderators="~ dose", measure="SMD",
+        priors={"Intercept": "Flat()", "dose": "Normal(0, 0.1)", "tau": "HalfNormal(0.5)"},
+    )  # fmt: skip
+    assert np.isnan(literal.table.loc["Intercept", "overlap"])
+    assert 0 < literal.table.loc["dose", "overlap"] < 1
+
+
 def test_what_is_refused(pairwise):
     with pytest.raises(bm.SpecError, match="several priors"):
         bm.prior_posterior(bm.model_average(pairwise).posterior)

@@ -196,6 +196,9 @@ def test_what_is_refused(separate) -> None:
         separate.difference("a", "d")
     with pytest.raises(bm.SpecError, match="both are 'a'"):
         separate.difference("a", "a")
+    for given in ({"moderators": "~ 1"}, {"nesting": "study"}, {"sampling_correlation": 0.5}):
+        with pytest.raises(bm.SpecError, match=f"{next(iter(given))}= cannot be given with subgroups"):
+            bm.fit_subgroups(by=BY, **keywords, **given)
     assert repr(separate).startswith("<SubgroupFits: GEN, 3 groups by by, a tau per group; normal likelihood")
 
 
