@@ -44,10 +44,10 @@ from .posterior.group_difference import GroupDifference as GroupDifference
 from .posterior.model_average import ModelAverage as ModelAverage
 from .posterior.model_average import bayes_factors as bayes_factors
 from .posterior.model_average import model_average as model_average
-from .posterior.posterior import Posterior as Posterior
 from .posterior.moderator_average import ModeratorAverage as ModeratorAverage
 from .posterior.moderator_evidence import moderator_average as moderator_average
 from .posterior.moderator_evidence import moderator_evidence as moderator_evidence
+from .posterior.posterior import Posterior as Posterior
 from .posterior.prior_posterior import PriorPosterior as PriorPosterior
 from .posterior.prior_posterior import prior_posterior as prior_posterior
 from .posterior.storage import load_posterior as load_posterior

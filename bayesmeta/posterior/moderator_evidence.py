@@ -56,15 +56,18 @@ def moderator_average(
     terms = (Term(INTERCEPT, frozenset(), (0,)),) if data.matrix is None else data.matrix.terms
     if data.nesting is None and not any(term.factors for term in terms):
         raise SpecError(
-            "this model has no moderators; for the evidence for an effect and for heterogeneity use bayes_factors(), or fit with moderators="
+            "this model has no moderators; for the evidence for an effect and for heterogeneity use bayes_factors(), or fit with "
+            "moderators="
         )
     if posterior.likelihood != "normal":
         raise SpecError(
-            f"the evidence for moderators is computed with the normal likelihood, but this fit has likelihood '{posterior.likelihood}'; fit "
-            "with likelihood='normal'"
+            "the evidence for moderators is computed with the normal likelihood, but this fit has likelihood "
+            f"'{posterior.likelihood}'; fit with likelihood='normal'"
         )
     if data.outcomes is not None:
-        raise SpecError("the evidence for moderators is for one outcome, or outcomes nested in studies; fit without within=")
+        raise SpecError(
+            "the evidence for moderators is for one outcome, or outcomes nested in studies; fit without within="
+        )
     nested = data.nesting is not None and data.nesting.groups.shape[1] > 1
     return average_models(_full_model(posterior, terms), components_of(terms, nested=nested), prior_probabilities)
 
@@ -81,8 +84,8 @@ def moderator_evidence(
 
     "No effect" is 0 for the coefficient that has the prior for the effect: the effect at the means of the moderators, or the intercept
     itself where the priors name ``Intercept``. Without an intercept (``0 + focus``) there is no such row, and leaving the groups out means
-    that all their effects are 0 (at the means of the other moderators). A model without a term keeps the priors of the others as the full model has them: means, and scales by
-    the spread of a moderator, are those of the full design matrix.
+    that all their effects are 0 (at the means of the other moderators). A model without a term keeps the priors of the others as the
+    full model has them: means, and scales by the spread of a moderator, are those of the full design matrix.
 
     Parameters
     ----------
@@ -97,12 +100,12 @@ def moderator_evidence(
     Returns
     -------
     pandas.DataFrame
-        Index: effect (where the formula has an intercept), heterogeneity, each term as the formula writes it, and dependence where estimates
-        are nested in studies (three levels against two, in the models with heterogeneity). Columns bf_inclusion
+        Index: effect (where the formula has an intercept), heterogeneity, each term as the formula writes it, and dependence where
+        estimates are nested in studies (three levels against two, in the models with heterogeneity). Columns bf_inclusion
         (posterior odds over prior odds of the models with it), prob_inclusion (posterior), and mean, sd, median, ci_low, ci_high of the
-        averaged coefficient (tau for heterogeneity, rho for dependence), model scale, with the point mass at 0 of the models without it; NaN for a term with
-        several coefficients, which ``moderator_average`` lists; prior_prob, and log_bf_inclusion (natural log, for Bayes factors beyond
-        floating-point numbers).
+        averaged coefficient (tau for heterogeneity, rho for dependence), model scale, with the point mass at 0 of the models without it;
+        NaN for a term with several coefficients, which ``moderator_average`` lists; prior_prob, and log_bf_inclusion (natural log, for
+        Bayes factors beyond floating-point numbers).
 
     Raises
     ------

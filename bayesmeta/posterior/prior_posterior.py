@@ -187,8 +187,8 @@ def _levels(posterior: Posterior) -> pd.DataFrame:
         silent = [level for level, count in counts.items() if count is None]
         if len(silent) == 1:
             known = {f"{name}[T.{level}]" for level in counts} & set(posterior.data.design.names)
-            columns = [posterior.data.design.names.index(one) for one in known]
-            counts[silent[0]] = _studies(posterior, (posterior.data.design.matrix[:, columns] == 0.0).all(axis=1))
+            shown = [posterior.data.design.names.index(one) for one in known]
+            counts[silent[0]] = _studies(posterior, (posterior.data.design.matrix[:, shown] == 0.0).all(axis=1))
         if len(silent) <= 1:
             rows += [{"moderator": name, "level": level, "k": count} for level, count in counts.items()]
     return pd.DataFrame(rows, columns=["moderator", "level", "k"])

@@ -50,7 +50,9 @@ def test_konstantopoulos2011_averaged_share_between_districts(average):
     assert average.averaged.loc["rho", "mean"] == pytest.approx(float(probabilities @ means), rel=1e-9)
     assert average.evidence.loc["dependence", "mean"] == average.averaged.loc["rho", "mean"]
     assert average.averaged.loc["rho", "median"] == pytest.approx(0.63, abs=0.05)
-    assert average.marginal("rho").masses("rho")[0.0] == pytest.approx(1 - average.evidence.loc["dependence", "prob_inclusion"], abs=1e-9)
+    assert average.marginal("rho").masses("rho")[0.0] == pytest.approx(
+        1 - average.evidence.loc["dependence", "prob_inclusion"], abs=1e-9
+    )
 
 
 def test_a_fixed_tau_leaves_nothing_to_compare():

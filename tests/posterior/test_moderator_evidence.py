@@ -85,7 +85,12 @@ def test_inclusion_bayes_factors_are_posterior_over_prior_odds_of_separate_fits(
     """Every model fitted on its own, with the priors of the full model written out."""
     full = fitted("~ dose + weeks")
     found = bm.moderator_average(full)
-    sd = {name: prior.args[1] for name, prior in zip(full.data.design.names, combination_priors(full.priors, full.data.design).priors, strict=True)}
+    sd = {
+        name: prior.args[1]
+        for name, prior in zip(
+            full.data.design.names, combination_priors(full.priors, full.data.design).priors, strict=True
+        )
+    }
     for name in ("dose", "weeks"):
         assert sd[name] == pytest.approx(0.5 / FRAME[name].std(), rel=5e-3)
     centred = FRAME[["dose", "weeks"]] - FRAME[["dose", "weeks"]].mean()
@@ -122,7 +127,14 @@ def _log_evidence(names, columns, prior_sd, tau):
     if tau == "Point(0)":
         return log_density(0.0)
     top = max(log_density(value) for value in np.linspace(0, 1, 50))
-    total, _ = quad(lambda v: np.exp(log_density(v) - top) * 2 * norm.pdf(v, 0, 0.5), 0, 4, epsabs=1e-12, points=[0.1, 0.3, 1.0], limit=300)
+    total, _ = quad(
+        lambda v: np.exp(log_density(v) - top) * 2 * norm.pdf(v, 0, 0.5),
+        0,
+        4,
+        epsabs=1e-12,
+        points=[0.1, 0.3, 1.0],
+        limit=300,
+    )
     return np.log(total) + top
 
 
@@ -133,7 +145,9 @@ def test_averaged_coefficients_have_a_point_mass_at_zero():
     means = np.array([[one.mean()[0] for one in fit.coefficients] for fit in average.fits])
     np.testing.assert_allclose(table["mean"].iloc[:3], probabilities @ means, rtol=1e-10)
     squares = np.array([[one.sd()[0] ** 2 + one.mean()[0] ** 2 for one in fit.coefficients] for fit in average.fits])
-    np.testing.assert_allclose(table["sd"].iloc[:3], np.sqrt(probabilities @ squares - (probabilities @ means) ** 2), rtol=1e-8)
+    np.testing.assert_allclose(
+        table["sd"].iloc[:3], np.sqrt(probabilities @ squares - (probabilities @ means) ** 2), rtol=1e-8
+    )
     weeks = average.marginal("weeks")
     mass = 1 - table.loc["weeks", "prob_inclusion"]
     assert weeks.masses("weeks")[0.0] == pytest.approx(mass, rel=1e-12)
@@ -230,7 +244,9 @@ def test_three_levels_have_evidence_for_dependence():
     )
     plain = bm.moderator_evidence(yi=Y, vi=V, measure="SMD", data=frame, nesting="study/estimate", priors=PRIORS)
     assert list(plain.index) == ["effect", "heterogeneity", "dependence"]
-    grouped = bm.moderator_average(yi=Y, vi=V, measure="SMD", data=frame, moderators="~ dose", nesting="study", priors=PRIORS)
+    grouped = bm.moderator_average(
+        yi=Y, vi=V, measure="SMD", data=frame, moderators="~ dose", nesting="study", priors=PRIORS
+    )
     assert list(grouped.evidence.index) == ["effect", "heterogeneity", "dose"]
     alone = bm.fit(yi=Y, vi=V, measure="SMD", data=frame, moderators="~ dose", nesting="study", priors=PRIORS)
     assert grouped.log_marginal_likelihoods[-1] == pytest.approx(alone.log_marginal_likelihood, abs=1e-9)

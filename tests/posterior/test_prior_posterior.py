@@ -113,11 +113,15 @@ def test_every_coefficient_beside_its_prior_and_the_studies_of_every_level():
     # by default mu's prior is that of the effect at the means: the intercept is that less the slopes at the means
     x = fit.data.design.matrix
     sds = np.array([0.1, *(0.5 / x[:, 2:].std(axis=0, ddof=1))])
-    assert found.table.loc["Intercept", "prior_sd"] == pytest.approx(np.sqrt(4.0 + ((x.mean(axis=0)[1:] * sds) ** 2).sum()), rel=5e-3)
+    assert found.table.loc["Intercept", "prior_sd"] == pytest.approx(
+        np.sqrt(4.0 + ((x.mean(axis=0)[1:] * sds) ** 2).sum()), rel=5e-3
+    )
     assert found.table.loc["focus[T.c]", "prior_sd"] == pytest.approx(sds[2], rel=5e-3)
     for name in ("dose", "focus[T.c]"):
         sd = found.table.loc[name, "prior_sd"]
-        by_hand, _ = quad(lambda v, n=name, s=sd: min(norm.pdf(v, 0, s), fit.pdf(n, v)), -9 * sd, 9 * sd, limit=400, points=[0.0])
+        by_hand, _ = quad(
+            lambda v, n=name, s=sd: min(norm.pdf(v, 0, s), fit.pdf(n, v)), -9 * sd, 9 * sd, limit=400, points=[0.0]
+        )
         assert found.table.loc[name, "overlap"] == pytest.approx(by_hand, abs=1e-7)
     literal = bm.prior_posterior(
         yi=[*Y, 0.0, 0.2], vi=[*V, 0.05, 0.03], data=frame, moderators="~ dose", measure="SMD",

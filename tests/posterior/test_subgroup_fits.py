@@ -212,22 +212,33 @@ def test_a_common_tau_is_a_regression_on_the_groups() -> None:
         covariance = np.linalg.inv(x.T @ (x * w[:, None]) + np.eye(3))
         mean = covariance @ (x.T @ (w * Y))
         spread = np.diag(V + tau**2) + x @ x.T
-        density = np.exp(-0.5 * Y @ np.linalg.solve(spread, Y)) / np.sqrt(np.linalg.det(spread)) * np.exp(-0.5 * (tau / 0.5) ** 2)
+        density = (
+            np.exp(-0.5 * Y @ np.linalg.solve(spread, Y))
+            / np.sqrt(np.linalg.det(spread))
+            * np.exp(-0.5 * (tau / 0.5) ** 2)
+        )
         return density, mean, covariance
 
     total = quad(lambda tau: given_tau(tau)[0], 0, 5, epsabs=0, epsrel=1e-11, limit=200)[0]
 
     def expected(value):
-        return quad(lambda tau: given_tau(tau)[0] * value(*given_tau(tau)[1:], tau), 0, 5, epsabs=1e-13 * total, limit=200)[0] / total
+        return (
+            quad(
+                lambda tau: given_tau(tau)[0] * value(*given_tau(tau)[1:], tau), 0, 5, epsabs=1e-13 * total, limit=200
+            )[0]
+            / total
+        )
 
     contrast = np.array([1.0, -1.0, 0.0])
     gap = found.difference("a", "b")
-    mean = expected(lambda m, c, tau: contrast @ m)
+    mean = expected(lambda m, _c, _tau: contrast @ m)
     assert gap.mean() == pytest.approx(mean, rel=1e-9)
-    assert gap.sd() == pytest.approx(np.sqrt(expected(lambda m, c, tau: contrast @ c @ contrast + (contrast @ m - mean) ** 2)), rel=1e-9)
+    assert gap.sd() == pytest.approx(
+        np.sqrt(expected(lambda m, c, _tau: contrast @ c @ contrast + (contrast @ m - mean) ** 2)), rel=1e-9
+    )
     group = found.groups["b"]
-    assert group.mean("mu") == pytest.approx(expected(lambda m, c, tau: m[1]), rel=1e-9)
-    assert group.mean("tau") == pytest.approx(expected(lambda m, c, tau: tau), rel=1e-9)
+    assert group.mean("mu") == pytest.approx(expected(lambda m, _c, _tau: m[1]), rel=1e-9)
+    assert group.mean("tau") == pytest.approx(expected(lambda _m, _c, tau: tau), rel=1e-9)
     second = expected(lambda m, c, tau: m[1] ** 2 + c[1, 1] + tau**2)
     assert group.sd("theta_new") == pytest.approx(np.sqrt(second - group.mean("mu") ** 2), rel=1e-8)
     assert group.terms == ("mu", "tau", "tau2", "i2", "theta_new", "theta[2]", "theta[4]", "theta[5]")
@@ -257,6 +268,12 @@ def test_a_common_tau_under_a_flat_prior_for_mu() -> None:
 
 
 def test_a_common_tau_that_cannot_be_fitted_says_what_can() -> None:
-    keywords = {"yi": Y, "vi": V, "by": BY, "common_tau": True, "priors": {"mu": "StudentT(4, 0, 1)", "tau": "HalfNormal(0.5)"}}
+    keywords = {
+        "yi": Y,
+        "vi": V,
+        "by": BY,
+        "common_tau": True,
+        "priors": {"mu": "StudentT(4, 0, 1)", "tau": "HalfNormal(0.5)"},
+    }
     with pytest.raises(bm.SpecError, match="or common_tau=False: a fit per group"):
         bm.fit_subgroups(**keywords)

@@ -20,13 +20,15 @@ PRINTED = {"effect": 6.643e5, "heterogeneity": 3.4385e40, "measure": 4.748, "age
 @pytest.fixture(scope="module")
 def fit():
     columns = {name: DATA[name] for name in ("measure", "age")}
-    return bm.fit(yi=DATA["yi"], vi=DATA["vi"], data=columns, moderators="~ measure + age", priors=PRIORS, measure="SMD")
+    return bm.fit(
+        yi=DATA["yi"], vi=DATA["vi"], data=columns, moderators="~ measure + age", priors=PRIORS, measure="SMD"
+    )
 
 
 def test_andrews2021_inclusion_bayes_factors_are_exact(fit):
     """By the 16 log marginal likelihoods of an independent quadrature."""
     found = bm.moderator_evidence(fit)
-    log = {key: value for key, value in DATA["log_marginal_likelihood"].items()}
+    log = dict(DATA["log_marginal_likelihood"])
     for at, name in enumerate(("effect", "heterogeneity", "measure", "age")):
         sides = [np.logaddexp.reduce([value for key, value in log.items() if key[at] == flag]) for flag in "10"]
         assert found.loc[name, "bf_inclusion"] == pytest.approx(np.exp(sides[0] - sides[1]), rel=1e-8)
@@ -40,7 +42,9 @@ def test_andrews2021_robma_prints_the_same_to_the_accuracy_of_its_sampler(fit):
     # mu on the scale of correlations .163 [.118, .208], tau .121 [.086, .167]
     effect = np.tanh(found.loc["effect", ["mean", "ci_low", "ci_high"]].to_numpy(float))
     np.testing.assert_allclose(effect, [0.163, 0.118, 0.208], atol=0.002)
-    np.testing.assert_allclose(found.loc["heterogeneity", ["mean", "ci_low", "ci_high"]].to_numpy(float), [0.121, 0.086, 0.167], atol=0.002)
+    np.testing.assert_allclose(
+        found.loc["heterogeneity", ["mean", "ci_low", "ci_high"]].to_numpy(float), [0.121, 0.086, 0.167], atol=0.002
+    )
     np.testing.assert_allclose(found["mean"], [0.16538, 0.12146, 0.04801, 0.00321], atol=6e-6)
 
 

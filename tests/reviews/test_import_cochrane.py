@@ -78,7 +78,9 @@ def test_subgroups_of_a_pooled_analysis_are_named_by_their_column(imported, tmp_
         comparisons = tuple(
             dataclasses.replace(
                 comparison,
-                analyses=tuple(dataclasses.replace(one, rows=rows) if one.id == "1.1" else one for one in comparison.analyses),
+                analyses=tuple(
+                    dataclasses.replace(one, rows=rows) if one.id == "1.1" else one for one in comparison.analyses
+                ),
             )
             for comparison in original.comparisons
         )

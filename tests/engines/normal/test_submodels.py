@@ -129,6 +129,8 @@ def test_estimates_of_one_group_share_their_effect_where_nothing_else_varies():
     def density(tau):
         return multivariate_normal.pdf(Y, X @ MEAN, np.diag(V) + tau**2 * same + X @ COVARIANCE @ X.T)
 
-    exact, _ = quad(lambda tau: density(tau) * 2 * norm.pdf(tau, 0, 0.5), 0, 6, epsabs=1e-14, points=[0.2, 0.5], limit=200)
+    exact, _ = quad(
+        lambda tau: density(tau) * 2 * norm.pdf(tau, 0, 0.5), 0, 6, epsabs=1e-14, points=[0.2, 0.5], limit=200
+    )
     found = solve_submodel(full, (0, 1, 2), heterogeneity=True)
     assert found.log_marginal_likelihood == pytest.approx(np.log(exact), rel=1e-9)
