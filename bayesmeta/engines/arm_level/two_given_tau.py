@@ -136,7 +136,9 @@ class TwoCoefficients:
                 "the posterior of the coefficients is improper: neither these data nor the priors bound them on all sides",
                 fix="give each coefficient a proper prior, such as Normal(0, 2.82)",
             )
-        raise ConvergenceError("quadrature did not find the mode of the coefficients; use engine='nuts' for this analysis")
+        raise ConvergenceError(
+            "quadrature did not find the mode of the coefficients; use engine='nuts' for this analysis"
+        )
 
     def _curvature(self, b: Array, tau: Array) -> tuple[Array, Array]:
         """Return the negative Hessian and the gradient of log p(data, b | tau), by differences of each log g_i."""
