@@ -101,8 +101,8 @@ def _solve_arm_regression(data: ModelData, priors: Priors) -> Solution:
         )
     if p == 1:
         raise SpecError(
-            f"engine 'quadrature' does not take the single coefficient {data.design.names[0]} with likelihood '{data.likelihood}'; give the "
-            "model an intercept, or use engine='nuts'"
+            f"engine 'quadrature' does not take the single coefficient {data.design.names[0]} with likelihood '{data.likelihood}'; give "
+            "the model an intercept, or use engine='nuts'"
         )
     return solve_two_coefficients(data, priors, combination_priors(priors, data.design))
 

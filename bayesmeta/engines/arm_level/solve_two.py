@@ -78,8 +78,8 @@ def solve_two_coefficients(
             return solution
         fall = FALL + 1.2 * float(depth.max())
     raise ConvergenceError(
-        f"study '{data.labels[int(depth.argmax())]}' contradicts the others by more than quadrature resolves; check its data, or give tau a "
-        "wider prior"
+        f"study '{data.labels[int(depth.argmax())]}' contradicts the others by more than quadrature resolves; check its data, or give tau "
+        "a wider prior"
     )
 
 

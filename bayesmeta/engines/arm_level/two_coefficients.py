@@ -21,7 +21,7 @@ from bayesmeta.engines.arm_level.study_effects import study_densities, study_dra
 from bayesmeta.engines.arm_level.study_likelihood import draw_nuisance, kernel_of
 from bayesmeta.engines.arm_level.two_given_tau import Grid, TwoCoefficients
 from bayesmeta.engines.marginals.point_masses import PointMasses
-from bayesmeta.engines.marginals.tabulated import Tabulated
+from bayesmeta.engines.marginals.tabulated import Density, Tabulated
 from bayesmeta.engines.marginals.tau import TauFunctions
 from bayesmeta.engines.numerics.inversion import invert_panels
 from bayesmeta.engines.numerics.legendre import legendre_rule
@@ -163,7 +163,7 @@ class TwoCoefficientSolution(ComputedSolution):
         rows = self.data.design.matrix
         if not self.grid.tau.any():
             return self.combinations(rows, self.terms.studies)
-        densities = []
+        densities: list[Density] = []
         for study, row in zip(self.studies, rows, strict=True):
             mixture = self.mixture(row)
             nodes = mixture.nodes
@@ -209,8 +209,10 @@ class TwoCoefficientSolution(ComputedSolution):
 
     def sample_pooled(self, size: int, rng: np.random.Generator) -> dict[str, Array]:
         """Draw independently from the joint posterior of the coefficients and tau, each of shape (size,)."""
-        fixed = isinstance(self.scale, PointMasses)
-        tau = np.full(size, self.grid.tau[0]) if fixed else self.scale.density.quantile(rng.uniform(size=size))
+        if isinstance(self.scale, PointMasses):
+            tau = np.full(size, self.grid.tau[0])
+        else:
+            tau = self.scale.density.quantile(rng.uniform(size=size))
         b = np.empty((size, 2))
         for start in range(0, size, DRAWN_AT_ONCE):
             part = slice(start, start + DRAWN_AT_ONCE)
