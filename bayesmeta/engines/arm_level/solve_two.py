@@ -50,7 +50,7 @@ def solve_two_coefficients(
     priors : Priors
         Priors, of which those for tau and for the baseline are used.
     prior : CombinationPriors
-        Normal or Flat priors for two combinations of the coefficients.
+        Normal priors for two combinations of the coefficients.
     nodes_per_panel : int
         Number of nodes on each panel of tau.
     resolutions : tuple of (int, float)
@@ -59,15 +59,15 @@ def solve_two_coefficients(
     Raises
     ------
     SpecError
-        If a prior of a coefficient is neither Normal nor Flat.
+        If a prior of a coefficient is not Normal.
     DataError
         If the posterior is improper or a count is too large.
     ConvergenceError
         If an integral does not reach its accuracy, or a study contradicts the others by more than its likelihood can be tabulated.
     """
-    if unknown := [str(one) for one in prior.priors if one.family not in ("Normal", "Flat")]:
+    if unknown := [str(one) for one in prior.priors if one.family != "Normal"]:
         raise SpecError(
-            f"engine 'quadrature' takes Normal or Flat priors for coefficients but got {unknown[0]}; use engine='nuts' for this one"
+            f"engine 'quadrature' takes Normal priors for coefficients of arm-level likelihoods but got {unknown[0]}; use engine='nuts' for this one"
         )
     refuse_huge_counts(data)
     fall = FALL

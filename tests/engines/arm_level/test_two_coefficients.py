@@ -20,7 +20,7 @@ from bayesmeta.engines.normal.model import CoefficientPrior, normal_model
 from bayesmeta.engines.normal.solve import solve_linear
 from bayesmeta.engines.solution import marginal_of
 from bayesmeta.engines.terms import terms_of
-from bayesmeta.errors import DataError, SpecError
+from bayesmeta.errors import SpecError
 from bayesmeta.model.likelihoods.registry import likelihood_for, model_data
 from bayesmeta.model.priors.coefficients import combination_priors
 from bayesmeta.model.priors.distribution import Prior
@@ -196,13 +196,17 @@ def test_what_quadrature_does_not_take():
     engine, note = automatic_engine(replace(data, design=three))
     assert engine == "nuts"
     assert note.startswith("3 coefficients with likelihood 'binomial' were sampled with NUTS")
-    with pytest.raises(SpecError, match=r"takes Normal or Flat priors for coefficients but got StudentT\(4, 0, 1\)"):
+    with pytest.raises(
+        SpecError, match=r"takes Normal priors for coefficients of arm-level likelihoods but got StudentT\(4, 0, 1\)"
+    ):
         solve(data, replace(PRIORS, coefficients=(("weeks", Prior("StudentT", (4.0, 0.0, 1.0))),)))
     without_events = frame("OR", 2)
     without_events["events_e"] = [0, 0]
     lost = model_data(effect_sizes(read_studies(without_events), "OR"), "binomial")
     lost = replace(lost, design=Design(np.eye(2), ("focus[a]", "focus[b]")))
     flat = Prior("Flat", ())
-    with pytest.raises(DataError, match="the posterior of the coefficients is improper"):
+    with pytest.raises(
+        SpecError, match=r"takes Normal priors for coefficients of arm-level likelihoods but got Flat\(\)"
+    ):
         solve(lost, replace(PRIORS, mu=flat))
     assert np.isfinite(solve(lost).log_marginal_likelihood)
