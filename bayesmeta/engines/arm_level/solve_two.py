@@ -67,7 +67,8 @@ def solve_two_coefficients(
     """
     if unknown := [str(one) for one in prior.priors if one.family != "Normal"]:
         raise SpecError(
-            f"engine 'quadrature' takes Normal priors for coefficients of arm-level likelihoods but got {unknown[0]}; use engine='nuts' for this one"
+            f"engine 'quadrature' takes Normal priors for coefficients of arm-level likelihoods but got {unknown[0]}; use "
+            "engine='nuts' for this one"
         )
     refuse_huge_counts(data)
     fall = FALL
