@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayesmeta.engines.arm_level.solve import solve_arm
+from bayesmeta.engines.arm_level.solve_two import solve_two_coefficients
 from bayesmeta.engines.normal.fixed import has_point, solve_point
 from bayesmeta.engines.normal.model import coefficient_prior, normal_model
 from bayesmeta.engines.normal.solve import solve_linear, solve_normal, typical_variance_given
@@ -18,8 +19,11 @@ from bayesmeta.errors import SpecError
 from bayesmeta.frequentist.i_squared import typical_variance
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.likelihoods.registry import THREE_LEVELS, likelihood_for
+from bayesmeta.model.priors.coefficients import combination_priors
 from bayesmeta.model.priors.priors import Priors
 
+#: coefficients at most that quadrature takes with arm-level likelihoods
+MOST_COEFFICIENTS = 2
 #: a model file, by name or path; None for the default one of the likelihood and the effect measure
 ModelChoice = str | os.PathLike[str] | None
 
@@ -74,7 +78,8 @@ def solve_exactly(data: ModelData, priors: Priors) -> Solution:
     Raises
     ------
     SpecError
-        For moderators, whose coefficients have no priors here, and for correlated estimates with an arm-level likelihood or a prior for
+        For moderators with the normal likelihood, whose coefficients have no priors here, more than two coefficients with an arm-level
+        likelihood, and for correlated estimates with an arm-level likelihood or a prior for
         mu that is not Normal or Flat.
     """
     if data.nesting is not None:
@@ -86,12 +91,29 @@ def solve_exactly(data: ModelData, priors: Priors) -> Solution:
         from bayesmeta.engines.normal.nested import solve_nested
 
         return solve_nested(data, priors)
+    if data.likelihood != "normal" and not data.design.is_mean and data.covariance.diagonal:
+        return _solve_arm_regression(data, priors)
     if not data.independent:
         return _solve_correlated(data, priors)
     if data.likelihood == "normal" and priors.mu.family in ("Normal", "Flat", "Point"):
         solve_closed = solve_point if has_point(priors) else solve_normal
         return solve_closed(data.columns["effect"], data.columns["se"] ** 2, priors, data.labels)
     return solve_arm(data, priors)
+
+
+def _solve_arm_regression(data: ModelData, priors: Priors) -> Solution:
+    p = len(data.design.names)
+    if p > MOST_COEFFICIENTS:
+        raise SpecError(
+            f"engine 'quadrature' takes {MOST_COEFFICIENTS} coefficients with likelihood '{data.likelihood}', but this model has {p} "
+            f"({', '.join(data.design.names)}); use likelihood='normal', which is exact for any number, or engine='nuts'"
+        )
+    if p == 1:
+        raise SpecError(
+            f"engine 'quadrature' does not take the single coefficient {data.design.names[0]} with likelihood '{data.likelihood}'; give "
+            "the model an intercept, or use engine='nuts'"
+        )
+    return solve_two_coefficients(data, priors, combination_priors(priors, data.design))
 
 
 def _solve_correlated(data: ModelData, priors: Priors) -> Solution:
@@ -107,6 +129,28 @@ def _solve_correlated(data: ModelData, priors: Priors) -> Solution:
         )
     model = normal_model(data.columns["effect"], data.design, data.covariance, coefficient_prior(priors, data.design))
     return solve_linear(model, priors, terms_of(data.labels, data.design.names))
+
+
+def automatic_engine(data: ModelData) -> tuple[str, str]:
+    """Return the engine that ``engine="auto"`` takes for a model without a model file, and a note where that is not quadrature.
+
+    Parameters
+    ----------
+    data : ModelData
+        Data of the likelihood.
+
+    Returns
+    -------
+    engine, note : str
+        The note is "" for quadrature.
+    """
+    p = len(data.design.names)
+    if data.likelihood == "normal" or p <= MOST_COEFFICIENTS:
+        return "quadrature", ""
+    return "nuts", (
+        f"{p} coefficients with likelihood '{data.likelihood}' were sampled with NUTS; quadrature takes {MOST_COEFFICIENTS}, or any number "
+        "with likelihood='normal'"
+    )
 
 
 def _by_quadrature(data: ModelData, priors: Priors, _: int, __: ModelChoice) -> tuple[ModelSource, Solution]:

@@ -78,7 +78,7 @@ def solve_arm(
             f"engine 'quadrature' needs a prior for mu on the whole line (Normal, StudentT, Cauchy, Logistic, Flat or Point) but got "
             f"{priors.mu}; use engine='nuts' for this one"
         )
-    _refuse_huge_counts(data)
+    refuse_huge_counts(data)
     if data.k > MOST_STUDIES:
         raise DataError(
             f"{data.k:,} studies are more than the {MOST_STUDIES:,} whose likelihoods are tabulated in memory",
@@ -97,7 +97,7 @@ def solve_arm(
     )
 
 
-def _refuse_huge_counts(data: ModelData) -> None:
+def refuse_huge_counts(data: ModelData) -> None:
     """Raise an error for counts so large that their log-likelihood has no accurate digits left."""
     for name in ("events_e", "n_e", "events_c", "n_c"):
         huge = np.flatnonzero(data.columns.get(name, np.zeros(0)) > MOST_COUNTED)
@@ -114,7 +114,7 @@ def _solve_to_depth(
     data: ModelData, priors: Priors, fall: float, nodes_per_panel: int, mu_nodes: tuple[int, ...]
 ) -> ArmSolution:
     """Solve with the likelihoods of the studies tabulated to a depth below their maxima (natural log)."""
-    studies, corner = _studies(data, priors, fall)
+    studies, corner = study_likelihoods(data, priors, fall)
     spread = np.sqrt(np.minimum(data.guide_variance, data.study_variance))
     prior_median = float(priors.scale.quantile(0.5)) ** (0.5 if priors.on_variance else 1.0)
     size = float(np.sqrt(np.median(spread) * min(max(prior_median, 1e-3), 1e3 * np.median(spread))))
@@ -146,7 +146,7 @@ def _expected(known: list[tuple[int, float]], nodes: int) -> float:
     return second * min(second / first, 1.0) ** ((nodes - more) / (more - few)) if second < 1e-2 else 0.0
 
 
-def _studies(data: ModelData, priors: Priors, fall: float) -> tuple[tuple[Smoothed | NormalStudy, ...], bool]:
+def study_likelihoods(data: ModelData, priors: Priors, fall: float) -> tuple[tuple[Smoothed | NormalStudy, ...], bool]:
     """Return the likelihood of each study, and whether any has a corner."""
     if data.likelihood == "normal":
         pairs = zip(data.columns["effect"], data.columns["se"], strict=True)
@@ -170,7 +170,7 @@ def _solve(
     if fixed is not None:
         slices = conditional.slices(np.array([fixed]), nodes)
         weights, total, error = np.ones(1), float(slices.log_total[0]), 0.0
-        scale: TauFunctions | PointMasses = _fixed_scale(fixed, data)
+        scale: TauFunctions | PointMasses = fixed_scale(fixed, typical_variance(data.study_variance))
     else:
         moments = finite_moments(data.k, priors)
 
@@ -178,7 +178,7 @@ def _solve(
             parts.append(conditional.slices(tau, nodes))
             return priors.log_tau_density(tau) + parts[-1].log_total
 
-        density = _integrate(log_density, data, priors, size, per_panel, min(moments, 2))
+        density = integrate_tau(log_density, data, priors, size, per_panel, min(moments, 2))
         everything = join(parts)
         slices = everything.take(np.searchsorted(everything.tau, density.nodes))
         weights, total, error = density.weights, density.log_total, density.error
@@ -214,9 +214,16 @@ def _depth(solution: ArmSolution) -> Array:
     return np.maximum(peaks - log_g[matters], 0.0).max(axis=0)
 
 
-def _integrate(
-    log_density: Any, data: ModelData, priors: Priors, size: float, per_panel: int, moment: int
+def integrate_tau(
+    log_density: Any,
+    data: ModelData,
+    priors: Priors,
+    size: float,
+    per_panel: int,
+    moment: int,
+    tolerance: float = TOLERANCE,
 ) -> PanelDensity:
+    """Integrate a log density of tau on panels that start from the posterior of tau were every study normal."""
     span: Map = tau_map(priors, size)
     guess = _normal_guess(data, priors).quantile(np.array(CUTS)) * np.array(STRETCHED)
     edges = [0.0]
@@ -230,7 +237,7 @@ def _integrate(
         moment=moment,
         moment_scale=size,
         nodes_per_panel=per_panel,
-        tolerance=TOLERANCE,
+        tolerance=tolerance,
         first_edges=edges,
     )
 
@@ -245,8 +252,9 @@ def _normal_guess(data: ModelData, priors: Priors) -> PanelDensity:
     return solve_normal(data.guide_effect, variance, replace(priors, mu=mu, baseline=None), data.labels).scale.density
 
 
-def _fixed_scale(tau: float, data: ModelData) -> PointMasses:
-    share = i_squared(tau**2, typical_variance(data.study_variance))
+def fixed_scale(tau: float, typical: float) -> PointMasses:
+    """Return tau, tau2 and I2 at a fixed tau, given the typical sampling variance."""
+    share = i_squared(tau**2, typical)
     return PointMasses(HETEROGENEITY, np.array([tau, tau**2, share]))
 
 
@@ -267,9 +275,11 @@ def _solve_fixed_mu(
         total = float(log_likelihood(tau)[0])
         if not np.isfinite(total):
             raise DataError("the data are impossible under these point priors", fix="give mu or tau another prior")
-        scale: TauFunctions | PointMasses = _fixed_scale(fixed, data)
+        scale: TauFunctions | PointMasses = fixed_scale(fixed, typical_variance(data.study_variance))
     else:
-        density = _integrate(lambda t: priors.log_tau_density(t) + log_likelihood(t), data, priors, size, per_panel, 2)
+        density = integrate_tau(
+            lambda t: priors.log_tau_density(t) + log_likelihood(t), data, priors, size, per_panel, 2
+        )
         tau, weights, total, error = density.nodes, density.weights, density.log_total, density.error
         moments = finite_moments(data.k, priors)
         scale = TauFunctions(density, typical_variance(data.study_variance), moments)

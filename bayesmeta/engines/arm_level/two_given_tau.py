@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayesmeta.engines.arm_level.mu_given_tau import Smoothable
+from bayesmeta.engines.arm_level.mu_given_tau import NormalStudy
+from bayesmeta.engines.arm_level.smoothing import Smoothed
 from bayesmeta.engines.numerics.legendre import legendre_rule, unresolved
 from bayesmeta.errors import ConvergenceError, DataError
 from bayesmeta.model.priors.coefficients import CombinationPriors
@@ -26,7 +27,7 @@ DROP = 34.0
 #: first half width of the grid in standard deviations, and the most that is searched
 FIRST_REACH, FARTHEST = 9.0, 400.0
 #: values of tau at which the extent is searched, and points per axis at which each search evaluates
-SEARCHED_TAU, SEARCH_POINTS = 6, 33
+SEARCHED_TAU, SEARCH_POINTS = 6, 21
 #: steps of Newton's method at most, and their greatest length in standard deviations
 NEWTON_STEPS, LONGEST = 200, 2.0
 #: numbers evaluated in one array
@@ -71,7 +72,7 @@ class TwoCoefficients:
 
     Parameters
     ----------
-    studies : sequence of Smoothable
+    studies : sequence of Smoothed or NormalStudy
         The k studies.
     matrix : numpy.ndarray, shape (k, 2)
         Design matrix X.
@@ -85,7 +86,7 @@ class TwoCoefficients:
 
     def __init__(
         self,
-        studies: Sequence[Smoothable],
+        studies: Sequence[Smoothed | NormalStudy],
         matrix: Array,
         prior: CombinationPriors,
         centre: Array,

@@ -1,0 +1,212 @@
+"""Exact fits of two coefficients under arm-level likelihoods: against brute force, and what must not change them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from bayesmeta.effects.compute import effect_sizes
+from bayesmeta.effects.covariance import Covariance
+from bayesmeta.effects.design import Design, mean_only
+from bayesmeta.effects.effects import effects_from_arrays
+from bayesmeta.engines.arm_level.solve import solve_arm
+from bayesmeta.engines.arm_level.solve_two import solve_two_coefficients
+from bayesmeta.engines.choose import automatic_engine, solve_exactly
+from bayesmeta.engines.normal.model import CoefficientPrior, normal_model
+from bayesmeta.engines.normal.solve import solve_linear
+from bayesmeta.engines.solution import marginal_of
+from bayesmeta.engines.terms import terms_of
+from bayesmeta.errors import SpecError
+from bayesmeta.model.likelihoods.registry import likelihood_for, model_data
+from bayesmeta.model.priors.coefficients import combination_priors
+from bayesmeta.model.priors.distribution import Prior
+from bayesmeta.model.priors.priors import Priors
+from bayesmeta.studies.read import read_studies
+
+PRIORS = Priors(Prior("Normal", (0.0, 2.0)), Prior("HalfNormal", (0.5,)))
+P = np.array([[0.025], [0.5], [0.975]])
+WEEKS = np.array([6.0, 12, 10, 20, 8])
+
+
+def frame(measure, k):
+    names = [f"S{i}" for i in range(k)]
+    if measure == "SMD":
+        return pd.DataFrame(
+            {"study": names, "mean_e": [8.0, 11.2, 3.0, 5, 6][:k], "sd_e": [4.2, 5, 1.5, 2, 3][:k], "n_e": [34, 54, 9, 20, 31][:k],
+             "mean_c": [9.7, 10.7, 2.0, 5.5, 4.5][:k], "sd_c": [4.4, 5, 1.0, 2, 3][:k], "n_c": [46, 56, 8, 25, 30][:k]}
+        )  # fmt: skip
+    total = "time" if measure == "IRR" else "n"
+    return pd.DataFrame(
+        {"study": names, "events_e": [8, 2, 0, 12, 5][:k], f"{total}_e": [48, 59, 30, 40, 51][:k], "events_c": [16, 4, 3, 9, 7][:k],
+         f"{total}_c": [49, 31, 28, 44, 50][:k]}
+    )  # fmt: skip
+
+
+LIKELIHOODS = {"OR": "binomial", "RR": "binomial", "IRR": "poisson", "SMD": "nct"}
+
+
+def analysis(measure, k=5, design=None):
+    data = model_data(effect_sizes(read_studies(frame(measure, k)), measure), LIKELIHOODS[measure])
+    return replace(data, design=design or Design(np.column_stack([np.ones(k), WEEKS[:k]]), ("Intercept", "weeks")))
+
+
+def solve(data, priors=PRIORS):
+    return solve_two_coefficients(data, priors, combination_priors(priors, data.design))
+
+
+def likelihoods(data, theta):
+    """m_i at a grid of theta, by brute force from the definition; shape (k, G)."""
+    if data.likelihood == "nct":
+        t, df, root_n = (data.columns[name][:, None] for name in ("t", "df", "root_n"))
+        return stats.nct.pdf(t, df, theta * root_n)
+    a = np.linspace(-45, 45, 3001)
+    prior = stats.norm.pdf(a, 0, 10) * (a[1] - a[0])
+    density = likelihood_for(data.likelihood, data.measure).log_density
+    out = []
+    for i in range(data.k):
+        columns = {name: value[i] for name, value in data.columns.items()}
+        out.append(np.exp(density(columns, theta[:, None], a)) @ prior)
+    return np.array(out)
+
+
+THETA = np.linspace(-14, 14, 1201)
+
+
+def brute_force(data, tau, b0, b1, m=None, theta=THETA):
+    """log p(data | tau) and the mean of b1 given tau, by trapezoid rules in b, theta and the baselines."""
+    m = likelihoods(data, theta) if m is None else m
+    mesh = np.stack(np.meshgrid(b0, b1, indexing="ij"), axis=-1)
+    value = combination_priors(PRIORS, data.design).log_density(mesh)
+    for row, likelihood in zip(data.design.matrix, m, strict=True):
+        mu, place = np.unique(mesh @ row, return_inverse=True)
+        g = np.concatenate(
+            [stats.norm.pdf(theta, part[:, None], tau) @ likelihood for part in np.array_split(mu, 1 + len(mu) // 2000)]
+        )
+        value = value + np.log(np.maximum(g * (theta[1] - theta[0]), 1e-300))[place.reshape(value.shape)]
+    weight = np.exp(value) * (b0[1] - b0[0]) * (b1[1] - b1[0])
+    return np.log(weight.sum()), (weight * mesh[..., 1]).sum() / weight.sum()
+
+
+@pytest.mark.parametrize("measure", ["OR", "IRR", "SMD", "RR"])
+def test_given_tau_it_is_the_integral_by_brute_force(measure):
+    # centred, so that the rectangle of the trapezoid rule fits the posterior
+    design = Design(np.column_stack([np.ones(3), [-1.0, 0.5, 1.0]]), ("Intercept", "weeks"))
+    data, priors = analysis(measure, 3, design), replace(PRIORS, scale=Prior("Point", (0.4,)))
+    found = solve(data, priors)
+    b = np.linspace(-6, 6, 81), np.linspace(-3.6, 3.6, 81)
+    log_total, mean = brute_force(data, 0.4, *b)
+    if measure == "RR":
+        # the likelihood has a corner at 0, where the error of the trapezoid rule in theta falls with the square of its spacing
+        finer = brute_force(data, 0.4, *b, theta=np.linspace(-14, 14, 2401))
+        log_total, mean = ((4 * fine - coarse) / 3 for fine, coarse in zip(finer, (log_total, mean), strict=True))
+    assert found.log_marginal_likelihood == pytest.approx(log_total, abs=2e-8)
+    assert float(marginal_of(found, "weeks").mean()[0]) == pytest.approx(mean, abs=2e-8)
+
+
+def test_with_tau_it_is_the_integral_by_brute_force():
+    design = Design(np.array([[1.0, 0], [0, 1], [1, 0]]), ("focus[a]", "focus[b]"))
+    data = analysis("OR", 3, design)
+    unit, weight = np.polynomial.legendre.leggauss(24)
+    tau, priors = 0.2 + 0.9 * (unit + 1), replace(PRIORS, scale=Prior("Uniform", (0.2, 2.0)))
+    m = likelihoods(data, THETA)
+    parts = [brute_force(data, one, np.linspace(-9, 9, 101), np.linspace(-12, 12, 101), m) for one in tau]
+    log_density = np.array([total for total, _ in parts]) - np.log(1.8)
+    mass = np.exp(log_density) * 0.9 * weight
+    found = solve(data, priors)
+    assert found.log_marginal_likelihood == pytest.approx(np.log(mass.sum()), abs=2e-8)
+    mean = mass @ np.array([mean for _, mean in parts]) / mass.sum()
+    assert float(marginal_of(found, "focus[b]").mean()[0]) == pytest.approx(mean, rel=1e-7)
+    assert float(marginal_of(found, "tau").mean()[0]) == pytest.approx(mass @ tau / mass.sum(), rel=1e-7)
+    finer = solve_two_coefficients(data, priors, combination_priors(priors, design), resolutions=((64, 0.3),))
+    for term in (*found.terms.pooled, "theta[S1]"):
+        one, other = marginal_of(found, term), marginal_of(finer, term)
+        np.testing.assert_allclose(one.quantile(P), other.quantile(P), rtol=1e-6, atol=1e-7)
+
+
+def test_with_the_normal_likelihood_it_is_the_linear_model():
+    y, se = np.array([0.1, -0.5, 0.6, 0.2, 0.9]), np.array([0.2, 0.1, 0.4, 0.3, 0.2])
+    design = analysis("OR").design
+    data = replace(model_data(effects_from_arrays(y, sei=se, measure="GEN"), "normal"), design=design)
+    prior = combination_priors(PRIORS, design)
+    precision = prior.combinations.T @ np.diag([one.args[1] ** -2 for one in prior.priors]) @ prior.combinations
+    model = normal_model(y, design, Covariance(se**2), CoefficientPrior(np.zeros(2), precision))
+    exact, found = solve_linear(model, PRIORS, terms_of(data.labels, design.names)), solve(data)
+    assert found.log_marginal_likelihood == pytest.approx(exact.log_marginal_likelihood, abs=1e-10)
+    for term in exact.terms.all:
+        one, other = marginal_of(found, term), marginal_of(exact, term)
+        np.testing.assert_allclose([one.mean()[0], one.sd()[0]], [other.mean()[0], other.sd()[0]], rtol=1e-8, atol=1e-9)
+        np.testing.assert_allclose(one.quantile(P), other.quantile(P), rtol=1e-6, atol=1e-7)
+    new = np.array([[1.0, 15.0]])
+    one, other = (each.combinations(new, ("at 15",), new_study=True) for each in (found, exact))
+    np.testing.assert_allclose(one.quantile(P), other.quantile(P), rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("measure", LIKELIHOODS)
+def test_with_a_slope_fixed_by_its_prior_it_is_the_pairwise_fit(measure):
+    data = analysis(measure)
+    priors = replace(PRIORS, coefficients=(("Intercept", PRIORS.mu), ("weeks", Prior("Normal", (0.0, 1e-7)))))
+    found, pairwise = solve(data, priors), solve_arm(replace(data, design=mean_only(5)), PRIORS)
+    assert found.log_marginal_likelihood == pytest.approx(pairwise.log_marginal_likelihood, abs=1e-6)
+    for term, other in (("Intercept", "mu"), ("tau", "tau"), ("theta[S2]", "theta[S2]")):
+        np.testing.assert_allclose(
+            marginal_of(found, term).quantile(P), marginal_of(pairwise, other).quantile(P), rtol=1e-5, atol=1e-6
+        )
+
+
+def test_the_order_of_studies_and_the_coding_of_a_moderator_change_nothing():
+    data = analysis("OR")
+    found, turned = solve(data), solve(data.subset(np.array([3, 0, 4, 1, 2])))
+    recoded = Design(data.design.matrix @ np.array([[1.0, 50.0], [0.0, -3.0]]), data.design.names)
+    other = solve(replace(data, design=recoded))
+    for one in (turned, other):
+        assert one.log_marginal_likelihood == pytest.approx(found.log_marginal_likelihood, abs=1e-8)
+        for term in ("effect_at_means", "tau", "theta[S1]"):
+            np.testing.assert_allclose(
+                marginal_of(one, term).quantile(P), marginal_of(found, term).quantile(P), rtol=1e-6, atol=1e-7
+            )
+    slope, turned_slope = marginal_of(found, "weeks").quantile(P), marginal_of(other, "weeks").quantile(P)
+    np.testing.assert_allclose(turned_slope, -slope[::-1] / 3, rtol=1e-6, atol=1e-7)
+
+
+def test_draws_have_the_marginal_distributions():
+    data = analysis("RR")
+    found = solve(data)
+    drawn = found.sample(4000, np.random.default_rng(4))
+    assert drawn["theta"].shape == drawn["logit_larger_risk"].shape == (4000, 5)
+    drawn |= {"effect_at_means": drawn["Intercept"] + WEEKS.mean() * drawn["weeks"], "theta[S2]": drawn["theta"][:, 2]}
+    for term in ("Intercept", "weeks", "effect_at_means", "tau", "theta[S2]"):
+        # Kolmogorov-Smirnov distance: 1.95 / sqrt(n) has a probability of 0.001
+        shares = np.sort(marginal_of(found, term).cdf(drawn[term][:, None])[:, 0])
+        assert np.abs(shares - (np.arange(4000) + 0.5) / 4000).max() < 1.95 / 4000**0.5
+
+
+def test_what_quadrature_does_not_take():
+    data = analysis("OR")
+    three = Design(np.column_stack([data.design.matrix, [0, 1, 0, 1, 1]]), ("Intercept", "weeks", "focus"))
+    with pytest.raises(
+        SpecError,
+        match=r"takes 2 coefficients with likelihood 'binomial', but this model has 3 .*likelihood='normal'.*'nuts'",
+    ):
+        solve_exactly(replace(data, design=three), PRIORS)
+    assert automatic_engine(data) == ("quadrature", "")
+    engine, note = automatic_engine(replace(data, design=three))
+    assert engine == "nuts"
+    assert note.startswith("3 coefficients with likelihood 'binomial' were sampled with NUTS")
+    with pytest.raises(
+        SpecError, match=r"takes Normal priors for coefficients of arm-level likelihoods but got StudentT\(4, 0, 1\)"
+    ):
+        solve(data, replace(PRIORS, coefficients=(("weeks", Prior("StudentT", (4.0, 0.0, 1.0))),)))
+    without_events = frame("OR", 2)
+    without_events["events_e"] = [0, 0]
+    lost = model_data(effect_sizes(read_studies(without_events), "OR"), "binomial")
+    lost = replace(lost, design=Design(np.eye(2), ("focus[a]", "focus[b]")))
+    flat = Prior("Flat", ())
+    with pytest.raises(
+        SpecError, match=r"takes Normal priors for coefficients of arm-level likelihoods but got Flat\(\)"
+    ):
+        solve(lost, replace(PRIORS, mu=flat))
+    assert np.isfinite(solve(lost).log_marginal_likelihood)
