@@ -175,6 +175,39 @@ def pool(
     return random_effects(effects, method="CE", ci="wald", level=level)
 
 
+def pool_rows(
+    rows: Sequence[StudyRow], analysis: CochraneAnalysis, measure: str, level: float
+) -> CommonEffect | RandomEffects:
+    """Pool rows of an analysis by the method that its review states.
+
+    Parameters
+    ----------
+    rows : sequence of StudyRow
+        Rows to pool: all of the analysis, or those of a subgroup.
+    analysis : CochraneAnalysis
+        The analysis, for its method, model and options.
+    measure : str
+        Effect measure, from ``measure_of``.
+    level : float
+        Level of the interval.
+
+    Raises
+    ------
+    DataError
+        If no study is left to pool.
+    """
+    table = study_table(rows, analysis)
+    return pool(
+        table,
+        effects_of(table, measure),
+        analysis.method,
+        analysis.model,
+        level,
+        analysis.tau2_method or "DL",
+        analysis.ci_method or "wald",
+    )
+
+
 def on_natural_scale(values: np.ndarray, log: bool) -> np.ndarray:
     """Return effects as a review prints them: ratios exponentiated."""
     with np.errstate(over="ignore"):

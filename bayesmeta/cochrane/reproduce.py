@@ -13,7 +13,7 @@ from bayesmeta.cochrane.recompute import (
     effects_of,
     measure_of,
     on_natural_scale,
-    pool,
+    pool_rows,
     row_problem,
     study_intervals,
     study_table,
@@ -155,17 +155,7 @@ def _pooled_row(
     if problem:
         return out | {"status": NOT_PRINTED if printed is None else NOT_COMPUTED, "reason": problem}
     try:
-        table = study_table(rows, analysis)
-        effects = effects_of(table, measure)
-        ours = pool(
-            table,
-            effects,
-            analysis.method,
-            analysis.model,
-            level,
-            analysis.tau2_method or "DL",
-            analysis.ci_method or "wald",
-        )
+        ours = pool_rows(rows, analysis, measure, level)
     except BayesmetaError as error:
         return out | {
             "status": NOT_PRINTED if printed is None else NOT_COMPUTED, "reason": str(error).splitlines()[0]

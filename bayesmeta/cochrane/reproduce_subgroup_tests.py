@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import chdtrc
 
-from bayesmeta.cochrane.recompute import agrees, effects_of, measure_of, pool, study_table
+from bayesmeta.cochrane.recompute import agrees, measure_of, pool_rows
 from bayesmeta.cochrane.reproduce import DIFFERS, NOT_COMPUTED, NOT_PRINTED, REPRODUCED, obstacle, reproduce_pooled
 from bayesmeta.cochrane.review import CochraneAnalysis, CochraneReview, SubgroupTest
 from bayesmeta.errors import BayesmetaError
@@ -88,17 +88,7 @@ def _test(analysis: CochraneAnalysis, measure: str) -> dict[str, Any]:
     for subgroup in analysis.subgroups:
         members = tuple(row for row in analysis.rows if row.subgroup == subgroup.number)
         try:
-            table = study_table(members, analysis)
-            effects = effects_of(table, measure)
-            one = pool(
-                table,
-                effects,
-                analysis.method,
-                analysis.model,
-                level,
-                analysis.tau2_method or "DL",
-                analysis.ci_method or "wald",
-            )
+            one = pool_rows(members, analysis, measure, level)
         except BayesmetaError:
             # a subgroup in which no study can be pooled has no result
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -97,9 +98,9 @@ class Coefficients(Displayed):
         """Test terms, coefficients or linear combinations by the approximate Hotelling test (HTZ) with a cluster-robust variance."""
         return robust_test(kind, what, *self._working(cluster), self.names, self.matrix.terms)
 
+    @abstractmethod
     def _working(self, cluster: Any) -> tuple[Array, Array, Sequence[Any], Array]:
         """Return X, y, clusters, and the variances or the covariance of the estimates under the model."""
-        raise NotImplementedError
 
     def _predictions(self, x: Array, index: Sequence[str], df: Any, between: Any, level: float | None) -> pd.DataFrame:
         """Return mean effects at rows of X, with confidence intervals and prediction intervals.

@@ -174,7 +174,12 @@ def normal_model(
     whole_r = np.diag(r) if correlation is None else correlation.matrix
     for rows in blocks:
         square = np.ix_(rows, rows)
-        back[square], s[rows], r[rows], part = _diagonalized(whole_s[square], whole_r[square])
+        back[square], s[rows], r[rows], part = diagonalized(
+            whole_s[square],
+            whole_r[square],
+            "some estimates",
+            "Check the correlations: estimates of one study cannot be correlated as strongly as this.",
+        )
         log_determinant += part
     rotated = np.linalg.solve(back, np.column_stack([y, design.matrix]))
     return NormalModel(rotated[:, 0], rotated[:, 1:], s, r, back, -log_determinant, design, prior)
@@ -222,8 +227,15 @@ def refuse_extreme(variances: Array) -> None:
         )
 
 
-def _diagonalized(s: Array, r: Array) -> tuple[Array, Array, Array, float]:
+def diagonalized(s: Array, r: Array, what: str, fix: str) -> tuple[Array, Array, Array, float]:
     """Return B, s, r with S = B diag(s) B' and R = B diag(r) B', and log |B|, of one block.
+
+    Parameters
+    ----------
+    s, r : numpy.ndarray, shape (m, m)
+        S, and R, which need not be of full rank.
+    what, fix : str
+        Whose covariance S is, and what to do if it is not positive definite, for the message.
 
     Raises
     ------
@@ -233,10 +245,7 @@ def _diagonalized(s: Array, r: Array) -> tuple[Array, Array, Array, float]:
     try:
         root = np.linalg.cholesky(s)
     except np.linalg.LinAlgError as error:
-        raise DataError(
-            "the sampling covariance of some estimates is not positive definite",
-            fix="Check the correlations: estimates of one study cannot be correlated as strongly as this.",
-        ) from error
+        raise DataError(f"the sampling covariance of {what} is not positive definite", fix=fix) from error
     inverse = np.linalg.inv(root)
     values, vectors = np.linalg.eigh(inverse @ r @ inverse.T)
     return root @ vectors, np.ones(len(s)), np.maximum(values, 0.0), float(np.log(np.diag(root)).sum())

@@ -17,7 +17,7 @@ import numpy as np
 
 from bayesmeta.effects.covariance import Covariance
 from bayesmeta.effects.design import Design
-from bayesmeta.engines.normal.model import LOG_2PI, CoefficientPrior, refuse_extreme
+from bayesmeta.engines.normal.model import LOG_2PI, CoefficientPrior, diagonalized, refuse_extreme
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.support.arrays import Array
 
@@ -173,7 +173,12 @@ def nested_model(
                 assert group is not None
                 own = group[order][rows]
                 same = (own[:, None] == own).astype(float)
-                back[rows, rows], s[rows], r[rows], part = _diagonalized(whole[rows, rows], same)
+                back[rows, rows], s[rows], r[rows], part = diagonalized(
+                    whole[rows, rows],
+                    same,
+                    "a study with several estimates per group",
+                    "Check its correlations, or name the estimates as the innermost level: nesting='study/estimate'.",
+                )
                 log_determinant += part
             else:
                 # the rotation of S alone, which exists also where S is not positive definite
@@ -234,23 +239,3 @@ def _check_variances(covariance: Covariance, study: Array) -> None:
                 f"estimates {int(i) + 1} and {int(j) + 1} are of different studies of the nesting but their sampling errors are "
                 "correlated; name their common group as the outermost level of nesting=, or use bm.multilevel"
             )
-
-
-def _diagonalized(s: Array, same: Array) -> tuple[Array, Array, Array, float]:
-    """Return B, s, r with S = B diag(s) B' and M M' = B diag(r) B', and log |B|, of one study.
-
-    Raises
-    ------
-    DataError
-        If S is not positive definite.
-    """
-    try:
-        root = np.linalg.cholesky(s)
-    except np.linalg.LinAlgError as error:
-        raise DataError(
-            "the sampling covariance of a study with several estimates per group is not positive definite",
-            fix="Check its correlations, or name the estimates as the innermost level: nesting='study/estimate'.",
-        ) from error
-    inverse = np.linalg.inv(root)
-    values, vectors = np.linalg.eigh(inverse @ same @ inverse.T)
-    return root @ vectors, np.ones(len(s)), np.maximum(values, 0.0), float(np.log(np.diag(root)).sum())

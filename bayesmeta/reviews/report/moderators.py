@@ -66,9 +66,8 @@ def moderators_table(review: Review, results: list[AnalysisResult]) -> Table | N
 
 
 def of_kind(result: AnalysisResult, kind: str) -> Iterable[dict[str, Any]]:
-    """Yield the models of a kind whose rows are there."""
-    with_rows = {(row.get("model"), row.get("term")) for row in result.rows}
-    names = {name for name, _ in with_rows}
+    """Return the models of a kind whose rows are there."""
+    names = {row.get("model") for row in result.rows}
     return [model for model in result.models if model["kind"] == kind and model["model"] in names]
 
 
