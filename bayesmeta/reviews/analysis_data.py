@@ -37,7 +37,7 @@ class AnalysisData:
     parts : tuple of Effects
         Effects of each, on the model scale.
     effects : Effects
-        All of them, one below the other; independent: which belong together is said by columns.
+        All of them, one below the other; independent: columns say which belong together.
     """
 
     members: tuple[Analysis, ...]

@@ -76,8 +76,8 @@ def subgroups_table(review: Review, results: list[AnalysisResult]) -> Table | No
             f"{ENOUGH_DF} degrees of freedom or more, below which they are not to be trusted (Tipton 2015)."
         )
     notes.append(
-        "Whether groups differ is told by the test of differences, not by which of them excludes no effect. With few studies per group "
-        "the test misses true differences."
+        "Whether groups differ is answered by the test of differences, not by which of them excludes no effect. With few studies per group "
+        "the test can miss true differences."
     )
     notes.append(ECOLOGICAL)
     if any(model.get("prespecified") is False for model in models):
