@@ -103,11 +103,17 @@ def _parts(result: AnalysisResult) -> Iterator[tuple[str, AnalysisResult]]:
 
 
 def _main(review: Review, results: list[AnalysisResult]) -> Table | None:
-    """Return the main table: one row per analysis, with the Bayesian estimate of its primary method."""
+    """Return the main table: one row per analysis, with the Bayesian estimate of its primary method.
+
+    A synthesis has its results in the table of dependent estimates: it has no pairwise ones, and counts people once per estimate.
+    """
     import pandas as pd
 
     rows: list[Row] = []
+    syntheses = {synthesis.id for synthesis in review.synthesis}
     for result in results:
+        if result.id in syntheses:
+            continue
         main, _ = split_rows(result)
         rows += [row for row in main if row["method"] == result.primary]
         rows += [row for row in main if parse_method(row["method"]) is None]
@@ -133,10 +139,16 @@ def _main(review: Review, results: list[AnalysisResult]) -> Table | None:
     return Table(
         shown,
         review.title,
-        (*main_notes(frame, level=level or review.settings.level), *note, *_mid_note(review)),
+        (*main_notes(frame, level=level or review.settings.level), *note, *_mid_note(review), *_synthesis_note(review)),
         "Comparison" if grouped else None,
         review.notice,
     )
+
+
+def _synthesis_note(review: Review) -> tuple[str, ...]:
+    """Return a note that says where the syntheses are; none if there are none."""
+    ids = ", ".join(synthesis.id for synthesis in review.synthesis)
+    return (f"Syntheses of several analyses ({ids}) are in the table of dependent estimates.",) if ids else ()
 
 
 def _mid_note(review: Review) -> tuple[str, ...]:
