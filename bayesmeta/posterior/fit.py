@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.effects.effects import Effects
-from bayesmeta.engines.choose import ENGINES
+from bayesmeta.engines.choose import ENGINES, automatic_engine
 from bayesmeta.engines.nuts.model_files import load_model
 from bayesmeta.engines.nuts.prior_use import require_priors_used
 from bayesmeta.errors import SpecError, unknown_name
@@ -26,7 +26,7 @@ from bayesmeta.posterior.dependent_data import effects_of_dependent
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.support.versions import versions
 
-#: engine chosen by ``fit``: quadrature, unless a model file is given
+#: engine chosen by ``fit``: quadrature, unless a model file is given or the model needs NUTS
 AUTO = "auto"
 
 
@@ -77,7 +77,8 @@ def fit(
         ``Point(0)`` fixes a parameter. Default: ``default_priors``. With a model file of your own, also by the names of its other
         parameters (``bayesmeta.modeling.add_priors``).
     engine : str
-        ``"quadrature"`` (exact, milliseconds), ``"nuts"`` (PyMC) or ``"auto"``: quadrature, unless a model file is given.
+        ``"quadrature"`` (exact, milliseconds), ``"nuts"`` (PyMC) or ``"auto"``: quadrature, unless a model file is given or an arm-level
+        likelihood has more than two coefficients, which ``Posterior.notes`` says.
     seed : int
         Seed of the sampler and of all draws, 0 or above.
     model : str or path, optional
@@ -161,7 +162,7 @@ def fit(
         file.require(table.measure, table.likelihood)
         require_priors_used(file, table, chosen, priors)
     if engine == AUTO:
-        engine = "quadrature" if model is None else "nuts"
+        engine = automatic_engine(table)[0] if model is None else "nuts"
     return solve(table, chosen, engine, int(seed), model)
 
 

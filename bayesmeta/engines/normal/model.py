@@ -83,7 +83,7 @@ def coefficient_prior(priors: Priors, design: Design) -> CoefficientPrior:
     for name, prior in zip(design.names, found.priors, strict=True):
         if prior.family not in ("Normal", "Flat"):
             raise SpecError(
-                f"engine 'quadrature' needs Normal or Flat priors for coefficients but got {name} ~ {prior}"
+                f"engine 'quadrature' needs Normal or Flat priors for coefficients but got {name} ~ {prior}; use engine='nuts' for this one"
             )
     mean = np.array([prior.args[0] if prior.family == "Normal" else 0.0 for prior in found.priors])
     precision = np.diag([prior.args[1] ** -2.0 if prior.family == "Normal" else 0.0 for prior in found.priors])
@@ -235,7 +235,8 @@ def _diagonalized(s: Array, r: Array) -> tuple[Array, Array, Array, float]:
     except np.linalg.LinAlgError as error:
         raise DataError(
             "the sampling covariance of some estimates is not positive definite",
-            fix="Check the correlations: estimates of one study cannot be correlated as strongly as this.",
+            fix="Check the correlations: estimates of one study cannot be correlated as strongly as this. With nesting= the covariance may "
+            "be indefinite where the heterogeneity makes up for it.",
         ) from error
     inverse = np.linalg.inv(root)
     values, vectors = np.linalg.eigh(inverse @ r @ inverse.T)
