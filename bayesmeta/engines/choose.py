@@ -128,6 +128,10 @@ def solve_with_design(data: ModelData, priors: Priors) -> Solution:
             f"correlated estimates need likelihood='normal', but got '{data.likelihood}'; their effects are then exact"
         )
     y, design = data.columns["effect"], data.design
+    if design.is_mean and priors.mu.family not in ("Normal", "Flat", "Point"):
+        raise SpecError(
+            f"correlated estimates need likelihood='normal' and a Normal, Flat or Point prior for mu; got {priors.mu}"
+        )
     terms = with_effect_at_means(terms_of(data.labels, design.names))
     found = combination_priors(priors, design)
     if priors.fixed_tau is not None or any(prior.point is not None for prior in found.priors):

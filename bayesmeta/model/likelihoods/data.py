@@ -227,7 +227,7 @@ def _collect(effects: Effects, likelihood: str, rows: Array, columns: dict[str, 
         guide_effect=np.where(clean, guide.yi, 0.0)[rows],
         guide_variance=np.where(clean, guide.vi, NO_GUIDE)[rows],
         study_variance=typical[rows],
-        n=_participants(effects, rows),
+        n=participants(effects, rows),
         included=np.ones(int(rows.sum())),
         design=effects.design.subset(rows),
         covariance=effects.covariance.subset(rows),
@@ -236,7 +236,8 @@ def _collect(effects: Effects, likelihood: str, rows: Array, columns: dict[str, 
     )
 
 
-def _participants(effects: Effects, rows: Array) -> float:
+def participants(effects: Effects, rows: Array) -> float:
+    """Return the number of participants of the studies at ``rows``; NaN if unknown."""
     studies = effects.studies
     if studies is None or not studies.has("n_e", "n_c"):
         return float("nan")

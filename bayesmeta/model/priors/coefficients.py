@@ -14,10 +14,11 @@ from functools import cached_property
 import numpy as np
 
 from bayesmeta.effects.design import Design
-from bayesmeta.errors import SpecError
+from bayesmeta.errors import DataError, SpecError
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
+from bayesmeta.support.words import plural
 
 #: standard deviation of the default prior for a slope per standard deviation of its moderator, for log ratios and SMD
 SLOPE_SD = 0.5
@@ -101,6 +102,32 @@ def combination_priors(priors: Priors, design: Design, *, slope_sd: float = SLOP
         else:
             chosen.append(Prior("Normal", (0.0, slope_sd / _spread(design.matrix[:, j]))))
     return CombinationPriors(combinations, tuple(chosen))
+
+
+def require_bounded(design: Design, found: CombinationPriors) -> None:
+    """Refuse a design of which estimates and priors together do not bound the coefficients.
+
+    Parameters
+    ----------
+    design : Design
+        Design matrix X, shape (n, p).
+    found : CombinationPriors
+        Their priors; those that are not flat bound their combination.
+
+    Raises
+    ------
+    DataError
+        If more coefficients have flat priors than the estimates can tell apart.
+    """
+    n, p = design.matrix.shape
+    if n >= p:
+        return
+    bounded = found.combinations[[family != "Flat" for family in found.families]]
+    if np.linalg.matrix_rank(np.vstack([design.matrix, bounded])) < p:
+        raise DataError(
+            f"{p} coefficients ({', '.join(design.names)}) cannot be estimated from {plural(n, 'estimate', 'estimates')} with flat priors",
+            fix="Use fewer moderators or categories, or give proper priors, such as Normal(0, 1), by the names of the coefficients.",
+        )
 
 
 def _levels(matrix: Array) -> Array:
