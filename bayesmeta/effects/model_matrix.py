@@ -100,12 +100,8 @@ class ModelMatrix:
         SpecError
             If a column is not there, or a value is outside of what the model knows.
         """
-        p = len(self.design.names)
         if self.formula is None or isinstance(new, np.ndarray):
-            rows = np.asarray(new[list(self.design.names)] if hasattr(new, "columns") else new, dtype=float)
-            if rows.ndim != 2 or rows.shape[1] != p:
-                raise SpecError(f"new rows of X should have shape (m, {p}) but have {rows.shape}")
-            return rows, [str(i + 1) for i in range(len(rows))]
+            return self._given_rows(new)
         columns = {str(name): as_column(values, str(name)) for name, values in new.items()}
         sizes = {len(values) for values in columns.values()}
         m = len(new) if hasattr(new, "columns") else (sizes.pop() if len(sizes) == 1 else 1 if not sizes else -1)
@@ -123,6 +119,29 @@ class ModelMatrix:
                 raise DataError("the moderator is missing", row=row, column=name, fix="Fill it in.")
         named = {name: columns[name] for name in self.moderators}
         return evaluate(self.spec, whole_categories(named, self.categories), m, self.formula), index
+
+    def _given_rows(self, new: Any) -> tuple[Array, list[str]]:
+        """Return rows of X that are given as such, by the names of the columns where they have names."""
+        p, names = len(self.design.names), self.design.names
+        index = [str(label) for label in new.index] if hasattr(new, "index") and hasattr(new, "columns") else None
+        if hasattr(new, "items"):
+            columns = {str(name): values for name, values in new.items()}
+            values = [find_column(columns, name, "predict") for name in names]
+            if len({len(column) for column in values}) > 1:
+                raise DataError("the columns of the new values have different lengths", fix="Give one value per row.")
+            new = np.column_stack(values) if values else np.empty((0, p))
+        try:
+            rows = np.asarray(new, dtype=float)
+        except (TypeError, ValueError):
+            raise SpecError("new rows of X should be numbers") from None
+        if rows.ndim != 2 or rows.shape[1] != p:
+            raise SpecError(f"new rows of X should have shape (m, {p}) but have {rows.shape}")
+        if not np.isfinite(rows).all():
+            row, column = np.argwhere(~np.isfinite(rows))[0]
+            raise DataError(
+                "the moderator is not a finite number", row=int(row) + 1, column=names[column], fix="Fill it in."
+            )
+        return rows, index or [str(i + 1) for i in range(len(rows))]
 
 
 def model_matrix(

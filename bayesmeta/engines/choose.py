@@ -21,6 +21,7 @@ from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.likelihoods.registry import THREE_LEVELS, likelihood_for
 from bayesmeta.model.priors.coefficients import combination_priors
 from bayesmeta.model.priors.priors import Priors
+from bayesmeta.support.words import plural
 
 #: coefficients at most that quadrature takes with arm-level likelihoods
 MOST_COEFFICIENTS = 2
@@ -156,11 +157,11 @@ def automatic_engine(data: ModelData) -> tuple[str, str]:
         The note is "" for quadrature.
     """
     p = len(data.design.names)
-    if data.likelihood == "normal" or p <= MOST_COEFFICIENTS:
+    if data.likelihood == "normal" or data.design.is_mean or p == MOST_COEFFICIENTS:
         return "quadrature", ""
     return "nuts", (
-        f"{p} coefficients with likelihood '{data.likelihood}' were sampled with NUTS; quadrature takes {MOST_COEFFICIENTS}, or any number "
-        "with likelihood='normal'"
+        f"{plural(p, 'coefficient', 'coefficients')} with likelihood '{data.likelihood}' {'was' if p == 1 else 'were'} sampled with NUTS; "
+        f"quadrature takes {MOST_COEFFICIENTS}, or any number with likelihood='normal'"
     )
 
 

@@ -15,7 +15,9 @@ COUNTS = pd.DataFrame(
     }
 )  # fmt: skip
 YI, VI = [-0.9, -0.2, -0.4, 0.1, 0.3, 0.2], [0.1, 0.2, 0.1, 0.15, 0.2, 0.1]
-FRAME = pd.DataFrame({"dose": [1.0, 2, 2, 3, 5, 4], "same": [1.0] * 6, "twice": [2.0, 4, 4, 6, 10, 8], "rob": list("lhlhlh")})
+FRAME = pd.DataFrame(
+    {"dose": [1.0, 2, 2, 3, 5, 4], "same": [1.0] * 6, "twice": [2.0, 4, 4, 6, 10, 8], "rob": list("lhlhlh")}
+)
 
 
 def test_studies_without_events_have_their_moderators() -> None:
@@ -50,7 +52,7 @@ def test_more_coefficients_than_studies_need_proper_priors() -> None:
     flat = {"x1": "Flat()", "x2": "Flat()", **{f"x{i}": "Flat()" for i in range(3, 9)}, "tau": "HalfNormal(0.5)"}
     with pytest.raises(DataError, match=r"(?s)8 coefficients .* from 6 estimates with flat priors.*by the names"):
         bm.fit(yi=YI, vi=VI, moderators=x, priors=flat)
-    wide = {name: "Normal(0, 1)" for name in flat} | {"tau": "HalfNormal(0.5)"}
+    wide = dict.fromkeys(flat, "Normal(0, 1)") | {"tau": "HalfNormal(0.5)"}
     post = bm.fit(yi=YI, vi=VI, moderators=x, priors=wide)
     assert np.isfinite(post.log_marginal_likelihood)
     assert 0 < post.sd("x8") < 1
@@ -88,17 +90,17 @@ def test_a_prior_for_no_coefficient_is_refused() -> None:
 @pytest.mark.parametrize("correlation", [-1.01, 1.5])
 def test_a_correlation_outside_its_range_is_refused(correlation: float) -> None:
     data = {"study": ["a", "a", "b", "b", "c", "c"], "dose": FRAME["dose"]}
-    with pytest.raises((SpecError, DataError), match="correlation.*(between -1 and 1|-1)"):
+    with pytest.raises((SpecError, DataError), match=r"correlation.*(between -1 and 1|-1)"):
         bm.fit(yi=YI, vi=VI, data=data, moderators="~ dose", nesting="study/estimate", sampling_correlation=correlation)
 
 
 @pytest.mark.parametrize("covariance", [np.eye(5), np.ones((6, 5))])
 def test_a_covariance_of_another_shape_is_refused(covariance: np.ndarray) -> None:
-    with pytest.raises(DataError, match="shape|square|6"):
+    with pytest.raises(DataError, match=r"shape|square|6"):
         bm.fit(yi=YI, vi=VI, data=FRAME, moderators="~ dose", covariance=covariance)
 
 
 def test_an_indefinite_covariance_is_refused_with_the_way_on() -> None:
     s = np.full((6, 6), 0.1) + np.diag([-0.05] * 6)
-    with pytest.raises(DataError, match="(?s)not positive definite.*nesting="):
+    with pytest.raises(DataError, match=r"(?s)not positive definite.*nesting="):
         bm.fit(yi=YI, vi=np.diagonal(s), data=FRAME, moderators="~ dose", covariance=s)
