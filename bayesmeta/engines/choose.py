@@ -197,7 +197,9 @@ def _by_nuts(data: ModelData, priors: Priors, seed: int, model: ModelChoice) -> 
 
 
 def typical_sampling_variance(data: ModelData) -> float:
-    """Return the typical sampling variance for I2 of independent estimates."""
+    """Return the typical sampling variance for I2 in a model with one variance component."""
+    if not data.covariance.diagonal:
+        return typical_variance_given(data.design.matrix, data.covariance.matrix)
     if data.design.is_mean:
         return typical_variance(data.study_variance)
     return typical_variance_given(data.design.matrix, np.diag(data.study_variance))

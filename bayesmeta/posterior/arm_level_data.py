@@ -10,7 +10,8 @@ import numpy as np
 from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.estimate_columns import columns_of
 from bayesmeta.effects.model_matrix import model_matrix
-from bayesmeta.model.likelihoods.data import ModelData, participants
+from bayesmeta.model.likelihoods.collect import participants
+from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.likelihoods.registry import model_data
 
 

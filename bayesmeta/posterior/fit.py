@@ -155,8 +155,6 @@ def fit(
     chosen = parse_priors(
         priors, default_priors(table.measure, table), table.measure, others=own, coefficients=coefficients
     )
-    if coefficients:
-        require_bounded(table.design, combination_priors(chosen, table.design))
     if file is not None and own and isinstance(priors, Mapping):
         file.require(table.measure, table.likelihood)
         require_priors_used(file, table, chosen, priors)
@@ -183,12 +181,16 @@ def solve(
 
     Raises
     ------
+    DataError
+        If coefficients are bounded neither by the estimates nor by their priors.
     SpecError
         If the priors do not fit the likelihood or the engine.
     ConvergenceError
         If the engine does not reach its stated accuracy.
     """
     check_baseline(priors.baseline, likelihood_for(data.likelihood, data.measure).baseline)
+    if not data.design.is_mean:
+        require_bounded(data.design, combination_priors(priors, data.design))
     source, solution = ENGINES[engine].solve(data, priors, seed, model)
     return Posterior(data, priors, engine, source.name, solution, seed, versions(), source)
 

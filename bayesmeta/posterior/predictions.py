@@ -92,8 +92,8 @@ def _predicted(posterior: Posterior, frame: Any, level: float, scale: str) -> pd
     for rows, family in _families(mean):
         ratio = log and scale == "natural"
         if moments:
-            found = ratio_moments(family) if ratio else (family.mean(), family.sd())
-            columns["mean"][rows], columns["sd"][rows] = found
+            both = ratio_moments(family) if ratio else (family.mean(), family.sd())
+            columns["mean"][rows], columns["sd"][rows] = both
         for name, values in zip(QUANTILES, family.quantile(tails), strict=True):
             columns[name][rows] = values
     for rows, family in _families(new):
