@@ -93,7 +93,7 @@ def _fit_and_print(
             + ", ".join(f"{name} ~ {text}" for name, text in _stated_priors(posterior).items())
         )
     print_frame(frame, form)
-    for sentence in posterior.prior_conflicts:
+    for sentence in (*posterior.notes, *posterior.prior_conflicts):
         typer.echo(sentence, err=form is not Format.table)
     if engine is Engine.both:
         _print_agreement(posterior, effects, priors, seed, form)

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayesmeta.effects.design import MEAN
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.effects.model_matrix import ModelMatrix, model_matrix
 from bayesmeta.engines.marginals.normal_mixtures import NormalMixtures
 from bayesmeta.engines.marginals.protocol import Marginals
 from bayesmeta.engines.marginals.ratios import ratio_moments
 from bayesmeta.engines.normal.linear_effects import known_or_mixed
-from bayesmeta.engines.terms import TAU
+from bayesmeta.engines.terms import NEW_STUDY, TAU
 from bayesmeta.errors import SpecError
 from bayesmeta.frequentist.multilevel.result import Multilevel
 from bayesmeta.frequentist.regression_result import Regression
@@ -126,6 +127,31 @@ def _marginals(posterior: Posterior, frame: Any) -> tuple[Marginals, Marginals |
         raise SpecError(f"{posterior.fitted_model} has no predictions at values of the moderators")
     names = tuple(str(i) for i in range(len(rows)))
     return solution.combinations(rows, names), _new_effects(posterior, solution, rows, names), index
+
+
+def new_effect(posterior: Posterior, row: Array) -> Marginals:
+    """Return the distribution of the effect in a new study with a row of X, shape (p,); without moderators that of theta_new.
+
+    Raises
+    ------
+    SpecError
+        If the model has none.
+    """
+    terms = posterior.solution.terms
+    if posterior.data.design.is_mean:
+        return posterior.marginal(terms.new[-1] if terms.new else NEW_STUDY)
+    found = _new_effects(posterior, posterior.solution, row[None, :], (NEW_STUDY,))
+    if found is None:
+        raise SpecError(f"{posterior.fitted_model} has no effect in a new study")
+    return found
+
+
+def mean_effect(posterior: Posterior, term: str, row: Array) -> Marginals:
+    """Return the distribution of the expected effect of a study with a row of X, shape (p,), under the name ``term``."""
+    if posterior.data.design.is_mean:
+        return posterior.marginal(MEAN)
+    solution: Any = posterior.solution
+    return _families(solution.combinations(row[None, :], (term,)))[0][1]
 
 
 def _new_effects(posterior: Posterior, solution: Any, rows: Array, names: tuple[str, ...]) -> Marginals | None:

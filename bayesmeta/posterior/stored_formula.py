@@ -15,7 +15,8 @@ from bayesmeta.model.likelihoods.data import ModelData
 def stored_formula(data: ModelData) -> dict[str, Any]:
     """Return the formula and the columns of the moderators of the fitted rows, as values that JSON can store; empty without a formula."""
     matrix = data.matrix
-    if matrix is None or matrix.formula is None:
+    if matrix is None or matrix.formula is None or int(matrix.used.sum()) != len(data.labels):
+        # of a part of the fitted rows the design is stored, and no formula
         return {}
     columns = {name: _plain(values, matrix.used) for name, values in matrix.values.items()}
     return {
