@@ -173,7 +173,7 @@ class Posterior(TermNumbers, Displayed):
         """One sentence for each thing to know beside the numbers: at which values the intercept is an effect, what was left out."""
         from bayesmeta.posterior.notes import notes_on_fit
 
-        return notes_on_fit(self.data, self.engine)
+        return notes_on_fit(self.data, self.priors, self.engine)
 
     @cached_property
     def draws(self) -> xr.DataTree:
