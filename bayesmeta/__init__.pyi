@@ -48,6 +48,7 @@ from .posterior.moderator_average import ModeratorAverage as ModeratorAverage
 from .posterior.moderator_evidence import moderator_average as moderator_average
 from .posterior.moderator_evidence import moderator_evidence as moderator_evidence
 from .posterior.posterior import Posterior as Posterior
+from .posterior.predictions import predict as predict
 from .posterior.prior_posterior import PriorPosterior as PriorPosterior
 from .posterior.prior_posterior import prior_posterior as prior_posterior
 from .posterior.storage import load_posterior as load_posterior

@@ -15,11 +15,13 @@ from bayesmeta.engines.marginals.protocol import Marginals
 from bayesmeta.engines.normal.study_blocks import study_log_likelihood
 from bayesmeta.engines.numerics.legendre import legendre_rule
 from bayesmeta.engines.study_log_likelihood import pointwise_log_likelihood
+from bayesmeta.engines.terms import TAU
 from bayesmeta.posterior.averaged_solution import AveragedSolution
 from bayesmeta.posterior.fit import fit
 from bayesmeta.posterior.given import as_posterior
 from bayesmeta.posterior.own_draws import own_log_likelihood
 from bayesmeta.posterior.posterior import Posterior
+from bayesmeta.posterior.predictions import new_effect
 from bayesmeta.posterior.refit import exact_fit, leave_each_out
 from bayesmeta.support.arguments import with_keywords_of
 from bayesmeta.support.arrays import Array
@@ -40,7 +42,8 @@ def leave_one_out(
     """Predict each study from the others: exact log predictive densities, by one refit per study.
 
     ``log p(D_i | D_-i)`` is the log marginal likelihood of all studies minus that of the others. The approximation is Pareto-smoothed
-    importance sampling (Vehtari, Gelman and Gabry 2017, Stat Comput 27:1413-1432) from the posterior's own draws of mu and tau, with
+    importance sampling (Vehtari, Gelman and Gabry 2017, Stat Comput 27:1413-1432) from the posterior's own draws of mu (with moderators
+    the coefficients) and tau, with
     each study's effect integrated out; it is unreliable where ``pareto_k`` is above 0.7.
 
     A user's model file has the approximation only, from its own log likelihood of each study: ``log_likelihood``, a variable or potential
@@ -102,7 +105,7 @@ def tail_probability(posterior: Posterior, i: int, predictor: Posterior) -> floa
     i : int
         Index of the study.
     predictor : Posterior
-        Fit, with or without the study, whose ``theta_new`` predicts the study's effect.
+        Fit, with or without the study, whose effect in a new study, with the moderators of this one, predicts the study's effect.
 
     Returns
     -------
@@ -110,12 +113,12 @@ def tail_probability(posterior: Posterior, i: int, predictor: Posterior) -> floa
         Exact for the normal likelihood, to about 1e-5 for noncentral t; NaN for counts, which have nuisance parameters, and for
         correlated estimates, which the others predict through their covariance too.
     """
-    if not posterior.data.independent:
+    if not posterior.data.separate:
         return float("nan")
     if isinstance(predictor.solution, AveragedSolution):
         parts = zip(predictor.solution.probabilities, predictor.solution.fits, strict=True)
         return float(sum(share * tail_probability(posterior, i, fit) for share, fit in parts if share > 0))
-    effect, columns = predictor.marginal("theta_new"), posterior.data.columns
+    effect, columns = new_effect(predictor, posterior.data.design.matrix[i]), posterior.data.columns
     if posterior.likelihood == "normal":
         y, se = columns["effect"][i], columns["se"][i]
         if isinstance(effect, NormalMixtures):
@@ -161,16 +164,19 @@ def psis_log_predictive(posterior: Posterior) -> tuple[Array, Array]:
         flat = posterior.solution.sample_pooled(DRAWS, np.random.default_rng([posterior.seed, 3]))
         value = study_log_likelihood(posterior.data, flat)
         return _psis(value.reshape(4, -1, value.shape[1]), None)
+    data, names = posterior.data, posterior.solution.terms.coefficients
     if posterior.engine == "nuts":
-        draws = posterior.draws["posterior"].to_dataset()
-        mu, tau = draws["mu"].values, draws["tau"].values
+        dataset = posterior.draws["posterior"].to_dataset()
+        draws = {name: dataset[name].values for name in (*names, TAU)}
     else:
         rng = np.random.default_rng([posterior.seed, 3])
         flat = posterior.solution.sample_pooled(DRAWS, rng)
-        mu, tau = flat["mu"].reshape(4, -1), flat["tau"].reshape(4, -1)
-    value = pointwise_log_likelihood(posterior.data, posterior.priors, mu.ravel(), tau.ravel())
-    value = value.reshape(*mu.shape, -1)
-    return _psis(value, {"mu": (("chain", "draw"), mu)} if posterior.engine == "nuts" else None)
+        draws = {name: flat[name].reshape(4, -1) for name in (*names, TAU)}
+    expected, tau = data.expected_effects(draws), draws[TAU]
+    flat_expected = expected.reshape(-1, expected.shape[-1])
+    value = pointwise_log_likelihood(data, posterior.priors, flat_expected, tau.ravel()).reshape(*tau.shape, -1)
+    sampled = {name: (("chain", "draw"), draws[name]) for name in names}
+    return _psis(value, sampled if posterior.engine == "nuts" else None)
 
 
 def own_leave_one_out(posterior: Posterior) -> pd.DataFrame:

@@ -8,8 +8,11 @@ import numpy as np
 
 from bayesmeta.engines.nuts.own_model import own_values
 from bayesmeta.engines.study_log_likelihood import pointwise_log_likelihood
-from bayesmeta.engines.terms import I2, TAU2
+from bayesmeta.engines.terms import I2, MEAN, TAU, TAU2
 from bayesmeta.errors import SpecError
+from bayesmeta.model.priors.coefficients import combination_priors
+from bayesmeta.model.priors.distribution import Prior
+from bayesmeta.posterior.coefficient_draws import at_means, coefficient_log_prior
 from bayesmeta.posterior.fit import fit
 from bayesmeta.posterior.given import as_posterior
 from bayesmeta.posterior.method import AVERAGED
@@ -53,9 +56,9 @@ def power_scaling(
     Returns
     -------
     pandas.DataFrame
-        One row per term, index term: mu, tau, theta_new, and other parameters of a user's model file. Columns prior (all priors), prior_mu,
-        prior_tau and so on (one of them), likelihood, and diagnosis: "prior-data conflict" (sensitive to prior and likelihood), "strong
-        prior / weak likelihood" (to the prior only), or "-".
+        One row per term, index term: mu (with moderators the coefficients and effect_at_means), tau, theta_new, and other parameters of a
+        user's model file. Columns prior (all priors), prior_mu, prior_tau and so on (one of them), likelihood, and diagnosis:
+        "prior-data conflict" (sensitive to prior and likelihood), "strong prior / weak likelihood" (to the prior only), or "-".
 
     Raises
     ------
@@ -74,18 +77,22 @@ def power_scaling(
         )
     if posterior.model_path:
         return own_power_scaling(posterior, threshold, alphas)
-    if posterior.priors.mu.point is not None or posterior.priors.scale.point is not None:
+    posterior.data.require_separate("power_scaling")
+    of_effects = _priors_of_effects(posterior)
+    if any(prior.point is not None for prior in of_effects.values()) or posterior.priors.scale.point is not None:
         raise SpecError("power-scaling needs priors with a density, but one of these is a point")
     tree = _tree(posterior)
-    kinds = {"prior": ("prior", None), "prior_mu": ("prior", "mu"), "prior_tau": ("prior", "tau")}
+    terms = posterior.solution.terms
+    shown = (*terms.coefficients, *terms.combined, TAU, *terms.new)
+    kinds = {"prior": ("prior", None)} | {f"prior_{name}": ("prior", name) for name in (*of_effects, TAU)}
     columns = {}
     for name, (group, one) in {**kinds, "likelihood": ("likelihood", None)}.items():
-        if one == "mu" and not posterior.priors.mu.proper:
-            columns[name] = [0.0] * 3
+        if one in of_effects and not of_effects[one].proper:
+            columns[name] = [0.0] * len(shown)
             continue
         found = az.psense(tree, group=group, group_var_names=[one] if one else None, alphas=alphas)
-        columns[name] = [float(found[term]) for term in ("mu", "tau", "theta_new")]
-    frame = pd.DataFrame(columns, index=pd.Index(["mu", "tau", "theta_new"], name="term"))
+        columns[name] = [float(found[term]) for term in shown]
+    frame = pd.DataFrame(columns, index=pd.Index(shown, name="term"))
     frame["diagnosis"] = [
         diagnosis(prior, likelihood, threshold)
         for prior, likelihood in zip(frame["prior"], frame["likelihood"], strict=True)
@@ -142,6 +149,14 @@ def own_power_scaling(posterior: Posterior, threshold: float, alphas: tuple[floa
     return frame
 
 
+def _priors_of_effects(posterior: Posterior) -> dict[str, Prior]:
+    """Return the priors of mu or, with moderators, of the combinations of coefficients that have one, by name."""
+    if posterior.data.design.is_mean:
+        return {MEAN: posterior.priors.mu}
+    found = combination_priors(posterior.priors, posterior.data.design)
+    return dict(zip(found.names(posterior.data.design), found.priors, strict=True))
+
+
 def diagnosis(prior: float, likelihood: float, threshold: float = THRESHOLD) -> str:
     """Return the diagnosis from the sensitivities to prior and likelihood (Kallioinen et al. 2024, section 2.5)."""
     if prior <= threshold:
@@ -156,14 +171,18 @@ def _tree(posterior: Posterior) -> Any:
     rng = np.random.default_rng([posterior.seed, 5])
     size = DRAWS if posterior.likelihood == "normal" else DRAWS // 4
     flat = posterior.solution.sample_pooled(size, rng)
-    mu, tau, priors = flat["mu"], flat["tau"], posterior.priors
-    log_prior = {"tau": priors.scale.logpdf(tau**2 if priors.on_variance else tau)}
-    if priors.mu.proper:
-        log_prior["mu"] = priors.mu.logpdf(mu)
+    data, tau, priors, terms = posterior.data, flat[TAU], posterior.priors, posterior.solution.terms
+    log_prior = {TAU: priors.scale.logpdf(tau**2 if priors.on_variance else tau)}
+    if not data.design.is_mean:
+        log_prior |= coefficient_log_prior(posterior, flat)
+    elif priors.mu.proper:
+        log_prior[MEAN] = priors.mu.logpdf(flat[MEAN])
+    value = pointwise_log_likelihood(data, priors, data.expected_effects(flat), tau).sum(axis=1)
     groups = {
-        "posterior": {name: flat[name] for name in ("mu", "tau", "theta_new")},
+        "posterior": {name: flat[name] for name in (*terms.coefficients, TAU, *terms.new)}
+        | {name: at_means(data.design, flat) for name in terms.combined},
         "log_prior": log_prior,
-        "log_likelihood": {"data": pointwise_log_likelihood(posterior.data, priors, mu, tau).sum(axis=1)},
+        "log_likelihood": {"data": value},
     }
     shaped = {
         name: xr.Dataset({key: (("chain", "draw"), value[None]) for key, value in values.items()})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bayesmeta.checks.leave_one_out import tail_probability
-from bayesmeta.engines.terms import NEW_STUDY
+from bayesmeta.engines.terms import NEW_STUDY, TAU
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.likelihoods.registry import likelihood_for
 from bayesmeta.posterior.fit import fit
@@ -33,7 +34,7 @@ OWN_PREDICTIONS = (
 def predictive_checks(
     studies: Any = None, *, draws: int = DRAWS, without: list[Posterior] | None = None, **given: Any
 ) -> pd.DataFrame:
-    """Compare the data with replicated data, for which new study effects are drawn from Normal(mu, tau2).
+    """Compare the data with replicated data, for which new study effects are drawn from Normal(mu, tau2), or Normal(x_i' b, tau2).
 
     Mixed replication (Marshall and Spiegelhalter 2007, Bayesian Anal 2:409-444): a study is surprising if its result is far from the
     prediction of the pooled distribution of effects. Given all studies, its own data contribute to its prediction, so that its p-values
@@ -56,8 +57,8 @@ def predictive_checks(
         One row per check and study, with columns
 
         - check: "given all" and "given the others" (a study's own result: the estimate of the normal likelihood, the SMD of a t
-          statistic, or the log ratio of counts with 1/2 added to each); "Q" (Cochran's, about the common effect); "largest
-          residual" (largest absolute (y - mu) / sqrt(v + tau2): a realized discrepancy, Gelman, Meng and Stern 1996,
+          statistic, or the log ratio of counts with 1/2 added to each); "Q" (Cochran's, about the common effect or, with moderators, their
+          regression); "largest residual" (largest absolute (y - X b) / sqrt(v + tau2): a realized discrepancy, Gelman, Meng and Stern 1996,
           Stat Sin 6:733-807);
         - study: label of the study, "" for a check of all together;
         - observed: the observed value on the model scale, for the largest residual its posterior mean;
@@ -74,7 +75,7 @@ def predictive_checks(
 
     posterior = exact_fit(as_posterior(studies, built_in_only=OWN_PREDICTIONS, **given))
     data = posterior.data
-    data.require_independent("predictive_checks")
+    data.require_separate("predictive_checks")
     if without is None:
         without = leave_each_out(posterior) if data.k > 1 else []
     rng = np.random.default_rng([posterior.seed, 4])
@@ -90,21 +91,24 @@ def predictive_checks(
             # a fit without the study draws fewer effects, each of which is used several times
             size = draws if check == "given all" else max(draws // FEWER, 1)
             effects = (
-                flat[NEW_STUDY][:, None]
+                _new_effects(data, flat, rng)
                 if check == "given all"
                 else np.stack(
-                    [np.resize(one.solution.sample_pooled(size, rng)[NEW_STUDY], draws) for one in predictors], 1
+                    [_new_effects_of(one, data.design.matrix[i], size, draws, rng) for i, one in enumerate(predictors)],
+                    1,
                 )
             )
             new = _replicated(data, effects, baseline, rng)[0]
             tails = np.where(np.isnan(tails), [_tail(new[:, i], value) for i, value in enumerate(old)], tails)
         rows += [_row(check, *one, size) for one in zip(data.labels, old, tails, strict=False)]
-    theta = flat["mu"][:, None] + flat["tau"][:, None] * rng.standard_normal((draws, len(data.labels)))
+    expected = data.expected_effects(flat)
+    theta = expected + flat[TAU][:, None] * rng.standard_normal((draws, len(data.labels)))
     new, variance = _replicated(data, theta, baseline, rng)
-    if data.k > 1:
-        q = float(cochran_q(old, old_variance))
-        rows.append(_row("Q", "", q, _tail(cochran_q(new, variance), q), draws))
-    largest = [_largest_residual(y, v, flat["mu"], flat["tau"]) for y, v in ((old, old_variance), (new, variance))]
+    if data.k > len(data.design.names):
+        x = data.design.matrix
+        q = float(cochran_q(old, old_variance, x))
+        rows.append(_row("Q", "", q, _tail(cochran_q(new, variance, x), q), draws))
+    largest = [_largest_residual(y, v, expected, flat[TAU]) for y, v in ((old, old_variance), (new, variance))]
     rows.append(_row("largest residual", "", float(largest[0].mean()), _tail(largest[1], largest[0]), draws))
     return pd.DataFrame(rows)
 
@@ -127,15 +131,36 @@ def crude_effects(data: ModelData, columns: Any) -> tuple[Array, Array]:
     return likelihood_for(data.likelihood, data.measure).crude(data.columns, columns)
 
 
-def cochran_q(effect: Array, variance: Array) -> Array:
-    """Return Cochran's Q over the last axis."""
+def cochran_q(effect: Array, variance: Array, matrix: Array | None = None) -> Array:
+    """Return Cochran's Q over the last axis, about the common effect or, with a design matrix of shape (k, p), the regression."""
     weights = 1 / variance
+    if matrix is not None and matrix.shape[1] > 1:
+        left = weights[..., :, None] * matrix
+        slopes = np.linalg.solve(np.swapaxes(left, -1, -2) @ matrix, (np.swapaxes(left, -1, -2) @ effect[..., None]))
+        return (weights * (effect - (matrix @ slopes)[..., 0]) ** 2).sum(axis=-1)
     centre = (weights * effect).sum(axis=-1, keepdims=True) / weights.sum(axis=-1, keepdims=True)
     return (weights * (effect - centre) ** 2).sum(axis=-1)
 
 
-def _largest_residual(effect: Array, variance: Array, mu: Array, tau: Array) -> Array:
-    return np.abs((effect - mu[:, None]) / np.sqrt(variance + tau[:, None] ** 2)).max(axis=1)
+def _largest_residual(effect: Array, variance: Array, expected: Array, tau: Array) -> Array:
+    return np.abs((effect - expected) / np.sqrt(variance + tau[:, None] ** 2)).max(axis=1)
+
+
+def _new_effects(data: ModelData, flat: Mapping[str, Array], rng: np.random.Generator) -> Array:
+    """Return draws of the effect in a new study like each of the k, shape (S, k); without moderators shape (S, 1)."""
+    if NEW_STUDY in flat:
+        return flat[NEW_STUDY][:, None]
+    expected = data.expected_effects(flat)
+    return expected + flat[TAU][:, None] * rng.standard_normal(expected.shape)
+
+
+def _new_effects_of(one: Posterior, row: Array, size: int, draws: int, rng: np.random.Generator) -> Array:
+    """Return ``draws`` effects in a new study with a row of X, of which ``size`` are different."""
+    flat = one.solution.sample_pooled(size, rng)
+    if NEW_STUDY in flat:
+        return np.resize(flat[NEW_STUDY], draws)
+    expected = np.stack([flat[name] for name in one.data.design.names], axis=1) @ row
+    return np.resize(expected + flat[TAU] * rng.standard_normal(size), draws)
 
 
 def _tail(new: Array, old: Array | float) -> float:

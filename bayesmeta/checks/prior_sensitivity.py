@@ -6,19 +6,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from bayesmeta.checks.influence import pooled_numbers
+from bayesmeta.checks.influence import pooled_numbers, term_row
+from bayesmeta.checks.prior_grids import default_mu_priors, default_tau_priors, slope_variants, with_coefficients
+from bayesmeta.effects.formula_terms import INTERCEPT
 from bayesmeta.effects.measures import MEASURES
+from bayesmeta.engines.terms import MEAN
 from bayesmeta.errors import BayesmetaError, SpecError
+from bayesmeta.model.priors.coefficients import combination_priors
 from bayesmeta.model.priors.defaults import default_priors, unit_information_sd
 from bayesmeta.model.priors.distribution import Prior
-from bayesmeta.model.priors.empirical import rhodes2015, turner2015
 from bayesmeta.model.priors.parse import parse_prior
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.posterior.fit import fit
 from bayesmeta.posterior.given import as_posterior
 from bayesmeta.posterior.posterior import Posterior
+from bayesmeta.posterior.predictions import mean_effect
 from bayesmeta.posterior.refit import exact_fit, refit
 from bayesmeta.posterior.scale import on_scale
 from bayesmeta.support.arguments import check_level, with_keywords_of
@@ -37,71 +39,13 @@ BASELINES: dict[str, tuple[str, ...]] = {
 }
 
 
-def default_tau_priors(measure: str, unit: float = 1.0) -> list[Prior]:
-    """Return the grid of priors for tau: families and scales from narrow to vague, and the empirical prior where the measure has one.
-
-    Parameters
-    ----------
-    measure : str
-        Effect measure.
-    unit : float
-        A large tau in the units of the measure: 1 for log ratios and SMDs.
-
-    Returns
-    -------
-    list of Prior
-        Thirteen, fourteen for log odds ratios and SMDs: HalfNormal, HalfCauchy, HalfT, Exponential, Uniform and LogNormal; the general
-        priors of Turner et al. (2015) and Rhodes et al. (2015).
-    """
-    families: list[tuple[str, tuple[float, ...]]] = [
-        *(("HalfNormal", (s * unit,)) for s in (0.25, 0.5, 1.0)),
-        *(("HalfCauchy", (s * unit,)) for s in (0.25, 0.5, 1.0)),
-        *(("HalfT", (4.0, s * unit)) for s in (0.25, 0.5)),
-        *(("Exponential", (r / unit,)) for r in (4.0, 2.0)),
-        *(("Uniform", (0.0, s * unit)) for s in (2.0, 5.0)),
-        ("LogNormal", (float(np.log(0.25 * unit)), 1.0)),
-    ]
-    priors = [Prior(name, tuple(float(f"{value:.4g}") for value in args)) for name, args in families]
-    if measure in ("OR", "PETO"):
-        priors.append(turner2015("any", "any"))
-    if measure == "SMD":
-        priors.append(rhodes2015("any", "any", "any"))
-    return priors
-
-
-def default_mu_priors(prior: Prior, unit: float | None = None) -> list[Prior]:
-    """Return other priors for mu.
-
-    Parameters
-    ----------
-    prior : Prior
-        Prior of the fit.
-    unit : float, optional
-        Unit-information standard deviation, where the numbers of participants are known.
-
-    Returns
-    -------
-    list of Prior
-        For a normal prior one half, twice and ten times as wide, and a flat one; for a flat one Normal(0, s) with s the unit-information
-        standard deviation, twice and ten times it, where it is known; for others a flat one.
-    """
-    flat = Prior("Flat", ())
-    if prior.family == "Normal":
-        mean, sd = prior.args
-        return [*(Prior("Normal", (mean, factor * sd)) for factor in (0.5, 2.0, 10.0)), flat]
-    if prior != flat:
-        return [flat]
-    if unit is None:
-        return []
-    return [Prior("Normal", (0.0, float(f"{factor * unit:.3g}"))) for factor in (1.0, 2.0, 10.0)]
-
-
 @with_keywords_of(fit)
 def prior_sensitivity(
     studies: Any = None,
     *,
     tau_priors: Iterable[str | Prior] | None = None,
     mu_priors: Iterable[str | Prior] | None = None,
+    term: str | None = None,
     level: float = 0.95,
     scale: str = "model",
     better: str | None = None,
@@ -120,7 +64,10 @@ def prior_sensitivity(
     tau_priors, mu_priors : iterable of str or Prior, optional
         Other priors. Default for tau: HalfNormal, HalfCauchy, HalfT, Exponential, Uniform and LogNormal from narrow to vague, scaled
         to the measure, and the empirical prior of the measure; for mu: half, twice and ten times as wide, and flat. An empty list
-        leaves the parameter out.
+        leaves the parameter out. With moderators ``mu_priors`` are for the effect at their means, or for the intercept where that has a
+        prior of its own, and the priors of all slopes are one half, twice and ten times as wide.
+    term : str, optional
+        With moderators, the coefficient that the table is of; default: "effect_at_means".
     level, scale, better, mid
         As in ``summarize``.
     **given
@@ -129,8 +76,8 @@ def prior_sensitivity(
     Returns
     -------
     pandas.DataFrame
-        One row per prior, the fit itself first. Columns varied ("as fitted", "tau", "mu", or with several estimates per
-        study "rho"), prior, estimate (posterior median), se,
+        One row per prior, the fit itself first. Columns varied ("as fitted", "tau", "mu", with several estimates per
+        study "rho", with moderators "slopes"), prior, estimate (posterior median), se,
         ci_low, ci_high, pi_low, pi_high, tau, tau_high, prob_benefit, prob_beyond_mid, shift (change of the posterior mean of mu,
         model scale), shift_sd (shift in posterior standard deviations of the fit itself), log_marginal_likelihood (natural log),
         excludes_null (whether the interval of mu excludes no effect) and note (why a row has no numbers). ``attrs["verdict"]``
@@ -148,8 +95,9 @@ def prior_sensitivity(
         if tau_priors is None
         else [parse_prior(text, whole.measure) for text in tau_priors]
     )
+    literal = dict(whole.priors.coefficients).get(INTERCEPT)
     mus = (
-        default_mu_priors(whole.priors.mu, unit_information_sd(whole.data))
+        default_mu_priors(literal or whole.priors.mu, unit_information_sd(whole.data))
         if mu_priors is None
         else list(map(parse_prior, mu_priors))
     )
@@ -162,8 +110,12 @@ def prior_sensitivity(
         lowest = whole.priors.rho.support[0]
         rhos = list(map(parse_prior, RHO_PRIORS if lowest >= 0 else [f"Uniform({lowest:g}, 1)", "Uniform(0, 1)"]))
         variants += [("rho", str(prior), replace(whole.priors, rho=prior)) for prior in rhos]
-    variants += [("mu", str(prior), replace(whole.priors, mu=prior)) for prior in mus]
-    return _grid(whole, variants, level, scale, better, mid)
+    if literal is None:
+        variants += [("mu", str(prior), replace(whole.priors, mu=prior)) for prior in mus]
+    else:
+        variants += [(INTERCEPT, str(prior), with_coefficients(whole.priors, {INTERCEPT: prior})) for prior in mus]
+    variants += slope_variants(whole.priors)
+    return _grid(whole, variants, term, level, scale, better, mid)
 
 
 @with_keywords_of(fit)
@@ -213,10 +165,10 @@ def baseline_sensitivity(
     fitted = whole.priors.baseline
     variants = [(AS_FITTED, "the likelihood's own" if fitted is None else str(fitted), whole.priors)]
     variants += [("baseline", str(prior), replace(whole.priors, baseline=prior)) for prior in priors]
-    return _grid(whole, variants, level, scale, better, mid)
+    return _grid(whole, variants, None, level, scale, better, mid)
 
 
-def verdict(frame: pd.DataFrame, measure: str, level: float = 0.95) -> str:
+def verdict(frame: pd.DataFrame, measure: str, level: float = 0.95, term: str = MEAN) -> str:
     """Summarize a table of ``prior_sensitivity`` or ``baseline_sensitivity`` in words.
 
     Parameters
@@ -227,6 +179,8 @@ def verdict(frame: pd.DataFrame, measure: str, level: float = 0.95) -> str:
         Effect measure, which determines whether shifts are on a log scale.
     level : float
         Probability of the intervals.
+    term : str
+        What the table is of.
 
     Returns
     -------
@@ -245,7 +199,7 @@ def verdict(frame: pd.DataFrame, measure: str, level: float = 0.95) -> str:
         moved = ""
         if most is not None:
             where = " on the log scale" if MEASURES[measure].log else ""
-            moved = f"; mu moves by at most {abs(most['shift']):.2g}{where} ({abs(most['shift_sd']):.2f} posterior sd, {most['prior']})"
+            moved = f"; {term} moves by at most {abs(most['shift']):.2g}{where} ({abs(most['shift_sd']):.2f} posterior sd, {most['prior']})"
         failed = f"; {empty} could not be fitted" if empty else ""
         sentences.append(
             f"{_how_many(excluded, varied)} the {100 * level:g}% interval {_finding(excluded)} no effect{moved}{failed}."
@@ -266,6 +220,7 @@ def _priors_text(priors: Priors) -> str:
 def _grid(
     whole: Posterior,
     variants: Sequence[tuple[str, str, Priors]],
+    term: str | None,
     level: float,
     scale: str,
     better: str | None,
@@ -273,7 +228,9 @@ def _grid(
 ) -> pd.DataFrame:
     import pandas as pd
 
-    centre, sd = float(whole.marginal("mu").mean()[0]), float(whole.marginal("mu").sd()[0])
+    term, weights = term_row(whole.data, term)
+    whole_term = mean_effect(whole, term, weights)
+    centre, sd = float(whole_term.mean()[0]), float(whole_term.sd()[0])
     rows = []
     for varied, prior, priors in variants:
         row: dict[str, Any] = {"varied": varied, "prior": prior}
@@ -282,15 +239,21 @@ def _grid(
         except BayesmetaError as error:
             rows.append({**row, "excludes_null": False, "note": str(error)})
             continue
-        row |= pooled_numbers(one, level=level, better=better, mid=mid)
-        shift = float(one.marginal("mu").mean()[0]) - centre
+        row |= pooled_numbers(one, term=term, row=weights, level=level, better=better, mid=mid)
+        shift = float(mean_effect(one, term, weights).mean()[0]) - centre
         row |= {"shift": shift, "shift_sd": shift / sd if sd > 0 else 0.0}
-        known = priors.mu.proper and one.solution.log_marginal_likelihood is not None
+        known = _proper(priors, whole) and one.solution.log_marginal_likelihood is not None
         row |= {"log_marginal_likelihood": one.log_marginal_likelihood if known else float("nan")}
         rows.append({**row, "excludes_null": bool(row["ci_low"] > 0 or row["ci_high"] < 0), "note": ""})
     frame = on_scale(pd.DataFrame(rows), scale, MEASURES[whole.measure].log)
-    frame.attrs["verdict"] = verdict(frame, whole.measure, level)
+    frame.attrs["verdict"] = verdict(frame, whole.measure, level, term)
     return frame
+
+
+def _proper(priors: Priors, whole: Posterior) -> bool:
+    """Whether the marginal likelihood is defined."""
+    design = whole.data.design
+    return priors.mu.proper if design.is_mean else combination_priors(priors, design).proper
 
 
 def _how_many(excluded: list[bool], varied: str) -> str:
@@ -301,7 +264,7 @@ def _how_many(excluded: list[bool], varied: str) -> str:
 
 
 def _named(varied: str) -> str:
-    return "the baseline" if varied == "baseline" else varied
+    return {"baseline": "the baseline", "slopes": "the slopes"}.get(varied, varied)
 
 
 def _finding(excluded: list[bool]) -> str:

@@ -8,6 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from bayesmeta.cli.exit_codes import invoke
+from bayesmeta.cli.model_options import (
+    CharacteristicsOption,
+    DropMissingOption,
+    ModeratorsOption,
+    check_model_options,
+    columns_of_studies,
+)
 from bayesmeta.cli.options import (
     BetterOption,
     ColumnsOption,
@@ -60,15 +67,25 @@ def fit(
     mid: MidOption = None,
     save: SaveOption = None,
     form: FormatOption = Format.table,
+    moderators: ModeratorsOption = None,
+    characteristics: CharacteristicsOption = None,
+    drop_missing: DropMissingOption = False,
 ) -> None:
-    """Fit the Bayesian random-effects model to a table of studies."""
+    """Fit the Bayesian random-effects model to a table of studies, with moderators as a meta-regression."""
+    check_model_options([moderators] if moderators else None, None, characteristics, None, None, drop_missing)
     effects = read_effects(data, measure, where, columns, exclude, zero_cells=zero_cells, smd=smd, estimates=estimates)
-    _fit_and_print(effects, engine, likelihood, model, prior, seed, level, scale, better, mid, save, form)
+    design = {
+        "moderators": moderators,
+        "data": columns_of_studies(effects, characteristics),
+        "drop_missing": drop_missing,
+    }
+    _fit_and_print(effects, engine, likelihood, model, prior, seed, level, scale, better, mid, save, form, design)
 
 
 def _fit_and_print(
     effects: Any, engine: Engine, likelihood: str | None, model: str | None, prior: list[str] | None, seed: int,
     level: float, scale: Scale, better: Side | None, mid: float | None, save: Path | None, form: Format,
+    design: dict[str, Any] | None = None,
 ) -> None:  # fmt: skip
     """Fit, print the summary, compare the engines if both are wanted, and save the posterior."""
     from bayesmeta.posterior.fit import fit as fit_model
@@ -82,7 +99,9 @@ def _fit_and_print(
     if engine is Engine.both and model is not None:
         _require_built_in(model)
     first = Engine.nuts if engine is Engine.both else engine
-    posterior = fit_model(effects, likelihood=likelihood, priors=priors, engine=first.value, seed=seed, model=model)
+    posterior = fit_model(
+        effects, likelihood=likelihood, priors=priors, engine=first.value, seed=seed, model=model, **(design or {})
+    )
     frame = summarize(posterior, scale=scale.value, level=level, better=better.value if better else None, mid=mid)
     exact = [name for name in frame.columns if name.startswith("mcse_") and (frame[name] == 0).all()]
     frame = frame.drop(columns=exact).dropna(axis="columns", how="all")
@@ -93,10 +112,10 @@ def _fit_and_print(
             + ", ".join(f"{name} ~ {text}" for name, text in _stated_priors(posterior).items())
         )
     print_frame(frame, form)
-    for sentence in posterior.prior_conflicts:
+    for sentence in (*posterior.notes, *posterior.prior_conflicts):
         typer.echo(sentence, err=form is not Format.table)
     if engine is Engine.both:
-        _print_agreement(posterior, effects, priors, seed, form)
+        _print_agreement(posterior, form)
     if save:
         posterior.save(save)
         typer.echo(f"posterior written to {save}", err=True)
@@ -127,12 +146,12 @@ def _require_built_in(model: str) -> None:
         )
 
 
-def _print_agreement(posterior: Any, effects: Any, priors: dict[str, str], seed: int, form: Format) -> None:
+def _print_agreement(posterior: Any, form: Format) -> None:
     """Fit by quadrature too, and print how far the two engines differ."""
     from bayesmeta.checks.engine_agreement import engine_agreement, largest_by_chance, worst_disagreement
-    from bayesmeta.posterior.fit import fit as fit_model
+    from bayesmeta.posterior.fit import solve
 
-    exact = fit_model(effects, likelihood=posterior.likelihood, priors=priors, engine="quadrature", seed=seed)
+    exact = solve(posterior.data, posterior.priors, "quadrature", posterior.seed)
     agreement = engine_agreement(posterior, exact)
     if form is Format.table:
         print_frame(agreement, form, "NUTS against quadrature, model scale; difference in Monte Carlo standard errors")

@@ -18,7 +18,7 @@ RANK_TOLERANCE = 1e-10
 _CONSTANT = 1e-10
 
 
-def check_design(x: Array, names: Sequence[str], columns: Mapping[str, Column]) -> None:
+def check_design(x: Array, names: Sequence[str], columns: Mapping[str, Column], *, many: bool = False) -> None:
     """Refuse a design whose coefficients the estimates cannot tell apart.
 
     Parameters
@@ -29,6 +29,8 @@ def check_design(x: Array, names: Sequence[str], columns: Mapping[str, Column]) 
         Names of the coefficients.
     columns : mapping of str to column
         The moderators that the design was computed from, for the used estimates.
+    many : bool
+        Whether there may be more coefficients than estimates, whose design cannot have full rank.
 
     Raises
     ------
@@ -47,6 +49,8 @@ def check_design(x: Array, names: Sequence[str], columns: Mapping[str, Column]) 
                 column=name,
                 fix="Leave it out of the formula.",
             )
+    if p > k and many:
+        return
     if p > k:
         shown = ", ".join(names[:8]) + (", ..." if p > 8 else "")
         raise DataError(

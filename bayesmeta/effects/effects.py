@@ -104,7 +104,7 @@ class Effects(Displayed):
             "several estimates per study: give nesting='study/estimate' to a function that has it, such as multilevel"
         )
         if not self.design.is_mean:
-            reason = f"the coefficients {', '.join(self.design.names)}"
+            reason = f"the coefficients {', '.join(self.design.names)}: regression and fit take them, moderator_evidence compares models"
         elif not self.covariance.diagonal:
             one, two = (self.labels[int(i)] for i in self.covariance.blocks[0][0][:2])
             reason = (

@@ -17,15 +17,11 @@ from bayesmeta.effects.design import MEAN, Design, mean_only
 from bayesmeta.effects.design_checks import check_design
 from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.estimate_columns import Column, as_column, columns_of, find_column, missing_in
-from bayesmeta.effects.formula_terms import Formula, parse_formula, parse_plain
+from bayesmeta.effects.formula_columns import complete_rows, read_formula, refuse_names, source_columns
 from bayesmeta.effects.formula_values import Term, columns_of_formula, evaluate, whole_categories
 from bayesmeta.effects.study_parts import name_parts, notes_on_parts, part_columns
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.support.arrays import Array
-from bayesmeta.support.words import plural
-
-#: names of parameters, which a coefficient must not have
-_PARAMETERS = ("mu", "tau", "tau2", "rho", "theta_new")
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +50,10 @@ class ModelMatrix:
         Which coefficients mix differences within and between studies, and what within- and between-study parts are.
     parts : mapping of str to column
         Columns of within- and between-study parts, which no data have, one value per estimate.
+    values : mapping of str to column
+        Columns that the formula was computed from, one value per estimate.
+    study : str
+        Column of the studies, for within- and between-study parts.
     """
 
     design: Design
@@ -66,6 +66,8 @@ class ModelMatrix:
     categories: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     parts: Mapping[str, Column] = field(default_factory=dict)
+    values: Mapping[str, Column] = field(default_factory=dict)
+    study: str = "study"
 
     @property
     def intercept(self) -> bool:
@@ -98,12 +100,8 @@ class ModelMatrix:
         SpecError
             If a column is not there, or a value is outside of what the model knows.
         """
-        p = len(self.design.names)
         if self.formula is None or isinstance(new, np.ndarray):
-            rows = np.asarray(new[list(self.design.names)] if hasattr(new, "columns") else new, dtype=float)
-            if rows.ndim != 2 or rows.shape[1] != p:
-                raise SpecError(f"new rows of X should have shape (m, {p}) but have {rows.shape}")
-            return rows, [str(i + 1) for i in range(len(rows))]
+            return self._given_rows(new)
         columns = {str(name): as_column(values, str(name)) for name, values in new.items()}
         sizes = {len(values) for values in columns.values()}
         m = len(new) if hasattr(new, "columns") else (sizes.pop() if len(sizes) == 1 else 1 if not sizes else -1)
@@ -122,6 +120,29 @@ class ModelMatrix:
         named = {name: columns[name] for name in self.moderators}
         return evaluate(self.spec, whole_categories(named, self.categories), m, self.formula), index
 
+    def _given_rows(self, new: Any) -> tuple[Array, list[str]]:
+        """Return rows of X that are given as such, by the names of the columns where they have names."""
+        p, names = len(self.design.names), self.design.names
+        index = [str(label) for label in new.index] if hasattr(new, "index") and hasattr(new, "columns") else None
+        if hasattr(new, "items"):
+            columns = {str(name): values for name, values in new.items()}
+            values = [find_column(columns, name, "predict") for name in names]
+            if len({len(column) for column in values}) > 1:
+                raise DataError("the columns of the new values have different lengths", fix="Give one value per row.")
+            new = np.column_stack(values) if values else np.empty((0, p))
+        try:
+            rows = np.asarray(new, dtype=float)
+        except (TypeError, ValueError):
+            raise SpecError("new rows of X should be numbers") from None
+        if rows.ndim != 2 or rows.shape[1] != p:
+            raise SpecError(f"new rows of X should have shape (m, {p}) but have {rows.shape}")
+        if not np.isfinite(rows).all():
+            row, column = np.argwhere(~np.isfinite(rows))[0]
+            raise DataError(
+                "the moderator is not a finite number", row=int(row) + 1, column=names[column], fix="Fill it in."
+            )
+        return rows, index or [str(i + 1) for i in range(len(rows))]
+
 
 def model_matrix(
     moderators: Any,
@@ -131,6 +152,7 @@ def model_matrix(
     *,
     drop_missing: bool = False,
     study: str = "study",
+    many: bool = False,
 ) -> ModelMatrix:
     """Compute the design matrix of a model with moderators.
 
@@ -148,6 +170,8 @@ def model_matrix(
         Whether an estimate with a missing moderator is left out instead of refused.
     study : str
         Column of the studies, for ``within()`` and ``between()``.
+    many : bool
+        Whether there may be more coefficients than estimates, as with proper priors.
 
     Returns
     -------
@@ -164,19 +188,17 @@ def model_matrix(
     if moderators is None:
         return ModelMatrix(mean_only(n), used, (Term(MEAN, frozenset(), (0,)),), None, (), (), None)
     if not isinstance(moderators, str):
-        return _given(moderators, used)
-    formula, given = _read_formula(moderators, columns), columns
+        return _given(moderators, used, many)
+    formula, given = read_formula(moderators, columns), columns
     parts = part_columns(formula.parts, given, used, study)
-    used, dropped = _complete_rows(formula, {**given, **parts}, used, labels, drop_missing)
+    used, dropped = complete_rows(formula, {**given, **parts}, used, labels, drop_missing)
     if dropped:
         parts = part_columns(formula.parts, given, used, study)
     columns = {**given, **parts}
     rows = whole_categories({name: columns[name][used] for name in formula.variables}, formula.categories)
     x, names, terms, spec = columns_of_formula(formula, rows, int(used.sum()))
-    clash = [name for name in names if name in _PARAMETERS]
-    if clash:
-        raise SpecError(f"the moderator '{clash[0]}' has the name of a parameter of the model; rename the column")
-    check_design(x, names, rows)
+    refuse_names(names)
+    check_design(x, names, rows, many=many)
     full = np.zeros((n, len(names)))
     full[used] = x
     notes = notes_on_parts(formula.parts, formula.variables, columns, used, study)
@@ -191,11 +213,19 @@ def model_matrix(
         formula.categories,
         notes,
         parts,
+        {name: columns[name] for name in source_columns(formula, columns, study)},
+        study,
     )
 
 
 def effects_with_moderators(
-    effects: Effects, moderators: Any, data: Any = None, *, drop_missing: bool = False, study: str = "study"
+    effects: Effects,
+    moderators: Any,
+    data: Any = None,
+    *,
+    drop_missing: bool = False,
+    study: str = "study",
+    many: bool = False,
 ) -> tuple[Effects, ModelMatrix]:
     """Return effects with the design of their moderators, and the model matrix; see ``model_matrix``.
 
@@ -204,7 +234,9 @@ def effects_with_moderators(
     """
     given = effects.design if moderators is None and not effects.design.is_mean else moderators
     columns = columns_of(effects, data) if isinstance(given, str) else {}
-    matrix = model_matrix(given, columns, effects.used, effects.labels, drop_missing=drop_missing, study=study)
+    matrix = model_matrix(
+        given, columns, effects.used, effects.labels, drop_missing=drop_missing, study=study, many=many
+    )
     reasons = tuple(
         reason or ("" if used else "moderator missing")
         for reason, used in zip(effects.reasons, matrix.used, strict=True)
@@ -224,49 +256,7 @@ def effects_with_moderators(
     return with_design, matrix
 
 
-def _read_formula(text: str, columns: Mapping[str, Column]) -> Formula:
-    """Read a formula; one that is a sum of numeric columns without formulaic."""
-    formula = parse_plain(text)
-    numeric = formula is not None and all(
-        isinstance(columns.get(name), np.ndarray) and columns[name].dtype.kind == "f" for name in formula.variables
-    )
-    if formula is not None:
-        for name in formula.variables:
-            find_column(columns, name, f"the formula '{text}'")
-    if formula is None or not numeric:
-        formula = parse_formula(text)
-        parts = {part.name for part in formula.parts}
-        for name in formula.variables:
-            if name not in parts:
-                find_column(columns, name, f"the formula '{text}'")
-    return formula
-
-
-def _complete_rows(
-    formula: Formula, columns: Mapping[str, Column], used: Array, labels: Sequence[str], drop: bool
-) -> tuple[Array, tuple[str, ...]]:
-    """Return the used estimates whose moderators are all there, and a sentence per estimate left out."""
-    lacks = {name: missing_in(columns[name]) & used for name in formula.variables}
-    any_missing = np.any(list(lacks.values()), axis=0) if lacks else np.zeros(len(used), dtype=bool)
-    if not any_missing.any():
-        return used, ()
-    if not drop:
-        name = next(name for name, rows in lacks.items() if rows.any())
-        which = [f"'{labels[int(i)]}'" for i in np.flatnonzero(lacks[name])]
-        shown = ", ".join(which[:10]) + (f" and {len(which) - 10} more" if len(which) > 10 else "")
-        raise DataError(
-            f"the moderator is missing for {shown}",
-            column=name,
-            fix=f"Fill it in, or leave out {plural(int(any_missing.sum()), 'estimate', 'estimates')} with drop_missing=True.",
-        )
-    sentences = tuple(
-        f"'{labels[int(i)]}' is left out: {' and '.join(name for name, rows in lacks.items() if rows[i])} missing"
-        for i in np.flatnonzero(any_missing)
-    )
-    return used & ~any_missing, sentences
-
-
-def _given(moderators: Any, used: Array) -> ModelMatrix:
+def _given(moderators: Any, used: Array, many: bool) -> ModelMatrix:
     """Return the model matrix of X as it was given."""
     if isinstance(moderators, Design):
         x, names = moderators.matrix, moderators.names
@@ -278,11 +268,12 @@ def _given(moderators: Any, used: Array) -> ModelMatrix:
         x = x[:, None] if x.ndim == 1 else x
         default = tuple(f"x{i + 1}" for i in range(x.shape[1] if x.ndim == 2 else 0))
         names = tuple(map(str, moderators.columns)) if hasattr(moderators, "columns") else default
+        refuse_names(names)
     if x.ndim != 2 or len(x) != len(used):
         raise DataError(f"X has shape {x.shape}, but there are {len(used)} estimates", fix="Give one row per estimate.")
     full = np.where(used[:, None], x, 0.0)
     design = Design(full, names)
-    check_design(full[used], names, {})
+    check_design(full[used], names, {}, many=many)
     constant = next((i for i in range(x.shape[1]) if (full[used, i] == 1.0).all()), None)
     terms = tuple(Term(name, frozenset() if i == constant else frozenset({name}), (i,)) for i, name in enumerate(names))
     return ModelMatrix(design, used, terms, None, (), (), None)

@@ -14,13 +14,14 @@ from bayesmeta.engines.normal.fixed import has_point, solve_point
 from bayesmeta.engines.normal.model import coefficient_prior, normal_model
 from bayesmeta.engines.normal.solve import solve_linear, solve_normal, typical_variance_given
 from bayesmeta.engines.solution import Solution
-from bayesmeta.engines.terms import terms_of
+from bayesmeta.engines.terms import terms_of, with_effect_at_means
 from bayesmeta.errors import SpecError
 from bayesmeta.frequentist.i_squared import typical_variance
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.likelihoods.registry import THREE_LEVELS, likelihood_for
 from bayesmeta.model.priors.coefficients import combination_priors
 from bayesmeta.model.priors.priors import Priors
+from bayesmeta.support.words import plural
 
 #: coefficients at most that quadrature takes with arm-level likelihoods
 MOST_COEFFICIENTS = 2
@@ -78,9 +79,8 @@ def solve_exactly(data: ModelData, priors: Priors) -> Solution:
     Raises
     ------
     SpecError
-        For moderators with the normal likelihood, whose coefficients have no priors here, more than two coefficients with an arm-level
-        likelihood, and for correlated estimates with an arm-level likelihood or a prior for
-        mu that is not Normal or Flat.
+        For more than two coefficients or correlated estimates with an arm-level likelihood, and for priors of coefficients that are
+        neither Normal, Flat nor Point.
     """
     if data.nesting is not None:
         if data.likelihood != "normal":
@@ -94,7 +94,7 @@ def solve_exactly(data: ModelData, priors: Priors) -> Solution:
     if data.likelihood != "normal" and not data.design.is_mean and data.covariance.diagonal:
         return _solve_arm_regression(data, priors)
     if not data.independent:
-        return _solve_correlated(data, priors)
+        return solve_with_design(data, priors)
     if data.likelihood == "normal" and priors.mu.family in ("Normal", "Flat", "Point"):
         solve_closed = solve_point if has_point(priors) else solve_normal
         return solve_closed(data.columns["effect"], data.columns["se"] ** 2, priors, data.labels)
@@ -116,19 +116,31 @@ def _solve_arm_regression(data: ModelData, priors: Priors) -> Solution:
     return solve_two_coefficients(data, priors, combination_priors(priors, data.design))
 
 
-def _solve_correlated(data: ModelData, priors: Priors) -> Solution:
-    if data.likelihood != "normal" or priors.mu.family not in ("Normal", "Flat") or priors.scale.point is not None:
-        what = (
-            "correlated estimates"
-            if data.design.is_mean
-            else f"a model with the coefficients {', '.join(data.design.names)}"
-        )
+def solve_with_design(data: ModelData, priors: Priors) -> Solution:
+    """Compute a posterior with moderators or correlated estimates and the normal likelihood, exactly for any number of coefficients.
+
+    Raises
+    ------
+    SpecError
+        For an arm-level likelihood, or a prior that is neither Normal, Flat nor Point.
+    """
+    if data.likelihood != "normal":
         raise SpecError(
-            f"{what} need likelihood='normal', a Normal or Flat prior for mu, and a prior that does not fix tau; "
-            f"got likelihood '{data.likelihood}', mu ~ {priors.mu} and {priors.scale}"
+            f"correlated estimates need likelihood='normal', but got '{data.likelihood}'; their effects are then exact"
         )
-    model = normal_model(data.columns["effect"], data.design, data.covariance, coefficient_prior(priors, data.design))
-    return solve_linear(model, priors, terms_of(data.labels, data.design.names))
+    y, design = data.columns["effect"], data.design
+    if design.is_mean and priors.mu.family not in ("Normal", "Flat", "Point"):
+        raise SpecError(
+            f"correlated estimates need likelihood='normal' and a Normal, Flat or Point prior for mu; got {priors.mu}"
+        )
+    terms = with_effect_at_means(terms_of(data.labels, design.names))
+    found = combination_priors(priors, design)
+    if priors.fixed_tau is not None or any(prior.point is not None for prior in found.priors):
+        # few need it
+        from bayesmeta.engines.normal.known import solve_known
+
+        return solve_known(y, design, data.covariance, found, priors, terms)
+    return solve_linear(normal_model(y, design, data.covariance, coefficient_prior(priors, design)), priors, terms)
 
 
 def automatic_engine(data: ModelData) -> tuple[str, str]:
@@ -145,11 +157,11 @@ def automatic_engine(data: ModelData) -> tuple[str, str]:
         The note is "" for quadrature.
     """
     p = len(data.design.names)
-    if data.likelihood == "normal" or p <= MOST_COEFFICIENTS:
+    if data.likelihood == "normal" or data.design.is_mean or p == MOST_COEFFICIENTS:
         return "quadrature", ""
     return "nuts", (
-        f"{p} coefficients with likelihood '{data.likelihood}' were sampled with NUTS; quadrature takes {MOST_COEFFICIENTS}, or any number "
-        "with likelihood='normal'"
+        f"{plural(p, 'coefficient', 'coefficients')} with likelihood '{data.likelihood}' {'was' if p == 1 else 'were'} sampled with NUTS; "
+        f"quadrature takes {MOST_COEFFICIENTS}, or any number with likelihood='normal'"
     )
 
 
@@ -185,7 +197,9 @@ def _by_nuts(data: ModelData, priors: Priors, seed: int, model: ModelChoice) -> 
 
 
 def typical_sampling_variance(data: ModelData) -> float:
-    """Return the typical sampling variance for I2 of independent estimates."""
+    """Return the typical sampling variance for I2 in a model with one variance component."""
+    if not data.covariance.diagonal:
+        return typical_variance_given(data.design.matrix, data.covariance.matrix)
     if data.design.is_mean:
         return typical_variance(data.study_variance)
     return typical_variance_given(data.design.matrix, np.diag(data.study_variance))

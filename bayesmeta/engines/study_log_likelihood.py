@@ -22,8 +22,10 @@ def pointwise_log_likelihood(data: ModelData, priors: Priors, mu: Array, tau: Ar
         Data of k studies.
     priors : Priors
         Only the prior for the baseline is used, by arm-level likelihoods.
-    mu, tau : numpy.ndarray, shape (S,)
-        Draws, on the model scale; tau above 0 for arm-level likelihoods.
+    mu : numpy.ndarray, shape (S,), (S, 1) or (S, k)
+        Draws of the mean effect or, with moderators, of the expected effect of each study (``ModelData.expected_effects``); model scale.
+    tau : numpy.ndarray, shape (S,)
+        Draws, on the model scale; above 0 for arm-level likelihoods.
 
     Returns
     -------
@@ -34,9 +36,10 @@ def pointwise_log_likelihood(data: ModelData, priors: Priors, mu: Array, tau: Ar
     SpecError
         For correlated estimates, whose likelihood is no product over studies.
     """
-    data.require_independent("the log-likelihood by study")
+    data.require_separate("the log-likelihood by study")
+    mu = np.broadcast_to(mu[:, None] if mu.ndim == 1 else mu, (len(tau), len(data.labels)))
     if data.likelihood == "normal":
         total = data.columns["se"] ** 2 + tau[:, None] ** 2
-        return -0.5 * (LOG_2PI + np.log(total) + (data.columns["effect"] - mu[:, None]) ** 2 / total)
+        return -0.5 * (LOG_2PI + np.log(total) + (data.columns["effect"] - mu) ** 2 / total)
     tables = tabulate(data.likelihood, data.measure, data.columns, priors.baseline)
-    return np.stack([smoothed(table).log_smooth(mu[:, None], tau)[:, 0] for table in tables], axis=1)
+    return np.stack([smoothed(table).log_smooth(mu[:, i, None], tau)[:, 0] for i, table in enumerate(tables)], axis=1)

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from bayesmeta.effects.design import MEAN
+from bayesmeta.model.priors.coefficients import AT_MEANS
 
 #: measures of heterogeneity: the between-study standard deviation, its square, and I2 in percent
 TAU, TAU2, I2 = "tau", "tau2", "i2"
 HETEROGENEITY = (TAU, TAU2, I2)
-#: the effect at the means of the columns of the design matrix
-AT_MEANS = "effect_at_means"
 #: those of a three-level model: tau in all, the share rho between studies, both levels, and I2 by level
 LEVELS = (TAU, "rho", "tau_between", "tau_within", TAU2, I2, "i2_between", "i2_within")
 #: the effect in a new study (its mean effect, where studies have several), and that of a new estimate in a new study

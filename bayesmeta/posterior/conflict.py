@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy.special import ndtr
 
 from bayesmeta.effects.covariance import Covariance
 from bayesmeta.effects.design import MEAN
@@ -14,18 +13,19 @@ from bayesmeta.engines.choose import ENGINES
 from bayesmeta.engines.solution import marginal_of
 from bayesmeta.errors import ConvergenceError, SpecError
 from bayesmeta.frequentist.heterogeneity import q_profile
+from bayesmeta.frequentist.heterogeneity_regression import q_profile as residual_q_profile
+from bayesmeta.frequentist.weighted_regression import regression_data
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.likelihoods.registry import likelihood_for
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
-
-#: probability below which data contradict a prior
-UNLIKELY = 0.01
-#: number of equally likely points at which a prior for mu is evaluated
-POINTS = 400
-#: standard normal quantile at 0.975
-NORMAL_975 = 1.959963984540054
-TAILS = np.array([[0.025], [0.5], [0.975]])
+from bayesmeta.posterior.coefficient_conflict import (
+    NORMAL_975,
+    TAILS,
+    UNLIKELY,
+    coefficient_conflicts,
+    conflict_sentence,
+)
 
 
 def prior_conflicts(data: ModelData, priors: Priors) -> tuple[str, ...]:
@@ -51,10 +51,13 @@ def prior_conflicts(data: ModelData, priors: Priors) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Numbers are on the model scale. Empty for data with moderators.
+        Numbers are on the model scale. With moderators the rule for mu is that of every coefficient with a normal prior, or of the effect
+        at the means of the moderators, and that for tau takes the residual heterogeneity.
     """
     if not data.design.is_mean:
-        return ()
+        tau = "" if data.nesting is not None else _tau_conflict(data, priors)
+        sentences = (*coefficient_conflicts(_approximation(data), priors), tau, _other_measure(data, priors))
+        return tuple(sentence for sentence in sentences if sentence)
     found = (_mu_conflict(data, priors), _tau_conflict(data, priors), _other_measure(data, priors))
     return tuple(sentence for sentence in found if sentence)
 
@@ -78,16 +81,7 @@ def _mu_conflict(data: ModelData, priors: Priors) -> str:
     except (ConvergenceError, SpecError):
         # without an answer under a flat prior there is nothing to compare
         return ""
-    points = priors.mu.quantile((np.arange(POINTS) + 0.5) / POINTS)
-    below = float(ndtr((centre - points) / sd).mean())
-    probability = 2 * min(below, 1 - below)
-    if probability >= UNLIKELY:
-        return ""
-    written = "below 0.001" if probability < 0.001 else f"{probability:.3f}"
-    return (
-        f"prior-data conflict: by the data alone mu is {centre:.3g} [{low:.3g}, {high:.3g}], "
-        f"which, or farther out, has probability {written} under the prior {priors.mu}{_scale(data)}"
-    )
+    return conflict_sentence(MEAN, priors.mu, (low, centre, high), sd, _scale(data))
 
 
 def _without_prior(data: ModelData, priors: Priors) -> tuple[float, float, float, float]:
@@ -112,10 +106,16 @@ def _approximation(data: ModelData) -> ModelData:
 
 
 def _tau_conflict(data: ModelData, priors: Priors) -> str:
-    if priors.scale.point is not None or data.k < 2 or not data.independent:
+    if priors.scale.point is not None or data.k < 2 or not data.separate:
         return ""
     normal = _approximation(data)
-    limits = q_profile(normal.columns["effect"], normal.study_variance, 1 - UNLIKELY)
+    effect, variance, x = normal.columns["effect"], normal.study_variance, normal.design.matrix
+    if normal.design.is_mean:
+        limits = q_profile(effect, variance, 1 - UNLIKELY)
+    elif np.linalg.matrix_rank(x) == x.shape[1] < len(x):
+        limits = residual_q_profile(regression_data(effect, variance, x), 1 - UNLIKELY)
+    else:
+        return ""
     low, high = (float(np.sqrt(value)) for value in limits)
     least, most = (float(value) for value in priors.scale.quantile([UNLIKELY, 1 - UNLIKELY]))
     if priors.on_variance:

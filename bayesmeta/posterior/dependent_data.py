@@ -89,7 +89,7 @@ def effects_of_dependent(
     """
     found = dependent_estimates(
         studies, measure, data, options, nesting=nesting, within=within, moderators=moderators, drop_missing=drop_missing,
-        sampling_correlation=sampling_correlation, covariance=covariance,
+        sampling_correlation=sampling_correlation, covariance=covariance, many=True,
     )  # fmt: skip
     effects, used = found.effects, np.flatnonzero(found.matrix.used)
     variances = effects.vi.copy()

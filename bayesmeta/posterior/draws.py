@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesmeta.effects.measures import MEASURES
+from bayesmeta.engines.choose import typical_sampling_variance
 from bayesmeta.engines.study_log_likelihood import pointwise_log_likelihood
-from bayesmeta.engines.terms import I2, TAU, TAU2
-from bayesmeta.frequentist.i_squared import i_squared, typical_variance
+from bayesmeta.engines.terms import AT_MEANS, I2, TAU, TAU2
+from bayesmeta.frequentist.i_squared import i_squared
 from bayesmeta.model.likelihoods.registry import StudyModel, likelihood_for
 from bayesmeta.model.priors.baseline import DEFAULT_BASELINE
-from bayesmeta.posterior.grouped_draws import group_columns, group_names, level_log_prior, level_prior_draws
+from bayesmeta.posterior.coefficient_draws import at_means, coefficient_log_prior, coefficient_prior_draws
+from bayesmeta.posterior.grouped_draws import DESIGN, group_columns, group_names, level_log_prior, level_prior_draws
 from bayesmeta.posterior.method import is_built_in
 from bayesmeta.posterior.own_draws import own_specification, own_tree
+from bayesmeta.posterior.stored_formula import stored_formula
 from bayesmeta.support.arrays import Array
 
 if TYPE_CHECKING:
@@ -34,7 +37,9 @@ RESULT = "effect"
 #: columns of counts, stored as integers where they are whole numbers
 COUNTS = ("events_e", "n_e", "events_c", "n_c")
 #: quantities that the posterior group has in addition to the draws of the engine
-DERIVED = (TAU2, I2)
+DERIVED = (TAU2, I2, AT_MEANS)
+#: dimensions of variables that are matrices
+DIMENSIONS = {DESIGN: ("study", "coefficient")}
 #: largest expected number of events that can be drawn
 MOST_EVENTS = 1e18
 #: version of the stored attributes from which a posterior is loaded
@@ -73,7 +78,7 @@ def build_tree(posterior: Posterior) -> xr.DataTree:
     constant |= group_columns(data)
     observed = {name: data.columns[name] for name in likelihood.observed}
     tree["observed_data"] = _dataset(_with_result(posterior, observed), labels, ())
-    tree["constant_data"] = _dataset(constant, labels, ())
+    tree["constant_data"] = _dataset(constant, labels, (), list(data.design.names))
     return _root(tree, posterior)
 
 
@@ -103,16 +108,24 @@ def _groups(posterior: Posterior, draws: Mapping[str, Array], rng: np.random.Gen
     log_prior = _log_prior(posterior, draws)
     if log_prior:
         groups["log_prior"] = log_prior
+    if AT_MEANS in posterior.solution.terms.combined:
+        groups["posterior"][AT_MEANS] = at_means(posterior.data.design, draws)
     # the likelihood of correlated estimates is no product over studies
-    if not data.independent:
+    if not data.separate:
         return groups
     likelihood = likelihood_for(data.likelihood, data.measure)
-    mu, tau, theta, nuisance = draws["mu"], draws[TAU], draws["theta"], draws.get(likelihood.nuisance)
-    marginal = pointwise_log_likelihood(data, posterior.priors, mu.ravel(), tau.ravel()).reshape(theta.shape)
+    expected, tau, theta, nuisance = (
+        data.expected_effects(draws),
+        draws[TAU],
+        draws["theta"],
+        draws.get(likelihood.nuisance),
+    )
+    flat = expected.reshape(-1, expected.shape[-1])
+    marginal = pointwise_log_likelihood(data, posterior.priors, flat, tau.ravel()).reshape(theta.shape)
     name = _result_name(likelihood)
     groups["log_likelihood"] = {name: marginal}
     groups["log_likelihood_given_theta"] = {name: likelihood.log_density(data.columns, theta, nuisance)}
-    new = mu[..., None] + tau[..., None] * rng.standard_normal(theta.shape)
+    new = expected + tau[..., None] * rng.standard_normal(theta.shape)
     for group, effects in (("posterior_predictive", new), ("posterior_predictive_given_theta", theta)):
         groups[group] = _replicated(posterior, likelihood, effects, nuisance, rng)
     prior = groups["prior"]
@@ -124,7 +137,9 @@ def _groups(posterior: Posterior, draws: Mapping[str, Array], rng: np.random.Gen
 
 
 def _heterogeneity(posterior: Posterior, tau: Array) -> dict[str, Array]:
-    return {TAU2: tau**2, I2: i_squared(tau**2, typical_variance(posterior.data.study_variance))}
+    solution = posterior.solution
+    typical = solution.typical_variance if hasattr(solution, "typical_variance") else None
+    return {TAU2: tau**2, I2: i_squared(tau**2, typical or typical_sampling_variance(posterior.data))}
 
 
 def _result_name(likelihood: StudyModel) -> str:
@@ -148,10 +163,13 @@ def _replicated(
 
 def _log_prior(posterior: Posterior, draws: Mapping[str, Array]) -> dict[str, Array]:
     """Return the natural logs of the prior densities of mu, and of tau or tau2 as its prior is written; none of point or flat priors."""
-    priors, found = posterior.priors, {}
+    priors = posterior.priors
+    found: dict[str, Array] = {}
     if posterior.data.nesting is not None:
         return level_log_prior(posterior, draws)
-    if priors.mu.proper and priors.mu.point is None:
+    if not posterior.data.design.is_mean:
+        found |= coefficient_log_prior(posterior, draws)
+    elif priors.mu.proper and priors.mu.point is None:
         found["mu"] = priors.mu.logpdf(draws["mu"])
     if priors.scale.point is None:
         found[TAU] = priors.scale.logpdf(draws[TAU] ** 2 if priors.on_variance else draws[TAU])
@@ -189,26 +207,33 @@ def specification(posterior: Posterior) -> dict[str, Any]:
         "seed": posterior.seed,
         "n": None if np.isnan(posterior.data.n) else posterior.data.n,
         **group_names(posterior.data),
+        **stored_formula(posterior.data),
         "provenance": dict(posterior.provenance),
         **(own_specification(posterior) if posterior.model_path else {}),
     }
 
 
 def _prior_draws(posterior: Posterior, rng: np.random.Generator) -> dict[str, Array]:
-    """Draw from the priors: tau always; the effects and the baselines where the prior for mu is proper."""
+    """Draw from the priors: tau always; the effects and the baselines where those of mu or the coefficients are proper."""
     priors, data = posterior.priors, posterior.data
     if data.nesting is not None:
         return level_prior_draws(posterior, (1, CHAINS * DRAWS), rng)
     tau = priors.sample_tau((1, CHAINS * DRAWS), rng)
     drawn = {TAU: tau, **_heterogeneity(posterior, tau)}
-    if not priors.mu.proper or not data.design.is_mean:
-        return drawn
-    drawn["mu"] = priors.mu.sample(tau.shape, rng)
-    drawn["theta_new"] = drawn["mu"] + tau * rng.standard_normal(tau.shape)
-    if not data.independent:
+    if data.design.is_mean:
+        if not priors.mu.proper:
+            return drawn
+        drawn["mu"] = priors.mu.sample(tau.shape, rng)
+        drawn["theta_new"] = drawn["mu"] + tau * rng.standard_normal(tau.shape)
+    else:
+        coefficients = coefficient_prior_draws(posterior, tau.shape, rng)
+        if not coefficients:
+            return drawn
+        drawn |= coefficients
+    if not data.separate:
         return drawn
     shape = (*tau.shape, len(data.labels))
-    drawn["theta"] = drawn["mu"][..., None] + tau[..., None] * rng.standard_normal(shape)
+    drawn["theta"] = data.expected_effects(drawn) + tau[..., None] * rng.standard_normal(shape)
     likelihood = likelihood_for(data.likelihood, data.measure)
     if likelihood.nuisance:
         drawn[likelihood.nuisance] = _prior_baselines(posterior, likelihood, drawn["theta"], rng)
@@ -228,7 +253,7 @@ def _prior_baselines(posterior: Posterior, likelihood: StudyModel, theta: Array,
     return drawn
 
 
-def _dataset(values: Any, labels: list[str], leading: tuple[str, ...]) -> xr.Dataset:
+def _dataset(values: Any, labels: list[str], leading: tuple[str, ...], coefficients: Any = ()) -> xr.Dataset:
     """Return a dataset whose variables have the leading dimensions and, where there is one more axis, ``study``."""
     import xarray as xr
 
@@ -238,9 +263,12 @@ def _dataset(values: Any, labels: list[str], leading: tuple[str, ...]) -> xr.Dat
         if name in COUNTS and (value == np.round(value)).all():
             value = value.astype(np.int64)
         extra = value.ndim - len(leading)
-        dims = (*leading, *(("study",) if extra == 1 else tuple(f"{name}_dim_{i}" for i in range(extra))))
+        own = DIMENSIONS.get(name) or (("study",) if extra == 1 else tuple(f"{name}_dim_{i}" for i in range(extra)))
+        dims = (*leading, *own)
         variables[name] = (dims, value)
     coords: dict[str, Any] = {"study": labels} if any("study" in dims for dims, _ in variables.values()) else {}
+    if any("coefficient" in dims for dims, _ in variables.values()):
+        coords["coefficient"] = coefficients
     if leading:
         first = next(iter(variables.values()))[1]
         coords |= {dim: np.arange(first.shape[axis]) for axis, dim in enumerate(leading)}

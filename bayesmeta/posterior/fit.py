@@ -11,22 +11,25 @@ from numpy.typing import ArrayLike
 
 from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.effects.effects import Effects
-from bayesmeta.engines.choose import ENGINES
+from bayesmeta.effects.estimates import read_estimates
+from bayesmeta.engines.choose import ENGINES, automatic_engine
 from bayesmeta.engines.nuts.model_files import load_model
 from bayesmeta.engines.nuts.prior_use import require_priors_used
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.likelihoods.registry import default_likelihood, likelihood_for, model_data
 from bayesmeta.model.priors.baseline import check_baseline
+from bayesmeta.model.priors.coefficients import combination_priors, require_bounded
 from bayesmeta.model.priors.defaults import default_priors
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.parse import parse_priors
 from bayesmeta.model.priors.priors import Priors
+from bayesmeta.posterior.arm_level_data import arm_level_data
 from bayesmeta.posterior.dependent_data import effects_of_dependent
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.support.versions import versions
 
-#: engine chosen by ``fit``: quadrature, unless a model file is given
+#: engine chosen by ``fit``: quadrature, unless a model file is given or the model needs NUTS
 AUTO = "auto"
 
 
@@ -77,7 +80,8 @@ def fit(
         ``Point(0)`` fixes a parameter. Default: ``default_priors``. With a model file of your own, also by the names of its other
         parameters (``bayesmeta.modeling.add_priors``).
     engine : str
-        ``"quadrature"`` (exact, milliseconds), ``"nuts"`` (PyMC) or ``"auto"``: quadrature, unless a model file is given.
+        ``"quadrature"`` (exact, milliseconds), ``"nuts"`` (PyMC) or ``"auto"``: quadrature, unless a model file is given or an arm-level
+        likelihood has more than two coefficients, which ``Posterior.notes`` says.
     seed : int
         Seed of the sampler and of all draws, 0 or above.
     model : str or path, optional
@@ -132,36 +136,30 @@ def fit(
         "yi": yi, "vi": vi, "sei": sei, "ci_low": ci_low, "ci_high": ci_high, "labels": labels,
         "zero_cells": zero_cells, "smd": smd, "rom": rom, "estimates": estimates, "data_level": data_level,
     }  # fmt: skip
-    dependent = any(value is not None for value in (nesting, within, structure, sampling_correlation, covariance))
-    grouped = None
-    if dependent or moderators is not None:
-        grouped = effects_of_dependent(
-            studies, measure, options, moderators=moderators, data=data, drop_missing=drop_missing, nesting=nesting,
-            within=within, structure=structure, sampling_correlation=sampling_correlation, covariance=covariance,
-        )  # fmt: skip
-    effects = effect_sizes(studies, measure, **options) if grouped is None else grouped.effects
-    if dependent and likelihood not in (None, "normal"):
-        raise SpecError(
-            f"several estimates per study need likelihood='normal', but likelihood='{likelihood}' was given"
+    dependence = {
+        "nesting": nesting, "within": within, "structure": structure, "sampling_correlation": sampling_correlation,
+        "covariance": covariance,
+    }  # fmt: skip
+    if moderators is None and all(value is None for value in dependence.values()):
+        effects = effect_sizes(studies, measure, **options)
+        table = model_data(effects, likelihood or _default_likelihood(effects, model))
+    else:
+        table = _data_with_design(
+            studies, measure, options, likelihood, model, moderators, data, drop_missing, dependence
         )
-    if likelihood is None:
-        likelihood = "normal" if dependent else _default_likelihood(effects, model)
     if model is not None and engine == "quadrature":
         raise SpecError("engine 'quadrature' has no model files; use engine='nuts' with model=")
-    table = model_data(effects, likelihood)
-    if grouped is not None:
-        table = grouped.in_rows(table)
     file = None if model is None else load_model(model)
     own = file is not None and not file.built_in
     coefficients = () if table.design.is_mean else table.design.names
     chosen = parse_priors(
-        priors, default_priors(effects.measure, table), effects.measure, others=own, coefficients=coefficients
+        priors, default_priors(table.measure, table), table.measure, others=own, coefficients=coefficients
     )
     if file is not None and own and isinstance(priors, Mapping):
         file.require(table.measure, table.likelihood)
         require_priors_used(file, table, chosen, priors)
     if engine == AUTO:
-        engine = "quadrature" if model is None else "nuts"
+        engine = automatic_engine(table)[0] if model is None else "nuts"
     return solve(table, chosen, engine, int(seed), model)
 
 
@@ -183,14 +181,40 @@ def solve(
 
     Raises
     ------
+    DataError
+        If coefficients are bounded neither by the estimates nor by their priors.
     SpecError
         If the priors do not fit the likelihood or the engine.
     ConvergenceError
         If the engine does not reach its stated accuracy.
     """
     check_baseline(priors.baseline, likelihood_for(data.likelihood, data.measure).baseline)
+    if not data.design.is_mean:
+        require_bounded(data.design, combination_priors(priors, data.design))
     source, solution = ENGINES[engine].solve(data, priors, seed, model)
     return Posterior(data, priors, engine, source.name, solution, seed, versions(), source)
+
+
+def _data_with_design(
+    studies: Any, measure: str | None, options: dict[str, Any], likelihood: str | None,
+    model: str | os.PathLike[str] | None, moderators: Any, data: Any, drop_missing: bool, dependence: dict[str, Any],
+) -> ModelData:  # fmt: skip
+    """Return the data of a model with moderators or dependent estimates; arguments as in ``fit``."""
+    dependent = any(value is not None for value in dependence.values())
+    if dependent and likelihood not in (None, "normal"):
+        raise SpecError(
+            f"several estimates per study need likelihood='normal', but likelihood='{likelihood}' was given"
+        )
+    if not dependent:
+        effects, data = read_estimates(studies, measure, data, options, repeated=True)
+        likelihood = likelihood or _default_likelihood(effects, model)
+        if likelihood != "normal" and effects.covariance.diagonal and effects.nesting.one_estimate_per_study:
+            return arm_level_data(effects, likelihood, moderators, data, drop_missing=drop_missing)
+        studies, measure, options = effects, None, {}
+    grouped = effects_of_dependent(
+        studies, measure, options, moderators=moderators, data=data, drop_missing=drop_missing, **dependence
+    )
+    return grouped.in_rows(model_data(grouped.effects, likelihood or "normal"))
 
 
 def _default_likelihood(effects: Effects, model: str | os.PathLike[str] | None) -> str:

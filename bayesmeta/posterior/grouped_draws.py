@@ -11,6 +11,7 @@ from bayesmeta.effects.design import Design
 from bayesmeta.effects.nesting import Nesting, Outcomes
 from bayesmeta.engines.terms import TAU, outcome_tau_term
 from bayesmeta.model.likelihoods.data import ModelData
+from bayesmeta.posterior.coefficient_draws import coefficient_log_prior, coefficient_prior_draws
 from bayesmeta.support.arrays import Array
 
 if TYPE_CHECKING:
@@ -60,8 +61,11 @@ def stored_groups(columns: Mapping[str, Array], spec: Mapping[str, Any]) -> dict
 
 def level_log_prior(posterior: Posterior, draws: Mapping[str, Array]) -> dict[str, Array]:
     """Return the natural logs of the prior densities of the parameters that have priors; none of flat ones."""
-    priors, found = posterior.priors, {}
-    if "mu" in draws and priors.mu.proper and priors.mu.point is None:
+    priors = posterior.priors
+    found: dict[str, Array] = {}
+    if not posterior.data.design.is_mean:
+        found |= coefficient_log_prior(posterior, draws)
+    elif "mu" in draws and priors.mu.proper and priors.mu.point is None:
         found["mu"] = priors.mu.logpdf(draws["mu"])
     if priors.between is not None and priors.within is not None:
         return found | {
@@ -91,7 +95,9 @@ def level_prior_draws(posterior: Posterior, shape: tuple[int, int], rng: np.rand
             if data.outcomes is None:
                 drawn["tau_between"] = drawn[TAU] * np.sqrt(drawn["rho"])
                 drawn["tau_within"] = drawn[TAU] * np.sqrt(1 - drawn["rho"])
-    if data.design.is_mean and priors.mu.proper:
+    if not data.design.is_mean:
+        return drawn | coefficient_prior_draws(posterior, shape, rng)
+    if priors.mu.proper:
         drawn["mu"] = priors.mu.sample(shape, rng)
     return drawn
 

@@ -230,6 +230,11 @@ def average_again(posterior: Posterior, data: ModelData, priors: Priors) -> Mode
 
 def _average(base: Posterior, prior: Mapping[str, float], known: Mapping[str, Posterior]) -> ModelAverage:
     """Fit the models of ``prior``, but those ``known``, to the data of ``base`` under its priors, and average them."""
+    if not base.data.design.is_mean:
+        raise SpecError(
+            f"model_average compares models with and without mu, and this fit has the coefficients {', '.join(base.data.design.names)}; "
+            "moderator_evidence(fit) compares models with and without each of them, and moderator_average(fit) averages them"
+        )
     names = tuple(prior)
     check_priors(base.priors, names)
     # without an effect in some models and with one in others, the prior for mu enters the comparison

@@ -169,6 +169,13 @@ class Posterior(TermNumbers, Displayed):
         return prior_conflicts(self.data, self.priors)
 
     @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """One sentence for each thing to know beside the numbers: at which values the intercept is an effect, what was left out."""
+        from bayesmeta.posterior.notes import notes_on_fit
+
+        return notes_on_fit(self.data, self.priors, self.engine)
+
+    @cached_property
     def draws(self) -> xr.DataTree:
         """Draws in arviz' schema, of shape (chain, draw, ...), with the labels of the studies as coordinates.
 

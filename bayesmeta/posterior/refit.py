@@ -13,6 +13,7 @@ from bayesmeta.posterior.fit import solve
 from bayesmeta.posterior.method import AVERAGED
 from bayesmeta.posterior.model_average import average_again
 from bayesmeta.posterior.posterior import Posterior
+from bayesmeta.support.arrays import Array
 
 
 def refit(posterior: Posterior, priors: Priors | None = None, data: ModelData | None = None) -> Posterior:
@@ -71,4 +72,16 @@ def leave_each_out(posterior: Posterior) -> list[Posterior]:
     data = posterior.data
     if len(data.units) < 2:
         raise DataError("leaving a study out needs at least two studies", fix="there is 1 study here")
-    return [refit(posterior, data=data.subset(np.delete(np.arange(len(data.labels)), rows))) for _, rows in data.units]
+    return [_without(posterior, name, rows) for name, rows in data.units]
+
+
+def _without(posterior: Posterior, name: str, rows: Array) -> Posterior:
+    """Fit the same model without the estimates at ``rows``."""
+    data = posterior.data
+    try:
+        return refit(posterior, data=data.subset(np.delete(np.arange(len(data.labels)), rows)))
+    except DataError as error:
+        raise DataError(
+            f"without '{name}': {error.what}",
+            fix=error.fix or "Use proper priors, or leave that study out of the check.",
+        ) from error

@@ -22,6 +22,7 @@ from bayesmeta.posterior.method import is_built_in
 from bayesmeta.posterior.netcdf import read_tree
 from bayesmeta.posterior.own_draws import OWN_GROUPS, stored_source, with_stored_table
 from bayesmeta.posterior.posterior import Posterior
+from bayesmeta.posterior.stored_formula import matrix_of_formula
 from bayesmeta.support.arguments import checked_path
 from bayesmeta.support.arrays import Array
 
@@ -86,6 +87,7 @@ def _rebuilt(tree: xr.DataTree, path: str | os.PathLike[str]) -> Posterior:
         included=np.ones(len(guide["guide_effect"])),
         covariance=covariance,  # type: ignore[arg-type]
         **stored_groups(constant_groups, spec),
+        matrix=matrix_of_formula(spec, tuple(map(str, tree["constant_data"].to_dataset()["study"].values))),
         guide_effect=guide["guide_effect"],
         guide_variance=guide["guide_variance"],
         study_variance=guide["study_variance"],

@@ -60,7 +60,8 @@ def summarize(
         Index ``term``: mu, tau, tau2, i2 (percent), theta_new, theta[...]; a user's model has i2 and theta_new only if it defines them,
         and has rows for its other parameters, on their own scale. Columns mean, sd, median, ci_low, ci_high
         (equal-tailed), hdi_low, hdi_high, prob_benefit, prob_beyond_mid, r_hat, ess_bulk, ess_tail, mcse_mean, mcse_sd, mcse_ci_low,
-        mcse_median, mcse_ci_high, on the scale of what they are the errors of. ``attrs`` has the level.
+        mcse_median, mcse_ci_high, on the scale of what they are the errors of. ``attrs`` has the level and, with moderators, ``notes``:
+        at which values the intercept and effect_at_means are effects. On the natural scale slopes of ratios are ratios of ratios.
         Quadrature has no sampling error: its mcse are 0 and r_hat and ess are NaN.
 
     Raises
@@ -102,6 +103,8 @@ def summarize(
     if solution.terms.others:
         frame.loc[~effect, ["prob_benefit", "prob_beyond_mid"]] = np.nan
     frame.attrs = {"level": level}
+    if not posterior.data.design.is_mean:
+        frame.attrs["notes"] = posterior.notes
     return to_ratios(posterior, frame) if scale == "natural" else frame
 
 

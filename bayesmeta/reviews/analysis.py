@@ -16,7 +16,7 @@ from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.engines.choose import ENGINES
 from bayesmeta.errors import BayesmetaError, DataError
-from bayesmeta.model.likelihoods.data import NO_STUDY
+from bayesmeta.model.likelihoods.collect import NO_STUDY
 from bayesmeta.model.likelihoods.registry import LIKELIHOODS, default_likelihood, likelihood_for, model_data
 from bayesmeta.model.priors.defaults import default_priors
 from bayesmeta.model.priors.parse import parse_priors

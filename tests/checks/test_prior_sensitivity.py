@@ -8,11 +8,10 @@ import pytest
 
 import bayesmeta as bm
 from bayesmeta.checks import prior_sensitivity as sensitivity
+from bayesmeta.checks.prior_grids import default_mu_priors, default_tau_priors
 from bayesmeta.checks.prior_sensitivity import (
     BASELINES,
     baseline_sensitivity,
-    default_mu_priors,
-    default_tau_priors,
     prior_sensitivity,
     verdict,
 )

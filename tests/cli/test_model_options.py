@@ -96,3 +96,30 @@ def test_a_study_without_characteristics_is_named_with_the_nearest(tmp_path, mon
     file.write_text((FOLDER / "characteristics.csv").read_text().replace("Baker 2003", "Baker 2030"))
     message = refused(monkeypatch, capsys, "compare", STUDIES, "--moderators", "~ weeks", "--data", str(file))
     assert "Is 'Baker 2003' the study 'Baker 2030'?" in message
+
+
+def test_fit_prints_coefficients_and_what_the_intercept_is(tmp_path):
+    options = ["--moderators", "~ weeks", "--data", CHARACTERISTICS, "--likelihood", "normal"]
+    done = CliRunner().invoke(app, ["fit", STUDIES, *options, "--save", str(tmp_path / "a.nc")], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert "Intercept: the effect where weeks is 0" in done.stdout
+    assert "effect_at_means: the effect where weeks = " in done.stdout
+    assert "weeks ~ Normal(0, " in done.stdout
+    form = ["--format", "csv", "--scale", "model"]
+    done = CliRunner().invoke(app, ["fit", STUDIES, *options, *form], catch_exceptions=False)
+    frame = pd.read_csv(io.StringIO(done.stdout), index_col="term")
+    effects = bm.effect_sizes(FOLDER / "dichotomous.csv", "RR")
+    data = pd.read_csv(CHARACTERISTICS, index_col="study").loc[list(effects.labels)].reset_index()
+    post = bm.fit(effects, moderators="~ weeks", data=data, likelihood="normal")
+    for term in ("Intercept", "weeks", "effect_at_means"):
+        assert frame.loc[term, "median"] == pytest.approx(post.quantile(term, 0.5))
+    assert bm.predict(bm.load_posterior(tmp_path / "a.nc"), {"weeks": [10]}).loc["1", "median"] == pytest.approx(
+        bm.predict(post, {"weeks": [10]}).loc["1", "median"]
+    )
+
+
+def test_fit_refuses_options_without_moderators(monkeypatch, capsys):
+    assert "--data has columns" in refused(monkeypatch, capsys, "fit", STUDIES, "--data", CHARACTERISTICS)
+    assert "did you mean 'weeks'" in refused(
+        monkeypatch, capsys, "fit", STUDIES, "--moderators", "~ week", "--data", CHARACTERISTICS
+    )

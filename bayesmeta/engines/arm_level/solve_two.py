@@ -65,6 +65,11 @@ def solve_two_coefficients(
     ConvergenceError
         If an integral does not reach its accuracy, or a study contradicts the others by more than its likelihood can be tabulated.
     """
+    if any(one.point is not None for one in prior.priors):
+        raise SpecError(
+            "arm-level likelihoods do not take point priors for coefficients; leave that moderator out, or use likelihood='normal', which "
+            "takes them"
+        )
     if unknown := [str(one) for one in prior.priors if one.family != "Normal"]:
         raise SpecError(
             f"engine 'quadrature' takes Normal priors for coefficients of arm-level likelihoods but got {unknown[0]}; use "

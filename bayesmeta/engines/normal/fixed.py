@@ -10,6 +10,7 @@ from bayesmeta.engines.marginals.normal_mixtures import NormalMixtures
 from bayesmeta.engines.marginals.point_masses import PointMasses
 from bayesmeta.engines.marginals.tau import TauFunctions
 from bayesmeta.engines.normal.formulas import conditional_mu, finite_moments, log_likelihood_tau, tau_map
+from bayesmeta.engines.normal.linear_effects import known_or_mixed
 from bayesmeta.engines.normal.model import LOG_2PI, refuse_extreme
 from bayesmeta.engines.numerics.legendre import legendre_rule
 from bayesmeta.engines.numerics.panels import PanelDensity, integrate
@@ -143,7 +144,7 @@ def _fixed_tau(yi: Array, vi: Array, priors: Priors, terms: Terms, tau: float) -
     variances = np.array([variance, variance + tau**2, *(share * vi + (1 - share) ** 2 * variance)])
     scale = PointMasses(HETEROGENEITY, np.array([tau, tau**2, i_squared(tau**2, typical_variance(vi))]))
     names = (*terms.coefficients, *terms.new, *terms.studies)
-    effects = _effects(names, np.ones(1), means[:, None], np.sqrt(variances)[:, None], (4,) * len(names))
+    effects = known_or_mixed(names, np.ones(1), means[:, None], np.sqrt(variances)[:, None], (4,) * len(names))
     return PointSolution(yi, vi, priors, terms, (scale, *effects), None, log_likelihood, 0.0)
 
 
@@ -158,7 +159,7 @@ def _fixed_mu(yi: Array, vi: Array, priors: Priors, terms: Terms, mu: float) -> 
         return priors.log_tau_density(tau) + log_likelihood_fixed_mu(tau, yi, vi, mu)
 
     density = integrate(log_density, tau_map(priors, size), moment=min(moments, 2), moment_scale=size)
-    x, weights = _graded(density)
+    x, weights = graded(density)
     tau, log_slope = density.map.forward(x)
     weights = weights * np.exp(log_density(tau) + log_slope - density.log_total)
     kept = weights * (1.0 + (tau / size) ** min(moments, 2)) > 1e-15
@@ -167,12 +168,12 @@ def _fixed_mu(yi: Array, vi: Array, priors: Priors, terms: Terms, mu: float) -> 
     means = np.vstack([np.full((2, len(tau)), mu), mu + share * (yi[:, None] - mu)])
     sds = np.vstack([np.zeros_like(tau), tau, np.sqrt(share * vi[:, None])])
     names = (*terms.coefficients, *terms.new, *terms.studies)
-    effects = _effects(names, weights / weights.sum(), means, sds, (4, moments, *[4] * k))
+    effects = known_or_mixed(names, weights / weights.sum(), means, sds, (4, moments, *[4] * k))
     scale = TauFunctions(density, typical_variance(vi), moments)
     return PointSolution(yi, vi, priors, terms, (scale, *effects), density, density.log_total, density.error)
 
 
-def _graded(density: PanelDensity) -> tuple[Array, Array]:
+def graded(density: PanelDensity) -> tuple[Array, Array]:
     """Nodes in x and their weights dx, on panels halved once, and halved repeatedly towards tau = 0.
 
     With mu known the effects are scale mixtures, whose components become infinitely narrow as tau approaches 0.
@@ -190,19 +191,3 @@ def _rule(edges: Array, nodes: int) -> tuple[Array, Array]:
     unit_nodes, unit_weights = legendre_rule(nodes)[:2]
     half = 0.5 * np.diff(edges)[:, None]
     return (edges[:-1, None] + half * (unit_nodes + 1)).ravel(), (half * unit_weights).ravel()
-
-
-def _effects(
-    names: tuple[str, ...], weights: Array, means: Array, sds: Array, moments: tuple[int, ...]
-) -> list[PointMasses | NormalMixtures]:
-    """Separate the effects into those that are known and those that are mixtures of normals."""
-    known = (sds == 0).all(axis=1)
-    families: list[PointMasses | NormalMixtures] = []
-    if known.any():
-        families.append(PointMasses(tuple(n for n, sure in zip(names, known, strict=True) if sure), means[known, 0]))
-    if not known.all():
-        rows = ~known
-        names_left = tuple(n for n, sure in zip(names, known, strict=True) if not sure)
-        kept = tuple(m for m, sure in zip(moments, known, strict=True) if not sure)
-        families.append(NormalMixtures(names_left, weights, means[rows], sds[rows], kept))
-    return families

@@ -83,7 +83,7 @@ def coefficient_prior(priors: Priors, design: Design) -> CoefficientPrior:
     for name, prior in zip(design.names, found.priors, strict=True):
         if prior.family not in ("Normal", "Flat"):
             raise SpecError(
-                f"engine 'quadrature' needs Normal or Flat priors for coefficients but got {name} ~ {prior}"
+                f"engine 'quadrature' needs Normal or Flat priors for coefficients but got {name} ~ {prior}; use engine='nuts' for this one"
             )
     mean = np.array([prior.args[0] if prior.family == "Normal" else 0.0 for prior in found.priors])
     precision = np.diag([prior.args[1] ** -2.0 if prior.family == "Normal" else 0.0 for prior in found.priors])

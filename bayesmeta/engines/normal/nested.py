@@ -16,7 +16,7 @@ from bayesmeta.engines.normal.three_level_solution import compound_terms, level_
 from bayesmeta.engines.normal.two_outcomes import outcome_model
 from bayesmeta.engines.normal.two_outcomes_solution import outcome_terms, solve_two_outcomes
 from bayesmeta.engines.solution import Solution
-from bayesmeta.engines.terms import terms_of
+from bayesmeta.engines.terms import terms_of, with_effect_at_means
 from bayesmeta.errors import SpecError
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.priors.priors import Priors
@@ -57,7 +57,7 @@ def solve_nested(data: ModelData, priors: Priors) -> Solution:
     if groups.shape[1] == 1:
         blocks = within_group_blocks(study.tolist(), [np.ones((size, size)) for size in _sizes(study)])
         model = normal_model(y, design, data.covariance, prior, Covariance(np.ones(len(y)), blocks))
-        return solve_linear(model, priors, terms_of(data.labels, design.names))
+        return solve_linear(model, priors, with_effect_at_means(terms_of(data.labels, design.names)))
     within = groups[:, 1] if len(np.unique(groups[:, 1])) < len(y) else None
     nested = nested_model(y, design, data.covariance, prior, study, within)
     return solve_three_level(nested, level_priors(priors), level_terms(data.labels, design.names))

@@ -16,6 +16,7 @@ from bayesmeta.effects.design import mean_only
 from bayesmeta.engines.marginals.normal_mixtures import NormalMixtures
 from bayesmeta.engines.marginals.tau import TauFunctions
 from bayesmeta.engines.normal.formulas import check_supported, conditional_coefficients, conditional_mu
+from bayesmeta.engines.normal.linear_effects import mixtures
 from bayesmeta.engines.normal.model import NormalModel, mean_prior, normal_model
 from bayesmeta.engines.normal.scale import integrate_scale
 from bayesmeta.engines.solution import ComputedSolution
@@ -194,7 +195,7 @@ def solve_linear(model: NormalModel, priors: Priors, terms: Terms, *, nodes_per_
     """
     density, tau, weights, moments = integrate_scale(model, priors, nodes_per_panel=nodes_per_panel)
     scale = TauFunctions(density, _typical_variance(model), moments)
-    effects = _mixtures(model, priors, terms, tau, weights, moments)
+    effects = mixtures(model, priors, terms, tau, weights, moments)
     return QuadratureSolution(model, priors, terms, scale, effects, tau, density.log_total, density.error)
 
 
@@ -222,36 +223,3 @@ def typical_variance_given(matrix: Array, covariance: Array) -> float:
     trace = float(np.trace(weight) - np.trace(np.linalg.pinv(matrix.T @ left) @ (left.T @ left)))
     freedom = matrix.shape[0] - matrix.shape[1]
     return freedom / trace if freedom > 0 and trace > 0 else float(np.median(np.diag(covariance)))
-
-
-def _mixtures(
-    model: NormalModel, priors: Priors, terms: Terms, tau: Array, weights: Array, moments: int
-) -> NormalMixtures:
-    """Coefficients, theta_new and the effect in each study as mixtures of normals over the nodes of tau."""
-    # given a proper prior a coefficient has all moments, and the effect in a study has them in any case
-    of_coefficients = moments if model.prior.flat else 4
-    finite = (*[of_coefficients] * len(terms.coefficients), *[moments] * len(terms.new), *[4] * model.n)
-    names = (*terms.coefficients, *terms.new, *terms.studies)
-    if model.pairwise:
-        mean, variance = conditional_mu(tau, model.y, model.s, priors)
-        share = tau**2 / (tau**2 + model.s[:, None])
-        study_means = mean + share * (model.y[:, None] - mean)
-        study_variances = share * model.s[:, None] + (1 - share) ** 2 * variance
-        means = np.vstack([mean, mean, study_means])
-        variances = np.vstack([variance, variance + tau**2, study_variances])
-        return NormalMixtures(names, weights, means, np.sqrt(variances), finite_moments=finite)
-    mean, covariance = conditional_coefficients(tau, model)
-    between = model.r[:, None] * tau**2
-    share = between / (between + model.s[:, None])
-    expected = model.x @ mean.T
-    study_means = model.to_estimates(expected + share * (model.y[:, None] - expected))
-    # coefficients of b in the effect in each study, shape (n, T, p)
-    slope = model.to_estimates((1 - share)[:, :, None] * model.x[:, None, :])
-    within = share * model.s[:, None]
-    known = within if model.back is None else model.back**2 @ within
-    study_variances = known + np.einsum("ntp,tpq,ntq->nt", slope, covariance, slope)
-    variance = np.diagonal(covariance, axis1=1, axis2=2).T
-    new = [variance[0] + tau**2] if terms.new else []
-    means = np.vstack([mean.T, *([mean[:, 0]] if terms.new else []), study_means])
-    variances = np.vstack([variance, *new, study_variances])
-    return NormalMixtures(names, weights, means, np.sqrt(variances), finite_moments=finite)

@@ -222,7 +222,9 @@ class ThreeLevelSolution(ComputedSolution):
         """All marginal distributions, by family."""
         return *self.pooled, self.effects
 
-    def combinations(self, weights: Array, names: tuple[str, ...], *, new_study: bool = False) -> NormalMixtures:
+    def combinations(
+        self, weights: Array, names: tuple[str, ...], *, new_study: bool = False, new_estimate: bool = False
+    ) -> NormalMixtures:
         """Return the marginal distributions of linear combinations of the coefficients, L b.
 
         Parameters
@@ -233,13 +235,17 @@ class ThreeLevelSolution(ComputedSolution):
             Names of the m combinations.
         new_study : bool
             Whether to add the deviation of the mean of a new study, Normal(0, tau_between^2).
+        new_estimate : bool
+            Whether to add that of a new estimate in a new study, Normal(0, tau^2).
         """
         given = self._given
-        between, _, probabilities = self._nodes
+        between, within, probabilities = self._nodes
         variance = np.einsum("mp,pqt,mq->mt", weights, given.covariance, weights)
         if new_study:
             variance = variance + between
-        moments = min(self.finite_moments.values()) if self.model.prior.flat or new_study else 4
+        elif new_estimate:
+            variance = variance + between + within
+        moments = min(self.finite_moments.values()) if self.model.prior.flat or new_study or new_estimate else 4
         return NormalMixtures(
             names, probabilities, weights @ given.mean, np.sqrt(variance), finite_moments=(moments,) * len(names)
         )

@@ -66,8 +66,9 @@ def dependent_estimates(
     drop_missing: bool = False,
     sampling_correlation: Any = None,
     covariance: Any = None,
+    many: bool = False,
 ) -> DependentEstimates:
-    """Read dependent estimates; arguments as in ``multilevel``.
+    """Read dependent estimates; arguments as in ``multilevel``, and ``many`` as in ``model_matrix``.
 
     Raises
     ------
@@ -92,7 +93,9 @@ def dependent_estimates(
     pooled = effects.used
     chains = parse_nesting(nesting)
     study = chains[0][0] if chains and chains[0][0] in columns else "study"
-    effects, matrix = effects_with_moderators(effects, moderators, data, drop_missing=drop_missing, study=study)
+    effects, matrix = effects_with_moderators(
+        effects, moderators, data, drop_missing=drop_missing, study=study, many=many
+    )
     used = matrix.used
     outer = group_keys(chains[0][:1], columns, effects.labels, used)[0] if chains else None
     every = outer

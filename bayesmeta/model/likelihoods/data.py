@@ -6,25 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import gammaln, xlogy
 
-from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.effects.covariance import Covariance
-from bayesmeta.effects.design import Design, mean_only
-from bayesmeta.effects.effects import Effects
+from bayesmeta.effects.design import MEAN, Design, mean_only
 from bayesmeta.effects.model_matrix import ModelMatrix
 from bayesmeta.effects.nesting import Nesting, Outcomes
 from bayesmeta.errors import DataError, SpecError, unknown_name
-from bayesmeta.model.likelihoods.densities import log_choose
-from bayesmeta.studies.kinds import KINDS
 from bayesmeta.studies.numbers import parse_number
 from bayesmeta.studies.table import StudyTable
 from bayesmeta.support.arrays import Array
 
 #: variance of the guide for a study with too little information on its effect
 NO_GUIDE = 1e8
-#: error of data in which no study can be used
-NO_STUDY = "no study is left to fit"
 
 
 @dataclass(frozen=True)
@@ -93,6 +86,44 @@ class ModelData:
     def independent(self) -> bool:
         """Whether the estimates are independent and the mean is the one coefficient."""
         return self.design.is_mean and self.covariance.diagonal and self.nesting is None
+
+    @property
+    def separate(self) -> bool:
+        """Whether the estimates are independent given the coefficients and tau, so that the likelihood is a product over studies."""
+        return self.covariance.diagonal and self.nesting is None
+
+    def expected_effects(self, draws: Mapping[str, Array]) -> Array:
+        """Return X b, the expected effect of each estimate, at draws of the coefficients.
+
+        Parameters
+        ----------
+        draws : mapping of str to numpy.ndarray, shape (...)
+            Draws of each coefficient by its name.
+
+        Returns
+        -------
+        numpy.ndarray, shape (..., n)
+            Without moderators shape (..., 1): all estimates have the same.
+        """
+        if self.design.is_mean:
+            return draws[MEAN][..., None]
+        return np.stack([draws[name] for name in self.design.names], axis=-1) @ self.design.matrix.T
+
+    def require_separate(self, what: str) -> None:
+        """Refuse correlated estimates.
+
+        Parameters
+        ----------
+        what : str
+            What treats independent estimates only, for the message.
+
+        Raises
+        ------
+        SpecError
+        """
+        if not self.separate:
+            reason = "several estimates per study" if self.nesting is not None else "correlated estimates"
+            raise SpecError(f"{what} treats independent estimates; these data have {reason}")
 
     def require_independent(self, what: str) -> None:
         """Refuse moderators and correlated estimates.
@@ -205,91 +236,3 @@ def _numbers_or_text(cells: Sequence[str]) -> Array:
         return np.array([parse_number(cell) for cell in cells])
     except DataError:
         return np.array(cells, dtype=str)
-
-
-def _collect(effects: Effects, likelihood: str, rows: Array, columns: dict[str, Array], guide: Effects) -> ModelData:
-    if not rows.any():
-        raise DataError(
-            NO_STUDY, source=effects.studies.source if effects.studies else None,
-            fix="; ".join(sorted({reason for reason in effects.reasons if reason})) or "give at least one study",
-        )  # fmt: skip
-    informative = rows & guide.used
-    typical = guide.vi
-    if not (informative.all() and np.isfinite(typical).all()):
-        variance = np.where(informative, guide.vi, np.nan)
-        typical = np.where(np.isfinite(variance), variance, np.nanmedian(variance) if informative.any() else 1.0)
-    clean = informative & np.array([not note for note in guide.notes])
-    return ModelData(
-        measure=effects.measure,
-        likelihood=likelihood,
-        labels=tuple(label for label, row in zip(effects.labels, rows, strict=True) if row),
-        columns={name: value[rows].astype(float) for name, value in columns.items()},
-        guide_effect=np.where(clean, guide.yi, 0.0)[rows],
-        guide_variance=np.where(clean, guide.vi, NO_GUIDE)[rows],
-        study_variance=typical[rows],
-        n=_participants(effects, rows),
-        included=np.ones(int(rows.sum())),
-        design=effects.design.subset(rows),
-        covariance=effects.covariance.subset(rows),
-        table=effects.studies,
-        rows=np.flatnonzero(rows),
-    )
-
-
-def _participants(effects: Effects, rows: Array) -> float:
-    studies = effects.studies
-    if studies is None or not studies.has("n_e", "n_c"):
-        return float("nan")
-    return float((studies.columns["n_e"] + studies.columns["n_c"])[rows].sum())
-
-
-def normal_data(effects: Effects) -> ModelData:
-    """Collect the estimates and their standard errors: columns ``effect`` and ``se``."""
-    columns = {"effect": effects.yi, "se": effects.sei}
-    data = _collect(effects, "normal", effects.used, columns, effects)
-    return replace(data, guide_effect=data.columns["effect"], guide_variance=data.columns["se"] ** 2)
-
-
-def _counted(effects: Effects, names: tuple[str, ...]) -> tuple[dict[str, Array], Array, Effects]:
-    """Return the columns of these names, the mask of rows in which all are finite, and the effects that guide the sampler."""
-    studies = _table(effects)
-    columns = {name: studies.columns[name] for name in names}
-    rows = studies.included & np.isfinite(np.stack(list(columns.values()))).all(axis=0)
-    return columns, rows, effect_sizes(studies, effects.measure, zero_cells="metafor")
-
-
-def binomial_data(effects: Effects) -> ModelData:
-    """Collect events and totals: columns ``events_e n_e events_c n_c`` and ``log_coefficient``."""
-    columns, rows, guide = _counted(effects, KINDS["dichotomous"].columns)
-    coefficient = log_choose(columns["n_e"], columns["events_e"]) + log_choose(columns["n_c"], columns["events_c"])
-    return _collect(effects, "binomial", rows, {**columns, "log_coefficient": coefficient}, guide)
-
-
-def poisson_data(effects: Effects) -> ModelData:
-    """Collect events and person-time: columns ``events_e time_e events_c time_c`` and ``log_coefficient``."""
-    columns, rows, guide = _counted(effects, KINDS["rates"].columns)
-    parts = [
-        xlogy(columns[f"events_{arm}"], columns[f"time_{arm}"]) - gammaln(columns[f"events_{arm}"] + 1)
-        for arm in ("e", "c")
-    ]
-    coefficient = np.sum(parts, axis=0)
-    return _collect(effects, "poisson", rows, {**columns, "log_coefficient": coefficient}, guide)
-
-
-def nct_data(effects: Effects) -> ModelData:
-    """Collect t statistics: columns ``t``, ``df`` and ``root_n`` = sqrt(n_e n_c / (n_e + n_c))."""
-    columns = _table(effects).columns
-    n_e, n_c, mean_e, mean_c, sd_e, sd_c = (
-        columns[name] for name in ("n_e", "n_c", "mean_e", "mean_c", "sd_e", "sd_c")
-    )
-    df = n_e + n_c - 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        pooled_sd = np.sqrt(((n_e - 1) * sd_e**2 + (n_c - 1) * sd_c**2) / df)
-        root_n = np.sqrt(n_e * n_c / (n_e + n_c))
-        t = (mean_e - mean_c) / pooled_sd * root_n
-    return _collect(effects, "nct", effects.used, {"t": t, "df": df, "root_n": root_n}, effects)
-
-
-def _table(effects: Effects) -> StudyTable:
-    assert effects.studies is not None
-    return effects.studies

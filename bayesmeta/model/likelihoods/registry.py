@@ -16,7 +16,8 @@ from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import DataError, SpecError, unknown_name
 from bayesmeta.model.likelihoods import crude, densities
-from bayesmeta.model.likelihoods.data import ModelData, binomial_data, nct_data, normal_data, poisson_data
+from bayesmeta.model.likelihoods.collect import binomial_data, nct_data, normal_data, poisson_data
+from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.support.arrays import Array
 
 #: model file of the normal likelihood for several estimates per study

@@ -14,11 +14,14 @@ from functools import cached_property
 import numpy as np
 
 from bayesmeta.effects.design import Design
-from bayesmeta.errors import SpecError
+from bayesmeta.errors import DataError, SpecError
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
+from bayesmeta.support.words import plural
 
+#: the effect at the means of the moderators
+AT_MEANS = "effect_at_means"
 #: standard deviation of the default prior for a slope per standard deviation of its moderator, for log ratios and SMD
 SLOPE_SD = 0.5
 
@@ -42,6 +45,27 @@ class CombinationPriors:
     def inverse(self) -> Array:
         """The inverse of T, which turns combinations into coefficients; shape (p, p)."""
         return np.linalg.inv(self.combinations)
+
+    def sample(self, size: int | tuple[int, ...], rng: np.random.Generator) -> Array:
+        """Draw the coefficients from their joint prior; shape (size, p).
+
+        Raises
+        ------
+        SpecError
+            If a prior is improper.
+        """
+        return np.stack([prior.sample(size, rng) for prior in self.priors], axis=-1) @ self.inverse.T
+
+    def names(self, design: Design) -> tuple[str, ...]:
+        """Return the name of each combination: "effect_at_means" for the effect at the means of the moderators, else its coefficient."""
+        whole = (design.matrix == 1.0).all(axis=0)
+        single = (self.combinations != 0).sum(axis=1) == 1
+        return tuple(AT_MEANS if whole[j] and not single[j] else name for j, name in enumerate(design.names))
+
+    @property
+    def proper(self) -> bool:
+        """Whether every prior is proper."""
+        return all(prior.proper for prior in self.priors)
 
     @cached_property
     def families(self) -> tuple[str, ...]:
@@ -101,6 +125,31 @@ def combination_priors(priors: Priors, design: Design, *, slope_sd: float = SLOP
         else:
             chosen.append(Prior("Normal", (0.0, slope_sd / _spread(design.matrix[:, j]))))
     return CombinationPriors(combinations, tuple(chosen))
+
+
+def require_bounded(design: Design, found: CombinationPriors) -> None:
+    """Refuse a design of which estimates and priors together do not bound the coefficients.
+
+    Parameters
+    ----------
+    design : Design
+        Design matrix X, shape (n, p).
+    found : CombinationPriors
+        Their priors; those that are not flat bound their combination.
+
+    Raises
+    ------
+    DataError
+        If more coefficients have flat priors than the estimates can tell apart.
+    """
+    n, p = design.matrix.shape
+    bounded = found.combinations[[family != "Flat" for family in found.families]]
+    if np.linalg.matrix_rank(np.vstack([design.matrix, bounded])) < p:
+        raise DataError(
+            f"{plural(p, 'coefficient', 'coefficients')} ({', '.join(design.names)}) cannot be estimated from "
+            f"{plural(n, 'estimate', 'estimates')} with flat priors",
+            fix="Use fewer moderators or categories, or give proper priors, such as Normal(0, 1), by the names of the coefficients.",
+        )
 
 
 def _levels(matrix: Array) -> Array:

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bayesmeta.effects.formula_terms import INTERCEPT
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.empirical import CORPUS, EMPIRICAL, corpus
@@ -58,6 +59,11 @@ def parse_priors(
             raise SpecError(f"a prior for {key} is for models with several estimates per study; give nesting=")
         if key not in known and not others:
             raise unknown_name("parameter with a prior", key, known)
+    if "mu" in given and INTERCEPT in given and INTERCEPT in coefficients:
+        raise SpecError(
+            f"priors name both mu and {INTERCEPT}: mu's is that of the effect at the means of the moderators, and {INTERCEPT}'s "
+            "takes its place; give one of them"
+        )
     levels = _levels(given, default)
     if "tau" in given and "tau2" in given:
         raise SpecError("priors name both tau and tau2, which is one quantity; keep one of them")

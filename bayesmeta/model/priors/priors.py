@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesmeta.effects.formula_terms import INTERCEPT
 from bayesmeta.errors import SpecError
 from bayesmeta.model.priors.baseline import check_baseline_family
 from bayesmeta.model.priors.distribution import Prior
@@ -120,8 +121,10 @@ class Priors(Displayed):
         return np.sqrt(draws) if self.on_variance else draws
 
     def to_dict(self) -> dict[str, str]:
-        """Return the priors as text by parameter (mu, tau or tau2, baseline, others), as ``parse_priors`` reads them."""
-        texts = {"mu": str(self.mu)} | {name: str(prior) for name, prior in self.coefficients}
+        """Return the priors as text by parameter (mu, coefficients, tau or tau2, baseline, others), as ``parse_priors`` reads them."""
+        named = {name: str(prior) for name, prior in self.coefficients}
+        # the prior for the intercept takes the place of that for the effect at the means
+        texts = named if INTERCEPT in named else {"mu": str(self.mu)} | named
         if self.between is None:
             texts["tau2" if self.on_variance else "tau"] = str(self.scale)
         levels = {"rho": self.rho, "tau_between": self.between, "tau_within": self.within}

@@ -10,7 +10,7 @@ import numpy as np
 
 from bayesmeta.effects.design import MEAN
 from bayesmeta.errors import BayesmetaError, DataError
-from bayesmeta.model.likelihoods.data import NO_STUDY
+from bayesmeta.model.likelihoods.collect import NO_STUDY
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.posterior.fit_subgroups import fit_subgroups
 from bayesmeta.posterior.method import BayesianMethod
