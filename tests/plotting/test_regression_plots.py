@@ -7,7 +7,11 @@ import pytest
 from matplotlib.text import Text
 
 import bayesmeta as bm
+from bayesmeta.reporting.figures.alignment import without_alignment
+from bayesmeta.reporting.figures.forest import forest
+from bayesmeta.reporting.figures.rows import ForestGroup, ForestStudy
 from bayesmeta.reporting.figures.save import save
+from bayesmeta.reporting.numbers import estimate
 
 Y = [-0.89, -1.59, -1.35, -1.44, -0.22, -0.79, -1.62, 0.01, -0.47, -1.37, -0.34, 0.45, -0.02]
 V = [0.33, 0.19, 0.42, 0.02, 0.05, 0.007, 0.22, 0.004, 0.06, 0.07, 0.01, 0.53, 0.07]
@@ -208,3 +212,47 @@ def test_saved_bytes_are_the_same_twice(posterior, tmp_path):
         first = save(draw(), tmp_path / name, ["png", "svg", "pdf"])
         second = save(draw(), tmp_path / f"{name}2", ["png", "svg", "pdf"])
         assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
+
+
+@pytest.mark.parametrize("common", [False, True])
+def test_subgroup_forest(common):
+    found = bm.fit_subgroups(yi=Y, vi=V, labels=LABELS, measure="RR", by=list("aabbabcabcabc"), common_tau=common)
+    figure = bm.subgroup_forest(found)
+    check_geometry(figure)
+    shown = [without_alignment(text) for text in texts(figure)]
+    assert sum(text.startswith("Subtotal") for text in shown) == 3
+    frame = found.to_frame(scale="natural")
+    for group in [*found.groups, "overall"]:
+        row = frame.loc[group]
+        assert estimate(row["estimate"], row["ci_low"], row["ci_high"]) in shown
+    diamonds = [p.get_xy() for p in figure.axes[0].patches if p.get_label() == "diamond bayes"]
+    assert [d[1][0] for d in diamonds] == pytest.approx(list(frame["estimate"]))
+    heights = [d[0][1] for d in diamonds]
+    assert heights == sorted(heights)
+    # every study is between the header and the subtotal of its group
+    y = {text: t.get_position()[1] for t in figure.texts for text in [t.get_text()]}
+    for label, group in zip(LABELS[:11], "aabbabcabca", strict=True):
+        assert y[f"by: {group}"] > y[label]
+        assert all(
+            y[f"by: {other}"] > y[f"by: {group}"] or y[f"by: {other}"] < y[label] or other == group for other in "abc"
+        )
+    assert any(text.startswith("Test of differences between groups") for text in shown)
+    assert sum("I² =" in text for text in shown) == 3
+
+
+def test_subgroups_of_one_study_and_messages():
+    found = bm.fit_subgroups(yi=Y[:4], vi=V[:4], by=["a long header of a group " * 5, "b", "b", "b"])
+    check_geometry(bm.subgroup_forest(found))
+    with pytest.raises(bm.SpecError, match="fit_subgroups"):
+        bm.subgroup_forest(Y)
+    study = ForestStudy("A", (), 1.0, 0.5, 2.0, 100.0, *[float("nan")] * 3)
+    for count in (0, 2):
+        with pytest.raises(bm.SpecError, match="subgroup"):
+            forest([study], [], measure="RR", log=True, title="", arm_headers=(), subgroups=(ForestGroup("a", count),))
+
+
+def test_studies_left_out_are_named():
+    found = bm.fit_subgroups(yi=Y[:5], vi=V[:5], labels=LABELS[:5], by=["a", "a", "b", "b", None], drop_missing=True)
+    figure = bm.subgroup_forest(found)
+    check_geometry(figure)
+    assert any(text.startswith("Not in any group") and "Study E" in text for text in texts(figure))
