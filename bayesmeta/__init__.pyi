@@ -35,8 +35,13 @@ from .frequentist.subgroups import subgroups as subgroups
 from .model.priors.defaults import default_priors as default_priors
 from .model.priors.distribution import Prior as Prior
 from .model.priors.parse import parse_prior as parse_prior
+from .plotting.coefficients import coefficient_forest as coefficient_forest
+from .plotting.coefficients import prior_posterior_plot as prior_posterior_plot
+from .plotting.coefficients import sweep_plot as sweep_plot
 from .plotting.plots import forest as forest
 from .plotting.plots import tau_plot as tau_plot
+from .plotting.regressions import bubble as bubble
+from .plotting.subgroups import subgroup_forest as subgroup_forest
 from .posterior.fit import fit as fit
 from .posterior.fit_many import fit_many as fit_many
 from .posterior.fit_subgroups import fit_subgroups as fit_subgroups

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from bayesmeta.reporting.figures.columns import MARGIN
 from bayesmeta.reporting.figures.layout import SMALL_LINE, Sheet, sheet
 from bayesmeta.reporting.figures.panel import draw_panel, draw_studies, draw_summaries
-from bayesmeta.reporting.figures.rows import ForestStudy, ForestSummary, check
+from bayesmeta.reporting.figures.rows import ForestGroup, ForestStudy, ForestSummary, check, check_groups
 from bayesmeta.reporting.figures.style import DPI, INK, SMALL, SOFT, TEXT
 from bayesmeta.reporting.figures.text import families, printable, wrap
 from bayesmeta.support.arguments import check_level
@@ -35,6 +35,7 @@ def forest(
     footnote: str = "",
     level: float = 0.95,
     totals: tuple[str, ...] = (),
+    subgroups: tuple[ForestGroup, ...] = (),
 ) -> Figure:
     """Draw a forest plot: a table of studies with their effects, shrunken effects, and pooled results.
 
@@ -69,6 +70,9 @@ def forest(
         Level of the intervals, for the headers.
     totals : tuple of str
         Cells of a row of totals below the studies, one per arm column; empty for none.
+    subgroups : tuple of ForestGroup
+        Subgroups in the order of the studies, each with its header, its number of studies and its own pooled results; ``summaries``
+        are then those of all studies.
 
     Returns
     -------
@@ -86,7 +90,9 @@ def forest(
     Form after Lewis and Clarke (2001), *BMJ* 322:1479; prediction intervals after Riley, Higgins and Deeks (2011),
     *BMJ* 342:d549.
     """
+    summaries = [*(one for group in subgroups for one in group.summaries), *summaries]
     check(studies, summaries, arm_headers, arm_groups, log=log, totals=totals)
+    check_groups(studies, subgroups)
     check_level(level)
     laid = sheet(
         studies,
@@ -101,6 +107,7 @@ def forest(
         footnote=footnote,
         level=level,
         totals=totals,
+        subgroups=subgroups,
     )
     figure = Figure(figsize=(laid.width, laid.height), dpi=DPI, facecolor="white", edgecolor="none")
     figure.set_layout_engine("none")

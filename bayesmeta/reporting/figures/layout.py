@@ -8,24 +8,12 @@ from dataclasses import dataclass
 
 from bayesmeta.reporting.figures.columns import INDENT, MARGIN, Columns, columns, group_lines, header_lines, total_label
 from bayesmeta.reporting.figures.labels import sentence, study_labels, undrawable_note
-from bayesmeta.reporting.figures.rows import Cells, ForestStudy, ForestSummary, cells
+from bayesmeta.reporting.figures.page import Line, Page
+from bayesmeta.reporting.figures.rows import Cells, ForestGroup, ForestStudy, ForestSummary, cells, group_places
 from bayesmeta.reporting.figures.style import SMALL, TEXT, TITLE
 from bayesmeta.reporting.figures.text import printable, width, wrap
 
 _LINE, SMALL_LINE = 0.14, 0.12
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line of text: anchor and baseline in inches from the top left, and font."""
-
-    x: float
-    y: float
-    text: str
-    align: str = "left"
-    size: float = TEXT
-    weight: str = "normal"
-    role: str = "ink"
 
 
 @dataclass(frozen=True)
@@ -43,6 +31,7 @@ class Sheet:
     tick_y: float  # top of the tick marks
     favours_y: float  # baseline of the first line
     favours_lines: int
+    first_overall: int  # number of summaries of groups, which are before those of all studies
 
 
 def sheet(
@@ -59,6 +48,7 @@ def sheet(
     footnote: str,
     level: float,
     totals: Sequence[str] = (),
+    subgroups: Sequence[ForestGroup] = (),
 ) -> Sheet:
     """Lay out a forest plot; the parameters are those of `bayesmeta.reporting.figures.forest.forest`."""
     printed = cells(studies, summaries)
@@ -68,7 +58,7 @@ def sheet(
     right_headers = (f"■ {name}\n[{percent} CI]", "Weight", f"● Shrunken {name}\n[{percent} CrI]")
     groups = [(group_lines(group), count) for group, count in arm_groups]
     at = columns(studies, summaries, printed, headers, groups, right_headers, totals)
-    page = _Page(at.width)
+    page = Page(at.width)
 
     for line in wrap(printable(title), at.width - 2 * MARGIN, TITLE, "bold"):
         page.down(0.175)
@@ -80,20 +70,26 @@ def sheet(
 
     least = 0.27 if any(printed.shrunk) else 0.2
     study_y, extra = [], []
+    summary_y: list[float] = []
+    prediction_y: list[float] = []
+    starts, ends = group_places(subgroups)
     names = study_labels([study.label for study in studies], at.study[1] - at.study[0])
     for i, study in enumerate(studies):
+        if i in starts:
+            _group_header(page, at, starts[i], first=i == 0)
         y, cut = _study_row(page, at, study, names[i], printed, i, least)
         study_y.append(y)
         extra += cut
+        if i in ends:
+            _group_end(page, at, ends[i], studies[: i + 1], summaries, printed, percent, summary_y, prediction_y)
     if totals:
         _totals(page, at, studies, totals)
     if studies and summaries:
         page.down(0.05)
         page.rule(MARGIN, at.width - MARGIN, 0.5)
         page.down(0.05)
-    summary_y, prediction_y = [], []
-    for i, summary in enumerate(summaries):
-        y, below = _summary_row(page, at, summary, printed, i, studies, percent)
+    for i in range(len(summary_y), len(summaries)):
+        y, below = _summary_row(page, at, summaries[i], printed, i, studies, percent)
         summary_y.append(y)
         prediction_y.append(below)
     page.down(0.05)
@@ -111,7 +107,13 @@ def sheet(
         for line in wrap(printable(text), at.width - 2 * MARGIN, TEXT):
             page.down(_LINE)
             page.write(MARGIN, line)
-    shown = [*(s.label for s in studies), *(s.label for s in summaries), title, *(group for group, _ in arm_groups)]
+    shown = [
+        *(s.label for s in studies),
+        *(s.label for s in summaries),
+        *(g.label for g in subgroups),
+        title,
+        *(group for group, _ in arm_groups),
+    ]
     notes = [*footnote.split("\n"), *extra, undrawable_note(shown)]
     page.down(0.05 if any(notes) else 0.0)
     for note in notes:
@@ -131,40 +133,12 @@ def sheet(
         tick_y,
         favours_y,
         favours_lines,
+        sum(len(group.summaries) for group in subgroups),
     )
 
 
-class _Page:
-    """Lines and rules collected from top to bottom; ``y`` is the current position, in inches from the top."""
-
-    def __init__(self, wide: float) -> None:
-        self.wide, self.y = wide, MARGIN - 0.06
-        self.lines: list[Line] = []
-        self.rules: list[tuple[float, float, float, float]] = []
-
-    def down(self, inches: float) -> None:
-        self.y += inches
-
-    def write(
-        self,
-        x: float,
-        text: str,
-        *,
-        y: float | None = None,
-        align: str = "left",
-        size: float = TEXT,
-        weight: str = "normal",
-        role: str = "ink",
-    ) -> None:
-        if text:
-            self.lines.append(Line(x, self.y if y is None else y, text, align, size, weight, role))
-
-    def rule(self, left: float, right: float, points: float) -> None:
-        self.rules.append((left, right, self.y, points))
-
-
 def _header(
-    page: _Page,
+    page: Page,
     at: Columns,
     headers: Sequence[str],
     groups: Sequence[tuple[str, int]],
@@ -199,7 +173,7 @@ def _header(
 
 
 def _study_row(
-    page: _Page, at: Columns, study: ForestStudy, label: tuple[str, ...], printed: Cells, i: int, least: float
+    page: Page, at: Columns, study: ForestStudy, label: tuple[str, ...], printed: Cells, i: int, least: float
 ) -> tuple[float, list[str]]:
     """Write the row of a study; return the y of its marker and the notes that did not fit."""
     role = "ink" if study.estimate == study.estimate and not (at.weight and math.isnan(study.weight)) else "soft"
@@ -243,7 +217,40 @@ def _study_row(
     return middle, cut
 
 
-def _totals(page: _Page, at: Columns, studies: Sequence[ForestStudy], totals: Sequence[str]) -> None:
+def _group_header(page: Page, at: Columns, group: ForestGroup, *, first: bool) -> None:
+    page.down(0.02 if first else 0.08)
+    for line in wrap(printable(group.label), at.width - 2 * MARGIN, TEXT, "bold"):
+        page.down(0.17)
+        page.write(at.study[0], line, weight="bold")
+    page.down(0.05)
+
+
+def _group_end(
+    page: Page,
+    at: Columns,
+    group: ForestGroup,
+    studies: Sequence[ForestStudy],
+    summaries: Sequence[ForestSummary],
+    printed: Cells,
+    percent: str,
+    summary_y: list[float],
+    prediction_y: list[float],
+) -> None:
+    """Write the pooled results of a group and the line on it; add the y of its diamonds and prediction intervals."""
+    for _ in group.summaries:
+        i = len(summary_y)
+        y, below = _summary_row(page, at, summaries[i], printed, i, studies[-group.count :], percent)
+        summary_y.append(y)
+        prediction_y.append(below)
+    # left of the panel, which it would otherwise cover
+    edge = at.panel[0] - 0.1
+    for line in wrap(printable(group.note), edge - at.study[0], SMALL):
+        page.down(SMALL_LINE)
+        page.write(at.study[0], line, size=SMALL, role="soft")
+    page.down(0.04)
+
+
+def _totals(page: Page, at: Columns, studies: Sequence[ForestStudy], totals: Sequence[str]) -> None:
     """Write the row of totals of the studies that are pooled."""
     page.down(0.02)
     middle = page.y + 0.11
@@ -254,7 +261,7 @@ def _totals(page: _Page, at: Columns, studies: Sequence[ForestStudy], totals: Se
 
 
 def _summary_row(
-    page: _Page,
+    page: Page,
     at: Columns,
     summary: ForestSummary,
     printed: Cells,

@@ -95,7 +95,8 @@ def draw_panel(
         axes.plot(
             [null, null], [0, bottom - top], color="#4d4d4d", lw=0.7, ls="-", marker="", zorder=1, label="no effect"
         )
-    bayes = [(s.estimate, y - top) for s, y in zip(summaries, laid.summary_y, strict=True) if s.kind == "bayes"]
+    overall = list(zip(summaries, laid.summary_y, strict=True))[laid.first_overall :]
+    bayes = [(s.estimate, y - top) for s, y in overall if s.kind == "bayes"]
     for estimate, y in bayes[:1]:
         if low <= estimate <= high:
             axes.plot(

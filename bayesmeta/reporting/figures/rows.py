@@ -74,6 +74,28 @@ class ForestSummary:
 
 
 @dataclass(frozen=True)
+class ForestGroup:
+    """A subgroup: consecutive studies under a header, with pooled results of their own.
+
+    Parameters
+    ----------
+    label : str
+        Header, e.g. ``"Focus: infant"``.
+    count : int
+        Number of its studies.
+    summaries : tuple of ForestSummary
+        Pooled results of the group, natural scale.
+    note : str
+        Line below them, e.g. ``"k = 4, τ² = 0.02, I² = 31%"``.
+    """
+
+    label: str
+    count: int
+    summaries: tuple[ForestSummary, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Cells:
     """Printed texts of the columns."""
 
@@ -179,3 +201,30 @@ def check(
                 raise SpecError(
                     f"forest: '{label}' has an interval from {triple[1]:g} to {triple[2]:g}; swap the two ends"
                 )
+
+
+def check_groups(studies: Sequence[ForestStudy], subgroups: Sequence[ForestGroup]) -> None:
+    """Check that every study is in one subgroup.
+
+    Raises
+    ------
+    SpecError
+        If a subgroup has no study, or their numbers do not add up to that of the studies.
+    """
+    for group in subgroups:
+        if group.count < 1:
+            raise SpecError(f"forest: subgroup '{group.label}' has no study; leave it out")
+    counted = sum(group.count for group in subgroups)
+    if subgroups and counted != len(studies):
+        raise SpecError(
+            f"forest: the subgroups have {counted} studies in all, but there are {len(studies)}; every study is in one subgroup"
+        )
+
+
+def group_places(subgroups: Sequence[ForestGroup]) -> tuple[dict[int, ForestGroup], dict[int, ForestGroup]]:
+    """Return the groups by the index of their first and of their last study."""
+    starts, ends, i = {}, {}, 0
+    for group in subgroups:
+        starts[i], ends[i + group.count - 1] = group, group
+        i += group.count
+    return starts, ends
