@@ -202,7 +202,7 @@ def kills(chance: random.Random, folder: Path, short: bool) -> Iterator[str]:
     for _ in range(2 if short else 20):
         process = start(source, folder / "out", "-j", "2")
         begun(process, folder / "out")
-        time.sleep(chance.random())
+        time.sleep(6 * chance.random())  # while it is loaded, plans, fits or writes
         process.send_signal(chance.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
         errors = process.communicate()[1]
         if "Traceback" in errors:

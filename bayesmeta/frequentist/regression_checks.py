@@ -15,6 +15,7 @@ from bayesmeta.frequentist.names import find_records
 from bayesmeta.frequentist.regression_core import Estimated, estimate_regression
 from bayesmeta.frequentist.wald import quantile, wald_test
 from bayesmeta.frequentist.weighted_regression import RegressionData, regression_data
+from bayesmeta.support.arguments import check_seed
 from bayesmeta.support.arrays import Array
 
 if TYPE_CHECKING:
@@ -156,6 +157,7 @@ def permutation_test(fit: Regression, iterations: int, seed: int) -> pd.DataFram
     """
     import pandas as pd
 
+    check_seed(seed)
     tested = [i for term in fit.matrix.terms if term.factors for i in term.columns]
     if not tested or iterations < 1:
         raise SpecError("a permutation test needs a moderator and at least 1 iteration")

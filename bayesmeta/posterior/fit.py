@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from bayesmeta.effects.compute import effect_sizes
@@ -27,6 +26,7 @@ from bayesmeta.model.priors.priors import Priors
 from bayesmeta.posterior.arm_level_data import arm_level_data
 from bayesmeta.posterior.dependent_data import effects_of_dependent
 from bayesmeta.posterior.posterior import Posterior
+from bayesmeta.support.arguments import check_seed
 from bayesmeta.support.versions import versions
 
 #: engine chosen by ``fit``: quadrature, unless a model file is given or the model needs NUTS
@@ -130,8 +130,7 @@ def fit(
     """
     if engine not in (AUTO, *ENGINES):
         raise unknown_name("engine", engine, (AUTO, *ENGINES))
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise SpecError(f"seed must be a whole number, 0 or above, but got {seed!r}")
+    check_seed(seed)
     options: dict[str, Any] = {
         "yi": yi, "vi": vi, "sei": sei, "ci_low": ci_low, "ci_high": ci_high, "labels": labels,
         "zero_cells": zero_cells, "smd": smd, "rom": rom, "estimates": estimates, "data_level": data_level,

@@ -10,7 +10,7 @@ from bayesmeta.effects.design import MEAN
 from bayesmeta.engines.marginals.protocol import Marginals
 from bayesmeta.engines.solution import Solution, marginal_of
 from bayesmeta.errors import SpecError
-from bayesmeta.support.arguments import check_level, checked_numbers
+from bayesmeta.support.arguments import check_level, check_seed, checked_numbers
 from bayesmeta.support.arrays import Array
 
 
@@ -133,8 +133,10 @@ class TermNumbers:
         Raises
         ------
         SpecError
-            If there is no such term.
+            If there is no such term, or the seed is negative, not whole or too large.
         """
+        if seed is not None:
+            check_seed(seed)
         rng = np.random.default_rng(self.seed if seed is None else seed)
         return self.quantile(term, rng.uniform(size=size))
 

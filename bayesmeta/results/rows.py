@@ -68,17 +68,18 @@ def tidy_posterior(
     terms = posterior.solution.terms
     on_model, natural = summary.loc[list(terms.pooled)], scale == "natural"
     summary = to_ratios(posterior, on_model) if natural else on_model
-    pooled = {name: summary.loc[name, "median"] for name in terms.heterogeneity}
+    numbers, sds = summary.to_dict("index"), on_model["sd"].to_dict()
+    pooled = {name: numbers[name]["median"] for name in terms.heterogeneity}
     for name in terms.new:
-        pooled |= {"pi_low": summary.loc[name, "ci_low"], "pi_high": summary.loc[name, "ci_high"]}
+        pooled |= {"pi_low": numbers[name]["ci_low"], "pi_high": numbers[name]["ci_high"]}
     rows = []
     for term in terms.pooled:
-        found = summary.loc[term]
+        found = numbers[term]
         rows.append(
             {
                 **_labels(posterior.data, posterior.method, analysis, term),
                 "estimate": found["median"],
-                "se": on_model.loc[term, "sd"],
+                "se": sds[term],
                 "ci_low": found["ci_low"],
                 "ci_high": found["ci_high"],
                 **(pooled if term in terms.coefficients else {}),

@@ -43,15 +43,14 @@ def study_rows(effects: Effects, summary: Any, level: float, *, weights: bool = 
     pooled = weights and effects.k
     shares = 100 * random_effects(effects, method="DL").weights if pooled else np.full(len(effects.labels), np.nan)
     studies = effects.studies
+    numbers = np.empty((0, 3)) if summary is None else summary[["median", "ci_low", "ci_high"]].to_numpy(float)
+    shrunken = {} if summary is None else dict(zip(summary.index, numbers, strict=True))
     rows = []
     for i, label in enumerate(effects.labels):
         arms = {name: float(column[i]) for name, column in studies.columns.items()} if studies is not None else {}
         ends = back(np.array([effects.yi[i], effects.yi[i] - z * effects.sei[i], effects.yi[i] + z * effects.sei[i]]))
         term = study_term(label)
-        known = summary is not None and term in summary.index
-        shrunk = (
-            back(summary.loc[term, ["median", "ci_low", "ci_high"]].to_numpy(float)) if known else np.full(3, np.nan)
-        )
+        shrunk = back(shrunken[term]) if term in shrunken else np.full(3, np.nan)
         rows.append(
             {
                 "study": label, **arms,

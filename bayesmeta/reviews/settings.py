@@ -17,6 +17,7 @@ from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import unknown_name
 from bayesmeta.reporting.figures.formats import FIGURE_FORMATS, default_figure_formats
 from bayesmeta.reporting.tables.formats import TABLE_FORMATS
+from bayesmeta.support.arguments import SEEDS
 
 
 class Strict(BaseModel):
@@ -94,7 +95,7 @@ class Settings(Strict):
         description="Likelihoods to fit. Arm-level means binomial for RR and OR, Poisson for IRR and noncentral t for SMD.",
     )
     level: Annotated[float, Field(gt=0, lt=1)] = Field(default=0.95, description="Level of all intervals.")
-    seed: Annotated[int, Field(ge=0)] = Field(default=1, description="Seed of the samplers.")
+    seed: Annotated[int, Field(ge=0, lt=SEEDS)] = Field(default=1, description="Seed of the samplers.")
     tables: tuple[str, ...] = Field(
         default=tuple(TABLE_FORMATS),
         description=f"File formats of the tables: any of {', '.join(f'`"{name}"`' for name in TABLE_FORMATS)}.",

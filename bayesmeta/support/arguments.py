@@ -40,6 +40,23 @@ def check_level(level: float, name: str = "level") -> None:
         raise SpecError(f"{name} must be between 0 and 1 but got {level}; 0.95 gives 95% intervals")
 
 
+#: seeds are below this number
+SEEDS = 2**64
+
+
+def check_seed(seed: object) -> None:
+    """Refuse a seed of random numbers that is not a whole number from 0 to 2^64 - 1.
+
+    Raises
+    ------
+    SpecError
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise SpecError(f"seed must be a whole number, 0 or above, but got {reprlib.repr(seed)}")
+    if seed >= SEEDS:
+        raise SpecError("seed must be below 2^64 (18446744073709551616), but it is larger")
+
+
 def check_type(value: object, wanted: type | tuple[type, ...], name: str, should: str) -> None:
     """Refuse a value of another type.
 

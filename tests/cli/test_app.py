@@ -96,3 +96,17 @@ def test_closed_pipes_and_interruptions_have_their_exit_codes(monkeypatch, capsy
 def test_version(command):
     code, out, _ = command("--version")
     assert (code, out) == (0, f"bayesmeta {version('bayesmeta')}\n")
+
+
+def test_ctrl_c_while_the_command_is_loaded_is_one_line():
+    code = (
+        "import runpy, sys\n"
+        "class Interrupts:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'typer':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupts())\n"
+        "runpy.run_module('bayesmeta', run_name='__main__')\n"
+    )
+    done = python("-c", code)
+    assert (done.returncode, done.stderr) == (130, "interrupted before anything was done\n")

@@ -202,6 +202,8 @@ def test_the_engine_and_likelihood_are_named() -> None:
         ({"seed": -1}, "seed must be a whole number, 0 or above, but got -1"),
         ({"seed": 1.5}, "seed must be a whole number"),
         ({"seed": True}, "seed must be a whole number"),
+        ({"seed": 2**64}, r"seed must be below 2\^64"),
+        ({"seed": 10**4999, "engine": "nuts"}, r"seed must be below 2\^64"),
     ],
 )
 def test_requests_that_are_refused(arguments: dict, message: str) -> None:

@@ -109,6 +109,7 @@ BAD_REVIEWS: list[tuple[str, bytes, tuple[str, ...]]] = [
     ("unknown_format", changed('engine = "quadrature"', 'tables = ["docx"]'), ("[settings]", "'docx'", "Known: csv, md, html, tex")),
     ("level_in_percent", changed('engine = "quadrature"', "level = 95"), ("[settings]", "'level' = 95", "less than 1")),
     ("negative_seed", changed('engine = "quadrature"', "seed = -1"), ("[settings]", "'seed' = -1")),
+    ("huge_seed", changed('engine = "quadrature"', f"seed = {2**64}"), ("[settings]", "'seed' = 18446744073709551616")),
     ("fractional_seed", changed('engine = "quadrature"', "seed = 1.5"), ("[settings]", "'seed' = 1.5")),
     ("unknown_measure", changed('measure = "SMD"', 'measure = "SDM"'), ("analysis 1.2", "unknown measure 'SDM'", "did you mean 'SMD'?")),
     ("unknown_measure_of_priors", changed("[priors.RR]", "[priors.RRR]"), ("unknown measure 'RRR'", "did you mean 'RR'?")),

@@ -11,6 +11,7 @@ import numpy as np
 from bayesmeta.engines.marginals.point_masses import PointMasses
 from bayesmeta.engines.marginals.protocol import Exact
 from bayesmeta.engines.marginals.shortest import column_quantile, equalize_density, shortest_interval
+from bayesmeta.engines.marginals.tabulated import Tabulated
 from bayesmeta.support.arrays import Array
 
 
@@ -93,6 +94,18 @@ class Averaged(Exact):
         smooth = [(part, w) for part, w in self._weighted_parts(i) if not isinstance(part, PointMasses)]
         return np.zeros(len(x)) + sum(w * part.pdf(x[:, None])[:, 0] for part, w in smooth)
 
+    def _cdf_and_pdf(self, i: int, x: Array) -> tuple[Array, Array]:
+        """Return both for term ``i``; what both need of a tabulated density is computed once."""
+        cdf, pdf = np.zeros(len(x)), np.zeros(len(x))
+        for part, w in self._weighted_parts(i):
+            if isinstance(part, Tabulated):
+                below, density, _ = part.panels[0].evaluate(x)
+            else:
+                below = part.cdf(x[:, None])[:, 0]
+                density = np.zeros(len(x)) if isinstance(part, PointMasses) else part.pdf(x[:, None])[:, 0]
+            cdf, pdf = cdf + w * below, pdf + w * density
+        return np.clip(cdf, 0.0, 1.0), pdf
+
     def quantile(self, p: float | Array) -> Array:
         """Quantiles at ``p`` (a number, or shape (..., 1) or (..., T)): the smallest value whose distribution function reaches ``p``."""
         p = self._columns(p)
@@ -122,11 +135,12 @@ class Averaged(Exact):
         active = np.arange(len(p))
         for _ in range(200):
             at = x[active]
-            gap = self._cdf(i, at) - p[active]
+            cdf, pdf = self._cdf_and_pdf(i, at)
+            gap = cdf - p[active]
             low[active] = np.where(gap < 0, at, low[active])
             high[active] = np.where(gap >= 0, at, high[active])
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                step = at - gap / self._pdf(i, at)
+                step = at - gap / pdf
             inside = (step > low[active]) & (step < high[active])
             following = np.where(inside, step, 0.5 * (low[active] + high[active]))
             x[active] = np.where(gap == 0, at, following)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 
 import numpy as np
@@ -49,12 +50,23 @@ def _gauss_legendre(n: int) -> tuple[Array, Array]:
 def legendre_basis(t: Array, size: int) -> Array:
     """Return the Legendre polynomials of degree 0 to ``size`` - 1 at ``t`` (any shape), along a new last axis."""
     out = np.empty((size, *t.shape))
+    # the same bits by a compiled loop, for which a process that has not imported numba does not import it: that takes a second
+    if "numba" in sys.modules:
+        from bayesmeta.engines.numerics.legendre_kernels import fill_basis
+
+        fill_basis(np.ascontiguousarray(t).reshape(-1), out.reshape(size, -1))
+    else:
+        _fill_basis(t, out)
+    return np.moveaxis(out, 0, -1)
+
+
+def _fill_basis(t: Array, out: Array) -> None:
+    """Write what ``fill_basis`` writes, for ``t`` of any shape."""
     out[0], out[1] = 1.0, t
-    for n in range(1, size - 1):
+    for n in range(1, len(out) - 1):
         np.multiply(out[n, ...], t, out=out[n + 1, ...])
         out[n + 1] *= (2 * n + 1) / (n + 1)
         out[n + 1] -= out[n - 1] * (n / (n + 1))
-    return np.moveaxis(out, 0, -1)
 
 
 def unresolved(value: Array, half: Array) -> Array:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import queue
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Self
 
@@ -17,6 +19,20 @@ from bayesmeta.reviews.running.tasks import Outcome, Task, perform
 TIMEOUT = 60.0
 #: what a call of the scheduler may raise; asyncio's CancelledError is no Exception
 ANY_ERROR = (Exception, asyncio.CancelledError)
+
+
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """Keep dask from logging lost connections with tracebacks inside the block: each is a message of this package."""
+    loggers = [logging.getLogger(name) for name in ("distributed.client", "distributed.comm", "distributed.core")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 class Cluster:
@@ -40,12 +56,14 @@ class Cluster:
         self._running: dict[Any, Task] = {}
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._threads, self._counted = 1, 0.0
+        self._silenced = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         try:
             from distributed import Client
         except ImportError:
             raise SpecError("--scheduler needs dask.distributed: pip install 'bayesmeta[scale]'") from None
+        self._silenced.enter_context(_silenced())
         try:
             self._client = Client(self._address, timeout=self._timeout, set_as_default=False)
             self._client.wait_for_workers(1, timeout=self._timeout)
@@ -66,6 +84,7 @@ class Cluster:
                     self._client.cancel(list(self._running), force=True)
             with contextlib.suppress(*ANY_ERROR):
                 self._client.close(timeout=5)
+        self._silenced.close()
 
     def can_accept(self) -> bool:
         """Whether more tasks are needed to keep every worker busy."""

@@ -10,6 +10,7 @@ from scipy.special import ndtr, ndtri
 from bayesmeta.engines.marginals.averaged import Averaged
 from bayesmeta.engines.marginals.normal_mixtures import NormalMixtures
 from bayesmeta.engines.marginals.point_masses import PointMasses
+from bayesmeta.engines.marginals.tabulated import Density, Tabulated
 
 
 def normal(mean: float, sd: float) -> NormalMixtures:
@@ -112,3 +113,13 @@ def test_a_model_without_weight_has_no_effect() -> None:
     both = Averaged(("mu",), np.array([0.5, 0.5]), ((normal(1.0, 2.0), heavy),))
     assert np.isnan(both.mean()[0])
     assert both.sd()[0] == np.inf
+
+
+def test_distribution_function_and_density_at_once_are_those_computed_apart() -> None:
+    slab = Tabulated(("mu",), (Density(lambda x: -0.5 * (x / 0.7) ** 2, -6.0, 6.0, 0.0),))
+    parts = (PointMasses(("mu",), np.zeros(1)), normal(0.3, 0.4), slab)
+    average = Averaged(("mu",), np.array([0.2, 0.5, 0.3]), (parts,))
+    x = np.linspace(-3.0, 3.0, 41)
+    cdf, pdf = average._cdf_and_pdf(0, x)
+    np.testing.assert_array_equal(cdf, average._cdf(0, x))
+    np.testing.assert_array_equal(pdf, average._pdf(0, x))

@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 from scipy.special import eval_legendre
@@ -43,3 +45,19 @@ def test_the_estimated_error_shows_what_is_unresolved(nodes: int, enough: bool) 
     error = np.abs(np.cumsum((fitted[0] - density) * 4.0 * (t[1] - t[0]), axis=1)).max()
     assert (estimate < 1e-9) == enough
     assert error < 10 * estimate + 1e-9
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (129,), (2, 3), (0,)])
+@pytest.mark.parametrize("size", [2, 3, 21, 64])
+def test_the_compiled_basis_is_the_uncompiled_one_to_the_last_bit(
+    shape: tuple[int, ...], size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import numba  # the compiled one is used where it is loaded
+
+    t = np.random.default_rng(size).uniform(-1, 1, shape)
+    compiled = legendre_basis(t, size)
+    monkeypatch.delitem(sys.modules, numba.__name__)
+    plain = legendre_basis(t, size)
+    assert np.array_equal(compiled, plain)
+    # sums along the last axis have the same order only if the memory has
+    assert compiled.strides == plain.strides

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -130,6 +131,14 @@ def test_a_run_whose_scheduler_is_killed_ends_with_a_message(tmp_path, capsys):
     done = run_review(tmp_path / "many", tmp_path / "out", figures=False)
     assert len(done.kept) >= 3
     assert done.failed == {}
+
+
+def test_the_tracebacks_dask_logs_of_lost_connections_are_not_printed(cluster):
+    logger = logging.getLogger("distributed.client")
+    before = logger.level
+    with Cluster(cluster[0]):
+        assert not logger.isEnabledFor(logging.CRITICAL)
+    assert logger.level == before
 
 
 def test_a_missing_scheduler():
