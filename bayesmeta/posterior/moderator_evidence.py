@@ -64,7 +64,9 @@ def moderator_average(
             "with likelihood='normal'"
         )
     if data.outcomes is not None:
-        raise SpecError("the evidence for moderators is for one outcome, or outcomes nested in studies; fit without within=")
+        raise SpecError(
+            "the evidence for moderators is for one outcome, or outcomes nested in studies; fit without within="
+        )
     nested = data.nesting is not None and data.nesting.groups.shape[1] > 1
     return average_models(_full_model(posterior, terms), components_of(terms, nested=nested), prior_probabilities)
 

@@ -156,9 +156,7 @@ class Submodel:
     error: float
 
 
-def solve_submodel(
-    full: FullModel, kept: Sequence[int], *, heterogeneity: bool, dependence: bool = False
-) -> Submodel:
+def solve_submodel(full: FullModel, kept: Sequence[int], *, heterogeneity: bool, dependence: bool = False) -> Submodel:
     """Compute evidence and posterior of a submodel.
 
     Parameters

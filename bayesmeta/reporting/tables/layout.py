@@ -78,6 +78,8 @@ def plain(value: Any) -> str:
         return number(value)
     if not isinstance(value, str):
         return "" if is_missing(value) else str(value)
+    if value.isprintable():
+        return " ".join(value.split())
     return " ".join("".join(" " if unicodedata.category(c) == "Cc" else c for c in value).split())
 
 
