@@ -67,7 +67,13 @@ def compare(
     from bayesmeta.results.compare import compare as compare_methods
 
     check_model_options(moderators, by, characteristics, nesting, sampling_correlation, drop_missing)
-    effects = read_effects(data, measure, where, columns, exclude, zero_cells=zero_cells, smd=smd, estimates=estimates)
+    options: dict[str, Any] = {
+        "zero_cells": zero_cells,
+        "smd": smd,
+        "estimates": estimates,
+        "repeated": nesting is not None,
+    }
+    effects = read_effects(data, measure, where, columns, exclude, **options)
     frame = compare_methods(
         effects,
         priors=parse_pairs(prior, "--prior"),

@@ -168,6 +168,8 @@ def read_effects(
     where: list[str] | None,
     columns: list[str] | None = None,
     exclude: list[str] | None = None,
+    *,
+    repeated: bool = False,
     **options: Any,
 ) -> Any:
     """Read a study table and compute its effects.
@@ -184,6 +186,8 @@ def read_effects(
         NAME=MEANING, what columns contain.
     exclude : list of str, optional
         STUDY or STUDY=REASON, studies to leave out.
+    repeated : bool
+        Whether a study may have several rows, as with --nesting.
     **options
         Options of ``effect_sizes``: zero_cells, smd, estimates.
 
@@ -199,5 +203,6 @@ def read_effects(
         where=parse_pairs(where, "--where"),
         columns=parse_pairs(columns, "--columns"),
         exclude=parse_exclusions(exclude),
+        repeated=repeated,
     )
     return effect_sizes(table, measure or table.measure, **options)

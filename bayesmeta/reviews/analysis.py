@@ -13,6 +13,7 @@ import numpy as np
 from bayesmeta.checks.engine_agreement import engine_agreement, worst_disagreement
 from bayesmeta.effects.design import MEAN
 from bayesmeta.effects.effects import Effects
+from bayesmeta.effects.independence import independent_effects
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.engines.choose import ENGINES
 from bayesmeta.errors import BayesmetaError, DataError
@@ -32,7 +33,7 @@ from bayesmeta.results.models.given import ModelInput, one_line
 from bayesmeta.results.models.run import frequentist_models
 from bayesmeta.results.rows import averaged_rows, frequentist_rows, tidy_frame, tidy_posterior
 from bayesmeta.results.studies import heterogeneity_prior, study_rows, tau_density
-from bayesmeta.reviews.analysis_data import AnalysisData, columns_beside, independent_effects, read_data
+from bayesmeta.reviews.analysis_data import AnalysisData, columns_beside, read_data
 from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review

@@ -11,12 +11,10 @@ import numpy as np
 
 from bayesmeta.effects.characteristics import join_by_study
 from bayesmeta.effects.compute import compute_effects, data_kind
-from bayesmeta.effects.covariance import Covariance
 from bayesmeta.effects.dependence import dependent_covariance
 from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.estimate_columns import Column, as_column, columns_of, numbers_or_texts
 from bayesmeta.effects.measures import MEASURES
-from bayesmeta.effects.nesting import independent
 from bayesmeta.errors import BayesmetaError
 from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
@@ -130,12 +128,6 @@ def _effect_options(review: Review, analysis: Analysis, table: StudyTable) -> di
     elif not measure.log or data_kind(table, measure) != "estimate":
         options["estimates"] = None
     return options
-
-
-def independent_effects(effects: Effects) -> Effects:
-    """Return effects as if all estimates were independent."""
-    n = len(effects.yi)
-    return replace(effects, covariance=Covariance(effects.vi), nesting=independent(n))
 
 
 def _study_names(effects: Effects) -> tuple[str, ...]:

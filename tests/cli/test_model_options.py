@@ -123,3 +123,15 @@ def test_fit_refuses_options_without_moderators(monkeypatch, capsys):
     assert "did you mean 'weeks'" in refused(
         monkeypatch, capsys, "fit", STUDIES, "--moderators", "~ week", "--data", CHARACTERISTICS
     )
+
+
+def test_compare_takes_several_rows_of_a_study_with_nesting(tmp_path, monkeypatch, capsys):
+    table = tmp_path / "table.csv"
+    table.write_text("study,outcome,yi,vi\na,x,0.1,0.02\na,y,0.3,0.03\nb,x,0.5,0.02\nb,y,0.2,0.02\nc,x,-0.1,0.04\n")
+    assert "--nesting study/estimate" in refused(monkeypatch, capsys, "compare", str(table))
+    frame = compared(str(table), "--nesting", "study/estimate", "--sampling-correlation", "0.5")
+    data = pd.read_csv(table)
+    fit = bm.multilevel(yi=data.yi, vi=data.vi, data=data, nesting="study/estimate", sampling_correlation=0.5)
+    row = frame[(frame.model == "study/estimate") & (frame.method == "REML")]
+    assert float(row.estimate.item()) == pytest.approx(fit.estimates[0], rel=1e-7)
+    assert "DL" in set(frame.method[frame.model == ""])

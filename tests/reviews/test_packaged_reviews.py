@@ -10,6 +10,7 @@ from paths import REFERENCE_FOLDER, REVIEWS_FOLDER
 import bayesmeta as bm
 from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.frequentist.random_effects import random_effects
+from bayesmeta.reviews.analysis_data import read_data
 from bayesmeta.reviews.spec import read_review
 from bayesmeta.studies.read import read_studies
 
@@ -81,3 +82,14 @@ def test_the_latitude_of_a_readme():
     slope = fit.coefficients.loc["latitude"]
     assert [round(float(value), 4) for value in (slope.estimate, slope.se, fit.tau2)] == [-0.0291, 0.0072, 0.0763]
     assert round(fit.r2) == 76
+
+
+def test_the_arm_that_serves_two_comparisons_makes_a_covariance():
+    review, folder = read_review(REVIEWS / "pip")
+    synthesis = next(one for one in review.synthesis if one.id == "3.5")
+    data = read_data(review, synthesis, folder)
+    (indices, block), *others = data.effects.covariance.blocks
+    assert not others
+    assert {data.effects.labels[i] for i in indices} == {"Trial F (1.8)", "Trial F (2.6)"}
+    # the variance of the log risk in the PIP arm, 29 of 38 (Gleser and Olkin 2009)
+    assert block[0, 1] == pytest.approx(1 / 29 - 1 / 38, rel=1e-12)

@@ -178,7 +178,8 @@ def normal_model(
             whole_s[square],
             whole_r[square],
             "some estimates",
-            "Check the correlations: estimates of one study cannot be correlated as strongly as this.",
+            "Check the correlations: estimates of one study cannot be correlated as strongly as this. With nesting= the covariance "
+            "may be indefinite where the heterogeneity makes up for it.",
         )
         log_determinant += part
     rotated = np.linalg.solve(back, np.column_stack([y, design.matrix]))

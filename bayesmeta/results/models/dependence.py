@@ -35,6 +35,7 @@ def fit_dependence(given: ModelInput, nesting: str) -> tuple[Rows, dict[str, Any
     values: dict[str, Any] = {
         "sampling_correlation": given.wanted.sampling_correlation,
         "k": fitted.k,
+        "shared_arms": not given.effects.covariance.diagonal,
         "groups": len(set(fitted.outer or ())),
         "levels": [
             {"level": name, "sigma2": float(sigma2), "i2": float(share)}

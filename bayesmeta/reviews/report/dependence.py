@@ -29,26 +29,40 @@ def dependence_table(review: Review, results: list[AnalysisResult]) -> Table | N
     """Return the table of dependent estimates; None where no analysis has a nesting."""
     heading = headings(review)
     lines: list[dict[str, str]] = []
+    models = []
     for result in results:
         for model in of_kind(result, "dependence"):
+            models.append(model)
             title = f"{heading[result.id]}: {model['model']}"
             lines += [{"Analysis": title, **line} for line in _method_lines(result, model)]
             log = MEASURES[review.as_analysis(_named(review, result.id)).measure].log
             lines += [{"Analysis": title, **line} for line in _sweep_lines(model, log)]
     if not lines:
         return None
-    notes = (
+    notes = [
         f"Estimate: pooled effect, natural scale, {at_level(review, 'interval')}; Bayesian: posterior median. tau: standard deviation of "
         "true effects, model scale, in total, between groups of the outermost level (studies) and within them; rho: the share of tau2 "
         "that is between them, the correlation of two true effects of one group.",
         "t intervals: degrees of freedom are the number of groups less the coefficients that do not vary within them.",
         "Cluster-robust (CR2): standard errors that are right, with enough groups, also where the model of the dependence is not; "
         f"degrees of freedom by Satterthwaite, below {ENOUGH_DF} of which none are shown (Tipton 2015).",
-        "Sampling correlation: the assumed correlation of the sampling errors of two estimates of one group. It is rarely reported: "
-        "results at other values are shown too. Where they differ, the conclusion depends on the assumption.",
-    )
+    ]
+    if any(model["sampling_correlation"] is not None for model in models):
+        notes.append(
+            "Sampling correlation: the assumed correlation of the sampling errors of two estimates of one group. It is rarely reported: results "
+            "at other values are shown too. Where they differ, the conclusion depends on the assumption."
+        )
+    if any(model.get("shared_arms") for model in models):
+        notes.append(
+            "Comparisons that share an arm of a study (columns shared_arm_c and shared_arm_e): the covariance that this makes is computed from "
+            "the numbers of the arm."
+        )
     return Table(
-        text_frame(lines, NAMES, OPTIONAL), f"{review.title}: dependent estimates", notes, "Analysis", review.notice
+        text_frame(lines, NAMES, OPTIONAL),
+        f"{review.title}: dependent estimates",
+        tuple(notes),
+        "Analysis",
+        review.notice,
     )
 
 
