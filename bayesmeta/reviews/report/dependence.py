@@ -49,13 +49,13 @@ def dependence_table(review: Review, results: list[AnalysisResult]) -> Table | N
     ]
     if any(model["sampling_correlation"] is not None for model in models):
         notes.append(
-            "Sampling correlation: the assumed correlation of the sampling errors of two estimates of one group. It is rarely reported: results "
-            "at other values are shown too. Where they differ, the conclusion depends on the assumption."
+            "Sampling correlation: the assumed correlation of the sampling errors of two estimates of one group. It is rarely reported: "
+            "results at other values are shown too. Where they differ, the conclusion depends on the assumption."
         )
     if any(model.get("shared_arms") for model in models):
         notes.append(
-            "Comparisons that share an arm of a study (columns shared_arm_c and shared_arm_e): the covariance that this makes is computed from "
-            "the numbers of the arm."
+            "Comparisons that share an arm of a study (columns shared_arm_c and shared_arm_e): the covariance that this makes is computed "
+            "from the numbers of the arm."
         )
     return Table(
         text_frame(lines, NAMES, OPTIONAL),
