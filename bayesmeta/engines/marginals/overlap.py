@@ -64,7 +64,9 @@ def _gap(first: Marginals, second: Marginals, x: Array) -> Array:
 
 def _crossings(first: Marginals, second: Marginals) -> Array:
     """Return the points where the densities cross, found on a grid that divides the ranges between quantiles of both distributions."""
-    p = np.concatenate([np.geomspace(_TAIL, 1e-3, 8), np.linspace(1e-3, 1 - 1e-3, 65)[1:-1], 1 - np.geomspace(1e-3, _TAIL, 8)])
+    p = np.concatenate(
+        [np.geomspace(_TAIL, 1e-3, 8), np.linspace(1e-3, 1 - 1e-3, 65)[1:-1], 1 - np.geomspace(1e-3, _TAIL, 8)]
+    )
     quantiles = np.concatenate([one.quantile(p[:, None])[:, 0] for one in (first, second)])
     ends = np.unique(quantiles[np.isfinite(quantiles)])
     shares = np.arange(_PARTS) / _PARTS
