@@ -76,7 +76,7 @@ def fit(
     effects = read_effects(data, measure, where, columns, exclude, zero_cells=zero_cells, smd=smd, estimates=estimates)
     design = {
         "moderators": moderators,
-        "data": columns_of_studies(effects, characteristics),
+        "data": columns_of_studies(effects, characteristics, drop_missing=drop_missing),
         "drop_missing": drop_missing,
     }
     _fit_and_print(effects, engine, likelihood, model, prior, seed, level, scale, better, mid, save, form, design)

@@ -59,13 +59,13 @@ DropMissingOption = Annotated[
 ]
 
 
-def columns_of_studies(effects: Any, file: Path | None) -> dict[str, Any] | None:
+def columns_of_studies(effects: Any, file: Path | None, *, drop_missing: bool = False) -> dict[str, Any] | None:
     """Return the columns of the file of --data in the order of the estimates; None without a file.
 
     Raises
     ------
     DataError
-        If the file cannot be used, or has no row for a study that is pooled.
+        If the file cannot be used, or has no row for a study that is pooled and studies are not to be left out.
     """
     if file is None:
         return None
@@ -75,7 +75,7 @@ def columns_of_studies(effects: Any, file: Path | None) -> dict[str, Any] | None
     table = effects.studies
     own = set(table.extra) if table is not None else set()
     names = effects.labels if table is None else table.study_names
-    return join_by_study(read_characteristics(file), names, effects.used, skip=own)
+    return join_by_study(read_characteristics(file), names, effects.used, skip=own, drop_missing=drop_missing)
 
 
 def check_model_options(
