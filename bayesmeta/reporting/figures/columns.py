@@ -14,7 +14,7 @@ MARGIN, GAP, PANEL_GAP = 0.14, 0.16, 0.22
 INDENT = 0.12
 GROUP_WIDTH = 1.5  # greatest width of the name of an arm, in inches
 _PANEL, _LEAST_WIDTH = 2.7, 7.6
-_NARROW_PANEL, _NARROW_GAP = 0.65, 0.12  # of a figure of a given width
+_NARROW_PANEL, _NARROW_STUDY, _NARROW_GAP = 0.6, 0.65, 0.12  # of a figure of a given width
 _STUDY_WIDTH = (0.9, 2.3)
 _SUMMARY_WIDTH = 3.2
 
@@ -82,7 +82,8 @@ def columns(
         first += count
     pooled_names = max((width(printable(s.label), TEXT, "bold") for s in summaries), default=0.0)
     if any(printed.prediction):
-        pooled_names = max(pooled_names, INDENT + width("100% prediction interval", TEXT))
+        of = max((f", {printable(s.predicted)}" if s.predicted else "" for s in summaries), key=len)
+        pooled_names = max(pooled_names, INDENT + width(f"100% prediction interval{of}", TEXT))
     study = max(study, min(pooled_names, _SUMMARY_WIDTH) - sum(widths) - GAP * len(widths))
 
     right = []  # a column without a text has no width and is not shown
@@ -108,7 +109,7 @@ def columns(
         longest = max((width(word, TEXT, "bold") for word in words), default=0.0)
         whole_words = min(study, max(least, min(longest, most / 2) + 0.02))
         room = wide - fixed + study  # of names and panel together
-        study = max(min(study, room - 0.3 * wide), min(whole_words, max(room - _NARROW_PANEL, least)))
+        study = max(min(study, room - 0.3 * wide), min(whole_words, max(room - _NARROW_PANEL, _NARROW_STUDY)))
         panel = room - study
         missing = max(_NARROW_PANEL - panel, 0.0)
         panel = max(panel, _NARROW_PANEL)
