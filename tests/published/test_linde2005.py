@@ -1,6 +1,7 @@
 """Linde et al. 2005, Cochrane Database of Systematic Reviews CD000448: St John's wort.
 
-The regression of Viechtbauer 2007, Z Psychol 215:104-121. The doses of that paper: mg per day, times 7, times weeks, in grams. Numbers as R metafor prints them.
+The regression of Viechtbauer 2007, Z Psychol 215:104-121, with its doses: mg per day, times 7, times weeks, in grams.
+Numbers as R metafor prints them.
 """
 
 import pandas as pd
