@@ -99,6 +99,14 @@ class Review(Strict):
         """Return the level of an analysis' intervals: its own, else the review's."""
         return analysis.level or self.settings.level
 
+    def alternatives_of(self, analysis: Analysis) -> tuple[AlternativePriors, ...]:
+        """Return the alternative priors that apply to an analysis: of its measure and, if they name one, its comparison."""
+        return tuple(
+            one
+            for one in self.alternative
+            if one.measure == analysis.measure and one.comparison in (None, analysis.comparison)
+        )
+
     def as_analysis(self, analysis: AnalysisOrSynthesis) -> Analysis:
         """Return an analysis, or a synthesis with the keys of an analysis, as tables and figures need them.
 
@@ -194,6 +202,9 @@ def _read_corpora(given: dict[str, Any], folder: Path) -> None:
     tables = list(priors.items()) if isinstance(priors, dict) else []
     if isinstance(alternatives, list):
         tables += [(table.get("measure"), table) for table in alternatives if isinstance(table, dict)]
+    analyses = given.get("analysis")
+    if isinstance(analyses, list):
+        tables += [(str(one.get("measure")).upper(), one.get("priors")) for one in analyses if isinstance(one, dict)]
     for measure, table in tables:
         for key in ("tau", "tau2"):
             text = table.get(key) if isinstance(table, dict) and measure in MEASURES else None

@@ -14,6 +14,7 @@ from bayesmeta.reporting.tables.studies import arm_data, study_table
 from bayesmeta.reviews.report.dependence import dependence_table
 from bayesmeta.reviews.report.evidence import engines_table, evidence_table, priors_table
 from bayesmeta.reviews.report.headings import Row, at_level, headings, shared_level, split_rows
+from bayesmeta.reviews.report.left_out import left_out_table
 from bayesmeta.reviews.report.moderators import moderators_table
 from bayesmeta.reviews.report.subgroups import subgroups_table
 from bayesmeta.reviews.result import AnalysisResult
@@ -220,6 +221,7 @@ TABLES: Mapping[str, Make] = {
     "moderators": moderators_table,
     "subgroups": subgroups_table,
     "dependence": dependence_table,
+    "influence": left_out_table,
     "evidence": evidence_table,
     "priors": priors_table,
     "engines": engines_table,
