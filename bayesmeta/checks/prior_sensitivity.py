@@ -123,6 +123,7 @@ def baseline_sensitivity(
     studies: Any = None,
     *,
     baselines: Iterable[str | Prior] | None = None,
+    term: str | None = None,
     level: float = 0.95,
     scale: str = "model",
     better: str | None = None,
@@ -140,6 +141,8 @@ def baseline_sensitivity(
         A fit with an arm-level likelihood of counts, or data as in ``fit``.
     baselines : iterable of str or Prior, optional
         Other priors. Default: Normal(0, 10), Normal(0, 5) and Normal(0, 2.5), for risks also Beta(0.5, 0.5) and Beta(1, 1).
+    term : str, optional
+        As in ``prior_sensitivity``.
     level, scale, better, mid
         As in ``summarize``.
     **given
@@ -165,7 +168,7 @@ def baseline_sensitivity(
     fitted = whole.priors.baseline
     variants = [(AS_FITTED, "the likelihood's own" if fitted is None else str(fitted), whole.priors)]
     variants += [("baseline", str(prior), replace(whole.priors, baseline=prior)) for prior in priors]
-    return _grid(whole, variants, None, level, scale, better, mid)
+    return _grid(whole, variants, term, level, scale, better, mid)
 
 
 def verdict(frame: pd.DataFrame, measure: str, level: float = 0.95, term: str = MEAN) -> str:
