@@ -114,7 +114,7 @@ def forest_from_rows(
         *texts.notes,
     ]
     return forest(
-        [_study(row, kind) for row in studies],
+        [forest_study(row, kind) for row in studies],
         _summaries(pooled, primary, texts, level),
         measure=measure,
         log=MEASURES[measure].log,
@@ -162,7 +162,8 @@ def _value(row: Row, name: str) -> float:
     return float("nan") if value is None else float(value)
 
 
-def _study(row: Row, kind: str) -> ForestStudy:
+def forest_study(row: Row, kind: str) -> ForestStudy:
+    """Return the row of a study (natural scale) with the data of its arms; numbers that it lacks are NaN."""
     numbers = {name: _value(row, name) for name in ("estimate", "ci_low", "ci_high", "weight")}
     shrunk = {f"shrunk{end}": _value(row, f"theta{end}") for end in ("", "_low", "_high")}
     arms = arm_cells(row, "e", kind) + arm_cells(row, "c", kind)
