@@ -35,6 +35,15 @@ from .frequentist.subgroups import subgroups as subgroups
 from .model.priors.defaults import default_priors as default_priors
 from .model.priors.distribution import Prior as Prior
 from .model.priors.parse import parse_prior as parse_prior
+from .networks.contrasts import NetworkContrasts as NetworkContrasts
+from .networks.contrasts import network_contrasts as network_contrasts
+from .networks.frequentist.component_result import ComponentNetwork as ComponentNetwork
+from .networks.frequentist.components import component_network as component_network
+from .networks.frequentist.fit import network_meta as network_meta
+from .networks.frequentist.result import NetworkMeta as NetworkMeta
+from .networks.graph import NetworkGraph as NetworkGraph
+from .networks.graph import network_component as network_component
+from .networks.graph import network_graph as network_graph
 from .plotting.coefficients import coefficient_forest as coefficient_forest
 from .plotting.coefficients import prior_posterior_plot as prior_posterior_plot
 from .plotting.coefficients import sweep_plot as sweep_plot
@@ -67,6 +76,9 @@ from .reviews.import_cochrane import import_review as import_review
 from .reviews.import_cochrane import review_from_cochrane as review_from_cochrane
 from .reviews.run import plan_review as plan_review
 from .reviews.run import run_review as run_review
+from .studies.arms import ArmTable as ArmTable
+from .studies.arms import ContrastTable as ContrastTable
 from .studies.read import read_studies as read_studies
+from .studies.read_arms import read_arms as read_arms
 from .studies.table import StudyTable as StudyTable
 from .support.versions import __version__ as __version__
