@@ -9,6 +9,7 @@ import numpy as np
 
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.engines.marginals.protocol import Marginals
+from bayesmeta.engines.solution import Solution
 from bayesmeta.engines.terms import is_effect
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.posterior.natural import to_ratios
@@ -69,13 +70,37 @@ def summarize(
     SpecError
         For an unknown scale or side, a level outside (0, 1), or a minimal important difference on the side of harm.
     """
-    import pandas as pd
-
     check_type(posterior, Posterior, "the first argument", "a posterior, as fit() returns it")
     check_scale(scale)
+    frame = term_rows(posterior.solution, posterior.measure, level=level, better=better, mid=mid, studies=studies)
+    if not posterior.data.design.is_mean:
+        frame.attrs["notes"] = posterior.notes
+    return to_ratios(posterior, frame) if scale == "natural" else frame
+
+
+def term_rows(
+    solution: Solution, measure: str, *, level: float, better: str | None, mid: float | None, studies: bool
+) -> pd.DataFrame:
+    """Return one row per term of a solution, on the model scale.
+
+    Parameters
+    ----------
+    solution : Solution
+        Posterior from an engine.
+    measure : str
+        Effect measure.
+    level, better, mid, studies
+        As in ``summarize``, which says what the columns are.
+
+    Raises
+    ------
+    SpecError
+        For an unknown side, a level outside (0, 1), or a minimal important difference on the side of harm.
+    """
+    import pandas as pd
+
     check_level(level)
     tails = np.array([[0.5 - 0.5 * level], [0.5], [0.5 + 0.5 * level]])
-    solution = posterior.solution
     # the effects in the studies can take longer than all other terms
     rows, families = (solution.terms.all, solution.families) if studies else (solution.terms.pooled, solution.pooled)
     blocks = []
@@ -88,7 +113,7 @@ def summarize(
             "term": np.array(family.terms),
             "mean": family.mean(), "sd": family.sd(), "median": median, "ci_low": low, "ci_high": high,
             "hdi_low": hdi_low, "hdi_high": hdi_high,
-            **benefit_probabilities(family, posterior.measure, better, mid),
+            **benefit_probabilities(family, measure, better, mid),
             **family.sampling_error(level),
         }  # fmt: skip
         blocks.append(block)
@@ -103,9 +128,7 @@ def summarize(
     if solution.terms.others:
         frame.loc[~effect, ["prob_benefit", "prob_beyond_mid"]] = np.nan
     frame.attrs = {"level": level}
-    if not posterior.data.design.is_mean:
-        frame.attrs["notes"] = posterior.notes
-    return to_ratios(posterior, frame) if scale == "natural" else frame
+    return frame
 
 
 def mid_on_model_scale(measure: str, better: str | None, mid: float) -> float:
