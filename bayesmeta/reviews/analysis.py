@@ -22,6 +22,7 @@ from bayesmeta.model.likelihoods.registry import LIKELIHOODS, default_likelihood
 from bayesmeta.model.priors.defaults import default_priors
 from bayesmeta.model.priors.parse import parse_priors
 from bayesmeta.model.priors.priors import Priors
+from bayesmeta.posterior.bands import Mid
 from bayesmeta.posterior.fit import solve
 from bayesmeta.posterior.method import BayesianMethod
 from bayesmeta.posterior.posterior import Posterior
@@ -35,6 +36,7 @@ from bayesmeta.results.rows import averaged_rows, frequentist_rows, tidy_frame, 
 from bayesmeta.results.studies import heterogeneity_prior, study_rows, tau_density
 from bayesmeta.reviews.analysis_data import AnalysisData, columns_beside, read_data
 from bayesmeta.reviews.analysis_keys import Analysis
+from bayesmeta.reviews.band_keys import mid_of
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
 from bayesmeta.reviews.synthesis_keys import Synthesis
@@ -110,7 +112,7 @@ def _pairwise(
         result.errors.append(f"no study is estimable ({reasons}), so there are no frequentist rows")
     posteriors = _fit_all(review, analysis, effects, result)
     summaries = {}
-    mid = _mid(review, analysis)
+    mid = mid_of(review, analysis)
     for name, posterior in posteriors.items():
         summaries[name] = summarize(posterior, level=level, better=analysis.better, mid=mid)
         rows += tidy_posterior(posterior, summaries[name], analysis.id, scale="natural")
@@ -166,7 +168,7 @@ def _bayesian_models(review: Review, keys: Analysis, given: ModelInput, errors: 
         with contextlib.suppress(BayesmetaError):
             priors[likelihood] = _priors(review, keys, given.effects, likelihood)
     engine = "nuts" if review.settings.engine == "nuts" else "quadrature"
-    choice = BayesianChoice(priors, engine, review.settings.seed, keys.better, _mid(review, keys))
+    choice = BayesianChoice(priors, engine, review.settings.seed, keys.better, mid_of(review, keys))
     return bayesian_models(given, choice, errors)
 
 
@@ -198,17 +200,6 @@ def _published(analysis: Analysis) -> list[dict[str, Any]]:
             "note": "",
         }
     ]  # fmt: skip
-
-
-def _mid(review: Review, analysis: Analysis) -> float | None:
-    """Return the analysis' own minimal important difference, or the review's for the measure, turned to the side of benefit."""
-    if analysis.mid is not None:
-        return analysis.mid
-    stated = review.mid.get(analysis.measure)
-    if stated is None or analysis.better is None or not MEASURES[analysis.measure].log:
-        return stated if analysis.better else None
-    lower = min(stated, 1 / stated)
-    return lower if analysis.better == "lower" else 1 / lower
 
 
 def _priors(review: Review, analysis: Analysis, effects: Effects, likelihood: str) -> Priors:
@@ -273,7 +264,7 @@ def _compare_engines(posteriors: dict[str, Posterior], summaries: dict[str, Any]
 
 
 def _alternatives(
-    review: Review, analysis: Analysis, effects: Effects, level: float, mid: float | None, result: AnalysisResult
+    review: Review, analysis: Analysis, effects: Effects, level: float, mid: Mid | None, result: AnalysisResult
 ) -> list[dict[str, Any]]:
     """Return the rows under the review's alternative priors, with the normal likelihood, by quadrature."""
     rows: list[dict[str, Any]] = []

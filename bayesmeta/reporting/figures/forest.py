@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from bayesmeta.reporting.figures.bands import draw_bands
 from bayesmeta.reporting.figures.columns import MARGIN
 from bayesmeta.reporting.figures.layout import SMALL_LINE, Sheet, sheet
 from bayesmeta.reporting.figures.panel import draw_panel, draw_studies, draw_summaries
@@ -36,6 +37,7 @@ def forest(
     level: float = 0.95,
     totals: tuple[str, ...] = (),
     subgroups: tuple[ForestGroup, ...] = (),
+    bands: Sequence[float] = (),
 ) -> Figure:
     """Draw a forest plot: a table of studies with their effects, shrunken effects, and pooled results.
 
@@ -73,6 +75,8 @@ def forest(
     subgroups : tuple of ForestGroup
         Subgroups in the order of the studies, each with its header, its number of studies and its own pooled results; ``summaries``
         are then those of all studies.
+    bands : sequence of float
+        Limits between bands of effects, increasing, natural scale, shaded in the background; empty for none.
 
     Returns
     -------
@@ -126,6 +130,7 @@ def forest(
     for left, right, y, points in laid.rules:
         _rule(figure, left, right, y, points)
     axes = draw_panel(figure, laid, studies, summaries, log=log)
+    draw_bands(axes, bands)
     draw_studies(axes, laid, studies)
     draw_summaries(axes, laid, summaries)
     _favours(figure, axes, laid, favours, log=log)

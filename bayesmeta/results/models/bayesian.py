@@ -12,6 +12,7 @@ from bayesmeta.effects.design import MEAN
 from bayesmeta.errors import BayesmetaError, DataError
 from bayesmeta.model.likelihoods.collect import NO_STUDY
 from bayesmeta.model.priors.priors import Priors
+from bayesmeta.posterior.bands import Mid, bands_of
 from bayesmeta.posterior.fit_subgroups import fit_subgroups
 from bayesmeta.posterior.method import BayesianMethod
 from bayesmeta.posterior.posterior import Posterior
@@ -36,8 +37,8 @@ class BayesianChoice:
         Seed of the engine.
     better : str or None
         Side of benefit.
-    mid : float or None
-        Minimal important difference, natural scale.
+    mid : float, mapping, Bands or None
+        Minimal important difference or bands, natural scale.
     scale : str
         Scale of the rows: ``"model"`` or ``"natural"``.
     """
@@ -46,7 +47,7 @@ class BayesianChoice:
     engine: str = "quadrature"
     seed: int = 1
     better: str | None = None
-    mid: float | None = None
+    mid: Mid | None = None
     scale: str = "natural"
 
 
@@ -121,11 +122,12 @@ def _subgroup_rows(given: ModelInput, choice: BayesianChoice, found: SubgroupFit
     overall = {**_pooled_row(given, choice, found.overall), **labels, "term": OVERALL, "group": ""}
     rows.append(overall)
     first, *others = found.groups
+    bands = None if choice.mid is None else bands_of(overall["measure"], choice.better, choice.mid)
     tails = np.array([0.5, 0.5 - 0.5 * given.level, 0.5 + 0.5 * given.level])
     for group in others:
         difference = found.difference(group, first)
         median, low, high = difference.quantile(tails)
-        beyond = {} if choice.mid is None else {"prob_beyond_mid": difference.prob_beyond(choice.mid)}
+        beyond = {} if bands is None else {"prob_beyond_mid": difference.prob_beyond(bands.limits[-1])}
         rows.append(
             {
                 "analysis": given.id, "measure": overall["measure"], "k": overall["k"], "n": overall["n"], **labels,
