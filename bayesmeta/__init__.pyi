@@ -57,6 +57,7 @@ from .plotting.plots import forest as forest
 from .plotting.plots import tau_plot as tau_plot
 from .plotting.regressions import bubble as bubble
 from .plotting.subgroups import subgroup_forest as subgroup_forest
+from .posterior.bands import band_probabilities as band_probabilities
 from .posterior.fit import fit as fit
 from .posterior.fit_many import fit_many as fit_many
 from .posterior.fit_subgroups import fit_subgroups as fit_subgroups

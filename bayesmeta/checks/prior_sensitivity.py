@@ -17,6 +17,7 @@ from bayesmeta.model.priors.defaults import default_priors, unit_information_sd
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.parse import parse_prior
 from bayesmeta.model.priors.priors import Priors
+from bayesmeta.posterior.bands import Mid
 from bayesmeta.posterior.fit import fit
 from bayesmeta.posterior.given import as_posterior
 from bayesmeta.posterior.posterior import Posterior
@@ -49,7 +50,7 @@ def prior_sensitivity(
     level: float = 0.95,
     scale: str = "model",
     better: str | None = None,
-    mid: float | None = None,
+    mid: Mid | None = None,
     **given: Any,
 ) -> pd.DataFrame:
     """Fit the same data under other priors for tau, then for mu, by quadrature.
@@ -127,7 +128,7 @@ def baseline_sensitivity(
     level: float = 0.95,
     scale: str = "model",
     better: str | None = None,
-    mid: float | None = None,
+    mid: Mid | None = None,
     **given: Any,
 ) -> pd.DataFrame:
     """Fit the same counts under other priors for the studies' baseline risks or rates, by quadrature.
@@ -227,7 +228,7 @@ def _grid(
     level: float,
     scale: str,
     better: str | None,
-    mid: float | None,
+    mid: Mid | None,
 ) -> pd.DataFrame:
     import pandas as pd
 

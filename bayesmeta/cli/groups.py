@@ -65,11 +65,11 @@ def group_rows(
 ) -> pd.DataFrame:
     """Return ``found.to_frame`` with the posterior probabilities of a benefit where its side is given."""
     from bayesmeta.engines.terms import MEAN
-    from bayesmeta.posterior.summary import benefit_probabilities
+    from bayesmeta.posterior.bands import band_columns
 
     frame = found.to_frame(scale=scale, level=level)
     fits = (*found.groups.values(), found.overall)
-    sides = [benefit_probabilities(one.marginal(MEAN), one.measure, better, mid) for one in fits]
+    sides = [band_columns(one.marginal(MEAN), one.measure, better, mid) for one in fits]
     for name in sides[0]:
         frame[name] = [float(side[name][0]) for side in sides]
     return frame

@@ -16,7 +16,7 @@ from bayesmeta.networks.contrasts import NetworkContrasts, network_contrasts
 from bayesmeta.networks.exact import solve_network
 from bayesmeta.networks.graph import network_graph
 from bayesmeta.networks.posterior import NetworkPosterior
-from bayesmeta.posterior.summary import SIDES
+from bayesmeta.posterior.bands import SIDES
 from bayesmeta.support.arguments import check_seed
 from bayesmeta.support.versions import versions
 

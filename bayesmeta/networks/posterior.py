@@ -20,8 +20,9 @@ from bayesmeta.networks.exact import Further
 from bayesmeta.networks.exact_solution import NetworkSolution
 from bayesmeta.networks.pairs import versus
 from bayesmeta.networks.ranking import Ranking
+from bayesmeta.posterior.bands import SIDES
 from bayesmeta.posterior.scale import check_scale, on_scale
-from bayesmeta.posterior.summary import SIDES, term_rows
+from bayesmeta.posterior.summary import term_rows
 from bayesmeta.posterior.term_numbers import TermNumbers
 from bayesmeta.support.arrays import Array
 from bayesmeta.support.display import Displayed, counted, estimate_text

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from bayesmeta.posterior.bands import Mid
+
 
 @dataclass(frozen=True, repr=False)
 class Posterior(TermNumbers, Displayed):
@@ -126,7 +128,7 @@ class Posterior(TermNumbers, Displayed):
         scale: str = "model",
         level: float = 0.95,
         better: str | None = None,
-        mid: float | None = None,
+        mid: Mid | None = None,
         studies: bool = True,
     ) -> pd.DataFrame:
         """Summarize the posterior, one row per term: see ``summarize``."""

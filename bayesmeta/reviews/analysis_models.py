@@ -24,7 +24,8 @@ from bayesmeta.results.models.run import frequentist_models
 from bayesmeta.results.studies import heterogeneity_prior
 from bayesmeta.reviews.analysis_data import AnalysisData, columns_beside
 from bayesmeta.reviews.analysis_keys import Analysis
-from bayesmeta.reviews.analysis_priors import important_difference, prior_texts
+from bayesmeta.reviews.analysis_priors import prior_texts
+from bayesmeta.reviews.band_keys import mid_of
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
 
@@ -78,7 +79,7 @@ def _choice(review: Review, analysis: AnalysisOrSynthesis, keys: Analysis, effec
     engine = review.settings.engine
     engines = ("quadrature", "nuts") if engine == "both" else (engine,)
     priors = {name: prior_texts(review, analysis, effects, name) for name in likelihoods_of(review, effects)}
-    return BayesianChoice(priors, engines, review.settings.seed, keys.better, important_difference(review, keys))
+    return BayesianChoice(priors, engines, review.settings.seed, keys.better, mid_of(review, keys))
 
 
 def likelihoods_of(review: Review, effects: Effects) -> tuple[str, ...]:
