@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bayesmeta.errors import SpecError
+from bayesmeta.reporting.figures.bands import draw_bands
 from bayesmeta.reporting.figures.columns import MARGIN
 from bayesmeta.reporting.figures.layout import SMALL_LINE, Sheet, sheet
 from bayesmeta.reporting.figures.panel import draw_panel, draw_studies, draw_summaries
@@ -40,6 +41,7 @@ def forest(
     totals: tuple[str, ...] = (),
     subgroups: tuple[ForestGroup, ...] = (),
     width_inches: float | None = None,
+    bands: Sequence[float] = (),
 ) -> Figure:
     """Draw a forest plot: a table of studies with their effects, shrunken effects, and pooled results.
 
@@ -80,6 +82,8 @@ def forest(
     width_inches : float, optional
         Width of the figure, 3.3 to 14 inches; by default what its columns need. Where it has no place for them, data of the arms,
         weights and numbers of the shrunken effects are left out, which a note says.
+    bands : sequence of float
+        Limits between bands of effects, increasing, natural scale, shaded in the background; empty for none.
 
     Returns
     -------
@@ -139,6 +143,7 @@ def forest(
     for left, right, y, points in laid.rules:
         _rule(figure, left, right, y, points)
     axes = draw_panel(figure, laid, studies, summaries, log=log)
+    draw_bands(axes, bands)
     draw_studies(axes, laid, studies)
     draw_summaries(axes, laid, summaries)
     _favours(figure, axes, laid, favours, log=log)

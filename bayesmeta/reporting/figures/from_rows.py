@@ -53,6 +53,8 @@ class ForestTexts:
         Method by which the review pooled, as it says itself; "" if there is no published result.
     model : str, optional
         "common" or "random" effects of the published result.
+    bands : tuple of float
+        Limits between bands of effects, increasing, natural scale, shaded in the background; empty for none.
     """
 
     title: str
@@ -61,6 +63,7 @@ class ForestTexts:
     notes: tuple[str, ...] = ()
     published_by: str = ""
     model: str | None = None
+    bands: tuple[float, ...] = ()
 
 
 def forest_from_rows(
@@ -114,6 +117,7 @@ def forest_from_rows(
     notes = [
         f"{squares}; circles: the same studies' effects in the Bayesian model." if circles else f"{squares}.",
         f"Priors: {priors}." if priors else "",
+        _bands_note(texts.bands),
         *texts.notes,
     ]
     return forest(
@@ -130,9 +134,16 @@ def forest_from_rows(
         ),
         footnote="\n".join(note.strip() for note in notes if note.strip()),
         level=level,
+        bands=texts.bands,
         totals=arm_totals([row for row in studies if not math.isnan(_value(row, "weight"))], kind),
         width_inches=width_inches,
     )
+
+
+def _bands_note(bands: Sequence[float]) -> str:
+    """Say what the shading is; "" without bands."""
+    limits = ", ".join(number(limit) for limit in bands)
+    return f"Shading: bands of effects, darker the further from no effect; limits {limits}." if bands else ""
 
 
 def tau_from_density(tau: Row, *, title: str, measure: str, level: float, notes: Sequence[str] = ()) -> Figure:
