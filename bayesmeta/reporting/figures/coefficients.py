@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +36,7 @@ class CoefficientRow:
     method : str
         Name of the method, e.g. ``"REML, Hartung-Knapp"``.
     estimate, low, high : float
-        Estimate and ends of the interval, on the model scale (log for ratios); NaN where there is none.
+        Estimate and ends of the interval, on the scale of the figure; NaN where there is none.
     """
 
     term: str
@@ -52,6 +52,7 @@ def coefficient_forest(
     xlabel: str,
     title: str = "",
     level: float = 0.95,
+    log: bool = False,
     notes: Sequence[str] = (),
     width_inches: float = 6.85,
 ) -> Figure:
@@ -67,6 +68,8 @@ def coefficient_forest(
         Heading.
     level : float
         Level of the intervals, for the header.
+    log : bool
+        Whether coefficients are factors (exponentiated coefficients of ratios): logarithmic axis, no association at 1 instead of 0.
     notes : sequence of str
         Small print, each on a line of its own.
     width_inches : float
@@ -82,7 +85,7 @@ def coefficient_forest(
     SpecError
         If there are no rows, a row occurs twice, an interval does not contain its estimate, or the width has no place for the numbers.
     """
-    _check(rows)
+    _check(rows, log)
     terms = list(dict.fromkeys(row.term for row in rows))
     methods = list(dict.fromkeys(row.method for row in rows))
     ordered = sorted(rows, key=lambda row: (terms.index(row.term), methods.index(row.method)))
@@ -125,14 +128,16 @@ def coefficient_forest(
         "coefficient forest", title=title, notes=notes, wide=width_inches, body=body, texts=[*terms, *methods, xlabel]
     )
     start = MARGIN + left + 0.17
-    axes = sheet.panel(start, _HEAD, across, down)
+    axes = sheet.panel(start, _HEAD, across, down, log_x=log)
     axes.spines["left"].set_visible(False)
     ends = [value for row in rows for value in (row.estimate, row.low, row.high) if math.isfinite(value)]
-    low, high = min([0.0, *ends]), max([0.0, *ends])
+    to_model: Callable[[float], float] = math.log if log else float
+    back: Callable[[float], float] = math.exp if log else float
+    low, high = min([0.0, *map(to_model, ends)]), max([0.0, *map(to_model, ends)])
     pad = 0.06 * (high - low) or 0.5
-    mark_x(axes, low - pad, high + pad, log=False, inches=across)
+    mark_x(axes, back(low - pad), back(high + pad), log=log, inches=across)
     axes.set_ylim(down, 0)
-    axes.axvline(0.0, color="#4d4d4d", lw=0.7, zorder=1, label="no association")
+    axes.axvline(back(0.0), color="#4d4d4d", lw=0.7, zorder=1, label="no association")
     sheet.write(sheet.wide - MARGIN, _HEAD - 0.08, header, align="right", weight="bold")
     for top, lines in heads.values():
         for n, line in enumerate(lines):
@@ -154,7 +159,7 @@ def coefficient_forest(
     return sheet.figure
 
 
-def _check(rows: Sequence[CoefficientRow]) -> None:
+def _check(rows: Sequence[CoefficientRow], log: bool) -> None:
     if not rows:
         raise SpecError("coefficient forest: there is nothing to draw; give at least one coefficient")
     seen: set[tuple[str, str]] = set()
@@ -164,6 +169,10 @@ def _check(rows: Sequence[CoefficientRow]) -> None:
                 f"coefficient forest: '{row.term}' by '{row.method}' occurs twice; give the methods different names"
             )
         seen.add((row.term, row.method))
+        if log and min(row.estimate, row.low, row.high) <= 0:
+            raise SpecError(
+                f"coefficient forest: a factor of '{row.term}' is not positive; exponentiate coefficients first"
+            )
         if row.low > row.estimate or row.estimate > row.high:
             raise SpecError(
                 f"coefficient forest: the interval of '{row.term}' by '{row.method}', {row.low:g} to {row.high:g}, does not contain its "

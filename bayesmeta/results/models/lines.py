@@ -20,7 +20,7 @@ from bayesmeta.support.arrays import Array
 #: values of a numeric moderator at which effects are computed
 POINTS = 41
 #: those at which they are computed where each takes long (arm-level likelihoods by quadrature); between them is a cubic spline
-KNOTS = 9
+KNOTS = 7
 #: numbers at each value: the effect (a median where it is a posterior), the ends of its interval and of the prediction interval
 COLUMNS = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
 #: where another moderator is: at a stated value, at its mean, or in the proportions of the estimates
