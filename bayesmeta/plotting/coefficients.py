@@ -20,6 +20,7 @@ from bayesmeta.reporting.figures.coefficients import CoefficientRow
 from bayesmeta.reporting.figures.coefficients import coefficient_forest as draw_coefficients
 from bayesmeta.reporting.figures.densities import DensityPanel, density_panels
 from bayesmeta.reporting.figures.sweep import SweepRow, sweep
+from bayesmeta.results.methods import method_label
 from bayesmeta.support.arguments import check_level
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ def sweep_plot(
     log = MEASURES[measure].log
     chosen = table[table["term"] == term]
     rows = [
-        SweepRow(str(r.method), *(_number(v) for v in (r.correlation, r.estimate, r.ci_low, r.ci_high)))
+        SweepRow(method_label(str(r.method)), *(_number(v) for v in (r.correlation, r.estimate, r.ci_low, r.ci_high)))
         for r in chosen.itertuples()
     ]
     label = measure if term == "mu" else f"{measure}, {term}"

@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from bayesmeta.errors import SpecError
-from bayesmeta.reporting.figures.alignment import aligned_intervals
+from bayesmeta.reporting.figures.alignment import aligned_intervals, without_alignment
 from bayesmeta.reporting.figures.canvas import MARGIN, canvas, mark_x
 from bayesmeta.reporting.figures.style import BAYES, INK, SMALL, TEXT
 from bayesmeta.reporting.figures.text import printable, width, wrap
@@ -103,11 +103,11 @@ def coefficient_forest(
         max(width_inches - 2 * MARGIN - right - 0.34 - _PANEL, least),
     )
     across = width_inches - 2 * MARGIN - left - right - 0.34
-    if across < _PANEL - 1e-9:
-        needed = math.ceil(10 * (width_inches + _PANEL - across)) / 10
-        raise SpecError(
-            f"coefficient forest: {width_inches:g} inches leave no place beside the numbers; give at least {needed:g}"
-        )
+    below = across < _PANEL - 1e-9  # numbers are then below the names of the methods
+    if below:
+        texts = list(map(without_alignment, texts))
+        left, right = _left_of_panel(texts, [*terms, *methods], width_inches), 0.0
+        across = width_inches - 2 * MARGIN - left - 0.34
 
     names = {method: wrap(printable(method), left - 0.12, TEXT, most=3) for method in methods}
     heights: list[float] = []
@@ -120,9 +120,9 @@ def coefficient_forest(
             heads[n] = (y, lines)
             y += _ROW * len(lines)
         heights.append(y + _ROW / 2)
-        y += _ROW * len(names[row.method])
+        y += _ROW * (len(names[row.method]) + below)
     down = y + 0.08
-    xlines = wrap(printable(xlabel), across + min(left, right), SMALL)
+    xlines = wrap(printable(xlabel), width_inches - 2 * MARGIN if below else across + min(left, right), SMALL)
     body = _HEAD + down + 0.24 + 0.13 * len(xlines) + 0.08
     sheet = canvas(
         "coefficient forest", title=title, notes=notes, wide=width_inches, body=body, texts=[*terms, *methods, xlabel]
@@ -138,7 +138,8 @@ def coefficient_forest(
     mark_x(axes, back(low - pad), back(high + pad), log=log, inches=across)
     axes.set_ylim(down, 0)
     axes.axvline(back(0.0), color="#4d4d4d", lw=0.7, zorder=1, label="no association")
-    sheet.write(sheet.wide - MARGIN, _HEAD - 0.08, header, align="right", weight="bold")
+    edge = MARGIN if below else sheet.wide - MARGIN
+    sheet.write(edge, _HEAD - 0.08, header, align="left" if below else "right", weight="bold")
     for top, lines in heads.values():
         for n, line in enumerate(lines):
             sheet.write(MARGIN, _HEAD + top + _ROW * (n + 0.68), line, weight="bold")
@@ -146,7 +147,10 @@ def coefficient_forest(
         color, marker, style = _LOOKS[methods.index(row.method) % len(_LOOKS)]
         for m, line in enumerate(names[row.method]):
             sheet.write(MARGIN + 0.12, _HEAD + at + 0.035 + _ROW * m, line)
-        sheet.write(sheet.wide - MARGIN, _HEAD + at + 0.035, text, align="right")
+        if below:
+            sheet.write(MARGIN + 0.12, _HEAD + at + 0.035 + _ROW * len(names[row.method]), text)
+        else:
+            sheet.write(edge, _HEAD + at + 0.035, text, align="right")
         if math.isfinite(row.low) and math.isfinite(row.high):
             axes.hlines([at], [row.low], [row.high], colors=color, lw=1.1, linestyles=style, zorder=2)
         if math.isfinite(row.estimate):
@@ -157,6 +161,19 @@ def coefficient_forest(
         middle = min(max(start + across / 2, MARGIN + half), sheet.wide - MARGIN - half)
         sheet.write(middle, _HEAD + down + 0.24 + 0.13 * (n + 1), line, align="center", size=SMALL, color=INK)
     return sheet.figure
+
+
+def _left_of_panel(texts: Sequence[str], names: Sequence[str], width_inches: float) -> float:
+    """Return the width of names with numbers below them, which leaves the panel at least its least width."""
+    room = width_inches - 2 * MARGIN - 0.34 - _PANEL
+    numbers = max(width(text, TEXT) for text in texts) + 0.12
+    if numbers > room:
+        needed = math.ceil(10 * (width_inches + numbers - room)) / 10
+        raise SpecError(
+            f"coefficient forest: {width_inches:g} inches leave no place beside the numbers; give at least {needed:g}"
+        )
+    wanted = max(width(printable(name), TEXT, "bold") + 0.12 for name in names)
+    return min(max(numbers, min(wanted, 0.5 * width_inches)), room)
 
 
 def _check(rows: Sequence[CoefficientRow], log: bool) -> None:

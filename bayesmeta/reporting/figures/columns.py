@@ -14,7 +14,8 @@ MARGIN, GAP, PANEL_GAP = 0.14, 0.16, 0.22
 INDENT = 0.12
 GROUP_WIDTH = 1.5  # greatest width of the name of an arm, in inches
 _PANEL, _LEAST_WIDTH = 2.7, 7.6
-_NARROW_PANEL, _NARROW_STUDY, _NARROW_GAP = 0.6, 0.65, 0.12  # of a figure of a given width
+# of a figure of a given width: least panel, and its share of the width; names; gaps
+_NARROW_PANEL, _NARROW_SHARE, _NARROW_STUDY, _NARROW_GAP = 0.6, 0.18, 0.65, 0.12
 _STUDY_WIDTH = (0.9, 2.3)
 _SUMMARY_WIDTH = 3.2
 
@@ -109,10 +110,11 @@ def columns(
         longest = max((width(word, TEXT, "bold") for word in words), default=0.0)
         whole_words = min(study, max(least, min(longest, most / 2) + 0.02))
         room = wide - fixed + study  # of names and panel together
-        study = max(min(study, room - 0.3 * wide), min(whole_words, max(room - _NARROW_PANEL, _NARROW_STUDY)))
+        narrowest = max(_NARROW_PANEL, _NARROW_SHARE * wide)
+        study = max(min(study, room - 0.3 * wide), min(whole_words, max(room - narrowest, _NARROW_STUDY)))
         panel = room - study
-        missing = max(_NARROW_PANEL - panel, 0.0)
-        panel = max(panel, _NARROW_PANEL)
+        missing = max(narrowest - panel, 0.0) if narrowest - panel > 1e-9 else 0.0
+        panel = max(panel, narrowest)
 
     x = MARGIN + study
     arms = []

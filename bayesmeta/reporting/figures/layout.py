@@ -92,7 +92,9 @@ def sheet(
         page.down(0.175)
         page.write(MARGIN, line, size=TITLE, weight="bold")
     page.down(0.1 if title else 0.0)
-    header(page, at, headers, groups, right_headers, f"{name}{' (log scale)' if log else ''}")
+    axis = f"{name} (log scale)" if log else name
+    room = at.panel[1] - at.panel[0] + 0.1
+    header(page, at, headers, groups, right_headers, axis if width(axis, TEXT, "bold") <= room else name)
     top = page.y
     page.down(0.06)
 
