@@ -159,6 +159,23 @@ def test_coefficients_per_standard_deviation(regression):
     assert any("per standard deviation" in text for text in texts(figure))
 
 
+def test_coefficients_as_factors_and_of_dependent_estimates(regression):
+    figure = bm.coefficient_forest(regression, scale="natural", width=85 / 25.4)
+    check_geometry(figure)
+    assert figure.axes[0].get_xscale() == "log"
+    row = np.exp(regression.coefficients.loc["latitude", ["estimate", "ci_low", "ci_high"]].to_numpy(float))
+    assert estimate(*row) in map(without_alignment, texts(figure))
+    assert any("Factor of the RR" in text for text in texts(figure))
+    data = {"study": list("aabbccddeefff"), "latitude": LATITUDE}
+    nested = bm.multilevel(yi=Y, vi=V, measure="SMD", data=data, moderators="~ latitude", nesting="study/row")
+    figure = bm.coefficient_forest(nested, scale="natural")
+    assert figure.axes[0].get_xscale() == "linear"
+    values = nested.coefficients.loc["latitude", ["estimate", "ci_low", "ci_high"]]
+    assert estimate(*values).replace("-", "−") in map(without_alignment, texts(figure))
+    with pytest.raises(bm.SpecError, match="scale"):
+        bm.coefficient_forest(nested, scale="log")
+
+
 def test_coefficient_forest_refuses(regression):
     other = bm.regression(**(DATA | {"measure": "OR"}))
     with pytest.raises(bm.SpecError, match="different measures"):

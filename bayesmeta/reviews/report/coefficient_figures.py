@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayesmeta.reporting.figures.coefficients import CoefficientRow, coefficient_forest
-from bayesmeta.reporting.figures.densities import DensityPanel, density_panels
+from bayesmeta.reporting.figures.densities import DensityPanel, density_panels, scale_note
 from bayesmeta.reporting.numbers import is_missing
 from bayesmeta.results.methods import method_label
 from bayesmeta.reviews.analysis_keys import Analysis
@@ -33,7 +33,7 @@ def density_figure(review: Review, analysis: Analysis, result: AnalysisResult, m
     return density_panels(
         panels,
         title=f"{analysis_title(analysis)}: prior and posterior",
-        notes=notes_of(review, analysis, f"Model: {model['model']}; {shown}"),
+        notes=notes_of(review, analysis, scale_note(analysis.measure), f"Model: {model['model']}; {shown}"),
     )
 
 
