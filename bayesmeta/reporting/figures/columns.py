@@ -45,6 +45,7 @@ def columns(
     right_headers: tuple[str, str, str],
     totals: Sequence[str] = (),
     wide: float | None = None,
+    beside: Sequence[str] = (),
 ) -> Columns:
     """Give each column the width of its widest text (study names up to 2.3 inches) and the panel the remaining width.
 
@@ -62,12 +63,15 @@ def columns(
         Headers of the columns of effects, weights and shrunken effects.
     totals : sequence of str
         Cells of the row of totals.
+    beside : sequence of str
+        Labels of pooled results that have totals beside them.
     wide : float, optional
         Width of the figure in inches; by default what its columns need, at least 7.6.
     """
     least, most = _STUDY_WIDTH
     names = [width(printable(s.label), TEXT) for s in studies] + [width("Study", TEXT, "bold")]
     names += [width(total_label(studies), TEXT, "bold")] if totals else []
+    names += [width(printable(label), TEXT, "bold") for label in beside]
     names += [width(printable(s.note), SMALL) for s in studies if not math.isnan(s.estimate)]
     study = min(max(*names, least) + 0.02, most)
     widths = []

@@ -79,7 +79,8 @@ def sheet(
             arm_headers, arm_groups, totals = (), (), ()
         headers = [header_lines(h, [row[j] for row in printed.arms]) for j, h in enumerate(arm_headers)]
         groups = [(group_lines(group), count) for group, count in arm_groups]
-        at = columns(studies, summaries, printed, headers, groups, right_headers, totals, width_inches)
+        beside = _beside_totals(subgroups, summaries, totals) if headers else []
+        at = columns(studies, summaries, printed, headers, groups, right_headers, totals, width_inches, beside)
         if not at.missing:
             break
     else:
@@ -171,6 +172,15 @@ def sheet(
         favours_lines,
         sum(len(group.summaries) for group in subgroups),
     )
+
+
+def _beside_totals(
+    subgroups: Sequence[ForestGroup], summaries: Sequence[ForestSummary], totals: Sequence[str]
+) -> list[str]:
+    """Return the labels of the pooled results of groups, and of all studies below them, that have totals beside them."""
+    labels = [group.summaries[0].label for group in subgroups if group.totals and group.summaries]
+    overall = summaries[sum(len(group.summaries) for group in subgroups) :]
+    return [*labels, *(one.label for one in overall[:1] if totals and subgroups)]
 
 
 def _without(printed: Cells, column: str) -> Cells:
