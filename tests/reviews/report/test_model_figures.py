@@ -14,6 +14,7 @@ from bayesmeta.reviews.folder import load_run
 from bayesmeta.reviews.report.figure_list import figures_of
 from bayesmeta.reviews.report.page import report_page
 from bayesmeta.reviews.report.write import write_figures
+from bayesmeta.reviews.run import run_review
 
 FOLDER = FIXTURES_FOLDER / "every_model"
 
@@ -107,3 +108,16 @@ def test_names_of_files(tmp_path):
     assert model_figure_file(tmp_path, "bubble", "1.1", "I(dose / 2)").name == "bubble_1.1_I_dose_2"
     assert model_figure_file(tmp_path, "bubble", "1.1", "dose", 2).name == "bubble_1.1_dose_2"
     assert model_figure_file(tmp_path, "sweep", "1.1").name == "sweep_1.1"
+
+
+def test_figures_of_models_that_a_review_no_longer_has_are_removed(tmp_path):
+    source = tmp_path / "review"
+    shutil.copytree(FOLDER, source)
+    text = (source / "review.toml").read_text(encoding="utf-8").replace('figures = ["png", "svg"]', 'figures = ["svg"]')
+    (source / "review.toml").write_text(text.replace('"~ weeks", "~ focus + center(weeks)", "~ blinded"', '"~ weeks"'))
+    run = run_review(source, tmp_path / "out", only=("1.2",))
+    assert "bubble__weeks" in names(run.out, "1.2")
+    without = re.sub(r'moderators = "~ weeks"\nprespecified = false\n', "", text)
+    assert without != text
+    (source / "review.toml").write_text(without, encoding="utf-8")
+    assert names(run_review(source, tmp_path / "out", only=("1.2",)).out, "1.2") == {"forest_", "tau_"}
