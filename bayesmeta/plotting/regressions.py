@@ -63,7 +63,8 @@ def bubble(
     -------
     matplotlib.figure.Figure
         Natural scale (ratios on a logarithmic axis). A category has a column per level, in which circles are moved sideways so that they do
-        not cover each other. Effects and intervals are those of ``predict``. Areas of circles are proportional to
+        not cover each other. Effects and intervals are those of ``predict``; of counts by quadrature at seven values, with cubic splines
+        between them. Areas of circles are proportional to
         1 / (sampling variance + tau2), tau2 being the estimate or, in a posterior, the square of tau's median.
 
     Raises
@@ -99,7 +100,7 @@ def bubble(
         credible=posterior,
         title=title or f"{fit.measure} by {name}",
         xlabel=xlabel or name,
-        notes=notes,
+        notes=[*_note_on_counts(fit), *notes],
         width_inches=width,
         ratio=MEASURES[fit.measure].log,
     )
@@ -114,6 +115,18 @@ def _estimates(fit: Regression | Multilevel | Posterior) -> tuple[Array, Array, 
         return fit.y, 1 / (fit.sampling.variances + tau2), fit.labels
     tau = float(fit.quantile(TAU, 0.5)) if TAU in fit.terms else 0.0
     return fit.data.guide_effect, 1 / (fit.data.study_variance + tau**2), fit.data.labels
+
+
+def _note_on_counts(fit: Regression | Multilevel | Posterior) -> list[str]:
+    """Return a note where estimates that are drawn are not what the model is fitted to: counts of which some are 0."""
+    if not isinstance(fit, Posterior) or fit.likelihood == "normal":
+        return []
+    counts = [values for name, values in fit.data.columns.items() if name.startswith("events")]
+    if not any((np.asarray(values) == 0).any() for values in counts):
+        return []
+    return [
+        "The model is fitted to the counts; circles of studies without events in an arm have a continuity correction"
+    ]
 
 
 def _chosen(labels: Sequence[str], wanted: bool | Sequence[str]) -> list[str]:

@@ -19,6 +19,7 @@ from bayesmeta.posterior.refit import refit
 from bayesmeta.results.models.bayesian import BayesianResults, FittedModel, bayesian_models
 from bayesmeta.results.models.bayesian_fits import BayesianChoice
 from bayesmeta.results.models.bayesian_rows import model_posterior_rows
+from bayesmeta.results.models.drawn import add_drawn
 from bayesmeta.results.models.given import DEPENDENCE, ModelInput, Rows, one_line
 from bayesmeta.results.models.run import frequentist_models
 from bayesmeta.results.studies import heterogeneity_prior
@@ -52,7 +53,7 @@ def model_rows(
         result.errors.append(in_keys(str(error)))
         return []
     errors: list[str] = []
-    given = ModelInput(data.effects, columns, analysis.wanted, review.level_of(analysis), analysis.id)
+    given = ModelInput(data.effects, columns, analysis.wanted, review.level_of(analysis), analysis.id, drawn=True)
     found = frequentist_models(given, errors)
     keys = review.as_analysis(analysis)
     choice = _choice(review, analysis, keys, data.effects)
@@ -67,6 +68,7 @@ def model_rows(
         notes = bayesian.notes.get((model["kind"], model["model"]), [])
         result.models.append({**entry, **({"notes": notes} if notes else {})})
     for fitted in bayesian.fitted:
+        add_drawn(result.models, fitted.kind, fitted.model, fitted.fits, given.level)
         _check_engines(fitted, result)
         if fitted.kind == DEPENDENCE:
             rows += _dependence_checks(review, keys, given, choice, fitted, result, errors)

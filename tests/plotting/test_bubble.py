@@ -40,9 +40,24 @@ def test_arm_level_bands_are_those_of_predict(counts):
     expected = bm.predict(fit, {"dose": [0.0, 7.0]}, scale="natural")
     line = artist(figure, "line")
     np.testing.assert_allclose(line.get_ydata()[[0, -1]], expected["median"], rtol=1e-9)
+    # between the knots at which it is computed the line is a spline
+    between = bm.predict(fit, {"dose": line.get_xdata()[[5, 33]]}, scale="natural")
+    np.testing.assert_allclose(line.get_ydata()[[5, 33]], between["median"], rtol=1e-3)
     below, above = (one.get_ydata() for one in drawn(figure, "prediction"))
+    np.testing.assert_allclose(below[[5, 33]], between["pi_low"], rtol=2e-3)
     np.testing.assert_allclose(below[[0, -1]], expected["pi_low"], rtol=1e-9)
     np.testing.assert_allclose(above[[0, -1]], expected["pi_high"], rtol=1e-9)
+
+
+def test_studies_without_events_are_drawn_with_a_note(counts):
+    some = counts.assign(events_e=[0, *counts["events_e"][1:]])
+    fit = bm.fit(some, measure="OR", likelihood="binomial", moderators="~ dose", data=some)
+    figure = bm.bubble(fit)
+    check_geometry(figure)
+    assert len(artist(figure, "studies").get_offsets()) == 8
+    assert any("continuity correction" in text for text in texts(figure))
+    normal = bm.fit(some, measure="OR", likelihood="normal", moderators="~ dose", data=some)
+    assert not any("continuity correction" in text for text in texts(bm.bubble(normal)))
 
 
 def test_nuts_bands_are_those_of_predict():

@@ -79,14 +79,14 @@ def radii(weights: np.ndarray, width_inches: float) -> np.ndarray:
 
 
 def limits(values: np.ndarray, effects: Sequence[np.ndarray], largest: float, inches: float) -> tuple[float, float]:
-    """Return the range of the vertical axis, model scale: the estimates, and intervals up to as much again beyond them.
+    """Return the range of the vertical axis, model scale: the estimates, and intervals up to twice as much beyond them.
 
     ``effects`` are the arrays of `Effects.all`, model scale; ``largest`` is the largest radius and ``inches`` the height of the panel.
     """
     first, last = float(values.min()), float(values.max())
     spread = (last - first) or max(0.5 * float((effects[2] - effects[1]).max()), 1e-9 * max(1.0, abs(first)))
-    below = max(min(float(a.min()) for a in effects), first - spread)
-    above = min(max(float(a.max()) for a in effects), last + spread)
+    below = max(min(float(a.min()) for a in effects), first - 2 * spread)
+    above = min(max(float(a.max()) for a in effects), last + 2 * spread)
     first, last = min(first, below), max(last, above)
     if -0.5 * (last - first) < -first < 1.5 * (last - first):  # no effect, unless it is far away
         first, last = min(first, 0.0), max(last, 0.0)

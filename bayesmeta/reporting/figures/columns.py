@@ -14,7 +14,8 @@ MARGIN, GAP, PANEL_GAP = 0.14, 0.16, 0.22
 INDENT = 0.12
 GROUP_WIDTH = 1.5  # greatest width of the name of an arm, in inches
 _PANEL, _LEAST_WIDTH = 2.7, 7.6
-_NARROW_PANEL, _NARROW_GAP = 0.65, 0.12  # of a figure of a given width
+# of a figure of a given width: least panel, and its share of the width; names; gaps
+_NARROW_PANEL, _NARROW_SHARE, _NARROW_STUDY, _NARROW_GAP = 0.6, 0.18, 0.65, 0.12
 _STUDY_WIDTH = (0.9, 2.3)
 _SUMMARY_WIDTH = 3.2
 
@@ -44,6 +45,7 @@ def columns(
     right_headers: tuple[str, str, str],
     totals: Sequence[str] = (),
     wide: float | None = None,
+    beside: Sequence[str] = (),
 ) -> Columns:
     """Give each column the width of its widest text (study names up to 2.3 inches) and the panel the remaining width.
 
@@ -61,12 +63,15 @@ def columns(
         Headers of the columns of effects, weights and shrunken effects.
     totals : sequence of str
         Cells of the row of totals.
+    beside : sequence of str
+        Labels of pooled results that have totals beside them.
     wide : float, optional
         Width of the figure in inches; by default what its columns need, at least 7.6.
     """
     least, most = _STUDY_WIDTH
     names = [width(printable(s.label), TEXT) for s in studies] + [width("Study", TEXT, "bold")]
     names += [width(total_label(studies), TEXT, "bold")] if totals else []
+    names += [width(printable(label), TEXT, "bold") for label in beside]
     names += [width(printable(s.note), SMALL) for s in studies if not math.isnan(s.estimate)]
     study = min(max(*names, least) + 0.02, most)
     widths = []
@@ -82,7 +87,8 @@ def columns(
         first += count
     pooled_names = max((width(printable(s.label), TEXT, "bold") for s in summaries), default=0.0)
     if any(printed.prediction):
-        pooled_names = max(pooled_names, INDENT + width("100% prediction interval", TEXT))
+        of = max((f", {printable(s.predicted)}" if s.predicted else "" for s in summaries), key=len)
+        pooled_names = max(pooled_names, INDENT + width(f"100% prediction interval{of}", TEXT))
     study = max(study, min(pooled_names, _SUMMARY_WIDTH) - sum(widths) - GAP * len(widths))
 
     right = []  # a column without a text has no width and is not shown
@@ -108,10 +114,11 @@ def columns(
         longest = max((width(word, TEXT, "bold") for word in words), default=0.0)
         whole_words = min(study, max(least, min(longest, most / 2) + 0.02))
         room = wide - fixed + study  # of names and panel together
-        study = max(min(study, room - 0.3 * wide), min(whole_words, max(room - _NARROW_PANEL, least)))
+        narrowest = max(_NARROW_PANEL, _NARROW_SHARE * wide)
+        study = max(min(study, room - 0.3 * wide), min(whole_words, max(room - narrowest, _NARROW_STUDY)))
         panel = room - study
-        missing = max(_NARROW_PANEL - panel, 0.0)
-        panel = max(panel, _NARROW_PANEL)
+        missing = max(narrowest - panel, 0.0) if narrowest - panel > 1e-9 else 0.0
+        panel = max(panel, narrowest)
 
     x = MARGIN + study
     arms = []

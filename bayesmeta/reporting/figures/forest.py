@@ -138,6 +138,7 @@ def forest(
             size=line.size,
             weight=line.weight,
             color=ROLES[line.role],
+            covers=line.covers,
         )
     for left, right, y, points in laid.rules:
         _rule(figure, left, right, y, points)
@@ -159,6 +160,7 @@ def write(
     size: float = TEXT,
     weight: str = "normal",
     color: str = INK,
+    covers: bool = False,
 ) -> None:
     """Write one line of text on a figure, literally.
 
@@ -176,6 +178,8 @@ def write(
         Font size in points.
     weight, color : str
         Font weight and color.
+    covers : bool
+        Whether it covers what is behind it.
     """
     wide, high = figure.get_size_inches()
     figure.text(
@@ -191,6 +195,7 @@ def write(
         color=color,
         parse_math=False,
         usetex=False,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5} if covers else None,
     )
 
 

@@ -99,11 +99,12 @@ def study_row(
 def group_header(page: Page, at: Columns, group: ForestGroup, *, first: bool) -> None:
     """Write the header of a group."""
     page.down(0.02 if first else 0.08)
-    # left of the panel, whose lines it would otherwise cover, unless that takes more than three lines
+    # left of the panel, unless that takes more than two lines
     lines = wrap(printable(group.label), at.panel[0] - 0.1 - at.study[0], TEXT, "bold")
-    for line in lines if len(lines) <= 3 else wrap(printable(group.label), at.width - 2 * MARGIN, TEXT, "bold"):
+    over = len(lines) > 2
+    for line in wrap(printable(group.label), at.width - 2 * MARGIN, TEXT, "bold") if over else lines:
         page.down(0.17)
-        page.write(at.study[0], line, weight="bold")
+        page.write(at.study[0], line, weight="bold", covers=over)
     page.down(0.05)
 
 
@@ -180,12 +181,16 @@ def summary_row(
     page.down(height)
     if not printed.prediction[i]:
         return middle, math.nan
-    below = page.y + 0.09
     room = (at.arms[-1][1] if at.arms else at.study[1]) - at.study[0] - INDENT
-    whole, short = f"{percent} prediction interval", f"{percent} PI"
-    page.write(at.study[0] + INDENT, whole if width(whole, TEXT) <= room else short, y=below + _half(TEXT))
+    of = f", {printable(summary.predicted)}" if summary.predicted else ""
+    whole, short = f"{percent} prediction interval{of}", f"{percent} PI{of}"
+    lines = (whole,) if width(whole, TEXT) <= room else wrap(short, room, TEXT, most=3)
+    below = page.y + 0.09 + LINE * (len(lines) - 1) / 2
+    for n, line in enumerate(lines):
+        up = (n - (len(lines) - 1) / 2) * LINE
+        page.write(at.study[0] + INDENT, line, y=below + _half(TEXT) + up)
     page.write(at.effect[1], printed.prediction[i], y=below + _half(TEXT), align="right")
-    page.down(0.2)
+    page.down(0.2 + LINE * (len(lines) - 1))
     return middle, below
 
 

@@ -76,6 +76,7 @@ def forest_from_rows(
     texts: ForestTexts,
     tau: Row | None = None,
     priors: str = "",
+    width_inches: float | None = None,
 ) -> Figure:
     """Draw the forest plot of one analysis.
 
@@ -98,6 +99,8 @@ def forest_from_rows(
         ``median``, ``ci_low`` and ``ci_high`` of tau, model scale.
     priors : str
         Priors of the Bayesian method, for the notes.
+    width_inches : float, optional
+        Width of the figure; by default what its columns need.
 
     Returns
     -------
@@ -133,6 +136,7 @@ def forest_from_rows(
         level=level,
         bands=texts.bands,
         totals=arm_totals([row for row in studies if not math.isnan(_value(row, "weight"))], kind),
+        width_inches=width_inches,
     )
 
 
@@ -178,7 +182,14 @@ def forest_study(row: Row, kind: str) -> ForestStudy:
     numbers = {name: _value(row, name) for name in ("estimate", "ci_low", "ci_high", "weight")}
     shrunk = {f"shrunk{end}": _value(row, f"theta{end}") for end in ("", "_low", "_high")}
     arms = arm_cells(row, "e", kind) + arm_cells(row, "c", kind)
-    return ForestStudy(label=str(row["study"]), arms=arms, note=str(row.get("reason") or ""), **numbers, **shrunk)
+    return ForestStudy(
+        label=str(row["study"]),
+        arms=arms,
+        note=str(row.get("reason") or ""),
+        size=_value(row, "size"),
+        **numbers,
+        **shrunk,
+    )
 
 
 def own_method(published_by: str, model: str | None) -> str:
@@ -211,9 +222,13 @@ def _summaries(pooled: Mapping[str, Row], primary: str, texts: ForestTexts, leve
     names.append((PUBLISHED, f"As published ({texts.published_by}){as_printed}", "published"))
     return [
         ForestSummary(
-            label=label,
-            kind=kind,
-            **{name: _value(pooled[method], name) for name in ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")},
+            label,
+            _value(pooled[method], "estimate"),
+            _value(pooled[method], "ci_low"),
+            _value(pooled[method], "ci_high"),
+            _value(pooled[method], "pi_low"),
+            _value(pooled[method], "pi_high"),
+            kind,
         )
         for method, label, kind in names
         if method in pooled and not math.isnan(_value(pooled[method], "estimate"))

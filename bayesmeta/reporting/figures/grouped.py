@@ -35,7 +35,7 @@ class GroupRows:
     summaries : sequence of ForestSummary
         Its pooled results, natural scale.
     k : int
-        Number of studies pooled.
+        Number of studies pooled; 0: not shown.
     tau2, i2 : float
         Between-study variance, model scale, and I2 in percent; NaN: not shown.
     common_tau : bool
@@ -45,7 +45,7 @@ class GroupRows:
     label: str
     studies: Sequence[Row]
     summaries: Sequence[ForestSummary]
-    k: int
+    k: int = 0
     tau2: float = math.nan
     i2: float = math.nan
     common_tau: bool = False
@@ -53,7 +53,7 @@ class GroupRows:
     @property
     def note(self) -> str:
         """Line below the pooled results; of one study there is no heterogeneity to state."""
-        parts = [f"k = {self.k}"]
+        parts = [f"k = {self.k}"] if self.k else []
         if not is_missing(self.tau2) and (self.k > 1 or self.common_tau):
             parts.append(f"τ² = {number(self.tau2)}{', common to all groups' if self.common_tau else ''}")
         if not is_missing(self.i2) and self.k > 1:
@@ -100,9 +100,11 @@ def grouped_forest(
     level: float,
     title: str,
     tests: Sequence[GroupTest] = (),
+    heterogeneity: str = "",
     arms: tuple[str, str] = ("Experimental", "Control"),
     better: str | None = None,
     weights: str = "",
+    squares: str = "",
     notes: Sequence[str] = (),
     width_inches: float | None = None,
 ) -> Figure:
@@ -122,12 +124,16 @@ def grouped_forest(
         Heading.
     tests : sequence of GroupTest
         Tests of differences between the groups.
+    heterogeneity : str
+        A line above them.
     arms : tuple of str
         Names of the experimental and the control arm, over the columns of their data.
     better : {"lower", "higher"}, optional
         Side of benefit, for the arrows below the axis; without it there are none.
     weights : str
         What the weights of the studies are, for the notes; "" where they have none.
+    squares : str
+        What the squares are, instead of a sentence on the weights.
     notes : sequence of str
         Notes below the figure, each on a line of its own.
     width_inches : float, optional
@@ -137,7 +143,7 @@ def grouped_forest(
     kind = arm_data(rows, measure)
     headers = ARM_HEADERS.get(kind, ())
     favours = tuple(f"Favours {arm}" for arm in arms) if better else ("", "")
-    squares = f"Squares: study estimates{f', area by {weights}' if weights else ''}."
+    first = squares or f"Squares: study estimates{f', area by {weights}' if weights else ''}."
     pooled = [row for row in rows if not row.get("reason")]
     return forest(
         [forest_study(row, kind) for row in rows],
@@ -148,8 +154,8 @@ def grouped_forest(
         arm_headers=headers * 2,
         arm_groups=tuple((arm, len(headers)) for arm in arms) if headers else (),
         favours=(favours[0], favours[1]) if better != "higher" else (favours[1], favours[0]),
-        heterogeneity="\n".join(test.text for test in tests),
-        footnote="\n".join([squares, *(note.strip() for note in notes if note.strip())]),
+        heterogeneity="\n".join(filter(None, [heterogeneity, *(test.text for test in tests)])),
+        footnote="\n".join([first, *(note.strip() for note in notes if note.strip())]),
         level=level,
         totals=arm_totals(pooled, kind),
         subgroups=tuple(
@@ -163,7 +169,7 @@ def grouped_forest(
     )  # fmt: skip
 
 
-def pooled_summary(label: str, row: Row, kind: str) -> ForestSummary:
+def pooled_summary(label: str, row: Row, kind: str, predicted: str = "") -> ForestSummary:
     """Return a pooled result of a row (natural scale); numbers that it lacks are NaN."""
     numbers = {name: math.nan if is_missing(row.get(name)) else float(row[name]) for name in POOLED}
-    return ForestSummary(label=label, kind=kind, **numbers)
+    return ForestSummary(label=label, kind=kind, predicted=predicted, **numbers)

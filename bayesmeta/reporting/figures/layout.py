@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bayesmeta.errors import SpecError
+from bayesmeta.reporting.figures.alignment import without_alignment
 from bayesmeta.reporting.figures.columns import MARGIN, columns, group_lines, header_lines, total_label
 from bayesmeta.reporting.figures.forest_rows import (
     LINE,
@@ -24,8 +25,8 @@ from bayesmeta.reporting.figures.rows import Cells, ForestGroup, ForestStudy, Fo
 from bayesmeta.reporting.figures.style import SMALL, TEXT, TITLE
 from bayesmeta.reporting.figures.text import printable, width, wrap
 
-#: columns that are left out where a given width has no place for them, in this order
-LEFT_OUT = ("arms", "weight", "shrunk")
+#: what is left out where a given width has no place for it, in this order: columns, and the spaces that align numbers
+LEFT_OUT = ("arms", "weight", "shrunk", "alignment")
 _NAMED = {"arms": "data of the arms", "weight": "weights", "shrunk": "numbers of the shrunken effects"}
 
 
@@ -69,7 +70,7 @@ def sheet(
     percent = f"{100 * level:g}%"
     name = printable(measure)
     right_headers = (f"■ {name}\n[{percent} CI]", "Weight", f"● Shrunken {name}\n[{percent} CrI]")
-    present = {name for name in LEFT_OUT if any(any(cell) for cell in getattr(printed, name))}
+    present = {name for name in _NAMED if any(any(cell) for cell in getattr(printed, name))}
     for left_out in range(len(LEFT_OUT) + 1):
         # at a given width the columns that need most of it are left out first
         if left_out:
@@ -78,7 +79,8 @@ def sheet(
             arm_headers, arm_groups, totals = (), (), ()
         headers = [header_lines(h, [row[j] for row in printed.arms]) for j, h in enumerate(arm_headers)]
         groups = [(group_lines(group), count) for group, count in arm_groups]
-        at = columns(studies, summaries, printed, headers, groups, right_headers, totals, width_inches)
+        beside = _beside_totals(subgroups, summaries, totals) if headers else []
+        at = columns(studies, summaries, printed, headers, groups, right_headers, totals, width_inches, beside)
         if not at.missing:
             break
     else:
@@ -91,7 +93,9 @@ def sheet(
         page.down(0.175)
         page.write(MARGIN, line, size=TITLE, weight="bold")
     page.down(0.1 if title else 0.0)
-    header(page, at, headers, groups, right_headers, f"{name}{' (log scale)' if log else ''}")
+    axis = f"{name} (log scale)" if log else name
+    room = at.panel[1] - at.panel[0] + 0.1
+    header(page, at, headers, groups, right_headers, axis if width(axis, TEXT, "bold") <= room else name)
     top = page.y
     page.down(0.06)
 
@@ -170,9 +174,23 @@ def sheet(
     )
 
 
+def _beside_totals(
+    subgroups: Sequence[ForestGroup], summaries: Sequence[ForestSummary], totals: Sequence[str]
+) -> list[str]:
+    """Return the labels of the pooled results of groups, and of all studies below them, that have totals beside them."""
+    labels = [group.summaries[0].label for group in subgroups if group.totals and group.summaries]
+    overall = summaries[sum(len(group.summaries) for group in subgroups) :]
+    return [*labels, *(one.label for one in overall[:1] if totals and subgroups)]
+
+
 def _without(printed: Cells, column: str) -> Cells:
     """Return the texts without those of a column."""
     if column == "arms":
         return replace(printed, arms=((),) * len(printed.arms))
+    if column == "alignment":
+        plain = {
+            name: tuple(map(without_alignment, getattr(printed, name))) for name in ("effect", "pooled", "prediction")
+        }
+        return replace(printed, effect=plain["effect"], pooled=plain["pooled"], prediction=plain["prediction"])
     blank = ("",) * len(printed.effect)
     return replace(printed, weight=blank) if column == "weight" else replace(printed, shrunk=blank)

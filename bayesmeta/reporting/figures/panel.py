@@ -128,7 +128,8 @@ def draw_studies(axes: Axes, laid: Sheet, studies: Sequence[ForestStudy]) -> Non
     plain = [(s.estimate, s.ci_low, s.ci_high, y + up) for s, y in zip(studies, heights, strict=True)]
     shrunk = [(s.shrunk, s.shrunk_low, s.shrunk_high, y + down) for s, y in zip(studies, heights, strict=True)]
     weights = [s.weight for s in studies if not math.isnan(s.weight)]
-    scale = _LARGEST * (0.6 if paired else 1.0) / max([*weights, 1e-9])
+    sizes = [s.weight if weights else s.size for s in studies]
+    scale = _LARGEST * (0.6 if paired else 1.0) / max([*(size for size in sizes if not math.isnan(size)), 1e-9])
     # If no study has a weight, all count the same; if some have, those without are not part of the pooled effect.
     apart = [bool(weights) and math.isnan(s.weight) for s in studies]
     _intervals(axes, [row for row, alone in zip(plain, apart, strict=True) if not alone], color=INK, lw=0.8)
@@ -137,7 +138,7 @@ def draw_studies(axes: Axes, laid: Sheet, studies: Sequence[ForestStudy]) -> Non
     seen = [i for i, s in enumerate(studies) if low <= s.estimate <= high]
     pooled, others = [i for i in seen if not apart[i]], [i for i in seen if apart[i]]
     if pooled:
-        areas = [max(_SMALLEST, studies[i].weight * scale) if weights else _PLAIN for i in pooled]
+        areas = [_PLAIN if math.isnan(sizes[i]) else max(_SMALLEST, sizes[i] * scale) for i in pooled]
         xs, ys = [studies[i].estimate for i in pooled], [plain[i][3] for i in pooled]
         axes.scatter(xs, ys, s=areas, marker="s", facecolors=_SQUARE, edgecolors="none", zorder=2, label="studies")
     if others:

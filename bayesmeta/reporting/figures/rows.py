@@ -34,6 +34,8 @@ class ForestStudy:
         The study's effect in the Bayesian model, natural scale; NaN: none.
     note : str
         Note, printed in the row in grey, e.g. ``"not estimable: no events in either arm"``.
+    size : float
+        What the area of the square is proportional to where no study has a weight; NaN: all alike.
     """
 
     label: str
@@ -46,6 +48,7 @@ class ForestStudy:
     shrunk_low: float
     shrunk_high: float
     note: str = ""
+    size: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class ForestSummary:
         Prediction interval (effect in a new study), natural scale; NaN: none.
     kind : {"bayes", "frequentist", "published"}
         Blue, grey or white diamond.
+    predicted : str
+        What the prediction interval is of, where the row says so, e.g. ``"new study"``.
     """
 
     label: str
@@ -71,6 +76,7 @@ class ForestSummary:
     pi_low: float
     pi_high: float
     kind: str
+    predicted: str = ""
 
 
 @dataclass(frozen=True)

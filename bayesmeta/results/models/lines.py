@@ -19,6 +19,8 @@ from bayesmeta.support.arrays import Array
 
 #: values of a numeric moderator at which effects are computed
 POINTS = 41
+#: those at which they are computed where each takes long (arm-level likelihoods by quadrature); between them is a cubic spline
+KNOTS = 7
 #: numbers at each value: the effect (a median where it is a posterior), the ends of its interval and of the prediction interval
 COLUMNS = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
 #: where another moderator is: at a stated value, at its mean, or in the proportions of the estimates
@@ -101,11 +103,14 @@ def moderator_line(
     _refuse_interactions(matrix, moderator, stated)
     values = column_of(matrix, moderator)
     category = is_category(matrix, moderator)
-    where: Any = levels_of(values) if category else np.linspace(np.min(values), np.max(values), points)
-    rows = _rows(matrix, moderator, where, stated)
-    found = predict(fit, rows, level=level)
+    slow = isinstance(fit, Posterior) and fit.engine == "quadrature" and fit.likelihood != "normal"
+    knots = min(points, KNOTS) if slow else points
+    where: Any = levels_of(values) if category else np.linspace(np.min(values), np.max(values), knots)
+    found = predict(fit, _rows(matrix, moderator, where, stated), level=level)
     middle = "median" if isinstance(fit, Posterior) else "estimate"
     numbers = {name: found[middle if name == "estimate" else name].to_numpy(float) for name in COLUMNS}
+    if not category and knots < points:
+        numbers, where = _between(where, numbers, points)
     return ModeratorLine(moderator, category, tuple(where), numbers, _others(matrix, others, stated))
 
 
@@ -178,6 +183,18 @@ def levels_of(values: Array) -> list[Any]:
 def _uses(factor: str, column: str) -> bool:
     """Whether a factor of a term is made from a column."""
     return factor == column or re.search(rf"(?<![\w.]){re.escape(column)}(?![\w.])", factor) is not None
+
+
+def _between(knots: Array, numbers: Mapping[str, Array], points: int) -> tuple[dict[str, Array], Array]:
+    """Return the numbers at equally spaced values, by cubic splines through those at the knots, and the values."""
+    from scipy.interpolate import CubicSpline
+
+    fine = np.linspace(knots[0], knots[-1], points)
+    known = {name: np.isfinite(values).all() for name, values in numbers.items()}
+    return {
+        name: CubicSpline(knots, values)(fine) if known[name] else np.full(points, np.nan)
+        for name, values in numbers.items()
+    }, fine
 
 
 def _refuse_interactions(matrix: ModelMatrix, moderator: str, stated: Mapping[str, Any]) -> None:

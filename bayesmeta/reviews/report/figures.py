@@ -9,17 +9,12 @@ from bayesmeta.results.methods import main_bayesian
 from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.band_keys import bands_for
 from bayesmeta.reviews.report.headings import main_rows
+from bayesmeta.reviews.report.model_figures import analysis_title
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-def _title(analysis: Analysis) -> str:
-    time = f", {analysis.time}" if analysis.time else ""
-    comparison = f" ({analysis.comparison})" if analysis.comparison else ""
-    return f"{analysis.id} {analysis.outcome}{time}{comparison}"
 
 
 def forest_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Figure:
@@ -48,7 +43,7 @@ def forest_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Fig
         measure=analysis.measure,
         level=review.level_of(analysis),
         texts=ForestTexts(
-            _title(analysis),
+            analysis_title(analysis),
             (analysis.groups[0], analysis.groups[1]),
             analysis.better,
             (analysis.note, review.notice),
@@ -65,7 +60,7 @@ def tau_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Figure
     """Draw the prior and posterior density of tau of one analysis; parameters and result as for ``forest_of``."""
     return tau_from_density(
         result.tau,
-        title=_title(analysis),
+        title=analysis_title(analysis),
         measure=analysis.measure,
         level=review.level_of(analysis),
         notes=(review.notice,) if review.notice else (),
