@@ -25,6 +25,7 @@ from bayesmeta.posterior.model_average import model_average
 from bayesmeta.posterior.natural import to_ratios
 from bayesmeta.results.atoms import atom_note
 from bayesmeta.results.methods import FREQUENTIST
+from bayesmeta.support.frames import by_index
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +69,7 @@ def tidy_posterior(
     terms = posterior.solution.terms
     on_model, natural = summary.loc[list(terms.pooled)], scale == "natural"
     summary = to_ratios(posterior, on_model) if natural else on_model
-    numbers, sds = summary.to_dict("index"), on_model["sd"].to_dict()
+    numbers, sds = by_index(summary), on_model["sd"].to_dict()
     pooled = {name: numbers[name]["median"] for name in terms.heterogeneity}
     for name in terms.new:
         pooled |= {"pi_low": numbers[name]["ci_low"], "pi_high": numbers[name]["ci_high"]}

@@ -36,6 +36,7 @@ from bayesmeta.reviews.band_keys import mid_of
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
 from bayesmeta.reviews.synthesis_keys import Synthesis
+from bayesmeta.support.frames import records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,8 +88,7 @@ def run_analysis(
         frame[column] = frame[column].fillna("") if column in frame else ""
     if analysis.nesting is not None:
         _note_independence(frame)
-    plain = [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
-    return dataclasses.replace(result, rows=plain, studies=studies)
+    return dataclasses.replace(result, rows=records(frame), studies=studies)
 
 
 def _pairwise(

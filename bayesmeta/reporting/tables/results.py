@@ -15,6 +15,7 @@ from bayesmeta.reporting.numbers import count, estimate, interval, is_missing, n
 from bayesmeta.reporting.tables.bands import IN_BANDS, bands_cell, bands_note
 from bayesmeta.reporting.tables.layout import NOTE
 from bayesmeta.results.methods import PUBLISHED, bayesian_parts, main_bayesian, method_label
+from bayesmeta.support.frames import records
 
 if TYPE_CHECKING:
     import pandas
@@ -95,11 +96,11 @@ def _analyses(results: pandas.DataFrame) -> list[_Analysis]:
             fix="Read the file with dtype={'analysis': str}.",
         )
     found: dict[str, _Analysis] = {}
-    for row in results.to_dict("records"):
+    for row in records(results):
         name = str(row["analysis"])
         if not is_missing(row.get("model")) and row["model"]:
             continue  # moderators, subgroups and nestings have tables of their own
-        found.setdefault(name, _Analysis(name)).add({str(key): value for key, value in row.items()})
+        found.setdefault(name, _Analysis(name)).add(row)
     return list(found.values())
 
 

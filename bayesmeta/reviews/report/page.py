@@ -11,7 +11,6 @@ from bayesmeta.reporting.tables.html import STYLE, table_element
 from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.file_names import REPORT_FILE
 from bayesmeta.reviews.folder import load_run
-from bayesmeta.reviews.report.figure_list import figures_of
 from bayesmeta.reviews.report.tables import review_tables
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.running.ledger import Ledger
@@ -147,6 +146,7 @@ def mark_as_older(folder: Path) -> None:
 def _figures(review: Review, analysis: Analysis, result: AnalysisResult, problems: list[str] | None) -> list[str]:
     """Draw all figures of an analysis as SVG; those that cannot be drawn are left out."""
     from bayesmeta.reporting.figures.save import svg_text
+    from bayesmeta.reviews.report.figure_list import figures_of
 
     figures: list[str] = []
     for figure in figures_of(review, analysis, result):
