@@ -17,7 +17,7 @@ import numpy as np
 from bayesmeta.engines.arm_level.effect_curves import Curves, tabulate_curves
 from bayesmeta.engines.arm_level.mu_given_tau import NormalStudy
 from bayesmeta.engines.arm_level.smoothing import Smoothed
-from bayesmeta.errors import ConvergenceError, DataError
+from bayesmeta.errors import ConvergenceError
 from bayesmeta.model.priors.coefficients import CombinationPriors
 from bayesmeta.support.arrays import Array
 
@@ -25,8 +25,13 @@ from bayesmeta.support.arrays import Array
 DROP = 34.0
 #: first distance from the mode that is searched in standard deviations, and the most
 FIRST_REACH, FARTHEST = 9.0, 400.0
-#: values of tau, directions and distances at which the extent is searched, and the factor by which the grid is wider
-SEARCHED_TAU, ANGLES, RADII, MARGIN = 6, 48, 25, 1.02
+#: directions and distances at which the extent is searched, and the factor by which the grid is wider
+ANGLES, RADII, MARGIN = 48, 25, 1.02
+#: steps that are not shortened, shares of a step that are tried after these, and how close to the mode is then enough, in standard
+#: deviations: the grid need not be centred exactly
+PLAIN, HALVED, CLOSE = 25, np.append(0.5 ** np.arange(14), 0.0), 1e-3
+#: steps of differences
+THREE = np.array([-1.0, 0.0, 1.0])
 #: the panels meet at a corner that is nearer to the mode than this share of the way to the ends
 NEAR = 0.75
 #: steps of Newton's method at most, and their greatest length in standard deviations
@@ -67,6 +72,12 @@ class Prepared:
         return Prepared(self.tau[rows], self.mode[rows], self.root[rows], self.curves.take(rows))
 
 
+def _differences(value: Array, step: Array) -> tuple[Array, Array]:
+    """Return the slope and the negative curvature, above 0, of a function at three points (shape (T, 3)) apart by ``step`` (T, 1)."""
+    bend = -(value[:, 2] - 2 * value[:, 1] + value[:, 0]) / step[:, 0] ** 2
+    return (value[:, 2] - value[:, 0]) / (2 * step[:, 0]), np.maximum(bend, 1e-9 / step[:, 0] ** 2)
+
+
 def along(direction: Array, root: Array) -> Array:
     """Return u = L'a / |L'a|, shape (T, 2)."""
     u = np.einsum("tpq,p->tq", root, direction)
@@ -88,11 +99,11 @@ class TwoCoefficients:
     matrix : numpy.ndarray, shape (k, 2)
         Design matrix X.
     prior : CombinationPriors
-        Normal or Flat priors.
+        Priors on the whole line.
     centre, variance : numpy.ndarray, shape (k,)
         Normal approximation of each study's likelihood (model scale), where the search for the mode starts.
-    scale : float
-        A typical tau, model scale.
+    tau : numpy.ndarray, shape (T,)
+        Values of tau, model scale, at which the extent is searched.
     """
 
     def __init__(
@@ -102,17 +113,27 @@ class TwoCoefficients:
         prior: CombinationPriors,
         centre: Array,
         variance: Array,
-        scale: float,
+        tau: Array,
     ) -> None:
         self.studies, self.matrix, self.prior = tuple(studies), matrix, prior
         self.corner = any(isinstance(study, Smoothed) and study.table.corner for study in self.studies)
-        self._centre, self._variance, self._scale = centre, variance, scale
+        self._centre, self._variance, self._searched = centre, variance, tau
         normal = np.array([one.family == "Normal" for one in prior.priors])
         args = np.array([one.args if one.family == "Normal" else (0.0, 1.0) for one in prior.priors])
         weight = prior.combinations.T * (normal / args[:, 1] ** 2)
         self._precision, self._weighted = weight @ prior.combinations, weight @ args[:, 0]
-        x = 0.5 * (1 - np.cos(np.pi * (np.arange(SEARCHED_TAU) + 0.5) / SEARCHED_TAU))
-        self._searched = scale * x / (1 - x)
+        # other priors by differences
+        self._others = [
+            (one, row, float(one.quantile(0.5)), 0.05 * float(np.diff(one.quantile([0.16, 0.84]))[0]))
+            for one, row in zip(prior.priors, prior.combinations, strict=True)
+            if one.family not in ("Normal", "Flat")
+        ]
+
+    @cached_property
+    def main(self) -> Array:
+        """The direction of the effect at the means, or of the first coefficient where that is always 0; shape (2,)."""
+        means = self.matrix.mean(axis=0)
+        return means if (np.abs(means) > 1e-9 * np.abs(self.matrix).max(axis=0)).any() else np.array([1.0, 0.0])
 
     def log_joint(self, b: Array, tau: Array) -> Array:
         """Return log p(data, b | tau) at ``b`` (shape (T, n, 2)) for each ``tau`` (shape (T,)); shape (T, n)."""
@@ -126,26 +147,34 @@ class TwoCoefficients:
 
         Raises
         ------
-        DataError
-            If the posterior is improper.
         ConvergenceError
             If the mode is not found.
         """
         weight = 1 / (self._variance + tau[:, None] ** 2)
         hessian = np.einsum("tk,kp,kq->tpq", weight, self.matrix, self.matrix) + self._precision
         b = np.linalg.solve(hessian, ((weight * self._centre) @ self.matrix + self._weighted)[..., None])[..., 0]
-        for _ in range(NEWTON_STEPS):
+        start = b
+        for count in range(NEWTON_STEPS):
             hessian, gradient = self._curvature(b, tau)
             root = np.linalg.inv(np.linalg.cholesky(hessian))
             step = np.einsum("tji,tj->ti", root, np.einsum("tij,tj->ti", root, gradient))
             length = np.sqrt(np.einsum("tp,tpq,tq->t", step, hessian, step))
-            b = b + step * np.minimum(1.0, LONGEST / np.maximum(length, 1e-300))[:, None]
-            if not np.isfinite(b).all():
-                break
             if (length < 1e-7).all():
                 return b, np.swapaxes(root, 1, 2)
-        if np.linalg.matrix_rank(self._precision) < 2:
-            raise self._unbounded()
+            step = step * np.minimum(1.0, LONGEST / np.maximum(length, 1e-300))[:, None]
+            if count < PLAIN:
+                b = b + step
+            elif count == PLAIN:
+                b = start
+            else:
+                # where likelihoods are flat or have corners, as far along the step as is best
+                tried = b[:, None] + HALVED[:, None] * step[:, None]
+                best = self.log_joint(tried, tau).argmax(axis=1)
+                b = tried[np.arange(len(b)), best]
+                if (HALVED[best] * np.minimum(length, LONGEST) < CLOSE).all():
+                    return b, np.swapaxes(root, 1, 2)
+            if not np.isfinite(b).all():
+                break
         raise ConvergenceError(
             "quadrature did not find the mode of the coefficients; use engine='nuts' for this analysis"
         )
@@ -156,11 +185,18 @@ class TwoCoefficients:
         gradient = self._weighted - b @ self._precision
         for study, row, variance in zip(self.studies, self.matrix, self._variance, strict=True):
             step = 0.05 * np.sqrt(np.minimum(variance, 1.0) + tau**2)[:, None]
-            value = study.log_smooth((b @ row)[:, None] + step * np.array([-1.0, 0.0, 1.0]), tau)
-            slope = (value[:, 2] - value[:, 0]) / (2 * step[:, 0])
-            bend = -(value[:, 2] - 2 * value[:, 1] + value[:, 0]) / step[:, 0] ** 2
+            value = study.log_smooth((b @ row)[:, None] + step * THREE, tau)
+            slope, bend = _differences(value, step)
             gradient += slope[:, None] * row
-            hessian += np.maximum(bend, 1e-9 / step[:, 0] ** 2)[:, None, None] * np.outer(row, row)
+            hessian += bend[:, None, None] * np.outer(row, row)
+        for one, row, middle, width in self._others:
+            away = b @ row - middle
+            slope, bend = _differences(one.logpdf((b @ row)[:, None] + width * THREE), np.full((len(tau), 1), width))
+            # in a heavy tail the normal density with the same slope, with which the search cannot overshoot
+            tail = np.abs(slope) / np.maximum(np.abs(away), width)
+            bend = np.where(bend > 0.3 * tail, bend, tail)
+            gradient += slope[:, None] * row
+            hessian += bend[:, None, None] * np.outer(row, row)
         return hessian, gradient
 
     @cached_property
@@ -186,23 +222,14 @@ class TwoCoefficients:
                 break
             farthest *= 1.5
             if farthest > FARTHEST:
-                raise self._unbounded()
+                raise ConvergenceError(
+                    "these data and priors do not bound the coefficients enough for quadrature; use engine='nuts' or narrower priors"
+                )
         # the square root of the fall is nearly linear in the distance
         last = RADII - 1 - (fallen < DROP)[..., ::-1].argmax(axis=2)
         known = np.sqrt(np.stack([np.take_along_axis(fallen, last[..., None] + j, 2)[..., 0] for j in (0, 1)]))
         share = (np.sqrt(DROP) - known[0]) / np.maximum(known[1] - known[0], 1e-9)
         return (radius[1] * (last + np.clip(share, 0.0, 1.0)))[..., None] * unit, m, root
-
-    def _unbounded(self) -> ConvergenceError | DataError:
-        """Return the error for coefficients that the data and the priors do not bound."""
-        if np.linalg.matrix_rank(self._precision) < 2:
-            return DataError(
-                "the posterior of the coefficients is improper: neither these data nor the priors bound them on all sides",
-                fix="give each coefficient a proper prior, such as Normal(0, 2.82)",
-            )
-        return ConvergenceError(
-            "these data and priors do not bound the coefficients enough for quadrature; use engine='nuts' or narrower priors"
-        )
 
     def frame(self, direction: Array) -> Frame:
         """Return the extent of the grid along and across a direction."""

@@ -16,6 +16,8 @@ from bayesmeta.engines.arm_level.two_given_tau import Frame, Prepared, TwoCoeffi
 from bayesmeta.engines.numerics.legendre import legendre_rule, unresolved
 from bayesmeta.support.arrays import Array
 
+#: nodes on each panel along a direction and spacing of the nodes across it, in turn until they resolve the posterior
+RESOLUTIONS = ((28, 0.6), (40, 0.4), (64, 0.25), (110, 0.14), (180, 0.08))
 #: numbers evaluated in one array
 AT_ONCE = 200_000
 #: a corner is smooth where tau is above this many times the spacing of the nodes across
