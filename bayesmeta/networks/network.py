@@ -10,6 +10,7 @@ import numpy as np
 
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.model.priors.distribution import Prior
+from bayesmeta.networks.arm_level import arm_likelihood, arms_in_order, sample_arms
 from bayesmeta.networks.canonical import effects_of_arms, in_order
 from bayesmeta.networks.contrast_priors import NetworkPriors, default_scale, network_priors
 from bayesmeta.networks.contrasts import NetworkContrasts, network_contrasts
@@ -17,11 +18,15 @@ from bayesmeta.networks.exact import solve_network
 from bayesmeta.networks.graph import network_graph
 from bayesmeta.networks.posterior import NetworkPosterior
 from bayesmeta.posterior.summary import SIDES
+from bayesmeta.studies.arms import ArmTable, ContrastTable
+from bayesmeta.studies.read_arms import read_arms
 from bayesmeta.support.arguments import check_seed
 from bayesmeta.support.versions import versions
 
 #: engines that ``network`` takes
-ENGINES = ("auto", "quadrature")
+ENGINES = ("auto", "quadrature", "nuts")
+#: likelihoods of the arms, and that of the contrasts
+LIKELIHOODS = ("normal", "binomial", "poisson")
 
 
 def network(
@@ -53,9 +58,10 @@ def network(
     better : str, optional
         "higher" or "lower": which effects are benefits, for rankings and probabilities of benefit.
     likelihood : str, optional
-        "normal": on contrasts, exact. Default: normal.
+        "normal": on contrasts, exact. "binomial" (OR, RR) and "poisson" (IRR): that of the arms' events, sampled. Default: normal.
     engine : str
-        "quadrature", or "auto", which takes it.
+        "quadrature", exact on contrasts; "nuts", with the likelihood of the arms (the normal one for MD); or "auto": quadrature unless
+        ``likelihood`` needs NUTS.
     priors : mapping, optional
         Priors by parameter, on the model scale. "d": for every contrast, such as ``"Normal(0, 2)"``, with correlation 1/2 between
         contrasts with a treatment in common, or ``"independent Normal(0, 100)"`` for the contrasts with the reference, as in TSD2. "tau"
@@ -63,7 +69,7 @@ def network(
         Default: "d" has the prior of mu in a pairwise meta-analysis, and tau its prior there (``default_priors``); inconsistency has
         Normal(0, 0.5) on log ratios and SMD, on other measures Normal(0, h) where tau has HalfNormal(h).
     seed : int
-        Seed of draws, for the distribution of ranks.
+        Seed of draws, for the distribution of ranks, and of NUTS.
     zero_cells, treatments, columns
         As in ``network_contrasts``.
 
@@ -88,24 +94,46 @@ def network(
     """
     if engine not in ENGINES:
         raise unknown_name("engine", engine, ENGINES)
-    if likelihood not in (None, "normal"):
-        raise unknown_name("likelihood of a network", likelihood, ("normal",))
+    if likelihood is not None and likelihood not in LIKELIHOODS:
+        raise unknown_name("likelihood of a network", likelihood, LIKELIHOODS)
+    if engine == "quadrature" and likelihood not in (None, "normal"):
+        raise SpecError(
+            f"engine 'quadrature' has the normal likelihood of contrasts, not '{likelihood}'; use engine='nuts'"
+        )
     if better is not None and better not in SIDES:
         raise unknown_name("side of benefit", better, SIDES)
     check_seed(seed)
-    contrasts = in_order(
-        network_contrasts(data, measure, zero_cells=zero_cells, treatments=treatments, columns=columns)
-    )
-    network_graph(contrasts).require_connected(contrasts.source)
-    position = contrasts.position(reference)
+    table = data if isinstance(data, NetworkContrasts) else _table(data, treatments, columns)
+    contrasts = in_order(network_contrasts(table, measure, zero_cells=zero_cells))
     chosen = priors_of(contrasts, priors)
-    if "baseline" in chosen.to_dict():
+    if engine == "nuts" or likelihood not in (None, "normal"):
+        name = arm_likelihood(contrasts.measure, likelihood)
+        arms = contrasts.arms if isinstance(table, NetworkContrasts) else table
+        if not isinstance(arms, ArmTable):
+            raise SpecError(f"likelihood '{name}' needs the arms of the trials, but these data are contrasts")
+        sampled = sample_arms(arms_in_order(arms), contrasts, name, reference, chosen, seed)
+        return NetworkPosterior(
+            contrasts, sampled.treatments[sampled.reference], better, chosen, name, "nuts", sampled, seed, versions()
+        )
+    network_graph(contrasts).require_connected(contrasts.source)
+    if chosen.scale.baseline is not None:
         raise SpecError(
             "a prior for the baseline is for arm-level likelihoods; the normal likelihood of contrasts has none"
         )
-    solution = solve_network(contrasts, chosen, position)
-    name = contrasts.treatments[position]
+    solution = solve_network(contrasts, chosen, contrasts.position(reference))
+    name = contrasts.treatments[solution.reference]
     return NetworkPosterior(contrasts, name, better, chosen, "normal", "quadrature", solution, seed, versions())
+
+
+def _table(
+    data: Any, treatments: Mapping[str, str] | None, columns: Mapping[str, str] | None
+) -> ArmTable | ContrastTable:
+    """Return the table of arms or contrasts."""
+    if isinstance(data, ArmTable | ContrastTable):
+        if treatments or columns:
+            raise SpecError("treatments and columns are for files and frames; give them to read_arms")
+        return data
+    return read_arms(data, columns=columns, treatments=treatments)
 
 
 def priors_of(contrasts: NetworkContrasts, given: Mapping[str, str | Prior] | None) -> NetworkPriors:

@@ -29,6 +29,8 @@ from bayesmeta.support.display import Displayed, counted, estimate_text
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bayesmeta.networks.sampled_solution import SampledNetwork
+
 #: columns of a summary that are not those of a ratio where the logarithm's quantiles are exponentiated
 OF_LOGARITHM = (
     "mean",
@@ -64,7 +66,7 @@ class NetworkPosterior(TermNumbers, Displayed):
         "normal" on contrasts, or that of the arms.
     engine : str
         "quadrature" or "nuts".
-    solution : NetworkSolution
+    solution : NetworkSolution or SampledNetwork
         Result of the engine.
     seed : int
         Seed of draws from this posterior.
@@ -80,7 +82,7 @@ class NetworkPosterior(TermNumbers, Displayed):
     priors: NetworkPriors
     likelihood: str
     engine: str
-    solution: NetworkSolution
+    solution: NetworkSolution | SampledNetwork
     seed: int = 1
     provenance: Mapping[str, str] = field(default_factory=dict)
     further: Further | None = None
@@ -104,7 +106,7 @@ class NetworkPosterior(TermNumbers, Displayed):
     @property
     def treatments(self) -> tuple[str, ...]:
         """Names of the treatments."""
-        return self.contrasts.treatments
+        return self.solution.treatments
 
     @property
     def terms(self) -> tuple[str, ...]:
