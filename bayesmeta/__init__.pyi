@@ -39,6 +39,10 @@ from .networks.consistency import inconsistency as inconsistency
 from .networks.consistency import node_split as node_split
 from .networks.contrasts import NetworkContrasts as NetworkContrasts
 from .networks.contrasts import network_contrasts as network_contrasts
+from .networks.frequentist.component_result import ComponentNetwork as ComponentNetwork
+from .networks.frequentist.components import component_network as component_network
+from .networks.frequentist.fit import network_meta as network_meta
+from .networks.frequentist.result import NetworkMeta as NetworkMeta
 from .networks.graph import NetworkGraph as NetworkGraph
 from .networks.graph import network_component as network_component
 from .networks.graph import network_graph as network_graph

@@ -172,7 +172,7 @@ class NetworkContrasts(Displayed):
         if self.arms is not None:
             arms = self.arms.take([row for row, name in enumerate(self.arms.studies) if name in wanted])
         return replace(
-            _assembled(self.measure, names, named, blocks), arms=arms, lumping=self.lumping, source=self.source
+            assembled(self.measure, names, named, blocks), arms=arms, lumping=self.lumping, source=self.source
         )
 
     def to_frame(self) -> pd.DataFrame:
@@ -188,6 +188,11 @@ class NetworkContrasts(Displayed):
                 "sei": np.sqrt(np.diagonal(self.S)),
             }
         )
+
+
+def by_name(name: str) -> tuple[int, int, str, str]:
+    """Return the key by which treatments are sorted: numbers by their value, then names whatever their case."""
+    return (0, int(name), "", "") if name.isdecimal() else (1, 0, name.casefold(), name)
 
 
 def network_contrasts(
@@ -241,7 +246,7 @@ def network_contrasts(
         if name not in MEASURES:
             raise unknown_name("measure", measure, MEASURES)
         studies, named, blocks = contrasts_of_studies(table)
-        found = _assembled(name, studies, named, blocks)
+        found = assembled(name, studies, named, blocks)
         return replace(found, lumping=table.lumping, source=table.source)
     return _of_arms(table, *kind_for(table, measure), zero_cells)
 
@@ -261,7 +266,7 @@ def _of_arms(table: ArmTable, measure: str, kind: str, zero_cells: str) -> Netwo
     notes = [*table.notes, *(f"{study}: {reason}" for study, reason in left_out.items())]
     notes += [f"{study}: {found.note}" for study, found in computed.items() if found.note]
     return replace(
-        _assembled(measure, kept, named, [computed[study] for study in kept]),
+        assembled(measure, kept, named, [computed[study] for study in kept]),
         arms=table.take(rows),
         left_out=left_out,
         notes=tuple(notes),
@@ -270,11 +275,11 @@ def _of_arms(table: ArmTable, measure: str, kind: str, zero_cells: str) -> Netwo
     )
 
 
-def _assembled(
+def assembled(
     measure: str, studies: Sequence[str], arms: Sequence[tuple[str, ...]], blocks: Sequence[StudyContrasts]
 ) -> NetworkContrasts:
     """Return the contrasts of studies as one record."""
-    treatments = tuple(sorted({name for names in arms for name in names}))
+    treatments = tuple(sorted({name for names in arms for name in names}, key=by_name))
     at = {name: i for i, name in enumerate(treatments)}
     sizes = [len(block.y) for block in blocks]
     ends = np.cumsum(sizes)

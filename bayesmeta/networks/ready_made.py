@@ -37,7 +37,7 @@ def _of_study(table: ContrastTable, study: str, rows: list[int]) -> tuple[tuple[
     pairs = [(table.treat1[row], table.treat2[row]) for row in rows]
     if len(rows) == 1:
         return (pairs[0][1], pairs[0][0]), StudyContrasts(y, v[:, None])
-    names = list(dict.fromkeys(name for one, two in pairs for name in (two, one)))
+    names = list(dict.fromkeys(name for pair in pairs for name in pair))
     base = table.se_base[rows] if table.se_base is not None else np.full(len(rows), np.nan)
     if len(rows) == len(names) * (len(names) - 1) // 2:
         return _of_all_pairs(table, study, names, pairs, y, v)

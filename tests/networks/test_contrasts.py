@@ -122,7 +122,7 @@ def test_ready_made_contrasts_have_the_covariance_of_the_arms() -> None:
 
 def test_contrasts_that_cannot_be_right_together() -> None:
     frame = all_pairs()
-    with pytest.raises(DataError, match=r"compares 3 treatments \(x, p, y\) in 2 rows"):
+    with pytest.raises(DataError, match=r"compares 3 treatments \(p, x, y\) in 2 rows"):
         network_contrasts(frame.drop(index=2))
     wrong = frame.assign(yi=[*frame.yi[:2], -frame.yi[2], frame.yi[3]])
     with pytest.raises(DataError, match="contrasts of the study 'A' contradict one another"):
