@@ -9,7 +9,7 @@ import numpy as np
 from bayesmeta.engines.normal.solve import typical_variance_given
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.networks.contrast_priors import NetworkPriors
-from bayesmeta.networks.contrasts import NetworkContrasts
+from bayesmeta.networks.contrasts import NetworkContrasts, by_name
 from bayesmeta.networks.graph import NetworkGraph
 from bayesmeta.studies.arms import ArmTable
 from bayesmeta.support.arrays import Array
@@ -39,12 +39,12 @@ def arm_likelihood(measure: str, likelihood: str | None) -> str:
 
 def arms_in_order(table: ArmTable) -> ArmTable:
     """Return a table with studies, and the arms in them, sorted by name."""
-    return table.take(sorted(range(len(table.studies)), key=lambda i: (table.studies[i], table.treatments[i])))
+    return table.take(sorted(range(len(table.studies)), key=lambda i: (table.studies[i], by_name(table.treatments[i]))))
 
 
 def graph_of_arms(table: ArmTable) -> NetworkGraph:
     """Return the graph of a table of arms, with all its studies."""
-    treatments = tuple(sorted(set(table.treatments)))
+    treatments = tuple(sorted(set(table.treatments), key=by_name))
     at = {name: i for i, name in enumerate(treatments)}
     by_study = table.rows_by_study()
     arms = tuple(tuple(sorted(at[table.treatments[row]] for row in rows)) for rows in by_study.values())

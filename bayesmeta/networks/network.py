@@ -31,8 +31,8 @@ LIKELIHOODS = ("normal", "binomial", "poisson")
 
 def network(
     data: Any,
-    *,
     measure: str | None = None,
+    *,
     reference: str | None = None,
     better: str | None = None,
     likelihood: str | None = None,
@@ -42,6 +42,7 @@ def network(
     zero_cells: str = "revman",
     treatments: Mapping[str, str] | None = None,
     columns: Mapping[str, str] | None = None,
+    combine: bool = False,
 ) -> NetworkPosterior:
     """Fit the Bayesian network meta-analysis of several treatments.
 
@@ -70,7 +71,7 @@ def network(
         Normal(0, 0.5) on log ratios and SMD, on other measures Normal(0, h) where tau has HalfNormal(h).
     seed : int
         Seed of draws, for the distribution of ranks, and of NUTS.
-    zero_cells, treatments, columns
+    zero_cells, treatments, columns, combine
         As in ``network_contrasts``.
 
     Returns
@@ -103,7 +104,11 @@ def network(
     if better is not None and better not in SIDES:
         raise unknown_name("side of benefit", better, SIDES)
     check_seed(seed)
-    table = data if isinstance(data, NetworkContrasts) else _table(data, treatments, columns)
+    table = data
+    if not isinstance(data, NetworkContrasts | ArmTable | ContrastTable):
+        table = read_arms(data, columns=columns, treatments=treatments, combine=combine)
+    elif treatments or columns or combine:
+        raise SpecError("treatments, columns and combine are for files and frames; give them to read_arms")
     contrasts = in_order(network_contrasts(table, measure, zero_cells=zero_cells))
     chosen = priors_of(contrasts, priors)
     if engine == "nuts" or likelihood not in (None, "normal"):
@@ -123,17 +128,6 @@ def network(
     solution = solve_network(contrasts, chosen, contrasts.position(reference))
     name = contrasts.treatments[solution.reference]
     return NetworkPosterior(contrasts, name, better, chosen, "normal", "quadrature", solution, seed, versions())
-
-
-def _table(
-    data: Any, treatments: Mapping[str, str] | None, columns: Mapping[str, str] | None
-) -> ArmTable | ContrastTable:
-    """Return the table of arms or contrasts."""
-    if isinstance(data, ArmTable | ContrastTable):
-        if treatments or columns:
-            raise SpecError("treatments and columns are for files and frames; give them to read_arms")
-        return data
-    return read_arms(data, columns=columns, treatments=treatments)
 
 
 def priors_of(contrasts: NetworkContrasts, given: Mapping[str, str | Prior] | None) -> NetworkPriors:
