@@ -16,6 +16,7 @@ from bayesmeta.networks.contrast_priors import NetworkPriors, default_scale, net
 from bayesmeta.networks.contrasts import NetworkContrasts, network_contrasts
 from bayesmeta.networks.exact import solve_network
 from bayesmeta.networks.graph import network_graph
+from bayesmeta.networks.moderator import interaction, moderator_name, moderator_values
 from bayesmeta.networks.posterior import NetworkPosterior
 from bayesmeta.posterior.summary import SIDES
 from bayesmeta.studies.arms import ArmTable, ContrastTable
@@ -38,6 +39,7 @@ def network(
     likelihood: str | None = None,
     engine: str = "auto",
     priors: Mapping[str, str | Prior] | None = None,
+    moderator: str | Mapping[str, Any] | None = None,
     seed: int = 1,
     zero_cells: str = "revman",
     treatments: Mapping[str, str] | None = None,
@@ -69,6 +71,11 @@ def network(
         or "tau2", proper; ``"Point(0)"`` for a common effect. "inconsistency": for the factors of ``node_split`` and ``inconsistency``.
         Default: "d" has the prior of mu in a pairwise meta-analysis, and tau its prior there (``default_priors``); inconsistency has
         Normal(0, 0.5) on log ratios and SMD, on other measures Normal(0, h) where tau has HalfNormal(h).
+    moderator : str or mapping of str to float, optional
+        Column of the table of arms with one number per study, or numbers by study: the effect of every treatment against the reference
+        changes by the same coefficient per unit of it (network meta-regression with a common interaction). The coefficient has the name of
+        the column ("moderator" for a mapping), and its prior by that name, Normal(0, s / sd(x)) by default with s as for inconsistency;
+        contrasts are then those at the mean of the moderator over the studies. The result depends on the reference.
     seed : int
         Seed of draws, for the distribution of ranks, and of NUTS.
     zero_cells, treatments, columns, combine
@@ -110,24 +117,33 @@ def network(
     elif treatments or columns or combine:
         raise SpecError("treatments, columns and combine are for files and frames; give them to read_arms")
     contrasts = in_order(network_contrasts(table, measure, zero_cells=zero_cells))
-    chosen = priors_of(contrasts, priors)
+    name = None if moderator is None else moderator_name(moderator)
+    given = dict(priors) if isinstance(priors, Mapping) else priors
+    slope = given.pop(name, None) if name is not None and isinstance(given, dict) else None
+    chosen = priors_of(contrasts, given)
     if engine == "nuts" or likelihood not in (None, "normal"):
-        name = arm_likelihood(contrasts.measure, likelihood)
+        of_arms = arm_likelihood(contrasts.measure, likelihood)
+        if moderator is not None:
+            raise SpecError("a network with a moderator is exact on contrasts only; leave likelihood= and engine= out")
         arms = contrasts.arms if isinstance(table, NetworkContrasts) else table
         if not isinstance(arms, ArmTable):
-            raise SpecError(f"likelihood '{name}' needs the arms of the trials, but these data are contrasts")
-        sampled = sample_arms(arms_in_order(arms), contrasts, name, reference, chosen, seed)
-        return NetworkPosterior(
-            contrasts, sampled.treatments[sampled.reference], better, chosen, name, "nuts", sampled, seed, versions()
-        )
+            raise SpecError(f"likelihood '{of_arms}' needs the arms of the trials, but these data are contrasts")
+        sampled = sample_arms(arms_in_order(arms), contrasts, of_arms, reference, chosen, seed)
+        at = sampled.treatments[sampled.reference]
+        return NetworkPosterior(contrasts, at, better, chosen, of_arms, "nuts", sampled, seed, versions())
     network_graph(contrasts).require_connected(contrasts.source)
     if chosen.scale.baseline is not None:
         raise SpecError(
             "a prior for the baseline is for arm-level likelihoods; the normal likelihood of contrasts has none"
         )
-    solution = solve_network(contrasts, chosen, contrasts.position(reference))
-    name = contrasts.treatments[solution.reference]
-    return NetworkPosterior(contrasts, name, better, chosen, "normal", "quadrature", solution, seed, versions())
+    at, further = contrasts.position(reference), None
+    if moderator is not None and name is not None:
+        values = moderator_values(contrasts, moderator)
+        further = interaction(contrasts, at, name, values, slope, chosen.factor_scale)
+    solution = solve_network(contrasts, chosen, at, further)
+    return NetworkPosterior(
+        contrasts, contrasts.treatments[at], better, chosen, "normal", "quadrature", solution, seed, versions(), further
+    )
 
 
 def priors_of(contrasts: NetworkContrasts, given: Mapping[str, str | Prior] | None) -> NetworkPriors:
