@@ -185,6 +185,8 @@ def require_exact(net: NetworkPosterior, what: str) -> NetworkSolution:
     check_network(net)
     if not isinstance(net.solution, NetworkSolution):
         raise SpecError(f"{what} needs the exact network on contrasts; fit it without likelihood=")
+    if net.components is not None:
+        raise SpecError(f"{what} is for networks without components=; compare marginal likelihoods with and without")
     return net.solution
 
 

@@ -73,6 +73,10 @@ class ContrastPrior:
             return CoefficientPrior(np.full(size, mean), np.eye(size) / sd**2)
         return CoefficientPrior(np.zeros(size), 2.0 / sd**2 * (np.eye(size) - 1.0 / (size + 1)))
 
+    def components(self, size: int) -> CoefficientPrior:
+        """Return the joint prior of the effects of ``size`` components: that of a contrast for each, independently."""
+        return replace(self, independent=True).coefficients(size)
+
 
 @dataclass(frozen=True)
 class NetworkPriors:

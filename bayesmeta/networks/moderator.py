@@ -20,8 +20,8 @@ from bayesmeta.support.arrays import Array
 RESERVED = ("d", "mu", "tau", "tau2", "i2", "rho", "baseline", "inconsistency")
 
 
-def moderator_name(moderator: str | Mapping[str, Any]) -> str:
-    """Return the name of a moderator: that of the column; "moderator" for values by study.
+def moderator_name(moderator: str | Mapping[str, Any], what: str = "moderator") -> str:
+    """Return the name of a moderator, that of the column, or "moderator" for values by study; or of a component.
 
     Raises
     ------
@@ -29,8 +29,8 @@ def moderator_name(moderator: str | Mapping[str, Any]) -> str:
         If it is the name of a parameter.
     """
     name = moderator if isinstance(moderator, str) else "moderator"
-    if name.casefold() in RESERVED:
-        raise SpecError(f"the moderator '{name}' has the name of a parameter; rename the column")
+    if name in RESERVED:
+        raise SpecError(f"the {what} '{name}' has the name of a parameter; rename it")
     return name
 
 

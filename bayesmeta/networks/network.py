@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -14,7 +14,8 @@ from bayesmeta.networks.arm_level import arm_likelihood, arms_in_order, sample_a
 from bayesmeta.networks.canonical import effects_of_arms, in_order
 from bayesmeta.networks.contrast_priors import NetworkPriors, default_scale, network_priors
 from bayesmeta.networks.contrasts import NetworkContrasts, network_contrasts
-from bayesmeta.networks.exact import solve_network
+from bayesmeta.networks.exact import Components, solve_network
+from bayesmeta.networks.frequentist.components import component_matrix
 from bayesmeta.networks.graph import network_graph
 from bayesmeta.networks.moderator import interaction, moderator_name, moderator_values
 from bayesmeta.networks.posterior import NetworkPosterior
@@ -40,6 +41,9 @@ def network(
     engine: str = "auto",
     priors: Mapping[str, str | Prior] | None = None,
     moderator: str | Mapping[str, Any] | None = None,
+    components: str | None = None,
+    interactions: Sequence[str] = (),
+    inactive: str | None = None,
     seed: int = 1,
     zero_cells: str = "revman",
     treatments: Mapping[str, str] | None = None,
@@ -76,6 +80,14 @@ def network(
         changes by the same coefficient per unit of it (network meta-regression with a common interaction). The coefficient has the name of
         the column ("moderator" for a mapping), and its prior by that name, Normal(0, s / sd(x)) by default with s as for inconsistency;
         contrasts are then those at the mean of the moderator over the studies. The result depends on the reference.
+    components : str, optional
+        What separates components in the names of treatments, such as "+": the effect of a treatment is then the sum of those of its
+        components (additive component network), which are further terms. Each has the prior "d", independently. The network need not be
+        connected.
+    interactions : sequence of str
+        Components that have an additional effect together, such as "CBT*drug".
+    inactive : str, optional
+        Component without effect, such as "placebo".
     seed : int
         Seed of draws, for the distribution of ranks, and of NUTS.
     zero_cells, treatments, columns, combine
@@ -123,15 +135,19 @@ def network(
     chosen = priors_of(contrasts, given)
     if engine == "nuts" or likelihood not in (None, "normal"):
         of_arms = arm_likelihood(contrasts.measure, likelihood)
-        if moderator is not None:
-            raise SpecError("a network with a moderator is exact on contrasts only; leave likelihood= and engine= out")
+        if moderator is not None or components is not None:
+            raise SpecError(
+                "a network with a moderator or components is exact on contrasts only; leave likelihood= and engine= out"
+            )
         arms = contrasts.arms if isinstance(table, NetworkContrasts) else table
         if not isinstance(arms, ArmTable):
             raise SpecError(f"likelihood '{of_arms}' needs the arms of the trials, but these data are contrasts")
         sampled = sample_arms(arms_in_order(arms), contrasts, of_arms, reference, chosen, seed)
         at = sampled.treatments[sampled.reference]
         return NetworkPosterior(contrasts, at, better, chosen, of_arms, "nuts", sampled, seed, versions())
-    network_graph(contrasts).require_connected(contrasts.source)
+    parts = additive(contrasts, components, interactions, inactive)
+    if parts is None:
+        network_graph(contrasts).require_connected(contrasts.source)
     if chosen.scale.baseline is not None:
         raise SpecError(
             "a prior for the baseline is for arm-level likelihoods; the normal likelihood of contrasts has none"
@@ -140,10 +156,40 @@ def network(
     if moderator is not None and name is not None:
         values = moderator_values(contrasts, moderator)
         further = interaction(contrasts, at, name, values, slope, chosen.factor_scale)
-    solution = solve_network(contrasts, chosen, at, further)
+    solution = solve_network(contrasts, chosen, at, further, parts)
+    name = contrasts.treatments[at]
     return NetworkPosterior(
-        contrasts, contrasts.treatments[at], better, chosen, "normal", "quadrature", solution, seed, versions(), further
+        contrasts, name, better, chosen, "normal", "quadrature", solution, seed, versions(), further, parts
     )
+
+
+def additive(
+    contrasts: NetworkContrasts, separator: str | None, interactions: Sequence[str], inactive: str | None
+) -> Components | None:
+    """Return the components of the treatments; None without a separator.
+
+    Raises
+    ------
+    SpecError
+        If a name is unknown or that of a parameter, or two treatments have the same components.
+    """
+    if separator is None:
+        if interactions or inactive is not None:
+            raise SpecError(
+                "interactions and inactive are of components; give components=, what separates them, such as '+'"
+            )
+        return None
+    names, matrix = component_matrix(contrasts.treatments, separator, interactions, inactive)
+    for name in names:
+        moderator_name(name, "component")
+    rows: dict[tuple[float, ...], str] = {}
+    for treatment, row in zip(contrasts.treatments, matrix, strict=True):
+        other = rows.setdefault(tuple(row.tolist()), treatment)
+        if other != treatment:
+            raise SpecError(
+                f"the treatments '{other}' and '{treatment}' have the same components; give them one name with treatments="
+            )
+    return Components(names, matrix)
 
 
 def priors_of(contrasts: NetworkContrasts, given: Mapping[str, str | Prior] | None) -> NetworkPriors:

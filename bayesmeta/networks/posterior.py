@@ -16,7 +16,7 @@ from bayesmeta.engines.terms import new_outcome_term
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.networks.contrast_priors import NetworkPriors
 from bayesmeta.networks.contrasts import NetworkContrasts
-from bayesmeta.networks.exact import Further
+from bayesmeta.networks.exact import Components, Further
 from bayesmeta.networks.exact_solution import NetworkSolution
 from bayesmeta.networks.pairs import versus
 from bayesmeta.networks.ranking import Ranking
@@ -74,6 +74,8 @@ class NetworkPosterior(TermNumbers, Displayed):
         Versions of the packages that computed it.
     further : Further, optional
         Coefficients of moderators.
+    components : Components, optional
+        Components of the treatments, where their effects add up.
     """
 
     contrasts: NetworkContrasts
@@ -86,6 +88,7 @@ class NetworkPosterior(TermNumbers, Displayed):
     seed: int = 1
     provenance: Mapping[str, str] = field(default_factory=dict)
     further: Further | None = None
+    components: Components | None = None
 
     def _line(self) -> str:
         low, middle, high = self.quantile("tau", np.array([0.025, 0.5, 0.975]))
