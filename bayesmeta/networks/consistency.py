@@ -60,9 +60,9 @@ def node_split(net: NetworkPosterior, *, level: float = 0.95) -> pd.DataFrame:
     """
     import pandas as pd
 
-    require_exact(net, "node splitting")
+    consistent = require_exact(net, "node splitting")
     check_level(level)
-    contrasts, reference = net.contrasts, net.solution.reference
+    contrasts, reference = net.contrasts, consistent.reference
     rows = {}
     for first, second in compared(contrasts):
         column = split_column(contrasts, first, second)
@@ -73,7 +73,7 @@ def node_split(net: NetworkPosterior, *, level: float = 0.95) -> pd.DataFrame:
             first, second, column = second, first, -column
             name = versus(contrasts.treatments[first], contrasts.treatments[second])
         split = _with_factors(net, column[:, None], ("difference",), np.eye(1))
-        whole = net.solution.contrasts([(first, second)], (name,))
+        whole = consistent.contrasts([(first, second)], (name,))
         indirect = split.basis[first] - split.basis[second]
         factor = np.eye(len(indirect))[-1]
         parts = split.combinations(
@@ -86,7 +86,7 @@ def node_split(net: NetworkPosterior, *, level: float = 0.95) -> pd.DataFrame:
             "direct": means[0], "direct_sd": sds[0], "indirect": means[1], "indirect_sd": sds[1],
             "difference": means[2], "difference_sd": sds[2], "ci_low": low, "ci_high": high,
             "prob_above_0": 1 - float(parts.cdf(np.zeros(1))[2]),
-            **_evidence(net, split), "tau": _median_tau(split),
+            **_evidence(consistent, split), "tau": _median_tau(split),
         }  # fmt: skip
     columns = (
         "network", "network_sd", "direct", "direct_sd", "indirect", "indirect_sd", "difference", "difference_sd", "ci_low", "ci_high",
@@ -131,10 +131,10 @@ def inconsistency(net: NetworkPosterior, *, level: float = 0.95) -> pd.DataFrame
     """
     import pandas as pd
 
-    require_exact(net, "a test of inconsistency")
+    consistent = require_exact(net, "a test of inconsistency")
     check_level(level)
     contrasts, names = net.contrasts, net.treatments
-    rows: dict[str, dict[str, float]] = {"consistency": _fit_numbers(net, net.solution, 0)}
+    rows: dict[str, dict[str, float]] = {"consistency": _fit_numbers(consistent, consistent, 0)}
     groups = [design_columns(contrasts, design) for design in network_graph(contrasts).designs]
     if groups := [columns for columns in groups if adds_rank(contrasts, columns)]:
         whole = np.hstack(groups)
@@ -142,12 +142,12 @@ def inconsistency(net: NetworkPosterior, *, level: float = 0.95) -> pd.DataFrame
         solution = _with_factors(
             net, whole, tuple(f"factor {i + 1}" for i in range(whole.shape[1])), 0.5 * np.eye(whole.shape[1])
         )
-        rows["design-by-treatment"] = _fit_numbers(net, solution, adds_rank(contrasts, whole))
+        rows["design-by-treatment"] = _fit_numbers(consistent, solution, adds_rank(contrasts, whole))
     edges = [pair for pair in compared(contrasts) if adds_rank(contrasts, edge_columns(contrasts, [pair]))]
     if edges:
         whole = edge_columns(contrasts, edges)
         solution = _with_factors(net, whole, tuple(f"factor {i + 1}" for i in range(len(edges))), np.eye(len(edges)))
-        rows["unrelated mean effects"] = _fit_numbers(net, solution, adds_rank(contrasts, whole))
+        rows["unrelated mean effects"] = _fit_numbers(consistent, solution, adds_rank(contrasts, whole))
     for loop in loops(contrasts):
         column = loop_column(contrasts, loop)
         if not adds_rank(contrasts, column):
@@ -156,7 +156,7 @@ def inconsistency(net: NetworkPosterior, *, level: float = 0.95) -> pd.DataFrame
         factor = solution.combinations(np.eye(solution.model.x.shape[1])[-1:], ("factor",))
         low, high = factor.quantile(np.array([[0.5 - 0.5 * level], [0.5 + 0.5 * level]]))[:, 0]
         numbers = {"factor": factor.mean()[0], "factor_sd": factor.sd()[0], "ci_low": low, "ci_high": high}
-        rows["loop " + "-".join(names[i] for i in loop)] = _fit_numbers(net, solution, 1) | numbers
+        rows["loop " + "-".join(names[i] for i in loop)] = _fit_numbers(consistent, solution, 1) | numbers
     columns = (
         "parameters", "bf_inconsistency", "prob_inconsistency", "residual_deviance", "dic", "tau", "factor", "factor_sd",
         "ci_low", "ci_high",
@@ -167,23 +167,27 @@ def inconsistency(net: NetworkPosterior, *, level: float = 0.95) -> pd.DataFrame
     return frame
 
 
-def require_exact(net: object, what: str) -> None:
-    """Refuse a network that was not computed by quadrature on contrasts.
+def require_exact(net: NetworkPosterior, what: str) -> NetworkSolution:
+    """Return the solution of a network that was computed by quadrature on contrasts.
 
     Parameters
     ----------
-    net : object
-        What the user gives.
+    net : NetworkPosterior
+        From ``network``.
     what : str
         What needs it, for the message.
 
     Raises
     ------
     SpecError
+        If it is something else, or was sampled.
     """
     check_network(net)
-    if not isinstance(net.solution, NetworkSolution):  # type: ignore[attr-defined]
+    if not isinstance(net.solution, NetworkSolution):
         raise SpecError(f"{what} needs the exact network on contrasts; fit it without likelihood=")
+    if net.components is not None:
+        raise SpecError(f"{what} is for networks without components=; compare marginal likelihoods with and without")
+    return net.solution
 
 
 def _with_factors(net: NetworkPosterior, columns: Array, names: tuple[str, ...], covariance: Array) -> NetworkSolution:
@@ -193,18 +197,18 @@ def _with_factors(net: NetworkPosterior, columns: Array, names: tuple[str, ...],
     return solve_network(net.contrasts, net.priors, net.solution.reference, further)
 
 
-def _evidence(net: NetworkPosterior, solution: NetworkSolution) -> dict[str, float]:
-    log_bf = solution.log_marginal_likelihood - net.solution.log_marginal_likelihood
+def _evidence(consistent: NetworkSolution, solution: NetworkSolution) -> dict[str, float]:
+    log_bf = solution.log_marginal_likelihood - consistent.log_marginal_likelihood
     return {
         "bf_inconsistency": float(np.exp(min(log_bf, 700.0))),
         "prob_inconsistency": float(1 / (1 + np.exp(-max(log_bf, -700.0)))),
     }
 
 
-def _fit_numbers(net: NetworkPosterior, solution: NetworkSolution, parameters: int) -> dict[str, float]:
+def _fit_numbers(consistent: NetworkSolution, solution: NetworkSolution, parameters: int) -> dict[str, float]:
     deviance = solution.residual_deviance
     return {
-        "parameters": parameters, **_evidence(net, solution),
+        "parameters": parameters, **_evidence(consistent, solution),
         "residual_deviance": deviance, "dic": deviance + solution.effective_parameters, "tau": _median_tau(solution),
     }  # fmt: skip
 

@@ -73,6 +73,10 @@ class ContrastPrior:
             return CoefficientPrior(np.full(size, mean), np.eye(size) / sd**2)
         return CoefficientPrior(np.zeros(size), 2.0 / sd**2 * (np.eye(size) - 1.0 / (size + 1)))
 
+    def components(self, size: int) -> CoefficientPrior:
+        """Return the joint prior of the effects of ``size`` components: that of a contrast for each, independently."""
+        return replace(self, independent=True).coefficients(size)
+
 
 @dataclass(frozen=True)
 class NetworkPriors:
@@ -85,13 +89,15 @@ class NetworkPriors:
     scale : Priors
         Prior for tau or tau2.
     factor : Prior
-        Prior for an inconsistency factor, the difference of direct and indirect evidence; and for the coefficient of a moderator per
-        standard deviation of it.
+        Prior for an inconsistency factor, the difference of direct and indirect evidence.
+    factor_scale : float
+        Standard deviation of its default, and of the default prior for a moderator's coefficient per standard deviation of the moderator.
     """
 
     contrasts: ContrastPrior
     scale: Priors
     factor: Prior
+    factor_scale: float
 
     def to_dict(self) -> dict[str, str]:
         """Return the priors as text by parameter, as ``priors=`` of ``network`` reads them."""
@@ -137,7 +143,7 @@ def network_priors(given: Mapping[str, str | Prior] | None, measure: str, scale:
         raise SpecError(
             f"the prior for {FACTOR} must be Normal with mean 0 but is {inconsistency}; try Normal(0, {FACTOR_SD})"
         )
-    return NetworkPriors(contrasts, replace(priors, mu=contrasts.prior), inconsistency)
+    return NetworkPriors(contrasts, replace(priors, mu=contrasts.prior), inconsistency, spread)
 
 
 def parse_contrast_prior(written: str | Prior) -> ContrastPrior:

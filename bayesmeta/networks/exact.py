@@ -56,8 +56,28 @@ class Further:
         return Further(np.hstack([others.columns, self.columns]), (*others.names, *self.names), covariance)
 
 
+@dataclass(frozen=True, eq=False)
+class Components:
+    """Components of treatments, whose effects add up to those of the treatments.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Names of the q components and interactions.
+    matrix : numpy.ndarray, shape (T, q)
+        Which treatment has which.
+    """
+
+    names: tuple[str, ...]
+    matrix: Array
+
+
 def solve_network(
-    contrasts: NetworkContrasts, priors: NetworkPriors, reference: int, further: Further | None = None
+    contrasts: NetworkContrasts,
+    priors: NetworkPriors,
+    reference: int,
+    further: Further | None = None,
+    components: Components | None = None,
 ) -> NetworkSolution:
     """Compute the posterior of a network.
 
@@ -71,6 +91,8 @@ def solve_network(
         Which treatment is the reference.
     further : Further, optional
         Coefficients beside the contrasts.
+    components : Components, optional
+        Components of the treatments, each with the prior of a contrast, independently; default: every treatment is its own.
 
     Raises
     ------
@@ -79,19 +101,25 @@ def solve_network(
     ConvergenceError
         If the integral over tau does not reach its tolerance.
     """
-    treatments, columns = contrasts.treatments, np.delete(contrasts.incidence, reference, axis=1)
+    treatments = contrasts.treatments
     pairs = contrast_pairs(len(treatments), reference)
     names = tuple(versus(treatments[i], treatments[j]) for i, j in pairs)
-    basic = len(treatments) - 1
-    prior = priors.contrasts.coefficients(basic)
-    coefficients = names[:basic]
+    if components is None:
+        coefficients = names[: len(treatments) - 1]
+        basis = np.delete(np.eye(len(treatments)), reference, axis=1)
+        prior = priors.contrasts.coefficients(len(coefficients))
+    else:
+        coefficients, basis = components.names, components.matrix
+        prior = priors.contrasts.components(len(coefficients))
+    columns = contrasts.incidence @ basis
     if further is not None:
+        size, more = len(coefficients), len(further.names)
         columns = np.hstack([columns, further.columns])
+        basis = np.hstack([basis, np.zeros((len(treatments), more))])
         coefficients = (*coefficients, *further.names)
-        precision = np.zeros((len(coefficients),) * 2)
-        precision[:basic, :basic] = prior.precision
-        precision[basic:, basic:] = np.linalg.inv(further.covariance)
-        prior = CoefficientPrior(np.concatenate([prior.mean, np.zeros(len(further.names))]), precision)
+        precision = np.zeros((size + more,) * 2)
+        precision[:size, :size], precision[size:, size:] = prior.precision, np.linalg.inv(further.covariance)
+        prior = CoefficientPrior(np.concatenate([prior.mean, np.zeros(more)]), precision)
     _require_bounded(columns, prior, contrasts)
     model = normal_model(
         contrasts.y,
@@ -111,9 +139,9 @@ def solve_network(
         study_term(f"{contrasts.studies[k]}: {versus(treatments[i], treatments[j])}")
         for k, i, j in zip(contrasts.study_of_row, contrasts.treat, contrasts.base, strict=True)
     )
-    new = tuple(map(new_outcome_term, names))
-    terms = Terms(coefficients, (TAU,), HETEROGENEITY, new, studies, combined=names[basic:])
-    return NetworkSolution(model, treatments, reference, terms, tau, weights, density, moments, value, error)
+    combined = tuple(name for name in names if name not in coefficients)
+    terms = Terms(coefficients, (TAU,), HETEROGENEITY, tuple(map(new_outcome_term, names)), studies, combined=combined)
+    return NetworkSolution(model, basis, treatments, reference, terms, tau, weights, density, moments, value, error)
 
 
 def covariance_of_studies(contrasts: NetworkContrasts, matrix: Array) -> Covariance:
@@ -132,7 +160,7 @@ def _require_bounded(columns: Array, prior: CoefficientPrior, contrasts: Network
         return
     if np.linalg.matrix_rank(np.vstack([columns, prior.precision])) < columns.shape[1]:
         raise DataError(
-            f"the contrasts of {len(contrasts.treatments)} treatments cannot be estimated from "
+            f"{plural(columns.shape[1], 'coefficient', 'coefficients')} of {len(contrasts.treatments)} treatments cannot be estimated from "
             f"{plural(contrasts.m, 'contrast', 'contrasts')} with flat priors",
             source=contrasts.source,
             fix='Give a proper prior, such as priors={"d": "Normal(0, 10)"}.',

@@ -18,9 +18,9 @@ from bayesmeta.engines.normal.model import NormalModel
 from bayesmeta.engines.normal.solve import typical_variance_given
 from bayesmeta.engines.numerics.panels import PanelDensity
 from bayesmeta.engines.solution import ComputedSolution
-from bayesmeta.engines.terms import HETEROGENEITY, Terms
+from bayesmeta.engines.terms import HETEROGENEITY, Terms, new_outcome_term
 from bayesmeta.frequentist.i_squared import i_squared
-from bayesmeta.networks.pairs import contrast_pairs
+from bayesmeta.networks.pairs import contrast_pairs, versus
 from bayesmeta.networks.ranking import Ranking, rank_treatments
 from bayesmeta.support.arrays import Array
 
@@ -32,8 +32,10 @@ class NetworkSolution(ComputedSolution):
     Parameters
     ----------
     model : NormalModel
-        The linear model; its first T - 1 coefficients are the contrasts with the reference, the others inconsistency factors or
-        coefficients of moderators.
+        The linear model, whose p coefficients are contrasts with the reference or effects of components, then inconsistency factors or the
+        coefficient of a moderator.
+    basis : numpy.ndarray, shape (T, p)
+        Effects of the treatments, against one that has none, as combinations of the coefficients.
     treatments : tuple of str
         Names of the T treatments.
     reference : int
@@ -53,6 +55,7 @@ class NetworkSolution(ComputedSolution):
     """
 
     model: NormalModel
+    basis: Array
     treatments: tuple[str, ...]
     reference: int
     terms: Terms
@@ -103,14 +106,6 @@ class NetworkSolution(ComputedSolution):
         finite = np.where(new, self.moments, self.moments if self.model.prior.flat else 4)
         return NormalMixtures(names, self.weights, rows @ mean.T, np.sqrt(variances), tuple(finite.tolist()))
 
-    @cached_property
-    def basis(self) -> Array:
-        """Weights of each treatment's contrast with the reference in the p coefficients, shape (T, p)."""
-        found = np.zeros((len(self.treatments), self.model.x.shape[1]))
-        others = [i for i in range(len(self.treatments)) if i != self.reference]
-        found[others, np.arange(len(others))] = 1.0
-        return found
-
     def contrasts(
         self, pairs: Sequence[tuple[int, int]], names: tuple[str, ...], *, new_study: bool = False
     ) -> NormalMixtures:
@@ -140,15 +135,15 @@ class NetworkSolution(ComputedSolution):
     @cached_property
     def pooled(self) -> tuple[Marginals, ...]:
         """Marginal distributions of all terms but the effects in the studies."""
-        basic = len(self.treatments) - 1
-        names = (*self.terms.coefficients[:basic], *self.terms.combined)
         pairs = contrast_pairs(len(self.treatments), self.reference)
+        names = tuple(versus(self.treatments[i], self.treatments[j]) for i, j in pairs)
         first, second = np.array(pairs).T
         rows = self.basis[first] - self.basis[second]
-        others = np.eye(self.model.x.shape[1])[basic:]
+        kept = [i for i, term in enumerate(self.terms.coefficients) if term not in names]
+        others = np.eye(self.model.x.shape[1])[kept]
         mixtures = self.combinations(
             np.vstack([rows, rows, others]),
-            (*names, *self.terms.new, *self.terms.coefficients[basic:]),
+            (*names, *map(new_outcome_term, names), *(self.terms.coefficients[i] for i in kept)),
             new_study=np.repeat([False, True, False], [len(rows), len(rows), len(others)]),
         )
         return self.heterogeneity, mixtures

@@ -16,7 +16,7 @@ from bayesmeta.engines.terms import new_outcome_term
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.networks.contrast_priors import NetworkPriors
 from bayesmeta.networks.contrasts import NetworkContrasts
-from bayesmeta.networks.exact import Further
+from bayesmeta.networks.exact import Components, Further
 from bayesmeta.networks.exact_solution import NetworkSolution
 from bayesmeta.networks.pairs import versus
 from bayesmeta.networks.ranking import Ranking
@@ -29,6 +29,8 @@ from bayesmeta.support.display import Displayed, counted, estimate_text
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from bayesmeta.networks.sampled_solution import SampledNetwork
 
 #: columns of a summary that are not those of a ratio where the logarithm's quantiles are exponentiated
 OF_LOGARITHM = (
@@ -65,7 +67,7 @@ class NetworkPosterior(TermNumbers, Displayed):
         "normal" on contrasts, or that of the arms.
     engine : str
         "quadrature" or "nuts".
-    solution : NetworkSolution
+    solution : NetworkSolution or SampledNetwork
         Result of the engine.
     seed : int
         Seed of draws from this posterior.
@@ -73,6 +75,8 @@ class NetworkPosterior(TermNumbers, Displayed):
         Versions of the packages that computed it.
     further : Further, optional
         Coefficients of moderators.
+    components : Components, optional
+        Components of the treatments, where their effects add up.
     """
 
     contrasts: NetworkContrasts
@@ -81,10 +85,11 @@ class NetworkPosterior(TermNumbers, Displayed):
     priors: NetworkPriors
     likelihood: str
     engine: str
-    solution: NetworkSolution
+    solution: NetworkSolution | SampledNetwork
     seed: int = 1
     provenance: Mapping[str, str] = field(default_factory=dict)
     further: Further | None = None
+    components: Components | None = None
 
     def _line(self) -> str:
         low, middle, high = self.quantile("tau", np.array([0.025, 0.5, 0.975]))
@@ -105,7 +110,7 @@ class NetworkPosterior(TermNumbers, Displayed):
     @property
     def treatments(self) -> tuple[str, ...]:
         """Names of the treatments."""
-        return self.contrasts.treatments
+        return self.solution.treatments
 
     @property
     def terms(self) -> tuple[str, ...]:

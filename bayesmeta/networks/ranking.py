@@ -87,13 +87,22 @@ def draw_effects(means: Array, covariances: Array, weights: Array, size: int, rn
     points = (np.arange(size) + rng.uniform()) / size
     node = np.minimum(np.searchsorted(np.cumsum(weights), points), len(weights) - 1)
     used, place = np.unique(node, return_inverse=True)
-    roots = np.linalg.cholesky(covariances[used][:, 1:, 1:])
+    roots = _roots(covariances[used][:, 1:, 1:])
     noise = rng.standard_normal((size, means.shape[1] - 1))
     starts = np.searchsorted(place, np.arange(len(used) + 1))
     found = np.zeros((size, means.shape[1]))
     for root, centre, start, end in zip(roots, means[used, 1:], starts[:-1], starts[1:], strict=True):
         found[start:end, 1:] = centre + noise[start:end] @ root.T
     return found
+
+
+def _roots(covariances: Array) -> Array:
+    """Return roots of covariance matrices, shape (J, p, p), which are singular where components make up the treatments."""
+    try:
+        return np.linalg.cholesky(covariances)
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(covariances)
+        return vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
 
 
 def ranks_of(effects: Array, sign: float) -> Array:

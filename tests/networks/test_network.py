@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from networks.reference_data import DATASETS, contrast_frame
+from networks.reference_data import numbers as numbers_of
 from paths import REFERENCE_FOLDER
 from scipy import integrate
 from scipy.stats import halfnorm, multivariate_normal, norm
@@ -317,3 +319,28 @@ def test_two_studies_with_a_flat_prior_are_bounded_by_the_prior_for_tau() -> Non
     net = bm.network(frame, measure="MD", priors={"tau": "HalfNormal(0.3)"})
     assert net.mean("C vs A") == pytest.approx(0.1)
     assert net.sd("C vs A") == pytest.approx(np.sqrt(0.02 + 2 * 0.09))
+
+
+@pytest.mark.parametrize("name", ["Senn2013", "Dong2013", "Franchini2012", "Woods2010", "smokingcessation"])
+def test_the_limit_of_flat_priors_and_a_known_tau_is_netmeta(name) -> None:
+    """Effects, standard errors, league orientation, P-scores and rank probabilities of netmeta 3.3.1."""
+    data = DATASETS[name]
+    fit, ranks, drawn = (data["fits"][key] for key in ("netmeta__DL", "netrank", "rank_mvn"))
+    better = "higher" if ranks["small_values"] == "undesirable" else "lower"
+    net = bm.network(
+        contrast_frame(data["contrasts"]),
+        "MD",
+        better=better,
+        priors={"d": "Flat()", "tau": f"Point({fit['tau2'] ** 0.5!r})"},
+    )
+    names = fit["trts"]
+    for value, key in (("mean", "TE_random"), ("sd", "seTE_random")):
+        found = bm.league_table(net, value=value).loc[names, names].to_numpy()
+        np.testing.assert_allclose(found, numbers_of(fit[key]), rtol=0, atol=1e-9)
+    table = bm.ranking(net).loc[ranks["trts"]]
+    np.testing.assert_allclose(table["sucra"], ranks["P_score_random"], rtol=0, atol=1e-9)
+    # the probabilities of ranks there are from a million draws
+    order = [net.treatments.index(treatment) for treatment in drawn["trts"]]
+    expected = numbers_of(drawn["prob_random"])
+    error = np.sqrt(expected * (1 - expected) * (1 / 40_000 + 1e-6))
+    assert (np.abs(net.ranking().probabilities[order] - expected) < 5 * error + 1e-4).all()
