@@ -35,6 +35,8 @@ from .frequentist.subgroups import subgroups as subgroups
 from .model.priors.defaults import default_priors as default_priors
 from .model.priors.distribution import Prior as Prior
 from .model.priors.parse import parse_prior as parse_prior
+from .networks.consistency import inconsistency as inconsistency
+from .networks.consistency import node_split as node_split
 from .networks.contrasts import NetworkContrasts as NetworkContrasts
 from .networks.contrasts import network_contrasts as network_contrasts
 from .networks.frequentist.component_result import ComponentNetwork as ComponentNetwork
@@ -44,6 +46,10 @@ from .networks.frequentist.result import NetworkMeta as NetworkMeta
 from .networks.graph import NetworkGraph as NetworkGraph
 from .networks.graph import network_component as network_component
 from .networks.graph import network_graph as network_graph
+from .networks.league import league_table as league_table
+from .networks.league import ranking as ranking
+from .networks.network import network as network
+from .networks.posterior import NetworkPosterior as NetworkPosterior
 from .plotting.coefficients import coefficient_forest as coefficient_forest
 from .plotting.coefficients import prior_posterior_plot as prior_posterior_plot
 from .plotting.coefficients import sweep_plot as sweep_plot
@@ -51,6 +57,7 @@ from .plotting.plots import forest as forest
 from .plotting.plots import tau_plot as tau_plot
 from .plotting.regressions import bubble as bubble
 from .plotting.subgroups import subgroup_forest as subgroup_forest
+from .posterior.bands import band_probabilities as band_probabilities
 from .posterior.fit import fit as fit
 from .posterior.fit_many import fit_many as fit_many
 from .posterior.fit_subgroups import fit_subgroups as fit_subgroups

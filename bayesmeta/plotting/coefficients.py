@@ -12,6 +12,7 @@ from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.frequentist.regression_result import Regression
 from bayesmeta.frequentist.wald import coefficient_frame
+from bayesmeta.plotting.names import method_name
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.prior_posterior import PriorPosterior, prior_posterior
 from bayesmeta.posterior.summary import summarize
@@ -100,7 +101,7 @@ def coefficient_forest(
 
 
 def _name(fit: Any) -> str:
-    return f"{fit.method}, {fit.ci}" if isinstance(fit, Regression) else "Bayesian"
+    return method_name(fit.method, fit.ci) if isinstance(fit, Regression) else "Bayesian"
 
 
 def _interval_rows(fit: Regression | Posterior, level: float) -> dict[str, tuple[float, float, float]]:

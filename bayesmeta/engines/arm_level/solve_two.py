@@ -16,7 +16,8 @@ from bayesmeta.engines.arm_level.solve import (
 )
 from bayesmeta.engines.arm_level.study_table import FALL
 from bayesmeta.engines.arm_level.two_coefficients import ACCEPTABLE, TwoCoefficientSolution
-from bayesmeta.engines.arm_level.two_given_tau import Grid, TwoCoefficients
+from bayesmeta.engines.arm_level.two_given_tau import TwoCoefficients
+from bayesmeta.engines.arm_level.two_grids import Grid, evaluate_grid
 from bayesmeta.engines.marginals.point_masses import PointMasses
 from bayesmeta.engines.marginals.tau import TauFunctions
 from bayesmeta.engines.normal.formulas import finite_moments
@@ -128,7 +129,7 @@ def _solve(
     typical = typical_variance_given(data.design.matrix, np.diag(data.study_variance))
     studies = given_tau.studies
     if (fixed := priors.fixed_tau) is not None:
-        grid = given_tau.grid(frame, np.array([fixed]), nodes, spacing)
+        grid = evaluate_grid(given_tau, frame, given_tau.prepare(np.array([fixed])), nodes, spacing)
         known: TauFunctions | PointMasses = fixed_scale(fixed, typical)
         return TwoCoefficientSolution(
             data, priors, studies, known, given_tau, grid, np.ones(1), nodes, spacing, float(grid.log_total[0]), float(grid.error[0]), 4
@@ -136,7 +137,7 @@ def _solve(
     parts: list[Grid] = []
 
     def log_density(tau: Array) -> Array:
-        parts.append(given_tau.grid(frame, tau, nodes, spacing))
+        parts.append(evaluate_grid(given_tau, frame, given_tau.prepare(tau), nodes, spacing))
         return priors.log_tau_density(tau) + parts[-1].log_total
 
     moments = finite_moments(data.k, priors, sum(one.family == "Flat" for one in given_tau.prior.priors))

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from bayesmeta.engines.arm_level.mixed_over_tau import SliceMixture, effect_family
-from bayesmeta.engines.arm_level.mu_given_tau import NormalStudy, Slices, local_log_density
+from bayesmeta.engines.arm_level.mu_given_tau import NormalStudy, Slices, between_nodes, local_log_density
 from bayesmeta.engines.arm_level.smoothing import Smoothed
 from bayesmeta.engines.arm_level.study_effects import study_densities, study_draws
 from bayesmeta.engines.arm_level.study_likelihood import draw_nuisance, kernel_of
-from bayesmeta.engines.arm_level.two_given_tau import Grid, TwoCoefficients
+from bayesmeta.engines.arm_level.two_given_tau import Prepared, TwoCoefficients
+from bayesmeta.engines.arm_level.two_grids import Grid, evaluate_grid, panel_edges, points
 from bayesmeta.engines.marginals.point_masses import PointMasses
 from bayesmeta.engines.marginals.tabulated import Density, Tabulated
 from bayesmeta.engines.marginals.tau import TauFunctions
@@ -95,6 +96,11 @@ class TwoCoefficientSolution(ComputedSolution):
         """Mask of the nodes of tau that matter."""
         return self.weights > 1e-15
 
+    @cached_property
+    def prepared(self) -> Prepared:
+        """The posterior of the coefficients at the nodes of tau that matter, ready to be evaluated."""
+        return self.given_tau.prepare(self.grid.tau[self.kept])
+
     def mixture(self, direction: Array) -> SliceMixture:
         """Return the posterior of a'b as a mixture over tau.
 
@@ -110,7 +116,7 @@ class TwoCoefficientSolution(ComputedSolution):
                 edges, value = self.grid.edges[self.kept], self.grid.value[self.kept]
             else:
                 frame = self.given_tau.frame(np.asarray(direction, float))
-                found = self.given_tau.grid(frame, tau, self.size, self.spacing)
+                found = evaluate_grid(self.given_tau, frame, self.prepared, self.size, self.spacing)
                 edges, value = found.edges, found.value
                 apart = float(weights @ np.abs(np.expm1(found.log_total - self.grid.log_total[self.kept])))
                 if not apart + float(weights @ found.error) < ACCEPTABLE:
@@ -164,10 +170,10 @@ class TwoCoefficientSolution(ComputedSolution):
         if not self.grid.tau.any():
             return self.combinations(rows, self.terms.studies)
         densities: list[Density] = []
-        for study, row in zip(self.studies, rows, strict=True):
+        for i, (study, row) in enumerate(zip(self.studies, rows, strict=True)):
             mixture = self.mixture(row)
             nodes = mixture.nodes
-            log_g = study.log_smooth(nodes.reshape(len(nodes), -1), mixture.tau).reshape(nodes.shape)
+            log_g = self.prepared.curves.values(i, nodes.reshape(len(nodes), -1)).reshape(nodes.shape)
             slices = Slices(mixture.tau, mixture.edges, log_g, log_g[..., None])
             densities += study_densities((study,), slices, mixture.weights, mixture)
         return Tabulated(self.terms.studies, tuple(densities))
@@ -222,24 +228,29 @@ class TwoCoefficientSolution(ComputedSolution):
     def _draw_coefficients(self, tau: Array, rng: np.random.Generator) -> Array:
         """Draw b given each tau, shape (m, 2): the effect at the means, then along the line on which that is constant."""
         frame = self.given_tau.frame(self.at_means)
-        m, root = self.given_tau.mode(tau)
-        edges = self.given_tau.edges(frame, m, root)
         if isinstance(self.scale, PointMasses):
+            m, root = (np.repeat(part, len(tau), 0) for part in (self.prepared.mode, self.prepared.root))
             log_density = np.log(np.maximum(np.repeat(self.grid.value, len(tau), 0), 1e-300))
         else:
             log_value = np.log(np.maximum(self.grid.value, 1e-300))
             slices = Slices(self.grid.tau, self.grid.edges, log_value, log_value[..., None])
-            half = 0.5 * np.diff(edges, axis=1)
-            log_density = local_log_density(slices, self.scale.density, tau) - np.log(half)[:, :, None]
+            log_density = local_log_density(slices, self.scale.density, tau)
+            m, root = (between_nodes(slices.tau, part, self.scale.density, tau) for part in self._modes)
+        edges, scale = panel_edges(frame, m, root)
+        if not isinstance(self.scale, PointMasses):
+            log_density = log_density - np.log(0.5 * np.diff(edges, axis=1))[:, :, None]
         at_means = invert_panels(edges, log_density, rng.uniform(size=len(tau)))
         cuts = np.array([frame.low[1], 0.0, frame.high[1]])
         unit = legendre_rule(ACROSS)[0]
         z2 = (cuts[:-1, None] + 0.5 * np.diff(cuts)[:, None] * (unit + 1)).ravel()
-        # z_1 from a'b, on the scale on which the outer edges are those of the frame
-        z1 = (at_means - edges[:, 1]) * (frame.high[0] / (edges[:, 2] - edges[:, 1]))
-        z = np.stack(np.broadcast_arrays(z1[:, None], z2[None]), axis=-1)
-        b = self.given_tau.points(frame.direction, m, root, z)
+        z1 = (at_means - m @ frame.direction) / scale
+        b = points(frame.direction, m, root, *np.broadcast_arrays(z1[:, None], z2))
         log_joint = self.given_tau.log_joint(b, tau)
         log_joint = (log_joint - log_joint.max(axis=1, keepdims=True)).reshape(len(tau), 2, ACROSS)
         drawn = invert_panels(np.repeat(cuts[None], len(tau), 0), log_joint, rng.uniform(size=len(tau)))
-        return self.given_tau.points(frame.direction, m, root, np.stack([z1, drawn], axis=-1)[:, None])[:, 0]
+        return points(frame.direction, m, root, z1, drawn)
+
+    @cached_property
+    def _modes(self) -> tuple[Array, Array]:
+        """Modes and roots of the inverse curvature at all nodes of tau."""
+        return self.given_tau.mode(self.grid.tau)

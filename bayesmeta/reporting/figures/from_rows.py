@@ -53,6 +53,8 @@ class ForestTexts:
         Method by which the review pooled, as it says itself; "" if there is no published result.
     model : str, optional
         "common" or "random" effects of the published result.
+    bands : tuple of float
+        Limits between bands of effects, increasing, natural scale, shaded in the background; empty for none.
     """
 
     title: str
@@ -61,6 +63,7 @@ class ForestTexts:
     notes: tuple[str, ...] = ()
     published_by: str = ""
     model: str | None = None
+    bands: tuple[float, ...] = ()
 
 
 def forest_from_rows(
@@ -111,10 +114,11 @@ def forest_from_rows(
     notes = [
         f"{squares}; circles: the same studies' effects in the Bayesian model." if circles else f"{squares}.",
         f"Priors: {priors}." if priors else "",
+        _bands_note(texts.bands),
         *texts.notes,
     ]
     return forest(
-        [_study(row, kind) for row in studies],
+        [forest_study(row, kind) for row in studies],
         _summaries(pooled, primary, texts, level),
         measure=measure,
         log=MEASURES[measure].log,
@@ -127,8 +131,15 @@ def forest_from_rows(
         ),
         footnote="\n".join(note.strip() for note in notes if note.strip()),
         level=level,
+        bands=texts.bands,
         totals=arm_totals([row for row in studies if not math.isnan(_value(row, "weight"))], kind),
     )
+
+
+def _bands_note(bands: Sequence[float]) -> str:
+    """Say what the shading is; "" without bands."""
+    limits = ", ".join(number(limit) for limit in bands)
+    return f"Shading: bands of effects, darker the further from no effect; limits {limits}." if bands else ""
 
 
 def tau_from_density(tau: Row, *, title: str, measure: str, level: float, notes: Sequence[str] = ()) -> Figure:
@@ -162,7 +173,8 @@ def _value(row: Row, name: str) -> float:
     return float("nan") if value is None else float(value)
 
 
-def _study(row: Row, kind: str) -> ForestStudy:
+def forest_study(row: Row, kind: str) -> ForestStudy:
+    """Return the row of a study (natural scale) with the data of its arms; numbers that it lacks are NaN."""
     numbers = {name: _value(row, name) for name in ("estimate", "ci_low", "ci_high", "weight")}
     shrunk = {f"shrunk{end}": _value(row, f"theta{end}") for end in ("", "_low", "_high")}
     arms = arm_cells(row, "e", kind) + arm_cells(row, "c", kind)

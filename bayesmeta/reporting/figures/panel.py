@@ -97,18 +97,14 @@ def draw_panel(
         )
     overall = list(zip(summaries, laid.summary_y, strict=True))[laid.first_overall :]
     bayes = [(s.estimate, y - top) for s, y in overall if s.kind == "bayes"]
-    for estimate, y in bayes[:1]:
+    # under the headers of groups the line says which diamond is that of all studies, whatever the method
+    other = [(s.estimate, y - top) for s, y in overall] if laid.first_overall and not bayes else []
+    for (estimate, y), color, name in [
+        *((at, BAYES, "Bayesian pooled") for at in bayes[:1]),
+        *((at, SOFT, "pooled") for at in other[:1]),
+    ]:
         if low <= estimate <= high:
-            axes.plot(
-                [estimate] * 2,
-                [0, y],
-                color=BAYES,
-                lw=0.8,
-                ls=(0, (1, 2)),
-                marker="",
-                zorder=1,
-                label="Bayesian pooled",
-            )
+            axes.plot([estimate] * 2, [0, y], color=color, lw=0.8, ls=(0, (1, 2)), marker="", zorder=1, label=name)
     return axes
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bayesmeta.reporting.figures.from_rows import ForestTexts, forest_from_rows, tau_from_density
 from bayesmeta.results.methods import main_bayesian
 from bayesmeta.reviews.analysis_keys import Analysis
+from bayesmeta.reviews.band_keys import bands_for
 from bayesmeta.reviews.report.headings import main_rows
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
@@ -39,7 +40,7 @@ def forest_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Fig
         `bayesmeta.reporting.figures.save.save` writes it.
     """
     primary = main_bayesian(result.primary)
-    published = analysis.published
+    published, bands = analysis.published, bands_for(review, analysis)
     return forest_from_rows(
         result.studies,
         main_rows(result),
@@ -53,6 +54,7 @@ def forest_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Fig
             (analysis.note, review.notice),
             published.method if published else "",
             published.model if published else None,
+            () if bands is None else bands.limits,
         ),
         tau=result.tau,
         priors=result.priors.get(primary.likelihood, "") if primary else "",

@@ -11,7 +11,7 @@ from bayesmeta.reporting.bayes_factors import bayes_factor
 from bayesmeta.reporting.numbers import count, interval, is_missing, number, percent, pvalue
 from bayesmeta.reporting.tables.layout import NOTE, Table
 from bayesmeta.reporting.tables.results import text_frame, written_estimate
-from bayesmeta.results.methods import method_label
+from bayesmeta.results.methods import COMMON_TAU, method_label
 from bayesmeta.results.model_rows import AT_MEANS
 from bayesmeta.reviews.report.entangled import entangled
 from bayesmeta.reviews.report.headings import Row, at_level, headings
@@ -23,10 +23,10 @@ ENOUGH = 10
 #: frequentist methods to show, the first that a model has
 SHOWN = ("REML-HKSJ", "REML-t", "REML")
 NAMES = (
-    "Analysis", "Coefficient", "Estimate", "p", "Cluster-robust", "Bayesian", "Posterior/prior sd", "Overlap", "Inclusion BF",
+    "Analysis", "Coefficient", "Estimate", "p", "Cluster-robust", "Bayesian", "Prior", "Posterior/prior sd", "Overlap", "Inclusion BF",
     "Prediction interval", "tau without", "tau with", "R2", "k", "Studies per coefficient", NOTE,
 )  # fmt: skip
-OPTIONAL = ("Cluster-robust", "Bayesian", "Posterior/prior sd", "Overlap", "Inclusion BF", NOTE)
+OPTIONAL = ("Cluster-robust", "Bayesian", "Prior", "Posterior/prior sd", "Overlap", "Inclusion BF", NOTE)
 
 #: degrees of freedom below which cluster-robust intervals are not to be trusted (Tipton 2015, Psychological Methods 20:375-393)
 ENOUGH_DF = 4
@@ -97,9 +97,15 @@ def shown_method(methods: dict[str, Any], preferred: tuple[str, ...]) -> str:
     return next(iter(fitted), "")
 
 
+def is_main_bayesian(method: str) -> bool:
+    """Whether a method is Bayesian, under the main priors."""
+    known = parse_method(method)
+    return known is not None and not known.priors
+
+
 def bayesian_method(methods: dict[str, Any], result: AnalysisResult) -> str:
     """Return the Bayesian method to show: the primary one where the model has it, else its first; "" if none."""
-    found = [name for name in methods if (known := parse_method(name)) is not None and not known.priors]
+    found = [name for name in methods if is_main_bayesian(name) and not name.endswith(COMMON_TAU)]
     return result.primary if result.primary in found else next(iter(found), "")
 
 
@@ -107,14 +113,12 @@ def _lines(result: AnalysisResult, model: dict[str, Any]) -> list[dict[str, str]
     """Return one line per coefficient, and that of the effect at the means."""
     methods = rows_of(result, model["model"])
     shown, bayes = shown_method(methods, SHOWN), bayesian_method(methods, result)
-    facts = (model.get("bayes") or {}).get(bayes, {})
     per = model["studies"] / max(len(model["coefficients"]), 1)
     lines = []
     for i, name in enumerate([*model["coefficients"], AT_MEANS]):
         row = methods.get(shown, {}).get((name, "")) or methods.get("REML", {}).get((name, ""), {})
         posterior = methods.get(bayes, {}).get((name, ""), {})
-        learned = facts.get("coefficients", {}).get(name, {})
-        first = i == 0
+        first, categories = i == 0, _of_category(model["points"], i) if name != AT_MEANS else ""
         lines.append(
             {
                 "Coefficient": "effect at the means" if name == AT_MEANS else name,
@@ -122,14 +126,15 @@ def _lines(result: AnalysisResult, model: dict[str, Any]) -> list[dict[str, str]
                 "p": pvalue(row.get("pvalue")),
                 "Cluster-robust": written_robust(methods.get("REML-CR2", {}).get((name, ""), {})),
                 "Bayesian": written_estimate(posterior),
-                "Posterior/prior sd": number(learned.get("sd_ratio")),
-                "Overlap": _share(learned.get("overlap")),
-                "Inclusion BF": bayes_factor(learned.get("log_bf")),
+                "Prior": _text(posterior.get("prior")),
+                "Posterior/prior sd": number(posterior.get("sd_ratio")),
+                "Overlap": _share(posterior.get("overlap")),
+                "Inclusion BF": bayes_factor(_evidence(methods, name)),
                 "Prediction interval": interval(row.get("pi_low"), row.get("pi_high")),
                 "tau without": number(model["tau_without"]) if first else "",
                 "tau with": number(model["tau"]) if first else "",
                 "R2": percent(model["r2"]) if first else "",
-                "k": count(model["k"]) if first else "",
+                "k": count(model["k"]) if first else categories,
                 "Studies per coefficient": number(per, 1) if first else "",
                 NOTE: _note(model, name, shown, i),
             }
@@ -141,6 +146,22 @@ def written_robust(row: Row) -> str:
     """Write a cluster-robust estimate and its interval; "" where there are too few degrees of freedom for one."""
     df = row.get("df")
     return written_estimate(row) if df is not None and df >= ENOUGH_DF else ""
+
+
+def _evidence(methods: dict[str, Any], name: str) -> Any:
+    """Return the log inclusion Bayes factor of a term by the fit that has one, that with the normal likelihood; None without one."""
+    found = (terms.get((name, ""), {}).get("log_bf_inclusion") for terms in methods.values())
+    return next((value for value in found if not is_missing(value)), None)
+
+
+def _of_category(points: list[dict[str, Any]], at: int) -> str:
+    """Return how many estimates have the category of an indicator; "" for a column of other numbers."""
+    values = [point["x"][at] for point in points]
+    return count(sum(values)) if set(values) == {0.0, 1.0} else ""
+
+
+def _text(value: Any) -> str:
+    return "" if is_missing(value) else str(value)
 
 
 def _share(value: Any) -> str:
@@ -158,7 +179,10 @@ def _note(model: dict[str, Any], name: str, shown: str, at: int) -> str:
         return f"Means: {', '.join(means)}" if means else ""
     alone = _alone(model["points"], at)
     rests = f"Rests on one study, {alone}" if alone else ""
-    first = [model["intercept"], test_sentence(model["tests"].get(shown)), *model["dropped"]] if at == 0 else []
+    first = []
+    if at == 0:
+        notes = [text[:1].upper() + text[1:] for text in model.get("notes", ())]
+        first = [model["intercept"], test_sentence(model["tests"].get(shown)), *notes, *model["dropped"]]
     return ". ".join(filter(None, [rests, *first]))
 
 
@@ -194,18 +218,24 @@ def _notes(review: Review, results: list[AnalysisResult], models: list[dict[str,
     yield (
         f"Estimate: {labels[0]}; where estimates depend on each other (nesting), {labels[1]}; {at_level(review, 'confidence interval')}, "
         "and p from the same. tau: between-study standard deviation by REML, model scale, without and with the moderators; R2: the share "
-        "of tau2 that they account for. k: estimates."
+        "of tau2 that they account for. k: estimates; of a category, those that have it."
     )
     if any(name == "REML-CR2" for model in models for name in model["tests"]):
         yield (
             "Cluster-robust (CR2): intervals that do not need the model of dependence to be right; shown where there are "
             f"{ENOUGH_DF} degrees of freedom or more, below which they are not to be trusted (Tipton 2015)."
         )
-    if any(model.get("bayes") for model in models):
+    names = {model["model"] for model in models}
+    if any(is_main_bayesian(row["method"]) for result in results for row in result.rows if row.get("model") in names):
         yield (
-            f"Bayesian: posterior median and {at_level(review, 'credible interval')}. Posterior/prior sd: the standard deviation of the "
-            "coefficient after the data relative to that before, near 1 where the data say little about it; overlap of the two densities "
-            "likewise, near 100%. Inclusion BF: Bayes factor for the moderator, over all models with and without it; above 1 in favour."
+            f"Bayesian: posterior median and {at_level(review, 'credible interval')}. Prior: on the model scale; that of an effect is for "
+            "the effect at the means, by default the prior for mu, and that of a moderator by default Normal(0, 0.5 / its standard "
+            "deviation). Posterior/prior sd: the standard deviation of the coefficient after the data relative to that before, near 1 "
+            "where the data say little about it; overlap of the two densities likewise, near 100%."
+        )
+        yield (
+            "Inclusion BF: Bayes factor for a moderator, or for an effect, over all models with and without it, above 1 in favour; with "
+            "the normal likelihood, and in the row of the first coefficient of a moderator."
         )
     measures = {
         review.as_analysis(one).measure for one in review.every_analysis if one.id in {result.id for result in results}

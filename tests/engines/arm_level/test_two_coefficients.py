@@ -13,6 +13,7 @@ from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.effects.covariance import Covariance
 from bayesmeta.effects.design import Design, mean_only
 from bayesmeta.effects.effects import effects_from_arrays
+from bayesmeta.engines.arm_level.smoothing import Smoothed
 from bayesmeta.engines.arm_level.solve import solve_arm
 from bayesmeta.engines.arm_level.solve_two import solve_two_coefficients
 from bayesmeta.engines.choose import automatic_engine, solve_exactly
@@ -63,7 +64,8 @@ def likelihoods(data, theta):
     if data.likelihood == "nct":
         t, df, root_n = (data.columns[name][:, None] for name in ("t", "df", "root_n"))
         return stats.nct.pdf(t, df, theta * root_n)
-    a = np.linspace(-45, 45, 3001)
+    # analytic in a strip of half width pi: the error of the trapezoid rule is below rounding
+    a = np.linspace(-45, 45, 601)
     prior = stats.norm.pdf(a, 0, 10) * (a[1] - a[0])
     density = likelihood_for(data.likelihood, data.measure).log_density
     out = []
@@ -143,6 +145,52 @@ def test_with_the_normal_likelihood_it_is_the_linear_model():
     new = np.array([[1.0, 15.0]])
     one, other = (each.combinations(new, ("at 15",), new_study=True) for each in (found, exact))
     np.testing.assert_allclose(one.quantile(P), other.quantile(P), rtol=1e-6, atol=1e-7)
+
+
+def test_the_corners_of_risk_ratios_are_integrated_exactly():
+    # with tau = 0 the integrand has corners on rays from b = 0: exact in polar coordinates with sectors between the rays
+    weeks = np.array([-1.0, 0.5, 1.0, -0.3, 2.0])
+    design = Design(np.column_stack([np.ones(5), weeks]), ("Intercept", "weeks"))
+    data, priors = analysis("RR", 5, design), replace(PRIORS, scale=Prior("Point", (0.0,)))
+    found = solve(data, priors)
+    # 1 cos + weeks sin = 0
+    rays = np.sort(np.concatenate([np.arctan2(-1, weeks), np.arctan2(1, -weeks)]))
+    rays = np.append(rays, rays[0] + 2 * np.pi)
+    unit, weight = np.polynomial.legendre.leggauss(24)
+    angle = (rays[:-1, None] + 0.5 * np.diff(rays)[:, None] * (unit + 1)).ravel()
+    cuts = np.array([0, 0.25, 0.5, 1, 1.5, 2, 3, 4, 6, 9.0])
+    radius = (cuts[:-1, None] + 0.5 * np.diff(cuts)[:, None] * (unit + 1)).ravel()
+    b = radius[:, None, None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    value = combination_priors(PRIORS, design).log_density(b) + np.log(radius)[:, None]
+    for study, row in zip(found.studies, design.matrix, strict=True):
+        value = value + study.log_smooth(b @ row, np.zeros(len(radius)))
+    along, around = (np.repeat(0.5 * np.diff(one), 24) * np.tile(weight, len(one) - 1) for one in (cuts, rays))
+    mass = np.exp(value) * np.outer(along, around)
+    assert found.log_marginal_likelihood == pytest.approx(np.log(mass.sum()), abs=2e-8)
+    for term, at in (("Intercept", b[..., 0]), ("weeks", b[..., 1]), ("theta[S1]", b @ design.matrix[1])):
+        assert float(marginal_of(found, term).mean()[0]) == pytest.approx((mass * at).sum() / mass.sum(), abs=2e-8)
+
+
+@pytest.mark.parametrize("tau", [0.01, 0.1])
+def test_corners_that_a_small_tau_smooths_are_resolved(tau):
+    data, priors = analysis("RR"), replace(PRIORS, scale=Prior("Point", (tau,)))
+    found = solve(data, priors)
+    finer = solve_two_coefficients(data, priors, combination_priors(priors, data.design), resolutions=((180, 0.12),))
+    assert found.log_marginal_likelihood == pytest.approx(finer.log_marginal_likelihood, abs=1e-7)
+    for term in (*found.terms.coefficients, "theta[S2]"):
+        one, other = marginal_of(found, term), marginal_of(finer, term)
+        np.testing.assert_allclose(one.quantile(P), other.quantile(P), rtol=1e-6, atol=1e-6)
+
+
+def test_a_fit_with_its_summary_and_draws_evaluates_few_integrals(monkeypatch):
+    # each log g_i is tabulated once at each tau, and not computed anew for every direction and every point
+    counted = []
+    smooth = Smoothed.log_smooth
+    monkeypatch.setattr(Smoothed, "log_smooth", lambda self, mu, tau: counted.append(mu.size) or smooth(self, mu, tau))
+    found = solve(analysis("OR"))
+    for term in found.terms.all:
+        marginal_of(found, term).quantile(P)
+    assert sum(counted) < 1_000_000
 
 
 @pytest.mark.parametrize("measure", LIKELIHOODS)
