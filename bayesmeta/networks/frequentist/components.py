@@ -144,6 +144,15 @@ def _fit(
     if len(network_graph(contrasts).components) == 1:
         plain = as_regression(whitened, contrasts.y, contrasts.design())
         standard, standard_df = plain.fit(0.0).rss, plain.df
+    notes = []
+    if (matrix.sum(axis=1) <= 1).all():
+        notes.append("no treatment has several components: check the separator")
+    outside = np.abs(np.eye(len(names)) - right[:rank].T @ right[:rank]).max(axis=1) > _ZERO**0.8
+    if outside.any():
+        unknown = ", ".join(name for name, out in zip(names, outside, strict=True) if out)
+        notes.append(
+            f"the data do not identify the effects of {unknown}: state the component without effect (inactive)"
+        )
     return ComponentNetwork(
         contrasts=contrasts,
         names=names,
@@ -160,5 +169,5 @@ def _fit(
         q_standard_df=standard_df,
         method=method,
         level=level,
-        notes=contrasts.notes,
+        notes=(*contrasts.notes, *notes),
     )

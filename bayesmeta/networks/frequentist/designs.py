@@ -73,7 +73,8 @@ class Inconsistency:
     def within(self) -> Array:
         """Q of each design, shape (number of designs,)."""
         fit = self.data.fit(0.0)
-        return np.bincount(self.rows, fit.w * fit.residual**2, minlength=len(self.arms))
+        found = np.bincount(self.rows, fit.w * fit.residual**2, minlength=len(self.arms))
+        return np.where(self.within_df > 0, found, 0.0)
 
     @cached_property
     def within_df(self) -> Array:

@@ -5,7 +5,9 @@ In every matrix the entry of a row and a column is the effect of the row's treat
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -114,6 +116,12 @@ class EffectMatrices(Displayed):
     def _off_diagonal(self, values: Array) -> Array:
         return np.where(np.eye(len(values), dtype=bool), 0.0, values)
 
+    @property
+    def _direct_studies(self) -> Array:
+        """Number of studies that compare each two treatments, int of shape (T, T)."""
+        at = [self.graph.treatments.index(name) for name in self.treatments]
+        return self.graph.counts[np.ix_(at, at)]
+
     def summary(self, scale: str = "model", reference: str | None = None) -> pd.DataFrame:
         """Return effects against a reference.
 
@@ -137,6 +145,30 @@ class EffectMatrices(Displayed):
         """Return the effects of all pairs of treatments, a row each, with the columns of ``summary``; index "A vs B"."""
         return self._rows(list(combinations(range(len(self.treatments)), 2)), scale)
 
+    def league_table(self, scale: str = "natural", order: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return the league table as text: each cell is the effect of its row's treatment against its column's, with its interval.
+
+        Parameters
+        ----------
+        scale : {"natural", "model"}
+            Ratios, or their logs.
+        order : sequence of str, optional
+            Treatments in the order of rows and columns; by name by default.
+        """
+        import pandas as pd
+
+        frame = self.comparisons(scale)
+        names = list(self.treatments if order is None else order)
+        cells = pd.DataFrame("", index=pd.Index(names, name="treatment"), columns=names, dtype=object)
+        differences = scale == "model" or not self.contrasts.log
+        numbers = frame[["estimate", "ci_low", "ci_high"]].to_numpy(dtype=float).tolist()
+        for (i, j), (estimate, low, high) in zip(combinations(self.treatments, 2), numbers, strict=True):
+            cells.loc[i, j] = _cell(estimate, low, high)
+            cells.loc[j, i] = _cell(*(-value if differences else 1 / value for value in (estimate, high, low)))
+        for name in names:
+            cells.loc[name, name] = name
+        return cells
+
     def _rows(self, pairs: list[tuple[int, int]], scale: str) -> pd.DataFrame:
         import pandas as pd
 
@@ -156,4 +188,14 @@ class EffectMatrices(Displayed):
         index = pd.Index([f"{self.treatments[a]} vs {self.treatments[b]}" for a, b in pairs], name="comparison")
         frame = pd.DataFrame(columns, index=index)
         frame.insert(1, "se", se)
-        return frame.assign(pvalue=2 * ndtr(-np.abs(d) / se), studies=self.graph.counts[i, j])
+        return frame.assign(pvalue=2 * ndtr(-np.abs(d) / se), studies=self._direct_studies[i, j])
+
+
+def _cell(estimate: float, low: float, high: float) -> str:
+    return f"{_short(estimate)} [{_short(low)}, {_short(high)}]"
+
+
+def _short(value: float) -> str:
+    """Return a number with two decimals, or with three significant digits where these are more."""
+    decimals = max(2, 2 - math.floor(math.log10(abs(value)))) if 0 < abs(value) < 0.1 else 2
+    return f"{value:.{min(decimals, 6)}f}"

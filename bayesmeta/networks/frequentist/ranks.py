@@ -95,7 +95,7 @@ def ranking(net: NetworkMeta, better: str, draws: int, seed: int) -> pd.DataFram
             "sucra": scores,
             "mean_rank": 1 + (t - 1) * (1 - scores),
             "prob_best": best,
-            "prob_best_mcse": np.sqrt(best * (1 - best) / draws),
+            "prob_best_se": np.sqrt(best * (1 - best) / draws),
             "rank_low": 1 + (cumulative < tail).sum(axis=1),
             "rank_high": 1 + (cumulative < 1 - tail - 1e-12).sum(axis=1),
         },

@@ -18,6 +18,7 @@ from bayesmeta.networks.contrasts import NetworkContrasts
 from bayesmeta.networks.frequentist import contributions, designs, ranks, splits
 from bayesmeta.networks.frequentist.designs import Inconsistency
 from bayesmeta.networks.frequentist.matrices import EffectMatrices
+from bayesmeta.networks.frequentist.methods import NETWORK_METHODS
 from bayesmeta.networks.graph import NetworkGraph, network_graph
 from bayesmeta.support.arrays import Array
 from bayesmeta.support.words import plural
@@ -92,12 +93,16 @@ class NetworkMeta(EffectMatrices):
     @property
     def common(self) -> bool:
         """Whether tau2 is 0 by assumption."""
-        return self.method in ("CE", "MH", "NCH")
+        return NETWORK_METHODS[self.method].estimator is None
+
+    @property
+    def _counts(self) -> bool:
+        return NETWORK_METHODS[self.method].counts
 
     @cached_property
     def graph(self) -> NetworkGraph:
         """Treatments, comparisons, designs and multi-arm trials."""
-        return network_graph(self.contrasts)
+        return network_graph(self.data)
 
     @property
     def q_pvalue(self) -> float:
@@ -117,7 +122,7 @@ class NetworkMeta(EffectMatrices):
     @property
     def q_within(self) -> float:
         """Part of Q within designs: heterogeneity between studies of the same treatments."""
-        return math.nan if self.method == "NCH" else self._inconsistency.q_within
+        return math.nan if self._counts else self._inconsistency.q_within
 
     @property
     def q_between(self) -> float:
@@ -147,9 +152,11 @@ class NetworkMeta(EffectMatrices):
         Returns
         -------
         pandas.DataFrame
-            Index total, within designs, between designs, between designs (random); q, df, pvalue, tau2 (assumed in the row).
+            Index total, within designs, between designs, between designs (random); q, df, pvalue, tau2 (assumed in the row). For MH, which
+            pools designs before, between designs only.
         """
-        return designs.decomposition(self._inconsistency)
+        frame = designs.decomposition(self._inconsistency)
+        return frame.loc[["between designs"]] if self._counts else frame
 
     def design_table(self) -> pd.DataFrame:
         """Return one row per design: studies, Q within it, and Q between designs when it is detached."""
@@ -238,7 +245,7 @@ class NetworkMeta(EffectMatrices):
         Returns
         -------
         pandas.DataFrame
-            Index treatment, best first; sucra and mean_rank (exact), prob_best with its Monte Carlo standard error prob_best_mcse,
+            Index treatment, best first; sucra and mean_rank (exact), prob_best with its Monte Carlo standard error prob_best_se,
             rank_low and rank_high (interval of the rank).
         """
         return ranks.ranking(self, better, draws, seed)
