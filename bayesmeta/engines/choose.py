@@ -21,7 +21,6 @@ from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.likelihoods.registry import THREE_LEVELS, likelihood_for
 from bayesmeta.model.priors.coefficients import combination_priors
 from bayesmeta.model.priors.priors import Priors
-from bayesmeta.support.words import plural
 
 #: coefficients at most that quadrature takes with arm-level likelihoods
 MOST_COEFFICIENTS = 2
@@ -105,13 +104,8 @@ def _solve_arm_regression(data: ModelData, priors: Priors) -> Solution:
     p = len(data.design.names)
     if p > MOST_COEFFICIENTS:
         raise SpecError(
-            f"engine 'quadrature' takes {MOST_COEFFICIENTS} coefficients with likelihood '{data.likelihood}', but this model has {p} "
-            f"({', '.join(data.design.names)}); use likelihood='normal', which is exact for any number, or engine='nuts'"
-        )
-    if p == 1:
-        raise SpecError(
-            f"engine 'quadrature' does not take the single coefficient {data.design.names[0]} with likelihood '{data.likelihood}'; give "
-            "the model an intercept, or use engine='nuts'"
+            f"engine 'quadrature' takes {MOST_COEFFICIENTS} coefficients at most with likelihood '{data.likelihood}', but this model has "
+            f"{p} ({', '.join(data.design.names)}); use likelihood='normal', which is exact for any number, or engine='nuts'"
         )
     return solve_two_coefficients(data, priors, combination_priors(priors, data.design))
 
@@ -157,11 +151,11 @@ def automatic_engine(data: ModelData) -> tuple[str, str]:
         The note is "" for quadrature.
     """
     p = len(data.design.names)
-    if data.likelihood == "normal" or data.design.is_mean or p == MOST_COEFFICIENTS:
+    if data.likelihood == "normal" or data.design.is_mean or p <= MOST_COEFFICIENTS:
         return "quadrature", ""
     return "nuts", (
-        f"{plural(p, 'coefficient', 'coefficients')} with likelihood '{data.likelihood}' {'was' if p == 1 else 'were'} sampled with NUTS; "
-        f"quadrature takes {MOST_COEFFICIENTS}, or any number with likelihood='normal'"
+        f"{p} coefficients with likelihood '{data.likelihood}' were sampled with NUTS; "
+        f"quadrature takes {MOST_COEFFICIENTS} at most, or any number with likelihood='normal'"
     )
 
 

@@ -12,6 +12,7 @@ from bayesmeta.effects.estimates import read_estimates
 from bayesmeta.effects.independence import independent_effects
 from bayesmeta.errors import BayesmetaError, ConvergenceError, DataError, SpecError
 from bayesmeta.model.likelihoods.registry import default_likelihood
+from bayesmeta.posterior.bands import Mid
 from bayesmeta.posterior.fit import fit
 from bayesmeta.posterior.method import BayesianMethod
 from bayesmeta.posterior.scale import check_scale, to_natural
@@ -41,7 +42,7 @@ def compare(
     level: float = 0.95,
     scale: str = "model",
     better: str | None = None,
-    mid: float | None = None,
+    mid: Mid | None = None,
     moderators: str | Sequence[str] = (),
     by: str | Sequence[str] = (),
     nesting: str | None = None,

@@ -19,6 +19,7 @@ from bayesmeta.errors import BayesmetaError, DataError
 from bayesmeta.model.likelihoods.collect import NO_STUDY
 from bayesmeta.model.likelihoods.registry import LIKELIHOODS, model_data
 from bayesmeta.model.priors.parse import parse_priors
+from bayesmeta.posterior.bands import Mid
 from bayesmeta.posterior.fit import solve
 from bayesmeta.posterior.method import BayesianMethod
 from bayesmeta.posterior.posterior import Posterior
@@ -30,10 +31,12 @@ from bayesmeta.results.studies import heterogeneity_prior, study_rows, tau_densi
 from bayesmeta.reviews.analysis_data import read_data
 from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.analysis_models import likelihoods_of, model_rows
-from bayesmeta.reviews.analysis_priors import important_difference, priors_of
+from bayesmeta.reviews.analysis_priors import priors_of
+from bayesmeta.reviews.band_keys import mid_of
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
 from bayesmeta.reviews.synthesis_keys import Synthesis
+from bayesmeta.support.frames import records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,8 +88,7 @@ def run_analysis(
         frame[column] = frame[column].fillna("") if column in frame else ""
     if analysis.nesting is not None:
         _note_independence(frame)
-    plain = [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
-    return dataclasses.replace(result, rows=plain, studies=studies)
+    return dataclasses.replace(result, rows=records(frame), studies=studies)
 
 
 def _pairwise(
@@ -106,7 +108,7 @@ def _pairwise(
         result.errors.append(f"no study is estimable ({reasons}), so there are no frequentist rows")
     posteriors = _fit_all(review, analysis, effects, result)
     summaries = {}
-    mid = important_difference(review, analysis)
+    mid = mid_of(review, analysis)
     for name, posterior in posteriors.items():
         summaries[name] = summarize(posterior, level=level, better=analysis.better, mid=mid)
         rows += tidy_posterior(posterior, summaries[name], analysis.id, scale="natural")
@@ -202,7 +204,7 @@ def _compare_engines(posteriors: dict[str, Posterior], summaries: dict[str, Any]
 
 
 def _alternatives(
-    review: Review, analysis: Analysis, effects: Effects, level: float, mid: float | None, result: AnalysisResult
+    review: Review, analysis: Analysis, effects: Effects, level: float, mid: Mid | None, result: AnalysisResult
 ) -> list[dict[str, Any]]:
     """Return the rows under the review's alternative priors, with the normal likelihood, by quadrature."""
     rows: list[dict[str, Any]] = []

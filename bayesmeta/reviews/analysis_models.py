@@ -19,12 +19,14 @@ from bayesmeta.posterior.refit import refit
 from bayesmeta.results.models.bayesian import BayesianResults, FittedModel, bayesian_models
 from bayesmeta.results.models.bayesian_fits import BayesianChoice
 from bayesmeta.results.models.bayesian_rows import model_posterior_rows
+from bayesmeta.results.models.drawn import add_drawn
 from bayesmeta.results.models.given import DEPENDENCE, ModelInput, Rows, one_line
 from bayesmeta.results.models.run import frequentist_models
 from bayesmeta.results.studies import heterogeneity_prior
 from bayesmeta.reviews.analysis_data import AnalysisData, columns_beside, in_keys
 from bayesmeta.reviews.analysis_keys import Analysis
-from bayesmeta.reviews.analysis_priors import important_difference, prior_texts
+from bayesmeta.reviews.analysis_priors import prior_texts
+from bayesmeta.reviews.band_keys import mid_of
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
 
@@ -51,7 +53,7 @@ def model_rows(
         result.errors.append(in_keys(one_line(str(error))))
         return []
     errors: list[str] = []
-    given = ModelInput(data.effects, columns, analysis.wanted, review.level_of(analysis), analysis.id)
+    given = ModelInput(data.effects, columns, analysis.wanted, review.level_of(analysis), analysis.id, drawn=True)
     found = frequentist_models(given, errors)
     keys = review.as_analysis(analysis)
     choice = _choice(review, analysis, keys, data.effects)
@@ -66,6 +68,7 @@ def model_rows(
         notes = bayesian.notes.get((model["kind"], model["model"]), [])
         result.models.append({**entry, **({"notes": notes} if notes else {})})
     for fitted in bayesian.fitted:
+        add_drawn(result.models, fitted.kind, fitted.model, fitted.fits, given.level)
         _check_engines(fitted, result)
         if fitted.kind == DEPENDENCE:
             rows += _dependence_checks(review, keys, given, choice, fitted, result, errors)
@@ -78,7 +81,7 @@ def _choice(review: Review, analysis: AnalysisOrSynthesis, keys: Analysis, effec
     engine = review.settings.engine
     engines = ("quadrature", "nuts") if engine == "both" else (engine,)
     priors = {name: prior_texts(review, analysis, effects, name) for name in likelihoods_of(review, effects)}
-    return BayesianChoice(priors, engines, review.settings.seed, keys.better, important_difference(review, keys))
+    return BayesianChoice(priors, engines, review.settings.seed, keys.better, mid_of(review, keys))
 
 
 def likelihoods_of(review: Review, effects: Effects) -> tuple[str, ...]:

@@ -1,15 +1,13 @@
-"""Priors and the minimal important difference of one analysis: its own, else those of the review for the measure."""
+"""Priors of one analysis: its own, else those of the review for the measure."""
 
 from __future__ import annotations
 
 from bayesmeta.effects.effects import Effects
-from bayesmeta.effects.measures import MEASURES
 from bayesmeta.model.likelihoods.registry import likelihood_for, model_data
 from bayesmeta.model.priors.defaults import default_priors
 from bayesmeta.model.priors.parse import parse_priors
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.results.models.priors import pooled_priors
-from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
 
 
@@ -38,14 +36,3 @@ def priors_of(review: Review, analysis: AnalysisOrSynthesis, effects: Effects, l
     """
     default = default_priors(effects.measure, model_data(effects, likelihood))
     return parse_priors(pooled_priors(prior_texts(review, analysis, effects, likelihood)), default, effects.measure)
-
-
-def important_difference(review: Review, analysis: Analysis) -> float | None:
-    """Return the analysis' own minimal important difference, or the review's for the measure, turned to the side of benefit."""
-    if analysis.mid is not None:
-        return analysis.mid
-    stated = review.mid.get(analysis.measure)
-    if stated is None or analysis.better is None or not MEASURES[analysis.measure].log:
-        return stated if analysis.better else None
-    lower = min(stated, 1 / stated)
-    return lower if analysis.better == "lower" else 1 / lower

@@ -264,13 +264,33 @@ def local_log_density(slices: Slices, density: PanelDensity, tau: Array) -> Arra
     numpy.ndarray, shape (m, 2, N)
         Natural log of the density of mu with respect to the local coordinate of each panel, at the nodes of the panels.
     """
+    value = slices.log_joint - slices.log_total[:, None, None] + np.log(slices.half)[:, :, None]
+    # a density that underflows somewhere must not spoil the interpolation elsewhere
+    return between_nodes(slices.tau, np.maximum(value, -80.0), density, tau)
+
+
+def between_nodes(known: Array, value: Array, density: PanelDensity, tau: Array) -> Array:
+    """Interpolate what is known at the nodes of tau, on each panel by a polynomial.
+
+    Parameters
+    ----------
+    known : numpy.ndarray, shape (T,)
+        Every node of ``density`` at least, in increasing order.
+    value : numpy.ndarray, shape (T, ...)
+        Values at ``known``.
+    density : PanelDensity
+        Posterior of tau.
+    tau : numpy.ndarray, shape (m,)
+        Values of tau, model scale.
+
+    Returns
+    -------
+    numpy.ndarray, shape (m, ...)
+    """
     size = density.series.shape[1]
     unit, _, to_series, *_ = legendre_rule(size)
     x = density.edges[:-1, None] + 0.5 * np.diff(density.edges)[:, None] * (unit + 1)
-    known = np.clip(np.searchsorted(slices.tau, density.map.forward(x)[0] * (1 - 1e-12)), 0, len(slices.tau) - 1)
-    value = slices.log_joint - slices.log_total[:, None, None] + np.log(slices.half)[:, :, None]
-    # a density that underflows somewhere must not spoil the interpolation elsewhere
-    value = np.maximum(value, -80.0)
+    nodes = np.clip(np.searchsorted(known, density.map.forward(x)[0] * (1 - 1e-12)), 0, len(known) - 1)
     at = density.map.inverse(tau)
     panel = np.clip(np.searchsorted(density.edges, at, side="right") - 1, 0, len(density.edges) - 2)
     width = density.edges[panel + 1] - density.edges[panel]
@@ -280,5 +300,5 @@ def local_log_density(slices: Slices, density: PanelDensity, tau: Array) -> Arra
     for j in np.unique(panel):
         rows = panel == j
         # not BLAS, whose threads cost more than such small products
-        out[rows] = np.einsum("mn,nsk->msk", weights[rows], value[known[j]])
+        out[rows] = np.einsum("mn,n...->m...", weights[rows], value[nodes[j]])
     return out

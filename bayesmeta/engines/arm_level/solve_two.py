@@ -1,4 +1,4 @@
-"""The exact fit of two coefficients under an arm-level likelihood."""
+"""The exact fit of one or two coefficients under an arm-level likelihood."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from bayesmeta.effects.design import mean_only
+from bayesmeta.engines.arm_level.propriety import require_proper
 from bayesmeta.engines.arm_level.solve import (
     ATTEMPTS,
     fixed_scale,
@@ -16,7 +17,8 @@ from bayesmeta.engines.arm_level.solve import (
 )
 from bayesmeta.engines.arm_level.study_table import FALL
 from bayesmeta.engines.arm_level.two_coefficients import ACCEPTABLE, TwoCoefficientSolution
-from bayesmeta.engines.arm_level.two_given_tau import Grid, TwoCoefficients
+from bayesmeta.engines.arm_level.two_given_tau import TwoCoefficients
+from bayesmeta.engines.arm_level.two_grids import RESOLUTIONS, Grid, evaluate_grid
 from bayesmeta.engines.marginals.point_masses import PointMasses
 from bayesmeta.engines.marginals.tau import TauFunctions
 from bayesmeta.engines.normal.formulas import finite_moments
@@ -24,11 +26,12 @@ from bayesmeta.engines.normal.solve import typical_variance_given
 from bayesmeta.errors import ConvergenceError, SpecError
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.priors.coefficients import CombinationPriors
+from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
 
-#: nodes on each panel along a direction and spacing of the nodes across it, in turn until they resolve the posterior
-RESOLUTIONS = ((28, 0.6), (40, 0.4), (64, 0.25), (110, 0.14), (180, 0.08))
+#: values of tau at which the extent of the coefficients is searched
+SEARCHED_TAU = 6
 #: errors aimed at in the integrals over the coefficients and over tau
 RESOLVED, TOLERANCE = 1e-8, 1e-9
 
@@ -41,16 +44,16 @@ def solve_two_coefficients(
     nodes_per_panel: int = 24,
     resolutions: tuple[tuple[int, float], ...] = RESOLUTIONS,
 ) -> TwoCoefficientSolution:
-    """Compute the posterior of two coefficients and tau under any likelihood.
+    """Compute the posterior of one or two coefficients and tau under any likelihood.
 
     Parameters
     ----------
     data : ModelData
-        Data of k studies with a design matrix of two columns.
+        Data of k studies with a design matrix of one or two columns.
     priors : Priors
         Priors, of which those for tau and for the baseline are used.
     prior : CombinationPriors
-        Normal priors for two combinations of the coefficients.
+        Priors for as many combinations of the coefficients, on the whole line.
     nodes_per_panel : int
         Number of nodes on each panel of tau.
     resolutions : tuple of (int, float)
@@ -59,7 +62,7 @@ def solve_two_coefficients(
     Raises
     ------
     SpecError
-        If a prior of a coefficient is not Normal.
+        If a prior of a coefficient is a point or bounded.
     DataError
         If the posterior is improper or a count is too large.
     ConvergenceError
@@ -70,10 +73,10 @@ def solve_two_coefficients(
             "arm-level likelihoods do not take point priors for coefficients; leave that moderator out, or use likelihood='normal', which "
             "takes them"
         )
-    if unknown := [str(one) for one in prior.priors if one.family != "Normal"]:
+    if unknown := [str(one) for one in prior.priors if np.isfinite(one.support).any()]:
         raise SpecError(
-            f"engine 'quadrature' takes Normal priors for coefficients of arm-level likelihoods but got {unknown[0]}; use "
-            "engine='nuts' for this one"
+            f"engine 'quadrature' needs priors for coefficients on the whole line (Normal, StudentT, Cauchy, Logistic or Flat) with "
+            f"arm-level likelihoods but got {unknown[0]}; use engine='nuts' for this one"
         )
     refuse_huge_counts(data)
     fall = FALL
@@ -103,7 +106,10 @@ def _solve_to_depth(
     size = float(np.sqrt(np.median(spread) * min(max(prior_median, 1e-3), 1e3 * np.median(spread))))
     centre = np.where(data.guide_variance < 1e7, data.guide_effect, 0.0)
     variance = np.minimum(data.guide_variance, 1e4)
-    given_tau = TwoCoefficients(studies, data.design.matrix, prior, centre, variance, size)
+    matrix, prior = _in_two(data.design.matrix, prior)
+    light = not np.isfinite(priors.tau_tail_exponent)
+    require_proper(studies, matrix, prior, data.labels, data.design.names, light_tailed_tau=light)
+    given_tau = TwoCoefficients(studies, matrix, prior, centre, variance, _searched(priors, size))
     for nodes, spacing in resolutions:
         solution = _solve(data, priors, given_tau, size, nodes_per_panel, nodes, spacing)
         if float(solution.weights @ solution.grid.error) < RESOLVED:
@@ -124,11 +130,11 @@ def _solve(
     nodes: int,
     spacing: float,
 ) -> TwoCoefficientSolution:
-    frame = given_tau.frame(data.design.matrix.mean(axis=0))
+    frame = given_tau.frame(given_tau.main)
     typical = typical_variance_given(data.design.matrix, np.diag(data.study_variance))
     studies = given_tau.studies
     if (fixed := priors.fixed_tau) is not None:
-        grid = given_tau.grid(frame, np.array([fixed]), nodes, spacing)
+        grid = evaluate_grid(given_tau, frame, given_tau.prepare(np.array([fixed])), nodes, spacing)
         known: TauFunctions | PointMasses = fixed_scale(fixed, typical)
         return TwoCoefficientSolution(
             data, priors, studies, known, given_tau, grid, np.ones(1), nodes, spacing, float(grid.log_total[0]), float(grid.error[0]), 4
@@ -136,12 +142,12 @@ def _solve(
     parts: list[Grid] = []
 
     def log_density(tau: Array) -> Array:
-        parts.append(given_tau.grid(frame, tau, nodes, spacing))
+        parts.append(evaluate_grid(given_tau, frame, given_tau.prepare(tau), nodes, spacing))
         return priors.log_tau_density(tau) + parts[-1].log_total
 
     moments = finite_moments(data.k, priors, sum(one.family == "Flat" for one in given_tau.prior.priors))
     # the panels of tau start from those of a fit of the residuals
-    residual = data.guide_effect - data.design.matrix @ given_tau.mode(np.array([size]))[0][0]
+    residual = data.guide_effect - given_tau.matrix @ given_tau.mode(np.array([size]))[0][0]
     guide = replace(data, guide_effect=residual, design=mean_only(data.k))
     density = integrate_tau(log_density, guide, priors, size, nodes_per_panel, min(moments, 2), TOLERANCE)
     grid = _join(parts, density.nodes)
@@ -150,6 +156,27 @@ def _solve(
         data, priors, studies, TauFunctions(density, typical, moments), given_tau, grid, density.weights, nodes, spacing,
         density.log_total, error, moments,
     )  # fmt: skip
+
+
+def _searched(priors: Priors, size: float) -> Array:
+    """Return the values of tau at which the extent of the coefficients is searched: about a typical one, as far as the prior has mass."""
+    if (fixed := priors.fixed_tau) is not None:
+        return np.array([fixed])
+    x = 0.5 * (1 - np.cos(np.pi * (np.arange(SEARCHED_TAU) + 0.5) / SEARCHED_TAU))
+    tau = size * x / (1 - x)
+    if not priors.scale.proper:
+        return tau
+    farthest = float(priors.scale.quantile(1 - 1e-12)) ** (0.5 if priors.on_variance else 1.0)
+    return np.minimum(tau, max(farthest, tau[0]))
+
+
+def _in_two(matrix: Array, prior: CombinationPriors) -> tuple[Array, CombinationPriors]:
+    """Return the design matrix and the priors of two coefficients: one alone has beside it another of which nothing depends."""
+    if matrix.shape[1] == 2:
+        return matrix, prior
+    combinations = np.diag([prior.combinations[0, 0], 1.0])
+    beside = CombinationPriors(combinations, (*prior.priors, Prior("Normal", (0.0, 1.0))))
+    return np.column_stack([matrix, np.zeros(len(matrix))]), beside
 
 
 def _join(parts: list[Grid], tau: Array) -> Grid:
@@ -167,7 +194,7 @@ def _depth(solution: TwoCoefficientSolution) -> Array:
     matters = solution.weights > ACCEPTABLE * solution.weights.max()
     tau = solution.grid.tau[matters]
     mode, root = solution.given_tau.mode(tau)
-    for i, (study, row) in enumerate(zip(solution.studies, solution.data.design.matrix, strict=True)):
+    for i, (study, row) in enumerate(zip(solution.studies, solution.given_tau.matrix, strict=True)):
         if hasattr(study, "table"):
             # five standard deviations to both sides of the mode
             reach = 5 * np.sqrt((np.einsum("tpq,p->tq", root, row) ** 2).sum(axis=1))

@@ -15,24 +15,27 @@ from typing import Any
 import numpy as np
 
 from bayesmeta.engines.arm_level.mixed_over_tau import SliceMixture, effect_family
-from bayesmeta.engines.arm_level.mu_given_tau import NormalStudy, Slices, local_log_density
+from bayesmeta.engines.arm_level.mu_given_tau import NormalStudy, Slices, between_nodes, local_log_density
 from bayesmeta.engines.arm_level.smoothing import Smoothed
-from bayesmeta.engines.arm_level.study_effects import study_densities, study_draws
+from bayesmeta.engines.arm_level.study_effects import study_densities, study_draws, study_mixture
 from bayesmeta.engines.arm_level.study_likelihood import draw_nuisance, kernel_of
-from bayesmeta.engines.arm_level.two_given_tau import Grid, TwoCoefficients
+from bayesmeta.engines.arm_level.two_given_tau import Prepared, TwoCoefficients
+from bayesmeta.engines.arm_level.two_grids import RESOLUTIONS, Grid, evaluate_grid, panel_edges, points
 from bayesmeta.engines.marginals.point_masses import PointMasses
-from bayesmeta.engines.marginals.tabulated import Density, Tabulated
+from bayesmeta.engines.marginals.tabulated import Tabulated
 from bayesmeta.engines.marginals.tau import TauFunctions
 from bayesmeta.engines.numerics.inversion import invert_panels
 from bayesmeta.engines.numerics.legendre import legendre_rule
 from bayesmeta.engines.solution import ComputedSolution
 from bayesmeta.engines.terms import AT_MEANS, TAU, Terms, terms_of, with_effect_at_means
-from bayesmeta.errors import ConvergenceError
+from bayesmeta.errors import ConvergenceError, SpecError
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.likelihoods.registry import likelihood_for
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
 
+#: error aimed at in the distribution of a combination of the coefficients
+RESOLVED = 1e-7
 #: largest error of the probability of anything; above it an error is raised
 ACCEPTABLE = 1e-5
 #: Gauss-Legendre nodes on each of two panels for draws of one coefficient given the other
@@ -43,12 +46,12 @@ DRAWN_AT_ONCE = 500
 
 @dataclass(frozen=True, eq=False)
 class TwoCoefficientSolution(ComputedSolution):
-    """The posterior of two coefficients, tau and every theta_i.
+    """The posterior of one or two coefficients, tau and every theta_i.
 
     Parameters
     ----------
     data : ModelData
-        Data of k studies with a design matrix of two columns.
+        Data of k studies with a design matrix of p columns, one or two.
     priors : Priors
         Priors.
     studies : tuple
@@ -58,7 +61,7 @@ class TwoCoefficientSolution(ComputedSolution):
     given_tau : TwoCoefficients
         Posterior of the coefficients given tau.
     grid : Grid
-        Posterior of the effect at the means at every node of tau.
+        Posterior of the effect at the means (``given_tau.main``) at every node of tau.
     weights : numpy.ndarray, shape (T,)
         Probabilities of the nodes of tau.
     size, spacing : int and float
@@ -95,6 +98,11 @@ class TwoCoefficientSolution(ComputedSolution):
         """Mask of the nodes of tau that matter."""
         return self.weights > 1e-15
 
+    @cached_property
+    def prepared(self) -> Prepared:
+        """The posterior of the coefficients at the nodes of tau that matter, ready to be evaluated."""
+        return self.given_tau.prepare(self.grid.tau[self.kept])
+
     def mixture(self, direction: Array) -> SliceMixture:
         """Return the posterior of a'b as a mixture over tau.
 
@@ -106,16 +114,21 @@ class TwoCoefficientSolution(ComputedSolution):
         key = tuple(map(float, direction))
         if key not in self._mixtures:
             tau, weights = self.grid.tau[self.kept], self.weights[self.kept]
-            if np.array_equal(direction, self.at_means):
+            if np.array_equal(direction, self.given_tau.main):
                 edges, value = self.grid.edges[self.kept], self.grid.value[self.kept]
             else:
                 frame = self.given_tau.frame(np.asarray(direction, float))
-                found = self.given_tau.grid(frame, tau, self.size, self.spacing)
+                finer = [(n, spacing) for n, spacing in RESOLUTIONS if n > self.size]
+                for size, spacing in ((self.size, self.spacing), *finer):
+                    found = evaluate_grid(self.given_tau, frame, self.prepared, size, spacing)
+                    apart = float(weights @ np.abs(np.expm1(found.log_total - self.grid.log_total[self.kept])))
+                    error = apart + float(weights @ found.error)
+                    if error < RESOLVED:
+                        break
                 edges, value = found.edges, found.value
-                apart = float(weights @ np.abs(np.expm1(found.log_total - self.grid.log_total[self.kept])))
-                if not apart + float(weights @ found.error) < ACCEPTABLE:
+                if not error < ACCEPTABLE:
                     raise ConvergenceError(
-                        f"the distribution of a combination of the coefficients reached an accuracy of {apart:.0e} only; "
+                        f"the distribution of a combination of the coefficients reached an accuracy of {error:.0e} only; "
                         "use engine='nuts' for this analysis"
                     )
             self._mixtures[key] = SliceMixture(weights / weights.sum(), tau, edges, value)
@@ -123,7 +136,7 @@ class TwoCoefficientSolution(ComputedSolution):
 
     @cached_property
     def at_means(self) -> Array:
-        """Means of the columns of the design matrix, shape (2,)."""
+        """Means of the columns of the design matrix, shape (p,)."""
         return self.data.design.matrix.mean(axis=0)
 
     def combinations(self, weights: Array, names: tuple[str, ...], *, new_study: bool = False) -> Tabulated:
@@ -131,19 +144,24 @@ class TwoCoefficientSolution(ComputedSolution):
 
         Parameters
         ----------
-        weights : numpy.ndarray, shape (m, 2)
+        weights : numpy.ndarray, shape (m, p)
             The rows of L.
         names : tuple of str
             Names of the m combinations.
         new_study : bool
             Whether to add the between-study deviation of a new study, Normal(0, tau^2).
         """
+        rows = self._in_two(np.atleast_2d(weights))
+        if not rows.any(axis=1).all():
+            raise SpecError(
+                "an effect at which every column of the design matrix is 0 is 0 itself in a model without an intercept; leave it out"
+            )
         proper = all(prior.proper for prior in self.given_tau.prior.priors)
         moments = 4 if proper and not new_study else self.finite_moments
         spread = new_study and bool(self.grid.tau.any())
         made = [
             effect_family((name,), self.mixture(row), (spread,), (moments,), 0.0)
-            for name, row in zip(names, np.atleast_2d(weights), strict=True)
+            for name, row in zip(names, rows, strict=True)
         ]
         return Tabulated(
             names,
@@ -154,28 +172,47 @@ class TwoCoefficientSolution(ComputedSolution):
     @cached_property
     def pooled(self) -> tuple[Any, ...]:
         """Marginal distributions of all terms but each study's own effect, by family."""
-        rows = np.vstack([np.eye(2), self.at_means])
-        return self.scale, self.combinations(rows, (*self.terms.coefficients, AT_MEANS))
+        plain = np.eye(len(self.terms.coefficients))
+        if not np.array_equal(self._in_two(self.at_means[None])[0], self.given_tau.main):
+            # without an intercept and with means of 0
+            known = PointMasses((AT_MEANS,), np.zeros(1))
+            return self.scale, self.combinations(plain, self.terms.coefficients), known
+        return self.scale, self.combinations(np.vstack([plain, self.at_means]), (*self.terms.coefficients, AT_MEANS))
+
+    def _in_two(self, rows: Array) -> Array:
+        """Return weights of two coefficients (shape (m, 2)) from those of one or two."""
+        return np.column_stack([rows, np.zeros((len(rows), 2 - rows.shape[1]))])
 
     @cached_property
-    def study_effects(self) -> Tabulated:
-        """Marginal distributions of each study's own effect, ``theta[label]``."""
-        rows = self.data.design.matrix
+    def study_effects(self) -> tuple[Any, ...]:
+        """Marginal distributions of each study's own effect, ``theta[label]``, by family."""
+        # a study of which all columns are 0 has the mean 0
+        return tuple(
+            self._study_effect(i) if row.any() else self._study_about_zero(i)
+            for i, row in enumerate(self.given_tau.matrix)
+        )
+
+    def _study_effect(self, i: int) -> Tabulated:
+        term, row = self.terms.studies[i : i + 1], self.given_tau.matrix[i]
         if not self.grid.tau.any():
-            return self.combinations(rows, self.terms.studies)
-        densities: list[Density] = []
-        for study, row in zip(self.studies, rows, strict=True):
-            mixture = self.mixture(row)
-            nodes = mixture.nodes
-            log_g = study.log_smooth(nodes.reshape(len(nodes), -1), mixture.tau).reshape(nodes.shape)
-            slices = Slices(mixture.tau, mixture.edges, log_g, log_g[..., None])
-            densities += study_densities((study,), slices, mixture.weights, mixture)
-        return Tabulated(self.terms.studies, tuple(densities))
+            return self.combinations(self.data.design.matrix[i : i + 1], term)
+        mixture = self.mixture(row)
+        nodes = mixture.nodes
+        log_g = self.prepared.curves.values(i, nodes.reshape(len(nodes), -1)).reshape(nodes.shape)
+        slices = Slices(mixture.tau, mixture.edges, log_g, log_g[..., None])
+        return Tabulated(term, study_densities((self.studies[i],), slices, mixture.weights, mixture))
+
+    def _study_about_zero(self, i: int) -> Any:
+        term, tau = self.terms.studies[i : i + 1], self.grid.tau[self.kept]
+        if not tau.any():
+            return PointMasses(term, np.zeros(1))
+        weights = self.weights[self.kept] / self.weights[self.kept].sum()
+        return effect_family(term, study_mixture(self.studies[i], 0.0, tau, weights), (False,), (4,), 0.0)
 
     @property
     def families(self) -> tuple[Any, ...]:
         """Marginal distributions of all terms, by family."""
-        return *self.pooled, self.study_effects
+        return *self.pooled, *self.study_effects
 
     def sample(self, size: int, rng: np.random.Generator) -> dict[str, Array]:
         """Draw independently from the joint posterior.
@@ -187,9 +224,9 @@ class TwoCoefficientSolution(ComputedSolution):
             baselines), where the likelihood has one, of shape (size, k).
         """
         drawn = self.sample_pooled(size, rng)
-        b = np.stack([drawn[name] for name in self.terms.coefficients], axis=1)
+        b = self._in_two(np.stack([drawn[name] for name in self.terms.coefficients], axis=1))
         tau, theta = drawn[TAU], np.empty((size, len(self.studies)))
-        for i, (study, row) in enumerate(zip(self.studies, self.data.design.matrix, strict=True)):
+        for i, (study, row) in enumerate(zip(self.studies, self.given_tau.matrix, strict=True)):
             for start in range(0, size, DRAWN_AT_ONCE):
                 part = slice(start, start + DRAWN_AT_ONCE)
                 theta[part, i] = study_draws(study, b[part] @ row, tau[part], rng)
@@ -217,29 +254,34 @@ class TwoCoefficientSolution(ComputedSolution):
         for start in range(0, size, DRAWN_AT_ONCE):
             part = slice(start, start + DRAWN_AT_ONCE)
             b[part] = self._draw_coefficients(tau[part], rng)
-        return dict(zip(self.terms.coefficients, b.T, strict=True)) | {TAU: tau}
+        return dict(zip(self.terms.coefficients, b.T, strict=False)) | {TAU: tau}
 
     def _draw_coefficients(self, tau: Array, rng: np.random.Generator) -> Array:
         """Draw b given each tau, shape (m, 2): the effect at the means, then along the line on which that is constant."""
-        frame = self.given_tau.frame(self.at_means)
-        m, root = self.given_tau.mode(tau)
-        edges = self.given_tau.edges(frame, m, root)
+        frame = self.given_tau.frame(self.given_tau.main)
         if isinstance(self.scale, PointMasses):
+            m, root = (np.repeat(part, len(tau), 0) for part in (self.prepared.mode, self.prepared.root))
             log_density = np.log(np.maximum(np.repeat(self.grid.value, len(tau), 0), 1e-300))
         else:
             log_value = np.log(np.maximum(self.grid.value, 1e-300))
             slices = Slices(self.grid.tau, self.grid.edges, log_value, log_value[..., None])
-            half = 0.5 * np.diff(edges, axis=1)
-            log_density = local_log_density(slices, self.scale.density, tau) - np.log(half)[:, :, None]
+            log_density = local_log_density(slices, self.scale.density, tau)
+            m, root = (between_nodes(slices.tau, part, self.scale.density, tau) for part in self._modes)
+        edges, scale = panel_edges(frame, m, root)
+        if not isinstance(self.scale, PointMasses):
+            log_density = log_density - np.log(0.5 * np.diff(edges, axis=1))[:, :, None]
         at_means = invert_panels(edges, log_density, rng.uniform(size=len(tau)))
         cuts = np.array([frame.low[1], 0.0, frame.high[1]])
         unit = legendre_rule(ACROSS)[0]
         z2 = (cuts[:-1, None] + 0.5 * np.diff(cuts)[:, None] * (unit + 1)).ravel()
-        # z_1 from a'b, on the scale on which the outer edges are those of the frame
-        z1 = (at_means - edges[:, 1]) * (frame.high[0] / (edges[:, 2] - edges[:, 1]))
-        z = np.stack(np.broadcast_arrays(z1[:, None], z2[None]), axis=-1)
-        b = self.given_tau.points(frame.direction, m, root, z)
+        z1 = (at_means - m @ frame.direction) / scale
+        b = points(frame.direction, m, root, *np.broadcast_arrays(z1[:, None], z2))
         log_joint = self.given_tau.log_joint(b, tau)
         log_joint = (log_joint - log_joint.max(axis=1, keepdims=True)).reshape(len(tau), 2, ACROSS)
         drawn = invert_panels(np.repeat(cuts[None], len(tau), 0), log_joint, rng.uniform(size=len(tau)))
-        return self.given_tau.points(frame.direction, m, root, np.stack([z1, drawn], axis=-1)[:, None])[:, 0]
+        return points(frame.direction, m, root, z1, drawn)
+
+    @cached_property
+    def _modes(self) -> tuple[Array, Array]:
+        """Modes and roots of the inverse curvature at all nodes of tau."""
+        return self.given_tau.mode(self.grid.tau)

@@ -1,70 +1,92 @@
-"""The posterior of two coefficients b given tau, on a grid along any direction a: panels along a'b and a trapezoid rule across.
+"""The posterior of two coefficients b given tau: its mode, its extent, and what evaluates it quickly.
 
     log p(data, b | tau) = log p(b) + sum_i log g_i(x_i' b, tau)
 
-At each tau the grid is centred at the mode m and scaled by the curvature there: b = m + L (u z_1 + v z_2) with L L' the inverse of the
-negative Hessian, u = L'a / |L'a| and v perpendicular to it, so that a'b = a'm + |L'a| z_1. The integrand is smooth and falls like a
-normal density or faster than exponentially in z_2, for which the trapezoid rule converges exponentially (Trefethen and Weideman 2014, SIAM
-Rev 56:385-458).
+At each tau coordinates z are centred at the mode m and scaled by the curvature there: b = m + L z with L L' the inverse of the negative
+Hessian. A direction a turns them: b = m + L (u z_1 + v z_2) with u = L'a / |L'a| and v perpendicular to it, so that a'b = a'm + |L'a| z_1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from bayesmeta.engines.arm_level.effect_curves import Curves, tabulate_curves
 from bayesmeta.engines.arm_level.mu_given_tau import NormalStudy
 from bayesmeta.engines.arm_level.smoothing import Smoothed
-from bayesmeta.engines.numerics.legendre import legendre_rule, unresolved
-from bayesmeta.errors import ConvergenceError, DataError
+from bayesmeta.errors import ConvergenceError
 from bayesmeta.model.priors.coefficients import CombinationPriors
 from bayesmeta.support.arrays import Array
 
 #: the grid extends until the density has fallen by this much from its maximum (natural log)
 DROP = 34.0
-#: first half width of the grid in standard deviations, and the most that is searched
+#: first distance from the mode that is searched in standard deviations, and the most
 FIRST_REACH, FARTHEST = 9.0, 400.0
-#: values of tau at which the extent is searched, and points per axis at which each search evaluates
-SEARCHED_TAU, SEARCH_POINTS = 6, 21
+#: directions and distances at which the extent is searched, and the factor by which the grid is wider
+ANGLES, RADII, MARGIN = 48, 25, 1.02
+#: steps that are not shortened, shares of a step that are tried after these, and how close to the mode is then enough, in standard
+#: deviations: the grid need not be centred exactly
+PLAIN, HALVED, CLOSE = 25, np.append(0.5 ** np.arange(14), 0.0), 1e-3
+#: steps of differences
+THREE = np.array([-1.0, 0.0, 1.0])
+#: the panels meet at a corner that is nearer to the mode than this share of the way to the ends
+NEAR = 0.75
 #: steps of Newton's method at most, and their greatest length in standard deviations
 NEWTON_STEPS, LONGEST = 200, 2.0
-#: numbers evaluated in one array
-AT_ONCE = 60_000
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A direction a with the extent of the grid in z: lower and upper ends of z_1 and of z_2."""
+    """A direction a with the extent of the grid in z: lower and upper ends of z_1 and of z_2, and whether the panels meet at a'b = 0."""
 
     direction: Array
     low: Array
     high: Array
+    cut_at_zero: bool
 
 
 @dataclass(frozen=True)
-class Grid:
-    """The posterior of a'b given each tau.
+class Prepared:
+    """The posterior of b given each tau, ready to be evaluated at many b.
 
     Parameters
     ----------
     tau : numpy.ndarray, shape (T,)
-    edges : numpy.ndarray, shape (T, 3)
-        Edges of two panels of a'b.
-    value : numpy.ndarray, shape (T, 2, N)
-        Density of a'b given tau at the nodes of the panels.
-    log_total : numpy.ndarray, shape (T,)
-        Natural log of p(data | tau).
-    error : numpy.ndarray, shape (T,)
-        Estimated relative error.
+    mode : numpy.ndarray, shape (T, 2)
+    root : numpy.ndarray, shape (T, 2, 2)
+        L, a root of the inverse curvature at the mode.
+    curves : Curves
+        log g_i at each tau.
     """
 
     tau: Array
-    edges: Array
-    value: Array
-    log_total: Array
-    error: Array
+    mode: Array
+    root: Array
+    curves: Curves
+
+    def take(self, rows: Array) -> Prepared:
+        """Return the part for some of the tau (indices or a mask)."""
+        return Prepared(self.tau[rows], self.mode[rows], self.root[rows], self.curves.take(rows))
+
+
+def _differences(value: Array, step: Array) -> tuple[Array, Array]:
+    """Return the slope and the negative curvature, above 0, of a function at three points (shape (T, 3)) apart by ``step`` (T, 1)."""
+    bend = -(value[:, 2] - 2 * value[:, 1] + value[:, 0]) / step[:, 0] ** 2
+    return (value[:, 2] - value[:, 0]) / (2 * step[:, 0]), np.maximum(bend, 1e-9 / step[:, 0] ** 2)
+
+
+def along(direction: Array, root: Array) -> Array:
+    """Return u = L'a / |L'a|, shape (T, 2)."""
+    u = np.einsum("tpq,p->tq", root, direction)
+    return u / np.sqrt((u**2).sum(axis=1))[:, None]
+
+
+def across(u: Array) -> Array:
+    """Return v perpendicular to each u, shape (T, 2)."""
+    return np.stack([-u[:, 1], u[:, 0]], axis=1)
 
 
 class TwoCoefficients:
@@ -77,11 +99,11 @@ class TwoCoefficients:
     matrix : numpy.ndarray, shape (k, 2)
         Design matrix X.
     prior : CombinationPriors
-        Normal or Flat priors.
+        Priors on the whole line.
     centre, variance : numpy.ndarray, shape (k,)
         Normal approximation of each study's likelihood (model scale), where the search for the mode starts.
-    scale : float
-        A typical tau, model scale.
+    tau : numpy.ndarray, shape (T,)
+        Values of tau, model scale, at which the extent is searched.
     """
 
     def __init__(
@@ -91,16 +113,27 @@ class TwoCoefficients:
         prior: CombinationPriors,
         centre: Array,
         variance: Array,
-        scale: float,
+        tau: Array,
     ) -> None:
         self.studies, self.matrix, self.prior = tuple(studies), matrix, prior
-        self._centre, self._variance, self._scale = centre, variance, scale
+        self.corner = any(isinstance(study, Smoothed) and study.table.corner for study in self.studies)
+        self._centre, self._variance, self._searched = centre, variance, tau
         normal = np.array([one.family == "Normal" for one in prior.priors])
         args = np.array([one.args if one.family == "Normal" else (0.0, 1.0) for one in prior.priors])
         weight = prior.combinations.T * (normal / args[:, 1] ** 2)
         self._precision, self._weighted = weight @ prior.combinations, weight @ args[:, 0]
-        x = 0.5 * (1 - np.cos(np.pi * (np.arange(SEARCHED_TAU) + 0.5) / SEARCHED_TAU))
-        self._searched = scale * x / (1 - x)
+        # other priors by differences
+        self._others = [
+            (one, row, float(one.quantile(0.5)), 0.05 * float(np.diff(one.quantile([0.16, 0.84]))[0]))
+            for one, row in zip(prior.priors, prior.combinations, strict=True)
+            if one.family not in ("Normal", "Flat")
+        ]
+
+    @cached_property
+    def main(self) -> Array:
+        """The direction of the effect at the means, or of the first coefficient where that is always 0; shape (2,)."""
+        means = self.matrix.mean(axis=0)
+        return means if (np.abs(means) > 1e-9 * np.abs(self.matrix).max(axis=0)).any() else np.array([1.0, 0.0])
 
     def log_joint(self, b: Array, tau: Array) -> Array:
         """Return log p(data, b | tau) at ``b`` (shape (T, n, 2)) for each ``tau`` (shape (T,)); shape (T, n)."""
@@ -114,29 +147,34 @@ class TwoCoefficients:
 
         Raises
         ------
-        DataError
-            If the posterior is improper.
         ConvergenceError
             If the mode is not found.
         """
         weight = 1 / (self._variance + tau[:, None] ** 2)
         hessian = np.einsum("tk,kp,kq->tpq", weight, self.matrix, self.matrix) + self._precision
         b = np.linalg.solve(hessian, ((weight * self._centre) @ self.matrix + self._weighted)[..., None])[..., 0]
-        for _ in range(NEWTON_STEPS):
+        start = b
+        for count in range(NEWTON_STEPS):
             hessian, gradient = self._curvature(b, tau)
             root = np.linalg.inv(np.linalg.cholesky(hessian))
             step = np.einsum("tji,tj->ti", root, np.einsum("tij,tj->ti", root, gradient))
             length = np.sqrt(np.einsum("tp,tpq,tq->t", step, hessian, step))
-            b = b + step * np.minimum(1.0, LONGEST / np.maximum(length, 1e-300))[:, None]
-            if not np.isfinite(b).all():
-                break
             if (length < 1e-7).all():
                 return b, np.swapaxes(root, 1, 2)
-        if (self._precision == 0).all(axis=0).any() or np.linalg.matrix_rank(self._precision) < 2:
-            raise DataError(
-                "the posterior of the coefficients is improper: neither these data nor the priors bound them on all sides",
-                fix="give each coefficient a proper prior, such as Normal(0, 2.82)",
-            )
+            step = step * np.minimum(1.0, LONGEST / np.maximum(length, 1e-300))[:, None]
+            if count < PLAIN:
+                b = b + step
+            elif count == PLAIN:
+                b = start
+            else:
+                # where likelihoods are flat or have corners, as far along the step as is best
+                tried = b[:, None] + HALVED[:, None] * step[:, None]
+                best = self.log_joint(tried, tau).argmax(axis=1)
+                b = tried[np.arange(len(b)), best]
+                if (HALVED[best] * np.minimum(length, LONGEST) < CLOSE).all():
+                    return b, np.swapaxes(root, 1, 2)
+            if not np.isfinite(b).all():
+                break
         raise ConvergenceError(
             "quadrature did not find the mode of the coefficients; use engine='nuts' for this analysis"
         )
@@ -147,81 +185,73 @@ class TwoCoefficients:
         gradient = self._weighted - b @ self._precision
         for study, row, variance in zip(self.studies, self.matrix, self._variance, strict=True):
             step = 0.05 * np.sqrt(np.minimum(variance, 1.0) + tau**2)[:, None]
-            value = study.log_smooth((b @ row)[:, None] + step * np.array([-1.0, 0.0, 1.0]), tau)
-            slope = (value[:, 2] - value[:, 0]) / (2 * step[:, 0])
-            bend = -(value[:, 2] - 2 * value[:, 1] + value[:, 0]) / step[:, 0] ** 2
+            value = study.log_smooth((b @ row)[:, None] + step * THREE, tau)
+            slope, bend = _differences(value, step)
             gradient += slope[:, None] * row
-            hessian += np.maximum(bend, 1e-9 / step[:, 0] ** 2)[:, None, None] * np.outer(row, row)
+            hessian += bend[:, None, None] * np.outer(row, row)
+        for one, row, middle, width in self._others:
+            away = b @ row - middle
+            slope, bend = _differences(one.logpdf((b @ row)[:, None] + width * THREE), np.full((len(tau), 1), width))
+            # in a heavy tail the normal density with the same slope, with which the search cannot overshoot
+            tail = np.abs(slope) / np.maximum(np.abs(away), width)
+            bend = np.where(bend > 0.3 * tail, bend, tail)
+            gradient += slope[:, None] * row
+            hessian += bend[:, None, None] * np.outer(row, row)
         return hessian, gradient
 
-    def frame(self, direction: Array) -> Frame:
-        """Return the extent of the grid along a direction, searched at several tau."""
+    @cached_property
+    def boundary(self) -> tuple[Array, Array, Array]:
+        """Points at which the posterior given tau has fallen by ``DROP``, in coordinates z with b = m + L z, at several tau.
+
+        Returns
+        -------
+        points : numpy.ndarray, shape (T, ANGLES, 2)
+        mode, root : numpy.ndarray, shape (T, 2) and (T, 2, 2)
+        """
         tau = self._searched
         m, root = self.mode(tau)
-        low, high = np.full(2, -FIRST_REACH), np.full(2, FIRST_REACH)
+        angle = 2 * np.pi * np.arange(ANGLES) / ANGLES
+        unit = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        farthest = FIRST_REACH
         while True:
-            axes = [np.linspace(a, b, SEARCH_POINTS) for a, b in zip(low, high, strict=True)]
-            z = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
-            b = self.points(direction, m, root, np.broadcast_to(z, (len(tau), *z.shape)))
-            value = self.log_joint(b, tau).reshape(len(tau), SEARCH_POINTS, SEARCH_POINTS)
-            fallen = (value.max(axis=(1, 2), keepdims=True) - value).min(axis=0)
-            along = [fallen.min(axis=1), fallen.min(axis=0)]
-            grow_low = np.array([one[0] < DROP for one in along])
-            grow_high = np.array([one[-1] < DROP for one in along])
-            if not (grow_low | grow_high).any():
+            radius = np.linspace(0.0, farthest, RADII)
+            b = m[:, None] + np.einsum("tpq,nq->tnp", root, (unit[:, None] * radius[:, None]).reshape(-1, 2))
+            value = self.log_joint(b, tau).reshape(len(tau), ANGLES, RADII)
+            fallen = np.maximum(value[:, :1, :1] - value, 0.0)
+            if (fallen[..., -1] >= DROP).all():
                 break
-            low, high = np.where(grow_low, 1.5 * low, low), np.where(grow_high, 1.5 * high, high)
-            if max(-low.min(), high.max()) > FARTHEST:
+            farthest *= 1.5
+            if farthest > FARTHEST:
                 raise ConvergenceError(
                     "these data and priors do not bound the coefficients enough for quadrature; use engine='nuts' or narrower priors"
                 )
-        ends = []
-        for axis, one in zip(axes, along, strict=True):
-            inside = np.flatnonzero(one < DROP)
-            ends.append((axis[max(inside[0] - 1, 0)], axis[min(inside[-1] + 1, len(axis) - 1)]))
-        return Frame(direction, np.array([a for a, _ in ends]), np.array([b for _, b in ends]))
+        # the square root of the fall is nearly linear in the distance
+        last = RADII - 1 - (fallen < DROP)[..., ::-1].argmax(axis=2)
+        known = np.sqrt(np.stack([np.take_along_axis(fallen, last[..., None] + j, 2)[..., 0] for j in (0, 1)]))
+        share = (np.sqrt(DROP) - known[0]) / np.maximum(known[1] - known[0], 1e-9)
+        return (radius[1] * (last + np.clip(share, 0.0, 1.0)))[..., None] * unit, m, root
 
-    def points(self, direction: Array, m: Array, root: Array, z: Array) -> Array:
-        """Return b at the coordinates ``z`` (shape (T, n, 2)) along and across a direction; shape (T, n, 2)."""
-        u = np.einsum("tpq,p->tq", root, direction)
-        u = u / np.sqrt((u**2).sum(axis=1))[:, None]
-        v = np.stack([-u[:, 1], u[:, 0]], axis=1)
-        along = z[..., :1] * u[:, None] + z[..., 1:] * v[:, None]
-        return m[:, None] + np.einsum("tpq,tnq->tnp", root, along)
+    def frame(self, direction: Array) -> Frame:
+        """Return the extent of the grid along and across a direction."""
+        points, m, root = self.boundary
+        u = along(direction, root)
+        z1, z2 = np.einsum("tnq,tq->tn", points, u), np.einsum("tnq,tq->tn", points, across(u))
+        low, high = (MARGIN * np.array([pick(z1), pick(z2)]) for pick in (np.min, np.max))
+        # where a likelihood has a corner, the panels along the direction meet there if that is near the middle
+        scale = np.sqrt((np.einsum("tpq,p->tq", root, direction) ** 2).sum(axis=1))
+        zero = -(m @ direction) / scale
+        cut = self.corner and bool(((zero > NEAR * low[0]) & (zero < NEAR * high[0])).all())
+        return Frame(np.asarray(direction, float), low, high, cut)
 
-    def edges(self, frame: Frame, m: Array, root: Array) -> Array:
-        """Return the edges of the two panels of a'b; shape (T, 3)."""
-        spread = np.sqrt((np.einsum("tpq,p->tq", root, frame.direction) ** 2).sum(axis=1))
-        return (m @ frame.direction)[:, None] + spread[:, None] * np.array([frame.low[0], 0.0, frame.high[0]])
-
-    def grid(self, frame: Frame, tau: Array, size: int, spacing: float) -> Grid:
-        """Evaluate the posterior of a'b at each ``tau``, with ``size`` nodes per panel and a spacing of z_2."""
-        unit, weight = legendre_rule(size)[:2]
-        cuts = np.array([frame.low[0], 0.0, frame.high[0]])
-        z1 = (cuts[:-1, None] + 0.5 * np.diff(cuts)[:, None] * (unit + 1)).ravel()
-        # an even number of intervals, so that every other node is a rule too
-        count = 2 * int(np.ceil((frame.high[1] - frame.low[1]) / spacing / 2)) + 1
-        z2, step = np.linspace(frame.low[1], frame.high[1], count, retstep=True)
-        z = np.stack(np.meshgrid(z1, z2, indexing="ij"), axis=-1).reshape(-1, 2)
-        parts = []
-        together = max(1, AT_ONCE // len(z))
-        for start in range(0, len(tau), together):
-            some = tau[start : start + together]
-            m, root = self.mode(some)
-            b = self.points(frame.direction, m, root, np.broadcast_to(z, (len(some), *z.shape)))
-            log_joint = self.log_joint(b, some).reshape(len(some), len(z1), count)
-            top = log_joint.max(axis=(1, 2))
-            value = np.exp(log_joint - top[:, None, None])
-            all_nodes, every_other = step * value.sum(axis=2), 2 * step * value[:, :, ::2].sum(axis=2)
-            half = 0.5 * np.diff(cuts)
-            mass = np.repeat(half, size) * np.tile(weight, 2)
-            total = all_nodes @ mass
-            # the error of the rule with twice the nodes is about the square of the difference
-            across = (np.abs(all_nodes - every_other) @ mass / total) ** 2
-            density = (all_nodes / total[:, None]).reshape(-1, 2, size)
-            along = unresolved(density, np.broadcast_to(half, (len(some), 2)))
-            log_total = np.log(total) + top + np.log(np.abs(np.linalg.det(root)))
-            edges = self.edges(frame, m, root)
-            scaled = density * (half / (0.5 * np.diff(edges, axis=1)))[:, :, None]
-            parts.append((edges, scaled, log_total, across + along))
-        return Grid(tau, *(np.concatenate([part[j] for part in parts]) for j in range(4)))
+    def prepare(self, tau: Array) -> Prepared:
+        """Return what is needed to evaluate the posterior at each ``tau`` (shape (T,)) many times."""
+        m, root = self.mode(tau)
+        low, high = (np.empty((len(tau), len(self.studies))) for _ in range(2))
+        for i, row in enumerate(self.matrix):
+            middle = m @ row
+            scale = np.sqrt((np.einsum("tpq,p->tq", root, row) ** 2).sum(axis=1))
+            reach = self.frame(row) if scale.any() else Frame(row, -np.ones(2), np.ones(2), False)
+            # not empty where all moderators are 0
+            scale = np.maximum(scale, 1e-9)
+            low[:, i], high[:, i] = middle + scale * reach.low[0], middle + scale * reach.high[0]
+        return Prepared(tau, m, root, tabulate_curves(self.studies, tau, low, high))

@@ -9,6 +9,7 @@ from typing import Any
 from bayesmeta.engines.choose import ENGINES, MOST_COEFFICIENTS
 from bayesmeta.errors import ConvergenceError, SpecError
 from bayesmeta.model.likelihoods.data import ModelData
+from bayesmeta.posterior.bands import Mid
 from bayesmeta.posterior.fit import fit, solve
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.results.models.given import ModelInput, one_line
@@ -32,8 +33,8 @@ class BayesianChoice:
         Seed of the engines.
     better : str or None
         Side of benefit.
-    mid : float or None
-        Minimal important difference, natural scale.
+    mid : float, mapping, Bands or None
+        Minimal important difference or bands, natural scale.
     scale : str
         Scale of the rows: ``"model"`` or ``"natural"``.
     """
@@ -42,7 +43,7 @@ class BayesianChoice:
     engines: tuple[str, ...] = ("quadrature",)
     seed: int = 1
     better: str | None = None
-    mid: float | None = None
+    mid: Mid | None = None
     scale: str = "natural"
 
     @property

@@ -12,6 +12,7 @@ from bayesmeta.effects.design import MEAN
 from bayesmeta.engines.marginals.samples import Samples
 from bayesmeta.engines.solution import marginal_of
 from bayesmeta.errors import SpecError
+from bayesmeta.posterior.bands import bands_of
 from bayesmeta.posterior.fit_subgroups import fit_subgroups
 from bayesmeta.posterior.group_difference import GroupDifference
 from bayesmeta.posterior.posterior import Posterior
@@ -86,7 +87,10 @@ def _difference_row(
 ) -> dict[str, Any]:
     """Return the row of a difference, on the model scale."""
     median, low, high = difference.quantile(np.array([0.5, 0.5 - 0.5 * given.level, 0.5 + 0.5 * given.level]))
-    beyond = {} if choice.mid is None else {"prob_beyond_mid": difference.prob_beyond(choice.mid)}
+    beyond = {}
+    if choice.mid is not None:
+        bands = bands_of(overall["measure"], choice.better, choice.mid)
+        beyond = {"prob_beyond_mid": difference.prob_beyond(bands.limits[-1])}
     shared = {name: overall[name] for name in ("method", "model", "measure", "k", "n")}
     return {
         "analysis": given.id, **shared, "term": DIFFERENCE, "group": f"{difference.first} vs {difference.second}",

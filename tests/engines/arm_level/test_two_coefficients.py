@@ -13,6 +13,8 @@ from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.effects.covariance import Covariance
 from bayesmeta.effects.design import Design, mean_only
 from bayesmeta.effects.effects import effects_from_arrays
+from bayesmeta.engines.arm_level.propriety import unbounded_direction
+from bayesmeta.engines.arm_level.smoothing import Smoothed
 from bayesmeta.engines.arm_level.solve import solve_arm
 from bayesmeta.engines.arm_level.solve_two import solve_two_coefficients
 from bayesmeta.engines.choose import automatic_engine, solve_exactly
@@ -20,7 +22,7 @@ from bayesmeta.engines.normal.model import CoefficientPrior, normal_model
 from bayesmeta.engines.normal.solve import solve_linear
 from bayesmeta.engines.solution import marginal_of
 from bayesmeta.engines.terms import terms_of
-from bayesmeta.errors import SpecError
+from bayesmeta.errors import DataError, SpecError
 from bayesmeta.model.likelihoods.registry import likelihood_for, model_data
 from bayesmeta.model.priors.coefficients import combination_priors
 from bayesmeta.model.priors.distribution import Prior
@@ -63,7 +65,8 @@ def likelihoods(data, theta):
     if data.likelihood == "nct":
         t, df, root_n = (data.columns[name][:, None] for name in ("t", "df", "root_n"))
         return stats.nct.pdf(t, df, theta * root_n)
-    a = np.linspace(-45, 45, 3001)
+    # analytic in a strip of half width pi: the error of the trapezoid rule is below rounding
+    a = np.linspace(-45, 45, 601)
     prior = stats.norm.pdf(a, 0, 10) * (a[1] - a[0])
     density = likelihood_for(data.likelihood, data.measure).log_density
     out = []
@@ -145,6 +148,52 @@ def test_with_the_normal_likelihood_it_is_the_linear_model():
     np.testing.assert_allclose(one.quantile(P), other.quantile(P), rtol=1e-6, atol=1e-7)
 
 
+def test_the_corners_of_risk_ratios_are_integrated_exactly():
+    # with tau = 0 the integrand has corners on rays from b = 0: exact in polar coordinates with sectors between the rays
+    weeks = np.array([-1.0, 0.5, 1.0, -0.3, 2.0])
+    design = Design(np.column_stack([np.ones(5), weeks]), ("Intercept", "weeks"))
+    data, priors = analysis("RR", 5, design), replace(PRIORS, scale=Prior("Point", (0.0,)))
+    found = solve(data, priors)
+    # 1 cos + weeks sin = 0
+    rays = np.sort(np.concatenate([np.arctan2(-1, weeks), np.arctan2(1, -weeks)]))
+    rays = np.append(rays, rays[0] + 2 * np.pi)
+    unit, weight = np.polynomial.legendre.leggauss(24)
+    angle = (rays[:-1, None] + 0.5 * np.diff(rays)[:, None] * (unit + 1)).ravel()
+    cuts = np.array([0, 0.25, 0.5, 1, 1.5, 2, 3, 4, 6, 9.0])
+    radius = (cuts[:-1, None] + 0.5 * np.diff(cuts)[:, None] * (unit + 1)).ravel()
+    b = radius[:, None, None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    value = combination_priors(PRIORS, design).log_density(b) + np.log(radius)[:, None]
+    for study, row in zip(found.studies, design.matrix, strict=True):
+        value = value + study.log_smooth(b @ row, np.zeros(len(radius)))
+    along, around = (np.repeat(0.5 * np.diff(one), 24) * np.tile(weight, len(one) - 1) for one in (cuts, rays))
+    mass = np.exp(value) * np.outer(along, around)
+    assert found.log_marginal_likelihood == pytest.approx(np.log(mass.sum()), abs=2e-8)
+    for term, at in (("Intercept", b[..., 0]), ("weeks", b[..., 1]), ("theta[S1]", b @ design.matrix[1])):
+        assert float(marginal_of(found, term).mean()[0]) == pytest.approx((mass * at).sum() / mass.sum(), abs=2e-8)
+
+
+@pytest.mark.parametrize("tau", [0.01, 0.1])
+def test_corners_that_a_small_tau_smooths_are_resolved(tau):
+    data, priors = analysis("RR"), replace(PRIORS, scale=Prior("Point", (tau,)))
+    found = solve(data, priors)
+    finer = solve_two_coefficients(data, priors, combination_priors(priors, data.design), resolutions=((180, 0.12),))
+    assert found.log_marginal_likelihood == pytest.approx(finer.log_marginal_likelihood, abs=1e-7)
+    for term in (*found.terms.coefficients, "theta[S2]"):
+        one, other = marginal_of(found, term), marginal_of(finer, term)
+        np.testing.assert_allclose(one.quantile(P), other.quantile(P), rtol=1e-6, atol=1e-6)
+
+
+def test_a_fit_with_its_summary_and_draws_evaluates_few_integrals(monkeypatch):
+    # each log g_i is tabulated once at each tau, and not computed anew for every direction and every point
+    counted = []
+    smooth = Smoothed.log_smooth
+    monkeypatch.setattr(Smoothed, "log_smooth", lambda self, mu, tau: counted.append(mu.size) or smooth(self, mu, tau))
+    found = solve(analysis("OR"))
+    for term in found.terms.all:
+        marginal_of(found, term).quantile(P)
+    assert sum(counted) < 1_000_000
+
+
 @pytest.mark.parametrize("measure", LIKELIHOODS)
 def test_with_a_slope_fixed_by_its_prior_it_is_the_pairwise_fit(measure):
     data = analysis(measure)
@@ -189,24 +238,143 @@ def test_what_quadrature_does_not_take():
     three = Design(np.column_stack([data.design.matrix, [0, 1, 0, 1, 1]]), ("Intercept", "weeks", "focus"))
     with pytest.raises(
         SpecError,
-        match=r"takes 2 coefficients with likelihood 'binomial', but this model has 3 .*likelihood='normal'.*'nuts'",
+        match=r"takes 2 coefficients at most with likelihood 'binomial', but this model has 3 .*likelihood='normal'.*'nuts'",
     ):
         solve_exactly(replace(data, design=three), PRIORS)
     assert automatic_engine(data) == ("quadrature", "")
     engine, note = automatic_engine(replace(data, design=three))
     assert engine == "nuts"
     assert note.startswith("3 coefficients with likelihood 'binomial' were sampled with NUTS")
+    bounded = replace(PRIORS, coefficients=(("weeks", Prior("HalfNormal", (1.0,))),))
+    with pytest.raises(SpecError, match=r"coefficients on the whole line .* but got HalfNormal\(1\)"):
+        solve(data, bounded)
+    with pytest.raises(SpecError, match="do not take point priors"):
+        solve(data, replace(PRIORS, coefficients=(("weeks", Prior("Point", (0.0,))),)))
+
+
+FLAT = Prior("Flat", ())
+FLAT_PRIORS = replace(PRIORS, mu=FLAT, coefficients=(("weeks", FLAT),))
+
+
+@pytest.mark.parametrize("measure", ["OR", "RR", "SMD"])
+def test_flat_priors_are_the_limit_of_wide_ones(measure):
+    # weeks are centred, so that the constant of the wide priors is that of their densities at 0
+    weeks = WEEKS - WEEKS.mean()
+    data = analysis(measure, 5, Design(np.column_stack([np.ones(5), weeks]), ("Intercept", "weeks")))
+    flat = solve(data, FLAT_PRIORS)
+    wide = Prior("Normal", (0.0, 1e4))
+    found = solve(data, replace(PRIORS, mu=wide, coefficients=(("weeks", wide),)))
+    constant = 2 * float(wide.logpdf(0.0))
+    assert flat.log_marginal_likelihood == pytest.approx(found.log_marginal_likelihood - constant, abs=2e-6)
+    for term in ("Intercept", "weeks", "tau"):
+        np.testing.assert_allclose(
+            marginal_of(flat, term).quantile(P), marginal_of(found, term).quantile(P), rtol=1e-5, atol=1e-6
+        )
+
+
+def counts(events_e, events_c, matrix, names, measure="RR"):
+    k = len(events_e)
+    table = pd.DataFrame(
+        {
+            "study": [f"S{i}" for i in range(k)],
+            "events_e": events_e,
+            "n_e": [40] * k,
+            "events_c": events_c,
+            "n_c": [40] * k,
+        }
+    )
+    return replace(model_data(effect_sizes(read_studies(table), measure), "binomial"), design=Design(matrix, names))
+
+
+def test_an_improper_posterior_is_refused_and_named():
+    groups = np.array([[1.0, 0], [1, 0], [0, 1], [0, 1]])
+    flat = replace(PRIORS, mu=FLAT)
+    # no events with the treatment in the second group: its effect may be minus infinity
+    separated = counts([3, 5, 0, 0], [6, 4, 3, 2], groups, ("focus[a]", "focus[b]"))
     with pytest.raises(
-        SpecError, match=r"takes Normal priors for coefficients of arm-level likelihoods but got StudentT\(4, 0, 1\)"
-    ):
-        solve(data, replace(PRIORS, coefficients=(("weeks", Prior("StudentT", (4.0, 0.0, 1.0))),)))
-    without_events = frame("OR", 2)
-    without_events["events_e"] = [0, 0]
-    lost = model_data(effect_sizes(read_studies(without_events), "OR"), "binomial")
-    lost = replace(lost, design=Design(np.eye(2), ("focus[a]", "focus[b]")))
-    flat = Prior("Flat", ())
+        DataError, match=r"improper: data and flat priors do not bound focus\[b\] .*'S2', 'S3', as where"
+    ) as refused:
+        solve(separated, flat)
+    assert "Normal(0, 2.82)" in str(refused.value)
+    # one study of the group with events in both arms bounds it
+    assert np.isfinite(solve(counts([3, 5, 0, 1], [6, 4, 3, 2], groups, separated.design.names), flat).error)
+    # a line through separated studies: any slope steep enough fits perfectly
+    line = np.column_stack([np.ones(4), [-2.0, -1.0, 1.0, 2.0]])
+    perfect = counts([0, 0, 4, 5], [4, 5, 0, 0], line, ("Intercept", "weeks"))
+    with pytest.raises(DataError, match=r"do not bound .*weeks"):
+        solve(perfect, FLAT_PRIORS)
+    # with events that overlap each study bounds the line on one side, together on both: proper where tau has a light tail
+    crossed = counts([0, 4, 0, 5], [4, 0, 5, 0], line, ("Intercept", "weeks"))
+    assert -4 < float(marginal_of(solve(crossed, FLAT_PRIORS), "weeks").mean()[0]) < 4
     with pytest.raises(
-        SpecError, match=r"takes Normal priors for coefficients of arm-level likelihoods but got Flat\(\)"
+        DataError,
+        match=r"may be improper: .* and others bound .* on one side only, so that they vary as far as tau does",
     ):
-        solve(lost, replace(PRIORS, mu=flat))
-    assert np.isfinite(solve(lost).log_marginal_likelihood)
+        solve(crossed, replace(FLAT_PRIORS, scale=Prior("HalfCauchy", (0.5,))))
+    assert np.isfinite(solve(separated).log_marginal_likelihood)
+    # with log odds ratios the prior for the baselines bounds the effect, far out
+    bounded = solve(counts([3, 5, 0, 0], [6, 4, 3, 2], groups, separated.design.names, "OR"), flat)
+    assert -30 < float(marginal_of(bounded, "focus[b]").quantile(np.array([[0.025]]))[0, 0]) < -20
+
+
+def test_directions_that_nothing_bounds():
+    assert unbounded_direction(np.zeros((0, 2))) is not None
+    assert unbounded_direction(np.array([[1.0, 0], [-1, 0], [0, 1], [0, -1]])) is None
+    # bounded on three sides that surround the origin, and on three that do not
+    assert unbounded_direction(np.array([[1.0, 0], [-1, 1], [-1, -1]])) is None
+    d = unbounded_direction(np.array([[1.0, 0], [1, 1], [1, -1]]))
+    assert (np.array([[1.0, 0], [1, 1], [1, -1]]) @ d <= 1e-12).all()
+
+
+@pytest.mark.parametrize("measure", LIKELIHOODS)
+def test_one_coefficient_of_any_name(measure):
+    data = analysis(measure)
+    named = replace(data, design=Design(np.ones((5, 1)), ("Intercept",)))
+    found, pairwise = solve(named), solve_arm(replace(data, design=mean_only(5)), PRIORS)
+    assert found.log_marginal_likelihood == pytest.approx(pairwise.log_marginal_likelihood, abs=1e-6)
+    for term, other in (("Intercept", "mu"), ("effect_at_means", "mu"), ("tau", "tau"), ("theta[S2]", "theta[S2]")):
+        np.testing.assert_allclose(
+            marginal_of(found, term).quantile(P), marginal_of(pairwise, other).quantile(P), rtol=1e-5, atol=1e-6
+        )
+    drawn = found.sample(2000, np.random.default_rng(2))
+    assert set(drawn) >= {"Intercept", "tau", "theta"}
+    shares = np.sort(marginal_of(found, "Intercept").cdf(drawn["Intercept"][:, None])[:, 0])
+    assert np.abs(shares - (np.arange(2000) + 0.5) / 2000).max() < 1.95 / 2000**0.5
+    assert automatic_engine(named) == ("quadrature", "")
+
+
+def test_a_line_through_zero_and_a_study_at_zero():
+    # y = b x with the normal likelihood is the linear model; the effect at the means and of a study with x = 0 is 0 or about 0
+    y, se, x = np.array([0.1, -0.5, 0.6, 0.2, 0.9]), np.array([0.2, 0.1, 0.4, 0.3, 0.2]), np.array([-2.0, -1, 0, 1, 2])
+    design = Design(x[:, None], ("weeks",))
+    data = replace(model_data(effects_from_arrays(y, sei=se, measure="GEN"), "normal"), design=design)
+    prior = combination_priors(PRIORS, design)
+    precision = prior.combinations.T @ np.diag([one.args[1] ** -2 for one in prior.priors]) @ prior.combinations
+    model = normal_model(y, design, Covariance(se**2), CoefficientPrior(np.zeros(1), precision))
+    exact, found = solve_linear(model, PRIORS, terms_of(data.labels, design.names)), solve(data)
+    assert found.log_marginal_likelihood == pytest.approx(exact.log_marginal_likelihood, abs=1e-10)
+    for term in exact.terms.all:
+        np.testing.assert_allclose(
+            marginal_of(found, term).quantile(P), marginal_of(exact, term).quantile(P), rtol=1e-6, atol=1e-7
+        )
+    assert float(marginal_of(found, "effect_at_means").mean()[0]) == 0.0
+    with pytest.raises(SpecError, match="is 0 itself in a model without an intercept"):
+        found.combinations(np.zeros((1, 1)), ("at 0",))
+    assert found.sample(10, np.random.default_rng(1))["theta"].shape == (10, 5)
+
+
+@pytest.mark.parametrize("family", [("StudentT", (4.0, 0.0, 0.1)), ("Cauchy", (0.0, 0.05)), ("Logistic", (0.0, 0.1))])
+def test_other_priors_for_a_slope(family):
+    # against importance weights on the grid of a normal prior: the same integrand by another route
+    data, prior = analysis("OR"), Prior(*family)
+    tau = replace(PRIORS, scale=Prior("Point", (0.3,)))
+    found = solve(data, replace(tau, coefficients=(("weeks", prior),)))
+    wide = Prior("Normal", (0.0, 1.0))
+    base = solve(data, replace(tau, coefficients=(("weeks", wide),)))
+    slope = marginal_of(base, "weeks")
+    x, weight = np.polynomial.legendre.leggauss(400)
+    x, weight = 1.5 * x, 1.5 * weight
+    ratio = np.exp(prior.logpdf(x) - wide.logpdf(x)) * slope.pdf(x[:, None])[:, 0] * weight
+    assert found.log_marginal_likelihood == pytest.approx(base.log_marginal_likelihood + np.log(ratio.sum()), abs=1e-7)
+    mean = (ratio * x).sum() / ratio.sum()
+    assert float(marginal_of(found, "weeks").mean()[0]) == pytest.approx(mean, abs=1e-7)
