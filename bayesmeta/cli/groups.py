@@ -22,7 +22,7 @@ def fit_groups(effects: Any, by: str, file: Path | None, *, common_tau: bool, dr
     """Fit the subgroups of --by; arguments as in ``fit_subgroups``, ``file`` that of --data."""
     from bayesmeta.posterior.fit_subgroups import fit_subgroups
 
-    data = columns_of_studies(effects, file)
+    data = columns_of_studies(effects, file, drop_missing=drop_missing)
     return fit_subgroups(effects, by=by, data=data, common_tau=common_tau, drop_missing=drop_missing, **given)
 
 

@@ -79,13 +79,13 @@ DropMissingOption = Annotated[
 ]
 
 
-def columns_of_studies(effects: Any, file: Path | None) -> dict[str, Any] | None:
+def columns_of_studies(effects: Any, file: Path | None, *, drop_missing: bool = False) -> dict[str, Any] | None:
     """Return the columns of the file of --data in the order of the estimates; None without a file.
 
     Raises
     ------
     DataError
-        If the file cannot be used, or has no row for a study that is pooled.
+        If the file cannot be used, or has no row for a study that is pooled and studies are not to be left out.
     """
     if file is None:
         return None
@@ -95,7 +95,7 @@ def columns_of_studies(effects: Any, file: Path | None) -> dict[str, Any] | None
     table = effects.studies
     own = set(table.extra) if table is not None else set()
     names = effects.labels if table is None else table.study_names
-    return join_by_study(read_characteristics(file), names, effects.used, skip=own)
+    return join_by_study(read_characteristics(file), names, effects.used, skip=own, drop_missing=drop_missing)
 
 
 def check_model_options(
@@ -197,7 +197,7 @@ def model_keywords(
     """Return the keywords of ``fit`` for the options of a model with moderators or several estimates per study."""
     return {
         "moderators": moderators,
-        "data": columns_of_studies(effects, file) if moderators or nesting else None,
+        "data": columns_of_studies(effects, file, drop_missing=drop_missing) if moderators or nesting else None,
         "drop_missing": drop_missing,
         "nesting": nesting,
         "within": within,

@@ -12,7 +12,6 @@ from bayesmeta.engines.arm_level.two_coefficients import TwoCoefficientSolution
 from bayesmeta.engines.marginals.normal_mixtures import NormalMixtures
 from bayesmeta.engines.marginals.protocol import Marginals
 from bayesmeta.engines.marginals.samples import Samples
-from bayesmeta.engines.marginals.select import select
 from bayesmeta.engines.marginals.tau import TauFunctions
 from bayesmeta.engines.normal.solve import QuadratureSolution
 from bayesmeta.engines.solution import ComputedSolution, Solution, marginal_of
@@ -145,7 +144,8 @@ def _by_tables(
     if isinstance(scale, TauFunctions):
         scale = TauFunctions(scale.density, variance, scale.finite_moments)
     new = whole.combinations(unit, terms.new, new_study=True)
-    return scale, whole.combinations(unit, (MEAN,)), new, select(whole.study_effects, [int(i) for i in rows])
+    own = (whole.study_effects[i] for i in rows)
+    return scale, whole.combinations(unit, (MEAN,)), new, *own
 
 
 def _by_draws(whole: Solution, terms: Terms, coefficient: str, variance: float, seed: int) -> tuple[Samples, ...]:

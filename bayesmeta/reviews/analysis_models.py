@@ -23,7 +23,7 @@ from bayesmeta.results.models.drawn import add_drawn
 from bayesmeta.results.models.given import DEPENDENCE, ModelInput, Rows, one_line
 from bayesmeta.results.models.run import frequentist_models
 from bayesmeta.results.studies import heterogeneity_prior
-from bayesmeta.reviews.analysis_data import AnalysisData, columns_beside
+from bayesmeta.reviews.analysis_data import AnalysisData, columns_beside, in_keys
 from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.analysis_priors import prior_texts
 from bayesmeta.reviews.band_keys import mid_of
@@ -50,7 +50,7 @@ def model_rows(
     try:
         columns = columns_beside(review, analysis, folder, data)
     except BayesmetaError as error:
-        result.errors.append(in_keys(str(error)))
+        result.errors.append(in_keys(one_line(str(error))))
         return []
     errors: list[str] = []
     given = ModelInput(data.effects, columns, analysis.wanted, review.level_of(analysis), analysis.id, drawn=True)
@@ -88,11 +88,6 @@ def likelihoods_of(review: Review, effects: Effects) -> tuple[str, ...]:
     """Return the likelihoods of the settings that these effects have."""
     arm_level = default_likelihood(effects)
     return tuple(dict.fromkeys(arm_level if name == "arm-level" else name for name in review.settings.likelihoods))
-
-
-def in_keys(text: str) -> str:
-    """Write a message of the library with the keys of review.toml in place of Python's keywords, on one line."""
-    return one_line(text).replace("drop_missing=True", "drop_missing = true").replace("nesting=", "nesting = ")
 
 
 def _check_engines(fitted: FittedModel, result: AnalysisResult) -> None:

@@ -28,8 +28,8 @@ def left_out_table(review: Review, results: list[AnalysisResult]) -> Table | Non
         return None
     notes = (
         "The Bayesian model of dependent estimates without each outermost group of the nesting (mostly a study), with all its estimates: "
-        f"posterior median and {at_level(review, 'credible interval')}, natural scale; tau: posterior median, model scale. Exact, by "
-        "quadrature.",
+        f"posterior median and {at_level(review, 'credible interval')}, natural scale; tau: posterior median, model scale; "
+        "prediction interval: of the mean effect in a new group. Exact, by quadrature.",
         "Shift: change of the posterior mean, model scale, in posterior standard deviations of the whole.",
     )
     return Table(

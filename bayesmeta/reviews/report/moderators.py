@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
+from bayesmeta.effects.formula_terms import INTERCEPT
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.posterior.method import parse_method
 from bayesmeta.reporting.bayes_factors import bayes_factor
-from bayesmeta.reporting.numbers import count, interval, is_missing, number, percent, pvalue
+from bayesmeta.reporting.numbers import count, interval, is_missing, number, percent, pvalue, significant
 from bayesmeta.reporting.tables.layout import NOTE, Table
 from bayesmeta.reporting.tables.results import text_frame, written_estimate
 from bayesmeta.results.methods import COMMON_TAU, method_label
@@ -17,6 +19,7 @@ from bayesmeta.reviews.report.entangled import entangled
 from bayesmeta.reviews.report.headings import Row, at_level, headings
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
+from bayesmeta.support.words import plural
 
 #: studies per characteristic modelled that are typically advised (Cochrane Handbook 6.5, section 10.11.5.1)
 ENOUGH = 10
@@ -30,6 +33,8 @@ OPTIONAL = ("Cluster-robust", "Bayesian", "Prior", "Posterior/prior sd", "Overla
 
 #: degrees of freedom below which cluster-robust intervals are not to be trusted (Tipton 2015, Psychological Methods 20:375-393)
 ENOUGH_DF = 4
+#: Bayes factor below which, and above whose inverse, evidence is called weak or anecdotal (Jeffreys 1961)
+STRONG = 3
 #: number of models from which on the table warns of chance findings
 MANY = 3
 
@@ -59,7 +64,7 @@ def moderators_table(review: Review, results: list[AnalysisResult]) -> Table | N
     return Table(
         text_frame(lines, NAMES, OPTIONAL),
         f"{review.title}: moderators",
-        tuple(_notes(review, results, models)),
+        tuple(_notes(review, results, models, lines)),
         "Analysis",
         review.notice,
     )
@@ -213,7 +218,38 @@ def test_sentence(test: dict[str, float] | None) -> str:
     )
 
 
-def _notes(review: Review, results: list[AnalysisResult], models: list[dict[str, Any]]) -> Iterable[str]:
+def cluster_robust_note(shown: bool) -> str:
+    """Return the note on cluster-robust intervals, whether a table shows any or has too few groups for all of them."""
+    trusted = "below which they are not to be trusted (Tipton 2015)"
+    if not shown:
+        return f"Cluster-robust intervals (CR2) are not shown: they have fewer than {ENOUGH_DF} degrees of freedom, {trusted}."
+    return (
+        "Cluster-robust (CR2): intervals that do not need the model of dependence to be right; shown where there are "
+        f"{ENOUGH_DF} degrees of freedom or more, {trusted}."
+    )
+
+
+def _what_is_learned(results: list[AnalysisResult], models: list[dict[str, Any]]) -> Iterable[str]:
+    """Yield a sentence on how strong the evidence of all Bayes factors for moderators is."""
+    found = []
+    for result in results:
+        for model in of_kind(result, "moderators"):
+            methods = rows_of(result, model["model"])
+            found += [_evidence(methods, name) for name in model["coefficients"] if name != INTERCEPT]
+    known = [math.exp(value) for value in found if not is_missing(value) and abs(value) < 700]
+    weak = sum(1 / STRONG < value < STRONG for value in known)
+    if known:
+        most = max(model["studies"] for model in models)
+        yield (
+            f"What can be learned: {weak} of {plural(len(known), 'Bayes factor', 'Bayes factors')} for moderators are between 1/{STRONG} "
+            f"and {STRONG}, evidence that is weak for and against an association; all are between {significant(min(known), 2)} and "
+            f"{significant(max(known), 2)}. The largest number of studies in a model is {most}."
+        )
+
+
+def _notes(
+    review: Review, results: list[AnalysisResult], models: list[dict[str, Any]], lines: list[dict[str, str]]
+) -> Iterable[str]:
     labels = [method_label(name) for name in SHOWN[:2]]
     yield (
         f"Estimate: {labels[0]}; where estimates depend on each other (nesting), {labels[1]}; {at_level(review, 'confidence interval')}, "
@@ -221,10 +257,7 @@ def _notes(review: Review, results: list[AnalysisResult], models: list[dict[str,
         "of tau2 that they account for. k: estimates; of a category, those that have it."
     )
     if any(name == "REML-CR2" for model in models for name in model["tests"]):
-        yield (
-            "Cluster-robust (CR2): intervals that do not need the model of dependence to be right; shown where there are "
-            f"{ENOUGH_DF} degrees of freedom or more, below which they are not to be trusted (Tipton 2015)."
-        )
+        yield cluster_robust_note(any(line["Cluster-robust"] for line in lines))
     names = {model["model"] for model in models}
     if any(is_main_bayesian(row["method"]) for result in results for row in result.rows if row.get("model") in names):
         yield (
@@ -243,6 +276,7 @@ def _notes(review: Review, results: list[AnalysisResult], models: list[dict[str,
     if any(MEASURES[measure].log for measure in measures):
         yield "Of ratios, the intercept and the effect at the means are ratios, other coefficients the factor by which the ratio changes."
     yield "Effect at the means: the effect where every column of the design has its mean over the estimates."
+    yield from _what_is_learned(results, models)
     yield ECOLOGICAL
     if any(model["studies"] / max(len(model["columns"]), 1) < ENOUGH for model in models):
         yield FEW

@@ -8,6 +8,7 @@ from paths import REFERENCE_FOLDER
 from scipy.integrate import dblquad, quad
 from scipy.stats import multivariate_normal
 
+import bayesmeta as bm
 from bayesmeta.effects.covariance import Covariance, covariance_from_matrix
 from bayesmeta.effects.design import Design, mean_only
 from bayesmeta.engines.marginals.protocol import Marginals
@@ -329,3 +330,21 @@ def test_random_analyses_are_as_accurate_as_with_more_nodes(seed: int) -> None:
     for name in ("mu", "theta_new", "tau", "rho", "theta[2]"):
         ends = term(finer, name).quantile(np.array([[0.01], [0.3], [0.9]]))
         assert term(found, name).cdf(ends)[:, 0] == pytest.approx([0.01, 0.3, 0.9], abs=1e-7)
+
+
+@pytest.mark.parametrize("moderators", [None, "~ kind"])
+def test_balanced_data_under_a_flat_prior(moderators: str | None) -> None:
+    """Equal variances and sizes: the mean does not depend on the scales, and is that under a prior that is nearly flat."""
+    data = {"district": list("aabbccdd"), "kind": list("xxxxyyyy")}
+    name, priors = ("mu", "mu") if moderators is None else ("Intercept", "Intercept")
+
+    def fitted(prior: str) -> bm.Posterior:
+        flat = {priors: prior, "tau": "HalfNormal(0.5)"} | ({} if moderators is None else {"kind[T.y]": prior})
+        return bm.fit(
+            yi=0.1 * np.arange(8), vi=[0.02] * 8, data=data, nesting="district/estimate", moderators=moderators,
+            measure="GEN", priors=flat,
+        )  # fmt: skip
+
+    found, near = fitted("Flat()"), fitted("Normal(0, 10000)")
+    for p in (0.025, 0.5, 0.975):
+        assert found.quantile(name, p) == pytest.approx(near.quantile(name, p), abs=1e-6)
