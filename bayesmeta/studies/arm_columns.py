@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from bayesmeta.errors import DataError, SpecError, unknown_name
 from bayesmeta.studies.columns import find_column
-from bayesmeta.studies.names import simplify
+from bayesmeta.studies.names import RATIO_NAMES, simplify
 
 #: numbers of an arm, by the name that a table of arms gives them
 ARM_NUMBERS = ("events", "n", "mean", "sd", "se", "time")
 #: numbers of a contrast between two treatments
-CONTRAST_NUMBERS = ("yi", "sei", "se_base")
+CONTRAST_NUMBERS = ("yi", "sei", "se_base", "ci_low", "ci_high")
 #: complete sets of the numbers of an arm
 ARM_KINDS: Mapping[str, tuple[str, ...]] = {
     "events": ("events", "n"),
@@ -41,6 +41,15 @@ _CONTRAST_ALIASES: Mapping[str, tuple[str, ...]] = {
     "yi": ("yi", "te", "diff", "estimate", "effect", "es"),
     "sei": ("sei", "sete", "se", "sediff", "stderr", "standarderror"),
     "se_base": ("sebase", "basese", "sebaseline"),
+    "ci_low": ("cilow", "cilower", "cilb", "lower", "lowerci", "lcl"),
+    "ci_high": ("cihigh", "ciupper", "ciub", "upper", "upperci", "ucl"),
+}
+#: of a table with one row per arm and the contrast against a base arm
+_AGAINST_BASE: Mapping[str, tuple[str, ...]] = {
+    "study": _ALIASES["study"],
+    "treatment": _ALIASES["treatment"],
+    "yi": ("yi", "te", "diff", "estimate", "effect"),
+    "sei": ("sei", "sete", "sediff", "se"),
 }
 _NUMBERED = re.compile(r"(.*?)[\s._\[(,-]*([0-9]+)[\s\])]*")
 
@@ -51,17 +60,21 @@ class ArmColumns:
 
     Parameters
     ----------
-    form : {"long", "wide", "contrasts"}
-        One row per arm; one row per study with numbered columns; one row per contrast.
+    form : {"long", "wide", "contrasts", "against base"}
+        One row per arm; one row per study with numbered columns; one row per contrast; one row per arm with its contrast against the
+        study's base arm.
     at : mapping of str to int
         Position of each known column that is there; in a wide table those of arms are named ``"events 1"``.
     arms : tuple of int
         Numbers of the arms of a wide table.
+    ratio : str
+        Measure of contrasts that are ratios and not their logs, by the name of their column ("HR"); else "".
     """
 
     form: str
     at: Mapping[str, int]
     arms: tuple[int, ...] = ()
+    ratio: str = ""
 
 
 def arm_columns(header: Sequence[str], columns: Mapping[str, str] | None, source: str) -> ArmColumns:
@@ -87,13 +100,24 @@ def arm_columns(header: Sequence[str], columns: Mapping[str, str] | None, source
     free = [at for at in range(len(header)) if at not in stated.values()]
     simple = {simplify(header[at]): at for at in reversed(free)}
     contrasts = {**_by_alias(simple, _CONTRAST_ALIASES), **stated}
-    if {"treat1", "treat2", "yi", "sei"} <= contrasts.keys() and not _third_arm(simple):
-        found = ArmColumns("contrasts", {name: at for name, at in contrasts.items() if name in _CONTRAST_ALIASES})
+    ratios = [name for name in simple if name in RATIO_NAMES]
+    ratio = RATIO_NAMES[ratios[0]] if len(ratios) == 1 and "yi" not in contrasts else ""
+    if ratio:
+        contrasts["yi"] = simple[ratios[0]]
+    spread = "sei" in contrasts or {"ci_low", "ci_high"} <= contrasts.keys()
+    if {"treat1", "treat2", "yi"} <= contrasts.keys() and spread and not _third_arm(simple):
+        at = {name: place for name, place in contrasts.items() if name in _CONTRAST_ALIASES}
+        if "sei" in at and not ratio:
+            at = {name: place for name, place in at.items() if name not in ("ci_low", "ci_high")}
+        found = ArmColumns("contrasts", at, ratio=ratio)
     elif wide := _wide(header, free):
         found = ArmColumns("wide", {**_by_alias(simple, {"study": _ALIASES["study"]}), **wide[0], **stated}, wide[1])
     else:
         long = {**_by_alias(simple, _ALIASES), **stated}
         found = ArmColumns("long", {name: at for name, at in long.items() if name in _ALIASES})
+        based = {**_by_alias(simple, _AGAINST_BASE), **stated}
+        if set(_AGAINST_BASE) <= based.keys() and not any(set(kind) <= long.keys() for kind in ARM_KINDS.values()):
+            found = ArmColumns("against base", {name: at for name, at in based.items() if name in _AGAINST_BASE})
     _require(found, header, source)
     return found
 
@@ -152,7 +176,7 @@ def _require(found: ArmColumns, header: Sequence[str], source: str) -> None:
             source=source,
             fix="A table of arms has study, treatment and numbers of each arm; a table of contrasts study, treat1, treat2, yi, sei.",
         )
-    if found.form == "contrasts":
+    if found.form in ("contrasts", "against base"):
         return
     there = {name.split()[0] for name in found.at}
     if not any(set(kind) <= there for kind in ARM_KINDS.values()):

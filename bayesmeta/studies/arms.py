@@ -108,6 +108,8 @@ class ContrastTable(Displayed):
         Name in the table to the name that replaces it.
     source : str
         The file, or ``"DataFrame"``.
+    measure : str
+        Measure that the name of the column of ratios states ("HR"), else "".
     """
 
     studies: tuple[str, ...]
@@ -118,6 +120,7 @@ class ContrastTable(Displayed):
     se_base: Array | None = None
     lumping: Mapping[str, str] = field(default_factory=dict)
     source: str = "DataFrame"
+    measure: str = ""
 
     def _line(self) -> str:
         studies, treatments = len(set(self.studies)), len({*self.treat1, *self.treat2})

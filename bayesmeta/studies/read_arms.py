@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayesmeta.errors import DataError, SpecError, unknown_name
-from bayesmeta.studies.arm_checks import check_arms, check_contrasts
+from bayesmeta.errors import SpecError
+from bayesmeta.studies.arm_cells import named, number, renamed
+from bayesmeta.studies.arm_checks import check_arms
 from bayesmeta.studies.arm_columns import ARM_KINDS, ARM_NUMBERS, CONTRAST_NUMBERS, ArmColumns, arm_columns
 from bayesmeta.studies.arm_combining import combined_numbers
 from bayesmeta.studies.arms import ArmTable, ContrastTable
 from bayesmeta.studies.frames import read_frame
-from bayesmeta.studies.numbers import Cell, Marks, decimal_marks, is_missing, parse_number, shown
+from bayesmeta.studies.numbers import Marks, decimal_marks, is_missing
 from bayesmeta.studies.raw import RawTable, read_file
+from bayesmeta.studies.read_contrasts import against_base, contrast_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +40,9 @@ def read_arms(
         A CSV file or a DataFrame. One row per arm: ``study``, ``treatment`` and ``events n``, ``mean sd n``, ``mean se`` or
         ``events time``; or one row per study with the same columns numbered by arm (``treatment1 events1 n1 treatment2 ...``); or one
         row per contrast: ``study``, ``treat1``, ``treat2``, ``yi``, ``sei`` and perhaps ``se_base``, ``yi`` being the effect of treat1
-        against treat2, the log for ratios.
+        against treat2, the log for ratios; 95% limits ``ci_low``, ``ci_high`` may stand for ``sei``, and a column named HR, OR, RR, IRR or
+        ROM has ratios that are logged here. Or one row per arm with ``study``, ``treatment``, ``diff`` and ``se_diff``, the difference from
+        the study's base arm; in the base arm's row ``diff`` is blank, and ``se_diff`` is the standard error of that arm.
     columns : mapping of str to str, optional
         Which of your columns is which, your name to ours: ``{"deaths": "events"}``.
     treatments : mapping of str to str, optional
@@ -71,8 +75,8 @@ def read_arms(
     number_columns = [at for name, at in found.at.items() if name.split()[0] in (*ARM_NUMBERS, *CONTRAST_NUMBERS)]
     marks = Marks(decimal_marks([row[at] for row in raw.rows for at in number_columns]), raw.delimiter)
     rename = dict(treatments or {})
-    if found.form == "contrasts":
-        return _contrasts(raw, found, marks, rename)
+    if found.form in ("contrasts", "against base"):
+        return (contrast_table if found.form == "contrasts" else against_base)(raw, found, marks, rename)
     return _arms(raw, found, marks, rename, combine)
 
 
@@ -85,35 +89,6 @@ def _read(source: object) -> RawTable:
     raise SpecError(f"a table of arms is the path of a file or a pandas DataFrame; got {type(source).__name__}")
 
 
-def _name(cell: Cell) -> str:
-    """Return a name: text, or a number without needless decimals."""
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    text = " ".join(shown(cell).split())
-    return text[:-2] if text.endswith(".0") and text[:-2].isdigit() else text
-
-
-def _named(raw: RawTable, row: int, at: int, what: str) -> str:
-    cell = raw.rows[row][at]
-    if isinstance(cell, str) and not cell.strip():
-        raise raw.error(f"the {what} is blank", row=row, column=at, fix=f"Name the {what} in every row.")
-    return _name(cell)
-
-
-def _number(raw: RawTable, row: int, at: int, marks: Marks, name: str) -> float:
-    try:
-        return parse_number(raw.rows[row][at], marks, count=name in ("events", "n"))
-    except DataError as error:
-        raise raw.error(error.what, row=row, column=at, fix=error.fix) from None
-
-
-def _renamed(names: list[str], rename: Mapping[str, str]) -> list[str]:
-    for name in rename:
-        if name not in names:
-            raise unknown_name("treatment", name, sorted(set(names)))
-    return [str(rename.get(name, name)) for name in names]
-
-
 def _arms(raw: RawTable, found: ArmColumns, marks: Marks, rename: Mapping[str, str], combine: bool) -> ArmTable:
     """Read a long or wide table of arms."""
     if found.form == "long":
@@ -124,13 +99,11 @@ def _arms(raw: RawTable, found: ArmColumns, marks: Marks, rename: Mapping[str, s
             study | {name.split()[0]: at for name, at in found.at.items() if name.split()[-1] == str(arm)}
             for arm in found.arms
         ]
-        places = [
-            (row, at) for row in range(len(raw.rows)) for at in by_arm if not is_missing(raw.rows[row][at["treatment"]])
-        ]
-    studies = [_named(raw, row, at["study"], "study") for row, at in places]
-    names = _renamed([_named(raw, row, at["treatment"], "treatment") for row, at in places], rename)
+        places = [(row, at) for row in range(len(raw.rows)) for at in by_arm if not _no_arm(raw, row, at)]
+    studies = [named(raw, row, at["study"], "study") for row, at in places]
+    names = renamed([named(raw, row, at["treatment"], "treatment") for row, at in places], rename)
     numbers = {
-        name: np.array([_number(raw, row, at[name], marks, name) if name in at else np.nan for row, at in places])
+        name: np.array([number(raw, row, at[name], marks, name) if name in at else np.nan for row, at in places])
         for name in ARM_NUMBERS
         if any(name in at for _, at in places)
     }
@@ -148,6 +121,11 @@ def _arms(raw: RawTable, found: ArmColumns, marks: Marks, rename: Mapping[str, s
     return combined_arms(table) if combine else table
 
 
+def _no_arm(raw: RawTable, row: int, at: Mapping[str, int]) -> bool:
+    """Whether a study of a wide table has no such arm: its treatment and all its numbers are missing."""
+    return all(is_missing(raw.rows[row][place]) for name, place in at.items() if name != "study")
+
+
 def combined_arms(table: ArmTable) -> ArmTable:
     """Return a table with the arms of one treatment in one study combined, and a note for each."""
     places: dict[tuple[str, str], list[int]] = {}
@@ -163,27 +141,6 @@ def combined_arms(table: ArmTable) -> ArmTable:
                 columns[name][rows[0]] = value
     notes = [f"{study}: {len(rows)} arms of '{name}' combined" for (study, name), rows in several.items()]
     return replace(table, columns=columns, notes=(*table.notes, *notes)).take([rows[0] for rows in places.values()])
-
-
-def _contrasts(raw: RawTable, found: ArmColumns, marks: Marks, rename: Mapping[str, str]) -> ContrastTable:
-    """Read a table of contrasts."""
-    rows = range(len(raw.rows))
-    studies = [_named(raw, row, found.at["study"], "study") for row in rows]
-    first, second = ([_named(raw, row, found.at[name], "treatment") for row in rows] for name in ("treat1", "treat2"))
-    both = _renamed([*first, *second], rename)
-    first, second = both[: len(first)], both[len(first) :]
-    numbers = {
-        name: np.array([_number(raw, row, found.at[name], marks, name) for row in rows])
-        for name in CONTRAST_NUMBERS
-        if name in found.at
-    }
-    check_contrasts(raw, found.at, studies, first, second, numbers)
-    base = numbers.get("se_base")
-    base = None if base is None or np.isnan(base).all() else base
-    lumping = dict(rename)
-    return ContrastTable(
-        tuple(studies), tuple(first), tuple(second), numbers["yi"], numbers["sei"], base, lumping, raw.source
-    )
 
 
 def as_arms(data: Any) -> ArmTable | ContrastTable:

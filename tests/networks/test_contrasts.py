@@ -196,3 +196,19 @@ def test_a_subset_keeps_the_data_of_its_arms() -> None:
     assert part.arms.treatments == ("x", "p")
     with pytest.raises(SpecError, match="unknown study 'C'"):
         part.subset(["C"])
+
+
+def test_arms_of_some_studies_and_contrasts_of_others() -> None:
+    """A network of several tables is that of one."""
+    whole = network_contrasts(THREE, "MD")
+    some, others = THREE[THREE.study == "A"], all_pairs()
+    mixed = network_contrasts([some, others[others.study == "B"]], "MD")
+    assert mixed.studies == whole.studies
+    x, y = mixed.design("p"), whole.design("p")
+    one = np.linalg.solve(x.T @ np.linalg.inv(mixed.S) @ x, x.T @ np.linalg.inv(mixed.S) @ mixed.y)
+    two = np.linalg.solve(y.T @ np.linalg.inv(whole.S) @ y, y.T @ np.linalg.inv(whole.S) @ whole.y)
+    assert one == pytest.approx(two, rel=1e-12)
+    with pytest.raises(DataError, match="the study 'B' is in 2 tables"):
+        network_contrasts([THREE, others[others.study == "B"]], "MD")
+    with pytest.raises(SpecError, match="of a measure that you state"):
+        network_contrasts([some, others])

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from bayesmeta.errors import DataError, SpecError
+from bayesmeta.networks.contrasts import network_contrasts
 from bayesmeta.studies.arms import ArmTable, ContrastTable
 from bayesmeta.studies.read_arms import read_arms
 
@@ -130,3 +131,45 @@ def test_contrasts() -> None:
     ):
         with pytest.raises(DataError, match=message):
             read_arms(CONTRASTS.assign(**change))
+
+
+def test_contrasts_as_ratios_with_confidence_limits() -> None:
+    frame = CONTRASTS.drop(columns=["yi", "sei"]).assign(HR=[0.5, 2.0], ci_low=[0.25, 1.0], ci_high=[1.0, 4.0])
+    table = read_arms(frame)
+    assert isinstance(table, ContrastTable)
+    assert table.measure == "HR"
+    assert table.yi.tolist() == pytest.approx(np.log([0.5, 2.0]))
+    assert table.sei.tolist() == pytest.approx([np.log(4) / (2 * 1.959963985)] * 2)
+    with pytest.raises(DataError, match="HR must be above 0 but is 0"):
+        read_arms(frame.assign(HR=[0.0, 2.0]))
+    with pytest.raises(DataError, match="the lower confidence limit is not below the upper one"):
+        read_arms(frame.assign(ci_low=[1.0, 5.0]))
+
+
+def test_contrasts_against_a_base_arm() -> None:
+    """The form of TSD2's contrast data: the difference is blank in the base arm's row, which has the arm's standard error."""
+    frame = pd.DataFrame(
+        {
+            "studyn": [1, 1, 2, 2, 2], "trtn": [1, 3, 1, 2, 4], "diff": [None, -0.31, None, -1.7, -0.9],
+            "se_diff": [0.504, 0.668, 0.505, 0.383, 0.719],
+        }
+    )  # fmt: skip
+    with pytest.raises(DataError, match="not below the standard error"):
+        network_contrasts(frame)
+    table = read_arms(frame.assign(se_diff=[0.504, 0.668, 0.2, 0.383, 0.719]))
+    assert isinstance(table, ContrastTable)
+    assert (table.treat1, table.treat2) == (("3", "2", "4"), ("1", "1", "1"))
+    assert table.se_base is not None
+    assert network_contrasts(table).S[1, 2] == pytest.approx(0.04)
+    with pytest.raises(DataError, match="the study '2' has no base arm"):
+        read_arms(frame.assign(diff=[None, -0.3, 0.1, 0.2, 0.3]))
+    with pytest.raises(DataError, match="two arms of the study '2' have no contrast: '1' and '2'"):
+        read_arms(frame.assign(diff=[None, -0.3, None, None, 0.3]))
+
+
+def test_a_treatment_called_none_in_a_wide_table() -> None:
+    """A text that elsewhere means a missing value is a name where the arm has numbers."""
+    wide = pd.DataFrame(
+        {"study": [1], "treat1": ["none"], "event1": [3], "n1": [10], "treat2": ["x"], "event2": [5], "n2": [11]}
+    )
+    assert read_arms(wide).treatments == ("none", "x")

@@ -11,11 +11,12 @@ import numpy as np
 from bayesmeta.errors import DataError, SpecError, unknown_name
 from bayesmeta.frequentist.heterogeneity_regression import REGRESSION_ESTIMATORS
 from bayesmeta.frequentist.weighted_regression import RegressionData
-from bayesmeta.networks.contrasts import NetworkContrasts, by_name, network_contrasts
+from bayesmeta.networks.contrasts import NetworkContrasts, network_contrasts
 from bayesmeta.networks.frequentist.component_result import ComponentNetwork
 from bayesmeta.networks.frequentist.least_squares import as_regression, whiten
 from bayesmeta.networks.frequentist.methods import NETWORK_METHODS, find_method
 from bayesmeta.networks.graph import network_graph
+from bayesmeta.networks.network_data import by_name
 from bayesmeta.support.arguments import check_level
 from bayesmeta.support.arrays import Array
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from bayesmeta.errors import DataError
 from bayesmeta.networks.arm_values import StudyContrasts
-from bayesmeta.networks.contrasts import NetworkContrasts, assembled
+from bayesmeta.networks.network_data import NetworkContrasts, assembled
 from bayesmeta.support.arrays import Array
 
 if TYPE_CHECKING:
