@@ -9,8 +9,8 @@ import numpy as np
 from bayesmeta.engines.normal.solve import typical_variance_given
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.networks.contrast_priors import NetworkPriors
-from bayesmeta.networks.contrasts import NetworkContrasts, by_name
 from bayesmeta.networks.graph import NetworkGraph
+from bayesmeta.networks.network_data import NetworkContrasts, by_name
 from bayesmeta.studies.arms import ArmTable
 from bayesmeta.support.arrays import Array
 
