@@ -251,9 +251,9 @@ def band_probabilities(
     Examples
     --------
     >>> import bayesmeta as bm
-    >>> post = bm.fit({"study": ["A", "B"], "yi": [-0.3, -0.1], "vi": [0.04, 0.05]}, measure="RR", estimates="log")
+    >>> post = bm.fit(yi=[-0.3, -0.1], vi=[0.04, 0.05], measure="RR")
     >>> bm.band_probabilities(post, {"trivial": 0.9, "small": 0.75}, better="lower").round(2).loc["mu"].to_list()
-    [0.33, 0.39, 0.24, 0.03, 0.02]
+    [0.36, 0.31, 0.22, 0.06, 0.04]
     """
     import pandas as pd
 
