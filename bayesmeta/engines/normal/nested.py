@@ -78,6 +78,9 @@ def solve_nested(data: ModelData, priors: Priors) -> Solution:
     left = None if rows is None else rows @ parts.lift
     own = replace(terms, coefficients=parts.design.names, combined=(), new=())
     inner = _solve_levels(data, y - parts.offset, parts.design, parts.prior, priors, own, left)
+    if isinstance(inner, ThreeLevelSolution):
+        flat = CoefficientPrior(np.zeros(len(design.names)), np.zeros((len(design.names),) * 2))
+        inner = replace(inner, whole=nested_model(y, design, data.covariance, flat, study))
     return NestedKnownSolution(inner, terms, design.matrix, parts.lift, parts.start, parts.offset, rows, outcomes)
 
 
