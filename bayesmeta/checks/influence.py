@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesmeta.effects.measures import MEASURES
-from bayesmeta.engines.terms import AT_MEANS, MEAN
+from bayesmeta.engines.marginals.protocol import Marginals
+from bayesmeta.engines.normal.outcome_rows import outcome_rows
+from bayesmeta.engines.terms import AT_MEANS, MEAN, TAU
 from bayesmeta.errors import unknown_name
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.posterior.bands import Mid, band_columns
@@ -78,24 +80,48 @@ def pooled_numbers(
     Returns
     -------
     dict
-        estimate (median of the term), se (its standard deviation), ci_low, ci_high, pi_low, pi_high (interval of the effect in a new study,
-        NaN if the model has none), tau (median), tau_high (upper end of its interval), prob_benefit, prob_beyond_mid, and
-        the probabilities of bands if ``mid`` is bands.
+        estimate (median of the term), se (its standard deviation), ci_low, ci_high, pi_low, pi_high (interval of the effect in a new study
+        whose mean is the term; of a new estimate in a new study, where studies have several; NaN if there is none), tau (median), tau_high
+        (upper end of its interval) or, with a tau per outcome, tau[outcome] and tau_high[outcome]; prob_benefit, prob_beyond_mid,
+        and the probabilities of bands if ``mid`` is bands.
     """
     tails = np.array([0.5, 0.5 - 0.5 * level, 0.5 + 0.5 * level])
     mu = posterior.marginal(term) if row is None else mean_effect(posterior, term, row)
     estimate, low, high = (float(value) for value in mu.quantile(tails[:, None])[:, 0])
-    pi_low, pi_high = float("nan"), float("nan")
-    if posterior.solution.terms.new:
-        pi_low, pi_high = posterior.quantile(posterior.solution.terms.new[0], tails[1:])
-    elif row is not None and term == AT_MEANS and posterior.data.outcomes is None:
-        pi_low, pi_high = (float(value) for value in new_effect(posterior, row).quantile(tails[1:, None])[:, 0])
-    tau, tau_high = posterior.quantile("tau", tails[[0, 2]])
-    sides = band_columns(mu, posterior.measure, better, mid)
-    return {
-        "estimate": estimate, "se": float(mu.sd()[0]), "ci_low": low, "ci_high": high, "pi_low": pi_low, "pi_high": pi_high,
-        "tau": tau, "tau_high": tau_high, **{name: float(value[0]) for name, value in sides.items()},
+    new = _new_of(posterior, term, row)
+    pi_low, pi_high = (
+        (float("nan"),) * 2 if new is None else (float(end) for end in new.quantile(tails[1:, None])[:, 0])
+    )
+    found = {
+        "estimate": estimate, "se": float(mu.sd()[0]), "ci_low": low, "ci_high": high, "pi_low": pi_low, "pi_high": pi_high
     }  # fmt: skip
+    for name in _taus(posterior):
+        middle, upper = posterior.quantile(name, tails[[0, 2]])
+        found |= {name: float(middle), name.replace(TAU, f"{TAU}_high", 1): float(upper)}
+    sides = band_columns(mu, posterior.measure, better, mid)
+    return found | {name: float(value[0]) for name, value in sides.items()}
+
+
+def _taus(posterior: Posterior) -> tuple[str, ...]:
+    """Return the names of the between-study standard deviations: tau, or one per outcome."""
+    heterogeneity = posterior.solution.terms.heterogeneity
+    return (TAU,) if TAU in heterogeneity else tuple(name for name in heterogeneity if name.startswith(f"{TAU}["))
+
+
+def _new_of(posterior: Posterior, term: str, row: Array | None) -> Marginals | None:
+    """Return the effect in a new study that has the term as its mean; None where the term is no such mean, or is one of two outcomes."""
+    data, terms = posterior.data, posterior.solution.terms
+    if data.outcomes is None:
+        if data.design.is_mean:
+            return posterior.marginal(terms.new[-1]) if terms.new else None
+        return new_effect(posterior, row) if row is not None and term == AT_MEANS else None
+    if row is None:
+        return None
+    own = outcome_rows(data.design.matrix, data.outcomes.codes, len(data.outcomes.names))
+    same = np.zeros(0, dtype=int) if own is None else np.flatnonzero((own == row).all(axis=1))
+    if data.outcomes.structure == "UN":
+        return new_effect(posterior, row, int(same[0])) if len(same) == 1 else None
+    return new_effect(posterior, row) if len(same) or term == AT_MEANS else None
 
 
 @with_keywords_of(fit)
@@ -135,7 +161,8 @@ def influence(
     -------
     pandas.DataFrame
         One row per study left out, index left_out: "(none)", then each study. Columns estimate (posterior median), se, ci_low, ci_high,
-        pi_low, pi_high, tau, tau_high, prob_benefit, prob_beyond_mid, bf_effect if ``bayes_factors``, shift (change of the posterior
+        pi_low, pi_high, tau, tau_high (with a tau per outcome tau[outcome] and tau_high[outcome]), prob_benefit, prob_beyond_mid,
+        bf_effect if ``bayes_factors``, shift (change of the posterior
         mean, model scale), shift_sd (shift in posterior standard deviations of all studies) and most_influential (whether its
         shift_sd is the largest).
 

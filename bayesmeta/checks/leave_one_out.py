@@ -49,7 +49,8 @@ def leave_one_out(
     A user's model file has the approximation only, from its own log likelihood of each study: ``log_likelihood``, a variable or potential
     with one value per study, or else that of its observed variables given their parameters.
 
-    Where estimates are nested in studies, a study is left out with all its estimates.
+    Where estimates are nested in studies, or have correlated sampling errors such as those of a shared arm, a study is left out with all
+    its estimates.
 
     Parameters
     ----------
@@ -66,8 +67,10 @@ def leave_one_out(
     -------
     pandas.DataFrame
         One row per study, index study. Columns log_predictive (natural log); tail, the probability that a new result of the study is at
-        or below the observed one, predicted from the others (uniform if the model is right; NaN for counts); and with ``psis``
-        log_predictive_psis, pareto_k and psis_error (approximation minus exact). ``attrs`` has elpd_loo, the sum of log_predictive,
+        or below the observed one, predicted from the others (uniform if the model is right; NaN for counts, and for a study with several
+        estimates, of which ``predictive_checks`` has one per estimate); and with ``psis``
+        log_predictive_psis, pareto_k and psis_error (approximation minus exact), unless the sampling errors of all estimates are
+        correlated, so that studies have no likelihood of their own. ``attrs`` has elpd_loo, the sum of log_predictive,
         and elpd_loo_se, sqrt(k) times its standard deviation.
 
     Raises
@@ -85,9 +88,13 @@ def leave_one_out(
     whole = exact_fit(posterior)
     without = leave_each_out(posterior) if without is None else without
     found = np.array([whole.log_marginal_likelihood - one.log_marginal_likelihood for one in without])
-    columns = {"log_predictive": found, "tail": [tail_probability(posterior, i, one) for i, one in enumerate(without)]}
-    names = [name for name, _ in posterior.data.units]
-    if psis:
+    names, rows = zip(*posterior.data.units, strict=True)
+    tails = [
+        tail_probability(posterior, int(own[0]), one) if len(own) == 1 and posterior.data.product else float("nan")
+        for own, one in zip(rows, without, strict=True)
+    ]
+    columns: dict[str, Any] = {"log_predictive": found, "tail": tails}
+    if psis and posterior.data.product:
         approximate, pareto_k = psis_log_predictive(posterior)
         columns |= {"log_predictive_psis": approximate, "pareto_k": pareto_k, "psis_error": approximate - found}
     frame = pd.DataFrame(columns, index=pd.Index(names, name="study"))
@@ -96,29 +103,29 @@ def leave_one_out(
 
 
 def tail_probability(posterior: Posterior, i: int, predictor: Posterior) -> float:
-    """Return the probability that a new result of study ``i``, with a new effect, is at or below the observed one.
+    """Return the probability that a new result like estimate ``i``, with a new effect, is at or below the observed one.
 
     Parameters
     ----------
     posterior : Posterior
         Fit with the study's data.
     i : int
-        Index of the study.
+        Index of the estimate: its row.
     predictor : Posterior
         Fit, with or without the study, whose effect in a new study, with the moderators of this one, predicts the study's effect.
 
     Returns
     -------
     float
-        Exact for the normal likelihood, to about 1e-5 for noncentral t; NaN for counts, which have nuisance parameters, and for
-        correlated estimates, which the others predict through their covariance too.
+        Exact for the normal likelihood, of which the new result is that of a new estimate in a new study; to about 1e-5 for noncentral t;
+        NaN for counts, which have nuisance parameters.
     """
-    if not posterior.data.separate:
-        return float("nan")
     if isinstance(predictor.solution, AveragedSolution):
         parts = zip(predictor.solution.probabilities, predictor.solution.fits, strict=True)
         return float(sum(share * tail_probability(posterior, i, fit) for share, fit in parts if share > 0))
-    effect, columns = new_effect(predictor, posterior.data.design.matrix[i]), posterior.data.columns
+    outcomes, columns = posterior.data.outcomes, posterior.data.columns
+    outcome = int(outcomes.codes[i]) if outcomes is not None and outcomes.structure == "UN" else None
+    effect = new_effect(predictor, posterior.data.design.matrix[i], outcome)
     if posterior.likelihood == "normal":
         y, se = columns["effect"][i], columns["se"][i]
         if isinstance(effect, NormalMixtures):
@@ -160,7 +167,7 @@ def psis_log_predictive(posterior: Posterior) -> tuple[Array, Array]:
     -------
     log_predictive, pareto_k : numpy.ndarray, shape (k,)
     """
-    if posterior.data.nesting is not None:
+    if not posterior.data.separate:
         flat = posterior.solution.sample_pooled(DRAWS, np.random.default_rng([posterior.seed, 3]))
         value = study_log_likelihood(posterior.data, flat)
         return _psis(value.reshape(4, -1, value.shape[1]), None)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayesmeta.engines.normal.study_blocks import study_log_likelihood
 from bayesmeta.engines.nuts.own_model import own_values
 from bayesmeta.engines.study_log_likelihood import pointwise_log_likelihood
 from bayesmeta.engines.terms import I2, MEAN, TAU, TAU2
@@ -15,6 +16,7 @@ from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.posterior.coefficient_draws import at_means, coefficient_log_prior
 from bayesmeta.posterior.fit import fit
 from bayesmeta.posterior.given import as_posterior
+from bayesmeta.posterior.grouped_draws import level_log_prior
 from bayesmeta.posterior.method import AVERAGED
 from bayesmeta.posterior.own_draws import own_log_likelihood, own_log_prior
 from bayesmeta.posterior.posterior import Posterior
@@ -56,7 +58,8 @@ def power_scaling(
     Returns
     -------
     pandas.DataFrame
-        One row per term, index term: mu (with moderators the coefficients and effect_at_means), tau, theta_new, and other parameters of a
+        One row per term, index term: mu (with moderators the coefficients and effect_at_means), tau (with several estimates per study all
+        parameters of heterogeneity that have priors, such as rho), theta_new, and other parameters of a
         user's model file. Columns prior (all priors), prior_mu, prior_tau and so on (one of them), likelihood, and diagnosis:
         "prior-data conflict" (sensitive to prior and likelihood), "strong prior / weak likelihood" (to the prior only), or "-".
 
@@ -77,17 +80,20 @@ def power_scaling(
         )
     if posterior.model_path:
         return own_power_scaling(posterior, threshold, alphas)
-    posterior.data.require_separate("power_scaling")
     of_effects = _priors_of_effects(posterior)
     if any(prior.point is not None for prior in of_effects.values()) or posterior.priors.scale.point is not None:
         raise SpecError("power-scaling needs priors with a density, but one of these is a point")
     tree = _tree(posterior)
     terms = posterior.solution.terms
-    shown = (*terms.coefficients, *terms.combined, TAU, *terms.new)
-    kinds = {"prior": ("prior", None)} | {f"prior_{name}": ("prior", name) for name in (*of_effects, TAU)}
+    scales = tuple(name for name in tree["log_prior"].data_vars if name not in of_effects)
+    shown = (*terms.coefficients, *terms.combined, *scales, *terms.new)
+    kinds = {"prior": ("prior", None)} | {f"prior_{name}": ("prior", name) for name in (*of_effects, *scales)}
     columns = {}
+    constant = {name for name, value in tree["log_prior"].data_vars.items() if np.ptp(value.values) == 0}
     for name, (group, one) in {**kinds, "likelihood": ("likelihood", None)}.items():
-        if one in of_effects and not of_effects[one].proper:
+        flat = (one in of_effects and not of_effects[one].proper) or one in constant
+        if flat or (name == "prior" and constant == set(tree["log_prior"].data_vars)):
+            # a prior that is the same everywhere stays what it is
             columns[name] = [0.0] * len(shown)
             continue
         found = az.psense(tree, group=group, group_var_names=[one] if one else None, alphas=alphas)
@@ -171,15 +177,23 @@ def _tree(posterior: Posterior) -> Any:
     rng = np.random.default_rng([posterior.seed, 5])
     size = DRAWS if posterior.likelihood == "normal" else DRAWS // 4
     flat = posterior.solution.sample_pooled(size, rng)
-    data, tau, priors, terms = posterior.data, flat[TAU], posterior.priors, posterior.solution.terms
-    log_prior = {TAU: priors.scale.logpdf(tau**2 if priors.on_variance else tau)}
-    if not data.design.is_mean:
-        log_prior |= coefficient_log_prior(posterior, flat)
-    elif priors.mu.proper:
-        log_prior[MEAN] = priors.mu.logpdf(flat[MEAN])
-    value = pointwise_log_likelihood(data, priors, data.expected_effects(flat), tau).sum(axis=1)
+    data, priors, terms = posterior.data, posterior.priors, posterior.solution.terms
+    if data.nesting is not None:
+        log_prior = level_log_prior(posterior, flat)
+        scales = tuple(name for name in log_prior if name in terms.heterogeneity)
+    else:
+        tau, scales = flat[TAU], (TAU,)
+        log_prior = {TAU: priors.scale.logpdf(tau**2 if priors.on_variance else tau)}
+        if not data.design.is_mean:
+            log_prior |= coefficient_log_prior(posterior, flat)
+        elif priors.mu.proper:
+            log_prior[MEAN] = priors.mu.logpdf(flat[MEAN])
+    if data.separate:
+        value = pointwise_log_likelihood(data, priors, data.expected_effects(flat), flat[TAU]).sum(axis=1)
+    else:
+        value = study_log_likelihood(data, flat).sum(axis=1)
     groups = {
-        "posterior": {name: flat[name] for name in (*terms.coefficients, TAU, *terms.new)}
+        "posterior": {name: flat[name] for name in (*terms.coefficients, *scales, *terms.new)}
         | {name: at_means(data.design, flat) for name in terms.combined},
         "log_prior": log_prior,
         "log_likelihood": {"data": value},

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesmeta.checks.leave_one_out import tail_probability
+from bayesmeta.engines.normal.study_blocks import marginal_variances, replicated_estimates
 from bayesmeta.engines.terms import NEW_STUDY, TAU
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.likelihoods.registry import likelihood_for
@@ -69,16 +70,24 @@ def predictive_checks(
     Raises
     ------
     SpecError
-        If the quadrature engine does not support the priors, for correlated estimates, or for a user's model file.
+        If the quadrature engine does not support the priors, or for a user's model file.
+
+    Notes
+    -----
+    With several estimates per study, or correlated sampling errors, each estimate is compared with a new estimate of a new study, the
+    others being those of other studies (exact). Data of all together are replicated with all their variances and correlations; Q is that of
+    generalized least squares, (y - X b)' S^-1 (y - X b), and absent where the sampling covariance S alone is not positive definite. Where
+    all estimates have correlated sampling errors there are no other studies to predict one from.
     """
     import pandas as pd
 
     posterior = exact_fit(as_posterior(studies, built_in_only=OWN_PREDICTIONS, **given))
     data = posterior.data
-    data.require_separate("predictive_checks")
     if without is None:
-        without = leave_each_out(posterior) if data.k > 1 else []
+        without = leave_each_out(posterior) if len(data.units) > 1 else []
     rng = np.random.default_rng([posterior.seed, 4])
+    if not data.separate:
+        return _dependent_checks(posterior, without, draws, rng)
     nuisance = likelihood_for(data.likelihood, data.measure).nuisance
     # the effects in the studies are needed only to draw their baselines
     flat = posterior.solution.sample(draws, rng) if nuisance else posterior.solution.sample_pooled(draws, rng)
@@ -111,6 +120,44 @@ def predictive_checks(
     largest = [_largest_residual(y, v, expected, flat[TAU]) for y, v in ((old, old_variance), (new, variance))]
     rows.append(_row("largest residual", "", float(largest[0].mean()), _tail(largest[1], largest[0]), draws))
     return pd.DataFrame(rows)
+
+
+def _dependent_checks(
+    posterior: Posterior, without: list[Posterior], draws: int, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Return the checks of estimates that depend on each other, with the normal likelihood."""
+    import pandas as pd
+
+    data, y = posterior.data, posterior.data.columns["effect"]
+    predictors: dict[str, list[Posterior]] = {"given all": [posterior] * len(y)}
+    if data.product and without:
+        others = {int(i): one for (_, rows), one in zip(data.units, without, strict=True) for i in rows}
+        predictors["given the others"] = [others[i] for i in range(len(y))]
+    rows = [
+        _row(check, data.labels[i], y[i], tail_probability(posterior, i, one), 0)
+        for check, fits in predictors.items()
+        for i, one in enumerate(fits)
+    ]
+    flat = posterior.solution.sample_pooled(draws, rng)
+    new, expected = replicated_estimates(data, flat, rng), data.expected_effects(flat)
+    weights = _residual_weights(data)
+    if weights is not None and len(y) > len(data.design.names):
+        q, replicated = float(y @ weights @ y), np.einsum("si,ij,sj->s", new, weights, new)
+        rows.append(_row("Q", "", q, _tail(replicated, q), draws))
+    spread = np.sqrt(marginal_variances(data, flat))
+    largest = [np.abs((values - expected) / spread).max(axis=1) for values in (y, new)]
+    rows.append(_row("largest residual", "", float(largest[0].mean()), _tail(largest[1], largest[0]), draws))
+    return pd.DataFrame(rows)
+
+
+def _residual_weights(data: ModelData) -> Array | None:
+    """Return P = W - W X (X'WX)^-1 X'W with W = S^-1, so that y'P y is Cochran's Q; None where S is not positive definite."""
+    sampling, x = data.covariance.matrix, data.design.matrix
+    if np.linalg.eigvalsh(sampling)[0] <= 0:
+        return None
+    weights = np.linalg.inv(sampling)
+    left = weights @ x
+    return weights - left @ np.linalg.pinv(x.T @ left) @ left.T
 
 
 def crude_effects(data: ModelData, columns: Any) -> tuple[Array, Array]:

@@ -185,11 +185,15 @@ def _print_part(found: dict[str, Part], form: Format) -> None:
 
 def _applicable(posterior: Any) -> list[What]:
     """List the checks that these data and priors allow."""
-    spread = posterior.priors.mu.point is None and posterior.priors.scale.point is None
+    from bayesmeta.posterior.averaged_models import effect_prior
+
+    effect = effect_prior(posterior.priors)
+    spread = effect.point is None and posterior.priors.scale.point is None
+    compared = posterior.data.design.is_mean or posterior.likelihood == "normal"
     several = len(posterior.data.units) > 1
     counts = posterior.likelihood in ("binomial", "poisson")
     allowed = {
-        What.evidence: spread and posterior.priors.mu.proper, What.influence: several, What.loo: several,
+        What.evidence: spread and effect.proper and compared, What.influence: several, What.loo: several,
         What.baseline: counts, What.power: spread,
     }  # fmt: skip
     return [part for part in What if allowed.get(part, True)]

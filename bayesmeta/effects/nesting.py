@@ -59,15 +59,18 @@ class Outcomes:
         Outcome of each estimate.
     structure : str
         "CS": one standard deviation and one correlation; "UN": a standard deviation per outcome, and their correlation.
+    column : str
+        Column of the data that names the outcomes; "" where it is not known.
     """
 
     names: tuple[str, ...]
     codes: Array
     structure: str
+    column: str = ""
 
     def subset(self, rows: Array) -> Outcomes:
         """Return the outcomes of the estimates at ``rows``, a boolean mask or indices."""
-        return Outcomes(self.names, self.codes[rows], self.structure)
+        return Outcomes(self.names, self.codes[rows], self.structure, self.column)
 
 
 @lru_cache(maxsize=256)

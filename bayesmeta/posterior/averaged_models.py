@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from numbers import Real
 
 import numpy as np
 
+from bayesmeta.effects.design import Design
+from bayesmeta.effects.formula_terms import INTERCEPT
 from bayesmeta.errors import SpecError, unknown_name
+from bayesmeta.model.likelihoods.data import ModelData
+from bayesmeta.model.priors.coefficients import combination_priors
+from bayesmeta.model.priors.defaults import proper_priors
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arguments import check_type
@@ -46,16 +52,62 @@ def checked_probabilities(given: Mapping[str, float] | None) -> dict[str, float]
     return {name: float(given[name]) for name in MODELS if given.get(name, 0) > 0}
 
 
-def check_priors(priors: Priors, names: tuple[str, ...]) -> None:
-    """Refuse priors under which the models of these names cannot be compared.
+def without_effect(priors: Priors) -> Priors:
+    """Return the priors of a model without an effect: mu, or an intercept that has a prior of its own, is 0."""
+    named = dict(priors.coefficients)
+    if INTERCEPT in named:
+        return replace(priors, coefficients=tuple({**named, INTERCEPT: ZERO}.items()))
+    return replace(priors, mu=ZERO)
+
+
+def without_heterogeneity(priors: Priors) -> Priors:
+    """Return the priors of a model without heterogeneity: tau is 0, and so are those of all levels."""
+    return replace(priors, scale=ZERO, on_variance=False, between=None, within=None)
+
+
+def proper_alternative(priors: Priors, data: ModelData) -> Priors:
+    """Return the priors under the alternatives, that for the effect being proper: as ``proper_priors`` where it is that for mu.
+
+    Raises
+    ------
+    SpecError
+        If it is improper, and no unit-information prior can take its place.
+    """
+    literal = dict(priors.coefficients).get(INTERCEPT)
+    if literal is None:
+        return proper_priors(priors, data)
+    if not literal.proper:
+        raise SpecError(
+            f"the Bayes factor for an effect is undefined under the improper prior {INTERCEPT} ~ {literal}; give it a proper one, such as "
+            "Normal(0, 1)"
+        )
+    return priors
+
+
+def effect_prior(priors: Priors) -> Prior:
+    """Return the prior for the effect: that for the intercept, where it has one of its own, else that for mu."""
+    return dict(priors.coefficients).get(INTERCEPT, priors.mu)
+
+
+def check_priors(priors: Priors, names: tuple[str, ...], design: Design) -> None:
+    """Refuse priors under which the models of these names cannot be compared, and designs without an effect.
 
     Raises
     ------
     SpecError
     """
     with_effect, with_heterogeneity = ({MODELS[name][i] for name in names} for i in (0, 1))
-    if (priors.mu.point is not None and True in with_effect) or (
+    effect = effect_prior(priors)
+    if (effect.point is not None and True in with_effect) or (
         priors.scale.point is not None and True in with_heterogeneity
     ):
-        fixed = f"mu ~ {priors.mu}" if priors.mu.point is not None else f"tau fixed by {priors.scale}"
+        fixed = f"mu ~ {effect}" if effect.point is not None else f"tau fixed by {priors.scale}"
         raise SpecError(f"with {fixed} there is nothing to compare; give priors that spread, and the models fix 0")
+    # the prior for mu, or for the intercept, must be that of a combination of coefficients
+    if not design.is_mean and not any(
+        prior.point is not None for prior in combination_priors(without_effect(priors), design).priors
+    ):
+        raise SpecError(
+            f"no coefficient of this model ({', '.join(design.names)}) is an effect that can be left out: it has neither an intercept nor "
+            "a coefficient per group; moderator_evidence(fit) compares models with and without each moderator"
+        )

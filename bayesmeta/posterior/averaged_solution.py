@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from bayesmeta.engines.marginals.averaged import Averaged
+from bayesmeta.engines.normal.linear_effects import known_or_mixed
 from bayesmeta.engines.solution import ComputedSolution
 from bayesmeta.engines.terms import Terms
+from bayesmeta.posterior.averaged_models import effect_prior
 from bayesmeta.posterior.method import AVERAGED
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.support.arrays import Array
@@ -56,6 +59,23 @@ class AveragedSolution(ComputedSolution):
     def _average(self, terms: tuple[str, ...]) -> Averaged:
         return Averaged(terms, self.probabilities, tuple(tuple(fit.marginal(t) for fit in self.fits) for t in terms))
 
+    def combinations(self, weights: Array, names: tuple[str, ...], **new: Any) -> Averaged:
+        """Return the marginal distributions of linear combinations of the coefficients, averaged over the models.
+
+        Parameters
+        ----------
+        weights, names, **new
+            As of the solutions of the models.
+        """
+        of_models = []
+        for fit in self.fits:
+            solution: Any = fit.solution
+            found = solution.combinations(weights, names, **new)
+            finite = found.finite_moments or (4,) * len(names)
+            parts = known_or_mixed(names, found.weights, found.means, found.sds, finite)
+            of_models.append({name: part.take(name) for part in parts for name in part.terms})
+        return Averaged(names, self.probabilities, tuple(tuple(one[name] for one in of_models) for name in names))
+
     @property
     def error(self) -> float:
         """Largest estimated relative error of the models' integrals."""
@@ -91,9 +111,12 @@ def averaged_posterior(
     """
     priors = fits[-1].priors
     for fit in fits:
-        if fit.priors.mu.point is None:
-            priors = replace(priors, mu=fit.priors.mu)
-        if fit.priors.scale.point is None:
-            priors = replace(priors, scale=fit.priors.scale, on_variance=fit.priors.on_variance)
+        own = fit.priors
+        if effect_prior(own).point is None:
+            priors = replace(priors, mu=own.mu, coefficients=own.coefficients)
+        if own.scale.point is None:
+            priors = replace(
+                priors, scale=own.scale, on_variance=own.on_variance, between=own.between, within=own.within
+            )
     solution = AveragedSolution(fits, probabilities, log_marginal_likelihood, names, prior_probabilities)
     return replace(fits[-1], engine=AVERAGED, priors=priors, solution=solution)

@@ -221,4 +221,4 @@ def _outcomes(found: DependentEstimates, within: str, structure: str) -> tuple[N
     codes = np.zeros(len(used), dtype=int)
     codes[rows] = [levels.index(value) for value in values]
     groups = nested(chain, [_all_rows(found.outer, found)])
-    return groups, Outcomes(tuple(map(str, levels)), codes, exact)
+    return groups, Outcomes(tuple(map(str, levels)), codes, exact, within)

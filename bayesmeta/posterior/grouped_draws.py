@@ -41,6 +41,7 @@ def group_names(data: ModelData) -> dict[str, Any]:
         found |= {"levels": list(data.nesting.levels), "group_names": list(data.nesting.names)}
     if data.outcomes is not None:
         found |= {"outcomes": list(data.outcomes.names), "structure": data.outcomes.structure}
+        found |= {"outcome_column": data.outcomes.column}
     if not data.design.is_mean:
         found["coefficients"] = list(data.design.names)
     return found
@@ -53,7 +54,8 @@ def stored_groups(columns: Mapping[str, Array], spec: Mapping[str, Any]) -> dict
         groups = np.stack([columns[name] for name in (STUDY, WITHIN) if name in columns], axis=1)
         found["nesting"] = Nesting(tuple(spec["levels"]), groups.astype(int), tuple(spec["group_names"]))
     if "outcomes" in spec:
-        found["outcomes"] = Outcomes(tuple(spec["outcomes"]), columns[OUTCOME].astype(int), spec["structure"])
+        codes, column = columns[OUTCOME].astype(int), spec.get("outcome_column", "")
+        found["outcomes"] = Outcomes(tuple(spec["outcomes"]), codes, spec["structure"], column)
     if "coefficients" in spec:
         found["design"] = Design(columns[DESIGN], tuple(spec["coefficients"]))
     return found

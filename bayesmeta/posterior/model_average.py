@@ -12,9 +12,15 @@ from scipy.special import logsumexp
 
 from bayesmeta.errors import SpecError
 from bayesmeta.model.likelihoods.data import ModelData
-from bayesmeta.model.priors.defaults import proper_priors
 from bayesmeta.model.priors.priors import Priors
-from bayesmeta.posterior.averaged_models import MODELS, ZERO, check_priors, checked_probabilities
+from bayesmeta.posterior.averaged_models import (
+    MODELS,
+    check_priors,
+    checked_probabilities,
+    proper_alternative,
+    without_effect,
+    without_heterogeneity,
+)
 from bayesmeta.posterior.averaged_solution import AveragedSolution, averaged_posterior
 from bayesmeta.posterior.fit import fit, solve
 from bayesmeta.posterior.given import as_posterior
@@ -167,6 +173,10 @@ def model_average(
     given that there is an effect, leave the null models out:
     ``prior_probabilities={"common effect": 0.5, "random effect": 0.5}``.
 
+    With moderators, which all the models have, mu is the effect at their means, or the intercept where that has a prior of its own, or the
+    effects of all groups or outcomes after ``0 +``; ``moderator_evidence`` compares models with and without each moderator. With several
+    estimates per study tau = 0 is no heterogeneity at any level, for any outcome; tau of each of these, and rho, are then 0.
+
     Parameters
     ----------
     studies : Posterior, StudyTable, Effects, pandas.DataFrame or path, optional
@@ -230,23 +240,26 @@ def average_again(posterior: Posterior, data: ModelData, priors: Priors) -> Mode
 
 def _average(base: Posterior, prior: Mapping[str, float], known: Mapping[str, Posterior]) -> ModelAverage:
     """Fit the models of ``prior``, but those ``known``, to the data of ``base`` under its priors, and average them."""
-    if not base.data.design.is_mean:
+    if base.likelihood != "normal" and not base.data.design.is_mean:
         raise SpecError(
-            f"model_average compares models with and without mu, and this fit has the coefficients {', '.join(base.data.design.names)}; "
-            "moderator_evidence(fit) compares models with and without each of them, and moderator_average(fit) averages them"
+            f"models with and without an effect are compared for regressions with the normal likelihood, but this fit has likelihood "
+            f"'{base.likelihood}'; fit with likelihood='normal'"
         )
     names = tuple(prior)
-    check_priors(base.priors, names)
+    check_priors(base.priors, names, base.data.design)
     # without an effect in some models and with one in others, the prior for mu enters the comparison
     compares_effects = len({MODELS[name][0] for name in names}) == 2
-    alternative = proper_priors(base.priors, base.data) if compares_effects else base.priors
+    alternative = proper_alternative(base.priors, base.data) if compares_effects else base.priors
     fits = []
     for name in names:
         effect, heterogeneity = MODELS[name]
-        priors = alternative if effect else replace(alternative, mu=ZERO)
-        priors = priors if heterogeneity else replace(priors, scale=ZERO, on_variance=False)
+        priors = alternative if effect else without_effect(alternative)
+        priors = priors if heterogeneity else without_heterogeneity(priors)
         same = name in known and priors == known[name].priors
         fits.append(known[name] if same else solve(base.data, priors, "quadrature", base.seed))
+    if len({fit.solution.terms for fit in fits}) > 1:
+        # a model of groups with one tau has no effect at their means
+        fits = [solve(base.data, fit.priors, "quadrature", base.seed) for fit in fits]
     log_likelihoods = np.array([fit.log_marginal_likelihood for fit in fits])
     return ModelAverage(names, np.array(list(prior.values())), log_likelihoods, tuple(fits))
 

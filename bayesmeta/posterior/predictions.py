@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesmeta.effects.design import MEAN
+from bayesmeta.effects.estimate_columns import as_column
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.effects.model_matrix import ModelMatrix, model_matrix
 from bayesmeta.engines.marginals.normal_mixtures import NormalMixtures
 from bayesmeta.engines.marginals.protocol import Marginals
 from bayesmeta.engines.marginals.ratios import ratio_moments
 from bayesmeta.engines.normal.linear_effects import known_or_mixed
+from bayesmeta.engines.normal.outcome_rows import outcome_rows
 from bayesmeta.engines.terms import NEW_STUDY, TAU
-from bayesmeta.errors import SpecError
+from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.frequentist.multilevel.result import Multilevel
 from bayesmeta.frequentist.regression_result import Regression
 from bayesmeta.model.likelihoods.data import ModelData
@@ -53,7 +55,9 @@ def predict(fit: Any, frame: Any = None, *, level: float = 0.95, scale: str = "m
     pandas.DataFrame
         One row per row of ``frame``, with its index: mean, sd, median, ci_low, ci_high of the mean effect (of ``Regression`` and
         ``Multilevel``: estimate, se, ci_low, ci_high), and pi_low, pi_high, the interval of the effect in a new study; where studies have
-        several estimates, of a new estimate in a new study. Exact mixtures by quadrature; from the draws by NUTS. ``attrs`` has level and
+        several estimates, of a new estimate in a new study, and with a tau per outcome of the outcome in the row (the column that named
+        the outcomes in ``fit`` says which). Without moderators a model of outcomes has one row per outcome.
+        Exact mixtures by quadrature; from the draws by NUTS. ``attrs`` has level and
         scale.
 
     Raises
@@ -117,21 +121,96 @@ def _marginals(posterior: Posterior, frame: Any) -> tuple[Marginals, Marginals |
         if frame is not None:
             raise SpecError("this fit has no moderators: leave the values out, or fit with moderators=")
         terms = solution.terms
+        if _own_outcomes(data) is not None and len(terms.new) > 1:
+            names = data.outcomes.names  # type: ignore[union-attr]
+            solved: Any = solution
+            rows = np.ones((len(names), 1))
+            return (
+                solved.combinations(rows, names),
+                _new_effects(posterior, solution, rows, names, np.arange(len(names))),
+                list(names),
+            )
         return (
             posterior.marginal(terms.coefficients[0]),
             posterior.marginal(terms.new[-1]) if terms.new else None,
             [terms.coefficients[0]],
         )
     matrix = matrix_of(data)
-    rows, index = (data.design.matrix, list(data.labels)) if frame is None else matrix.rows_for(frame)
+    if frame is None:
+        rows, index, outcomes = data.design.matrix, list(data.labels), _own_outcomes(data)
+    else:
+        rows, index = matrix.rows_for(frame)
+        outcomes = new_outcomes(data, frame, rows)
     if not hasattr(solution, "combinations"):
         raise SpecError(f"{posterior.fitted_model} has no predictions at values of the moderators")
     names = tuple(str(i) for i in range(len(rows)))
-    return solution.combinations(rows, names), _new_effects(posterior, solution, rows, names), index
+    return solution.combinations(rows, names), _new_effects(posterior, solution, rows, names, outcomes), index
 
 
-def new_effect(posterior: Posterior, row: Array) -> Marginals:
+def _own_outcomes(data: ModelData) -> Array | None:
+    return None if data.outcomes is None else data.outcomes.codes
+
+
+def new_outcomes(data: ModelData, frame: Any, rows: Array) -> Array | None:
+    """Return the outcome of each new row, of a model with a tau per outcome: from its column, or from the row of X where that tells it.
+
+    Parameters
+    ----------
+    data : ModelData
+        Data of the fit.
+    frame : pandas.DataFrame, mapping or array_like
+        As in ``predict``.
+    rows : numpy.ndarray, shape (m, p)
+        X of the frame.
+
+    Returns
+    -------
+    numpy.ndarray of int, shape (m,), or None
+        None of models in which outcomes have no tau of their own, and where rows of X are given that do not tell it.
+
+    Raises
+    ------
+    SpecError
+        If the column is not there, or names an outcome that the data do not have.
+    """
+    outcomes = data.outcomes
+    if outcomes is None or outcomes.structure != "UN":
+        return None
+    column = outcomes.column
+    if hasattr(frame, "items") and column and column in map(str, frame):
+        values = [str(value) for value in as_column(frame[column], column)]
+        # whole numbers are named without a decimal point
+        known = {name: code for code, name in enumerate(outcomes.names)} | {
+            f"{name}.0": code for code, name in enumerate(outcomes.names)
+        }
+        unknown = [value for value in values if value not in known]
+        if unknown:
+            raise unknown_name(f"'{column}'", unknown[0], outcomes.names)
+        return np.array([known[value] for value in values])
+    own = outcome_rows(data.design.matrix, outcomes.codes, len(outcomes.names))
+    if own is not None and (own[0] != own[1]).any():
+        matches = (rows[:, None, :] == own).all(axis=2)
+        if matches.any(axis=1).all():
+            return matches.argmax(axis=1)
+    if hasattr(frame, "items"):
+        raise SpecError(
+            f"predict needs the column '{column or 'of the outcomes'}': the effect in a new study has the tau of its outcome, one of "
+            f"{', '.join(outcomes.names)}"
+        )
+    return None
+
+
+def new_effect(posterior: Posterior, row: Array, outcome: int | None = None) -> Marginals:
     """Return the distribution of the effect in a new study with a row of X, shape (p,); without moderators that of theta_new.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Any fit.
+    row : numpy.ndarray, shape (p,)
+        Row of X.
+    outcome : int, optional
+        Number of the outcome, of a model with a tau per outcome.
 
     Raises
     ------
@@ -139,9 +218,10 @@ def new_effect(posterior: Posterior, row: Array) -> Marginals:
         If the model has none.
     """
     terms = posterior.solution.terms
-    if posterior.data.design.is_mean:
+    if posterior.data.design.is_mean and outcome is None:
         return posterior.marginal(terms.new[-1] if terms.new else NEW_STUDY)
-    found = _new_effects(posterior, posterior.solution, row[None, :], (NEW_STUDY,))
+    codes = None if outcome is None else np.array([outcome])
+    found = _new_effects(posterior, posterior.solution, row[None, :], (NEW_STUDY,), codes)
     if found is None:
         raise SpecError(f"{posterior.fitted_model} has no effect in a new study")
     return found
@@ -152,14 +232,18 @@ def mean_effect(posterior: Posterior, term: str, row: Array) -> Marginals:
     if posterior.data.design.is_mean:
         return posterior.marginal(MEAN)
     solution: Any = posterior.solution
-    return _families(solution.combinations(row[None, :], (term,)))[0][1]
+    found: Marginals = _families(solution.combinations(row[None, :], (term,)))[0][1]
+    return found
 
 
-def _new_effects(posterior: Posterior, solution: Any, rows: Array, names: tuple[str, ...]) -> Marginals | None:
-    """Return the effects in new studies; None where tau differs between outcomes, or a user's model has none."""
+def _new_effects(
+    posterior: Posterior, solution: Any, rows: Array, names: tuple[str, ...], outcomes: Array | None = None
+) -> Marginals | None:
+    """Return the effects in new studies; None where tau differs between outcomes that are not known, or a user's model has none."""
     data = posterior.data
     if data.outcomes is not None and data.outcomes.structure == "UN":
-        return None
+        found: Marginals | None = None if outcomes is None else solution.combinations(rows, names, outcomes=outcomes)
+        return found
     if posterior.engine == "nuts":
         if TAU not in solution.draws:
             return None

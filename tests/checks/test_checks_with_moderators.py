@@ -147,10 +147,6 @@ def test_nested_estimates_leave_out_whole_studies() -> None:
     found = bm.influence(fit, term="dose")
     assert list(found.index) == ["(none)", "a", "b", "c", "d"]
     assert np.isfinite(bm.influence(fit)["pi_low"]).all()
-    with pytest.raises(SpecError, match="several estimates per study"):
-        bm.predictive_checks(fit)
-    with pytest.raises(SpecError, match="several estimates per study"):
-        bm.power_scaling(fit)
 
 
 def test_conflicts_name_the_coefficient() -> None:
@@ -166,10 +162,14 @@ def test_conflicts_name_the_coefficient() -> None:
     assert fine.prior_conflicts == ()
 
 
-def test_averages_over_mu_point_to_the_evidence_for_moderators(post: bm.Posterior) -> None:
+def test_evidence_for_an_effect_needs_one_and_the_normal_likelihood() -> None:
+    slope = bm.fit(yi=YI, vi=VI, measure="SMD", data=FRAME, moderators="~ 0 + dose", priors={"tau": "HalfNormal(0.3)"})
+    counts = bm.fit(COUNTS, measure="OR", moderators="~ dose")
     for function in (bm.model_average, bm.bayes_factors):
-        with pytest.raises(SpecError, match="moderator_evidence"):
-            function(post)
+        with pytest.raises(SpecError, match="neither an intercept nor a coefficient per group; moderator_evidence"):
+            function(slope)
+        with pytest.raises(SpecError, match="likelihood 'binomial'; fit with likelihood='normal'"):
+            function(counts)
     effects = bm.effect_sizes(yi=YI, vi=VI, measure="SMD")
     moderated = bm.fit(effects, data=FRAME, moderators="~ dose")
     with pytest.raises(SpecError, match="moderators"):

@@ -203,14 +203,6 @@ def test_bad_input() -> None:
         bm.fit(**SMALL, nesting="study/estimate", covariance=covariance, priors={"tau": "Uniform(0, 0.05)"})
 
 
-def test_what_is_for_independent_estimates_says_so(small: bm.Posterior) -> None:
-    with pytest.raises(bm.SpecError, match=r"mu needs a prior that is spread out.*with and without nesting="):
-        bm.bayes_factors(small)
-    for function in (bm.power_scaling, bm.predictive_checks):
-        with pytest.raises(bm.SpecError, match="several estimates per study"):
-            function(small)
-
-
 def test_a_study_is_left_out_with_all_its_estimates(small: bm.Posterior) -> None:
     found = bm.leave_one_out(small)
     assert list(found.index) == ["A", "B", "C", "D"]

@@ -116,9 +116,55 @@ class KnownSolution(ComputedSolution):
         return {**drawn, "theta": model.to_estimates(theta.T).T + self.offset}
 
 
+@dataclass(frozen=True, eq=False)
+class KnownParts:
+    """What is known of p coefficients, and the model of the q combinations that are left.
+
+    Parameters
+    ----------
+    design : Design
+        Design matrix of the combinations that are left, shape (n, q).
+    prior : CoefficientPrior
+        Their prior.
+    lift, start, offset : numpy.ndarray, shapes (p, q), (p,) and (n,)
+        As in ``KnownSolution``.
+    """
+
+    design: Design
+    prior: CoefficientPrior
+    lift: Array
+    start: Array
+    offset: Array
+
+
+def known_parts(design: Design, found: CombinationPriors) -> KnownParts:
+    """Separate the combinations of coefficients that point priors fix from the others.
+
+    Raises
+    ------
+    SpecError
+        If a prior is neither Normal, Flat nor Point.
+    """
+    fixed = np.array([prior.point is not None for prior in found.priors])
+    left = [prior for prior, known in zip(found.priors, fixed, strict=True) if not known]
+    if unknown := [prior for prior in left if prior.family not in ("Normal", "Flat")]:
+        raise SpecError(f"engine 'quadrature' needs Normal, Flat or Point priors for coefficients but got {unknown[0]}")
+    values = np.array([prior.args[0] for prior in found.priors if prior.point is not None])
+    inverse = found.inverse
+    columns = design.matrix @ inverse
+    prior = CoefficientPrior(
+        np.array([one.args[0] if one.family == "Normal" else 0.0 for one in left]),
+        np.diag([one.args[1] ** -2.0 if one.family == "Normal" else 0.0 for one in left]).reshape(len(left), len(left)),
+    )
+    names = tuple(f"combination {i + 1}" for i in range(len(left)))
+    start, offset = inverse[:, fixed] @ values, columns[:, fixed] @ values
+    return KnownParts(Design(columns[:, ~fixed], names), prior, inverse[:, ~fixed], start, offset)
+
+
 def solve_known(
-    y: Array, design: Design, covariance: Covariance, found: CombinationPriors, priors: Priors, terms: Terms
-) -> KnownSolution:
+    y: Array, design: Design, covariance: Covariance, found: CombinationPriors, priors: Priors, terms: Terms,
+    correlation: Covariance | None = None,
+) -> KnownSolution:  # fmt: skip
     """Compute the posterior of the linear model with a point prior for tau, coefficients or combinations of them.
 
     Parameters
@@ -135,6 +181,8 @@ def solve_known(
         Priors, of which that for tau or tau2 is used.
     terms : Terms
         Names of the terms.
+    correlation : Covariance, optional
+        Covariance R between the effects for tau = 1; default: the identity.
 
     Raises
     ------
@@ -147,27 +195,15 @@ def solve_known(
     """
     if not len(y):
         raise DataError("no study can be pooled", fix="check the exclusions and the measure")
-    fixed = np.array([prior.point is not None for prior in found.priors])
-    left = [prior for prior, known in zip(found.priors, fixed, strict=True) if not known]
-    if unknown := [prior for prior in left if prior.family not in ("Normal", "Flat")]:
-        raise SpecError(f"engine 'quadrature' needs Normal, Flat or Point priors for coefficients but got {unknown[0]}")
-    values = np.array([prior.args[0] for prior in found.priors if prior.point is not None])
-    inverse = found.inverse
-    columns = design.matrix @ inverse
-    start, offset = inverse[:, fixed] @ values, columns[:, fixed] @ values
-    prior = CoefficientPrior(
-        np.array([one.args[0] if one.family == "Normal" else 0.0 for one in left]),
-        np.diag([one.args[1] ** -2.0 if one.family == "Normal" else 0.0 for one in left]).reshape(len(left), len(left)),
-    )
-    names = tuple(f"combination {i + 1}" for i in range(len(left)))
-    model = normal_model(y - offset, Design(columns[:, ~fixed], names), covariance, prior)
+    parts = known_parts(design, found)
+    lift, start, offset = parts.lift, parts.start, parts.offset
+    model = normal_model(y - offset, parts.design, covariance, parts.prior, correlation)
     if priors.fixed_tau is not None:
         tau, weights, density, moments = np.array([priors.fixed_tau]), np.ones(1), None, 4
         value, error = float(log_likelihood_of_scale(tau, model)[0]), 0.0
     else:
         density, tau, weights, moments = _integrated(model, priors)
         value, error = density.log_total, density.error
-    lift = inverse[:, ~fixed]
     families = _families(model, design, covariance, terms, (tau, weights, density, moments), (lift, start, offset))
     return KnownSolution(model, terms, families, tau, weights, density, lift, start, offset, moments, value, error)
 

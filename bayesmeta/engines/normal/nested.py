@@ -7,18 +7,23 @@ from dataclasses import replace
 import numpy as np
 
 from bayesmeta.effects.covariance import Covariance, within_group_blocks
+from bayesmeta.effects.design import Design
+from bayesmeta.engines.normal.known import known_parts, solve_known
 from bayesmeta.engines.normal.level_priors import LevelPriors
-from bayesmeta.engines.normal.model import coefficient_prior, normal_model
+from bayesmeta.engines.normal.model import CoefficientPrior, coefficient_prior, normal_model
+from bayesmeta.engines.normal.nested_known import NestedKnownSolution
 from bayesmeta.engines.normal.nested_model import nested_model
+from bayesmeta.engines.normal.outcome_rows import outcome_rows
 from bayesmeta.engines.normal.solve import solve_linear
 from bayesmeta.engines.normal.three_level import solve_three_level
-from bayesmeta.engines.normal.three_level_solution import compound_terms, level_terms
+from bayesmeta.engines.normal.three_level_solution import ThreeLevelSolution, compound_terms, level_terms
 from bayesmeta.engines.normal.two_outcomes import outcome_model
-from bayesmeta.engines.normal.two_outcomes_solution import outcome_terms, solve_two_outcomes
+from bayesmeta.engines.normal.two_outcomes_solution import TwoOutcomesSolution, outcome_terms, solve_two_outcomes
 from bayesmeta.engines.solution import Solution
-from bayesmeta.engines.terms import terms_of, with_effect_at_means
+from bayesmeta.engines.terms import Terms, terms_of, with_effect_at_means
 from bayesmeta.errors import SpecError
 from bayesmeta.model.likelihoods.data import ModelData
+from bayesmeta.model.priors.coefficients import combination_priors
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
 
@@ -43,24 +48,72 @@ def solve_nested(data: ModelData, priors: Priors) -> Solution:
         If the integral does not reach its tolerance.
     """
     assert data.nesting is not None
-    for name, one in (("mu", priors.mu), ("tau", priors.scale)):
-        if one.point is not None:
-            raise SpecError(
-                f"with several estimates per study {name} needs a prior that is spread out, but got {one}; the evidence for dependence "
-                "is the ratio of the marginal likelihoods of fits with and without nesting="
-            )
-    y, design, groups = data.columns["effect"], data.design, data.nesting.groups
-    prior = coefficient_prior(priors, design)
-    study = groups[:, 0]
-    if data.outcomes is not None:
-        return _solve_outcomes(data, priors)
-    if groups.shape[1] == 1:
+    y, design, study = data.columns["effect"], data.design, data.nesting.groups[:, 0]
+    found = combination_priors(priors, design)
+    known = any(prior.point is not None for prior in found.priors)
+    one_level = data.outcomes is None and data.nesting.groups.shape[1] == 1
+    if one_level:
+        terms = with_effect_at_means(terms_of(data.labels, design.names))
         blocks = within_group_blocks(study.tolist(), [np.ones((size, size)) for size in _sizes(study)])
-        model = normal_model(y, design, data.covariance, prior, Covariance(np.ones(len(y)), blocks))
-        return solve_linear(model, priors, with_effect_at_means(terms_of(data.labels, design.names)))
-    within = groups[:, 1] if len(np.unique(groups[:, 1])) < len(y) else None
-    nested = nested_model(y, design, data.covariance, prior, study, within)
-    return solve_three_level(nested, level_priors(priors), level_terms(data.labels, design.names))
+        correlation = Covariance(np.ones(len(y)), blocks)
+        if known or priors.fixed_tau is not None:
+            return solve_known(y, design, data.covariance, found, priors, terms, correlation)
+        model = normal_model(y, design, data.covariance, coefficient_prior(priors, design), correlation)
+        return solve_linear(model, priors, terms)
+    terms, rows = _terms(data)
+    outcomes = () if data.outcomes is None or data.outcomes.structure != "UN" else data.outcomes.names
+    if priors.fixed_tau is not None:
+        if priors.fixed_tau > 0:
+            raise SpecError(
+                f"with several estimates per study tau needs a prior that is spread out, or Point(0), but got {priors.scale}"
+            )
+        inner: Solution = solve_known(y, design, data.covariance, found, priors, terms_of(data.labels, design.names))
+        same = np.eye(len(design.names))
+        return NestedKnownSolution(
+            inner, terms, design.matrix, same, np.zeros(len(same)), np.zeros(len(y)), rows, outcomes
+        )
+    if not known:
+        return _solve_levels(data, y, design, coefficient_prior(priors, design), priors, terms, rows)
+    parts = known_parts(design, found)
+    left = None if rows is None else rows @ parts.lift
+    own = replace(terms, coefficients=parts.design.names, combined=(), new=())
+    inner = _solve_levels(data, y - parts.offset, parts.design, parts.prior, priors, own, left)
+    if isinstance(inner, ThreeLevelSolution):
+        flat = CoefficientPrior(np.zeros(len(design.names)), np.zeros((len(design.names),) * 2))
+        inner = replace(inner, whole=nested_model(y, design, data.covariance, flat, study))
+    return NestedKnownSolution(inner, terms, design.matrix, parts.lift, parts.start, parts.offset, rows, outcomes)
+
+
+def _terms(data: ModelData) -> tuple[Terms, Array | None]:
+    """Return the names of the terms and, of a model of outcomes, the row of X of each where it has one."""
+    names, outcomes = data.design.names, data.outcomes
+    if outcomes is None:
+        return level_terms(data.labels, names), None
+    rows = outcome_rows(data.design.matrix, outcomes.codes, len(outcomes.names))
+    make = outcome_terms if outcomes.structure == "UN" else compound_terms
+    return make(data.labels, names, outcomes.names, rows), rows
+
+
+def _solve_levels(
+    data: ModelData, y: Array, design: Design, prior: CoefficientPrior, priors: Priors, terms: Terms, rows: Array | None
+) -> ThreeLevelSolution | TwoOutcomesSolution:
+    """Compute the posterior of estimates ``y`` with a design and the groups or outcomes of ``data``."""
+    assert data.nesting is not None
+    groups, outcomes = data.nesting.groups, data.outcomes
+    study = groups[:, 0]
+    # the effects in a new study are those of the whole model where coefficients are known
+    shown = rows if terms.new else None
+    if outcomes is None:
+        within = groups[:, 1] if len(np.unique(groups[:, 1])) < len(y) else None
+        nested = nested_model(y, design, data.covariance, prior, study, within)
+        return solve_three_level(nested, level_priors(priors), terms)
+    assert priors.rho is not None
+    if outcomes.structure == "UN":
+        two = outcome_model(y, design, data.covariance, prior, study, outcomes.codes)
+        return solve_two_outcomes(two, priors, priors.rho, terms, shown)
+    nested = nested_model(y, design, data.covariance, prior, study, outcomes.codes)
+    levels = level_priors(priors, lowest=lowest_correlation(len(outcomes.names)))
+    return solve_three_level(nested, levels, terms, rows=shown)
 
 
 def level_priors(priors: Priors, lowest: float = 0.0) -> LevelPriors:
@@ -71,38 +124,9 @@ def level_priors(priors: Priors, lowest: float = 0.0) -> LevelPriors:
     return LevelPriors(None, None, replace(alone, scale=priors.between), replace(alone, scale=priors.within))
 
 
-def _solve_outcomes(data: ModelData, priors: Priors) -> Solution:
-    """Compute the posterior of a model with outcomes that are correlated within studies."""
-    assert data.nesting is not None
-    assert data.outcomes is not None
-    assert priors.rho is not None
-    y, design, outcomes = data.columns["effect"], data.design, data.outcomes
-    prior, study = coefficient_prior(priors, design), data.nesting.groups[:, 0]
-    rows = outcome_rows(design.matrix, outcomes.codes, len(outcomes.names))
-    if outcomes.structure == "UN":
-        two = outcome_model(y, design, data.covariance, prior, study, outcomes.codes)
-        terms = outcome_terms(data.labels, design.names, outcomes.names, rows)
-        return solve_two_outcomes(two, priors, priors.rho, terms, rows)
-    nested = nested_model(y, design, data.covariance, prior, study, outcomes.codes)
-    levels = level_priors(priors, lowest=lowest_correlation(len(outcomes.names)))
-    terms = compound_terms(data.labels, design.names, outcomes.names, rows)
-    return solve_three_level(nested, levels, terms, rows=rows)
-
-
 def lowest_correlation(outcomes: int) -> float:
     """Return the least correlation that all pairs of this many outcomes can have."""
     return -1.0 / (outcomes - 1) if outcomes > 1 else -1.0
-
-
-def outcome_rows(matrix: Array, codes: Array, number: int) -> Array | None:
-    """Return the row of X of each outcome, shape (L, p), if X depends on nothing else."""
-    found = []
-    for outcome in range(number):
-        rows = matrix[codes == outcome]
-        if not len(rows) or (rows != rows[0]).any():
-            return None
-        found.append(rows[0])
-    return np.stack(found)
 
 
 def _sizes(study: Array) -> list[int]:

@@ -22,14 +22,14 @@ def study_log_likelihood(data: ModelData, draws: Mapping[str, Array]) -> Array:
     Parameters
     ----------
     data : ModelData
-        Estimates with a nesting.
+        Estimates with the normal likelihood.
     draws : mapping of str to numpy.ndarray, shape (T,)
         Draws of the coefficients and of the parameters of Sigma.
 
     Returns
     -------
     numpy.ndarray, shape (T, J)
-        One column per study, in the order of ``data.units``.
+        One column per study, in the order of ``data.units``; one in all where the likelihood is no product over them.
 
     Raises
     ------
@@ -38,8 +38,9 @@ def study_log_likelihood(data: ModelData, draws: Mapping[str, Array]) -> Array:
     """
     coefficients = np.stack([draws[name] for name in data.design.names], axis=1)
     residuals = data.columns["effect"] - coefficients @ data.design.matrix.T
-    sampling, out = data.covariance.matrix, np.empty((len(coefficients), len(data.units)))
-    for j, (_, rows) in enumerate(data.units):
+    units = [rows for _, rows in data.units] if data.product else [np.arange(len(data.labels))]
+    sampling, out = data.covariance.matrix, np.empty((len(coefficients), len(units)))
+    for j, rows in enumerate(units):
         for start in range(0, len(out), STEP):
             part = slice(start, start + STEP)
             total = sampling[np.ix_(rows, rows)] + _spread(
@@ -59,8 +60,9 @@ def study_log_likelihood(data: ModelData, draws: Mapping[str, Array]) -> Array:
 
 def _spread(data: ModelData, rows: Array, draws: Mapping[str, Array]) -> Array:
     """Return Sigma of the estimates at these rows of one study, shape (T, m, m)."""
-    assert data.nesting is not None
     size = len(rows)
+    if data.nesting is None:
+        return draws["tau"][:, None, None] ** 2 * np.eye(size)
     if data.outcomes is not None:
         codes = data.outcomes.codes[rows]
         same = codes[:, None] == codes
@@ -73,4 +75,30 @@ def _spread(data: ModelData, rows: Array, draws: Mapping[str, Array]) -> Array:
     if groups.shape[1] == 1:
         return draws["tau"][:, None, None] ** 2 * np.ones((size, size))
     same = (groups[:, 1][:, None] == groups[:, 1]).astype(float)
-    return draws["tau_between"][:, None, None] ** 2 + draws["tau_within"][:, None, None] ** 2 * same
+    square, share = draws["tau"][:, None, None] ** 2, draws["rho"][:, None, None]
+    return square * (share + (1 - share) * same)
+
+
+def marginal_variances(data: ModelData, draws: Mapping[str, Array]) -> Array:
+    """Return the variance of each estimate about X b, the sampling variance included, at draws of the parameters; shape (T, n)."""
+    variances = np.diagonal(data.covariance.matrix)
+    if data.outcomes is None or data.outcomes.structure == "CS":
+        return draws["tau"][:, None] ** 2 + variances
+    taus = np.stack([draws[outcome_tau_term(name)] for name in data.outcomes.names])
+    return taus[data.outcomes.codes].T ** 2 + variances
+
+
+def replicated_estimates(data: ModelData, draws: Mapping[str, Array], rng: np.random.Generator) -> Array:
+    """Draw new estimates of new studies that are like these, one set per draw of the parameters; shape (T, n)."""
+    coefficients = np.stack([draws[name] for name in data.design.names], axis=1)
+    out = coefficients @ data.design.matrix.T
+    sampling = data.covariance.matrix
+    units = [rows for _, rows in data.units] if data.product else [np.arange(len(data.labels))]
+    for rows in units:
+        for start in range(0, len(out), STEP):
+            part = slice(start, start + STEP)
+            spread = _spread(data, rows, {name: value[part] for name, value in draws.items()})
+            total = sampling[np.ix_(rows, rows)] + spread
+            noise = rng.standard_normal((len(total), len(rows)))
+            out[part, rows] += np.einsum("tij,tj->ti", np.linalg.cholesky(total), noise)
+    return out

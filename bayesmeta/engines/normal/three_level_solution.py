@@ -103,6 +103,8 @@ class ThreeLevelSolution(ComputedSolution):
         Number of finite moments of tau, tau_between and tau_within.
     rows : numpy.ndarray or None, shape (L, p)
         For L outcomes with one tau and one correlation: row of X of each outcome, where it has one.
+    whole : NestedModel or None
+        Where priors fix coefficients, the model with all of them, of which the typical sampling variance is.
     """
 
     model: NestedModel
@@ -113,6 +115,7 @@ class ThreeLevelSolution(ComputedSolution):
     size: float
     finite_moments: dict[str, int]
     rows: Array | None = None
+    whole: NestedModel | None = None
 
     @property
     def log_marginal_likelihood(self) -> float:
@@ -146,7 +149,7 @@ class ThreeLevelSolution(ComputedSolution):
     @cached_property
     def typical_variance(self) -> float:
         """Typical sampling variance s2 in I2 = 100 tau2 / (tau2 + s2), as in a model with one variance component."""
-        return sampling_variance(self.model)
+        return sampling_variance(self.model if self.whole is None else self.whole)
 
     def _log_density(self, between: Array, within: Array) -> Array:
         return self.priors.log_density(between, within) + conditional(self.model, between, within).log_likelihood

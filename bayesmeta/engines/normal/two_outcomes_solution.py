@@ -112,22 +112,33 @@ class TwoOutcomesSolution(ComputedSolution):
         plain = self.combinations(np.eye(len(self.terms.coefficients)), self.terms.coefficients)
         if self.rows is None:
             return plain
-        nodes, weights = self._nodes
-        means = self.combinations(self.rows, self.terms.new)
-        sds = np.sqrt(means.sds**2 + np.stack([nodes.one, nodes.other]) ** 2)
+        new = self.combinations(self.rows, self.terms.new, outcomes=np.arange(2))
         return NormalMixtures(
-            (*plain.terms, *means.terms),
-            weights,
-            np.vstack([plain.means, means.means]),
-            np.vstack([plain.sds, sds]),
+            (*plain.terms, *new.terms),
+            plain.weights,
+            np.vstack([plain.means, new.means]),
+            np.vstack([plain.sds, new.sds]),
             (*plain.finite_moments, self.finite_moments, self.finite_moments),
         )
 
-    def combinations(self, weights: Array, names: tuple[str, ...]) -> NormalMixtures:
-        """Return the marginal distributions of linear combinations of the coefficients; ``weights`` has shape (m, p)."""
+    def combinations(self, weights: Array, names: tuple[str, ...], *, outcomes: Array | None = None) -> NormalMixtures:
+        """Return the marginal distributions of linear combinations of the coefficients, L b.
+
+        Parameters
+        ----------
+        weights : numpy.ndarray, shape (m, p)
+            The rows of L.
+        names : tuple of str
+            Names of the m combinations.
+        outcomes : numpy.ndarray of int, shape (m,), optional
+            Outcome of each row, 0 or 1, whose deviation in a new study, Normal(0, tau^2) with the outcome's tau, is added.
+        """
         given = self._given
         variance = np.einsum("mp,pqt,mq->mt", weights, given.covariance, weights)
-        moments = self.finite_moments if self.model.prior.flat else 4
+        if outcomes is not None:
+            nodes = self._nodes[0]
+            variance = variance + np.stack([nodes.one, nodes.other])[outcomes] ** 2
+        moments = self.finite_moments if self.model.prior.flat or outcomes is not None else 4
         return NormalMixtures(
             names, self._nodes[1], weights @ given.mean, np.sqrt(variance), finite_moments=(moments,) * len(names)
         )

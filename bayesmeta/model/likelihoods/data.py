@@ -150,13 +150,42 @@ class ModelData:
         return int(self.included.sum())
 
     @property
+    def product(self) -> bool:
+        """Whether the likelihood given the parameters is a product over the studies of ``units``."""
+        return self.nesting is not None or self.covariance.diagonal or len(self.units) < len(self.labels)
+
+    @property
     def units(self) -> tuple[tuple[str, Array], ...]:
-        """Name and rows of each study: what is left out together. Each row is one, unless estimates are nested in studies."""
+        """Name and rows of each study: what is left out together.
+
+        Each row is one, unless estimates are nested in studies or have correlated sampling errors, as those of a shared arm: then each
+        group of correlated estimates is one, with the name of its study or else all its labels. Where every estimate is correlated with
+        every other, each row is one, which the others predict through the covariance too.
+        """
         if self.nesting is None:
-            return tuple((label, np.array([i])) for i, label in enumerate(self.labels))
+            return self._correlated_units() if self.covariance.blocks else self._rows_apart()
         outer, names = self.nesting.groups[:, 0], self.nesting.names
         codes = dict.fromkeys(outer.tolist())
         return tuple((names[code] if names else str(code + 1), np.flatnonzero(outer == code)) for code in codes)
+
+    def _rows_apart(self) -> tuple[tuple[str, Array], ...]:
+        return tuple((label, np.array([i])) for i, label in enumerate(self.labels))
+
+    def _correlated_units(self) -> tuple[tuple[str, Array], ...]:
+        block = {int(row): np.sort(rows) for rows, _ in self.covariance.blocks for row in rows}
+        found = [block.get(i, np.array([i])) for i in range(len(self.labels))]
+        found = [rows for i, rows in enumerate(found) if rows[0] == i]
+        if len(found) == 1:
+            return self._rows_apart()
+        return tuple((self._unit_name(rows), rows) for rows in found)
+
+    def _unit_name(self, rows: Array) -> str:
+        """Return the name of the one study that these rows are of, or their labels."""
+        if self.table is not None and self.rows is not None and len(rows) > 1:
+            names = {self.table.study_names[int(i)] for i in self.rows[rows]}
+            if len(names) == 1:
+                return names.pop()
+        return " + ".join(self.labels[int(i)] for i in rows)
 
     def column(self, name: str) -> Array:
         """Return a column of the likelihood or of the study table, such as a moderator, for the studies of this analysis.
