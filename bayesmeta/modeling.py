@@ -49,19 +49,33 @@ from bayesmeta.engines.nuts.blocks import (
 )
 from bayesmeta.engines.nuts.levels import add_levels
 from bayesmeta.engines.nuts.model_files import load_model
+from bayesmeta.engines.nuts.network_arms import NetworkArms
+from bayesmeta.engines.nuts.network_blocks import (
+    add_arm_effects,
+    add_arms,
+    add_network_priors,
+    add_trial_baselines,
+    network_coordinates,
+)
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.priors.priors import Priors
 
 __all__ = [
     "ModelData",
+    "NetworkArms",
     "Priors",
+    "add_arm_effects",
+    "add_arms",
     "add_baseline",
     "add_data",
     "add_levels",
+    "add_network_priors",
     "add_priors",
     "add_study_effects",
+    "add_trial_baselines",
     "load_model",
     "log1mexp_with_bounded_slope",
+    "network_coordinates",
     "run_as_script",
 ]
 

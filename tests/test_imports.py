@@ -181,9 +181,7 @@ def test_importing_the_package_loads_nothing_else() -> None:
 
 
 def test_importing_every_module_but_figures_loads_nothing_heavy() -> None:
-    loads_figures = {"bayesmeta.reviews.report.page"}
-    chosen = [name for name in MODULES if not draws_figures(name) and name not in loads_figures]
-    code = "; ".join(f"import {name}" for name in chosen)
+    code = "; ".join(f"import {name}" for name in MODULES if not draws_figures(name))
     assert loaded_after(code, "pymc", "pytensor", "nutpie", "arviz", "pandas", "xarray") == set()
 
 
@@ -201,6 +199,14 @@ def test_a_comparison_and_an_exact_fit_need_no_sampler() -> None:
         "p = bm.fit(yi=[0.1, 0.3, -0.2], vi=[0.04, 0.1, 0.09])\nbm.summarize(p)\np.draws"
     )
     assert loaded_after(code, "pymc", "pytensor", "nutpie", "numba", "arviz", "matplotlib") == set()
+
+
+def test_a_run_without_figures_loads_no_figures(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("study,yi,sei\nA,0.1,0.2\nB,0.3,0.3\n")
+    analysis = '[[analysis]]\nid = "1.1"\noutcome = "O"\nmeasure = "SMD"\ndata = "a.csv"\n'
+    (tmp_path / "review.toml").write_text(f'id = "r"\ntitle = "T"\n[settings]\nengine = "quadrature"\n{analysis}')
+    code = f"import bayesmeta as bm\nbm.run_review({str(tmp_path)!r}, {str(tmp_path / 'out')!r}, figures=False)"
+    assert loaded_after(code, "pymc", "pytensor", "nutpie", "arviz", "matplotlib", "scipy.optimize") == set()
 
 
 def test_the_public_names() -> None:

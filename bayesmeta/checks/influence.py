@@ -10,6 +10,7 @@ from bayesmeta.effects.measures import MEASURES
 from bayesmeta.engines.terms import AT_MEANS, MEAN
 from bayesmeta.errors import unknown_name
 from bayesmeta.model.likelihoods.data import ModelData
+from bayesmeta.posterior.bands import Mid, band_columns
 from bayesmeta.posterior.fit import fit
 from bayesmeta.posterior.given import as_posterior
 from bayesmeta.posterior.model_average import model_average
@@ -17,7 +18,6 @@ from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.predictions import mean_effect, new_effect
 from bayesmeta.posterior.refit import exact_fit, leave_each_out
 from bayesmeta.posterior.scale import on_scale
-from bayesmeta.posterior.summary import benefit_probabilities
 from bayesmeta.support.arguments import check_level, with_keywords_of
 from bayesmeta.support.arrays import Array
 
@@ -62,7 +62,7 @@ def pooled_numbers(
     row: Array | None = None,
     level: float = 0.95,
     better: str | None = None,
-    mid: float | None = None,
+    mid: Mid | None = None,
 ) -> dict[str, float]:
     """Return the pooled result of a fit as one row, on the model scale.
 
@@ -79,7 +79,8 @@ def pooled_numbers(
     -------
     dict
         estimate (median of the term), se (its standard deviation), ci_low, ci_high, pi_low, pi_high (interval of the effect in a new study,
-        NaN if the model has none), tau (median), tau_high (upper end of its interval), prob_benefit, prob_beyond_mid.
+        NaN if the model has none), tau (median), tau_high (upper end of its interval), prob_benefit, prob_beyond_mid, and
+        the probabilities of bands if ``mid`` is bands.
     """
     tails = np.array([0.5, 0.5 - 0.5 * level, 0.5 + 0.5 * level])
     mu = posterior.marginal(term) if row is None else mean_effect(posterior, term, row)
@@ -90,7 +91,7 @@ def pooled_numbers(
     elif row is not None and term == AT_MEANS and posterior.data.outcomes is None:
         pi_low, pi_high = (float(value) for value in new_effect(posterior, row).quantile(tails[1:, None])[:, 0])
     tau, tau_high = posterior.quantile("tau", tails[[0, 2]])
-    sides = benefit_probabilities(mu, posterior.measure, better, mid)
+    sides = band_columns(mu, posterior.measure, better, mid)
     return {
         "estimate": estimate, "se": float(mu.sd()[0]), "ci_low": low, "ci_high": high, "pi_low": pi_low, "pi_high": pi_high,
         "tau": tau, "tau_high": tau_high, **{name: float(value[0]) for name, value in sides.items()},
@@ -105,7 +106,7 @@ def influence(
     level: float = 0.95,
     scale: str = "model",
     better: str | None = None,
-    mid: float | None = None,
+    mid: Mid | None = None,
     bayes_factors: bool = False,
     without: list[Posterior] | None = None,
     **given: Any,

@@ -17,6 +17,7 @@ from bayesmeta.model.priors.defaults import default_priors, unit_information_sd
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.parse import parse_prior
 from bayesmeta.model.priors.priors import Priors
+from bayesmeta.posterior.bands import Mid
 from bayesmeta.posterior.fit import fit
 from bayesmeta.posterior.given import as_posterior
 from bayesmeta.posterior.posterior import Posterior
@@ -49,7 +50,7 @@ def prior_sensitivity(
     level: float = 0.95,
     scale: str = "model",
     better: str | None = None,
-    mid: float | None = None,
+    mid: Mid | None = None,
     **given: Any,
 ) -> pd.DataFrame:
     """Fit the same data under other priors for tau, then for mu, by quadrature.
@@ -123,10 +124,11 @@ def baseline_sensitivity(
     studies: Any = None,
     *,
     baselines: Iterable[str | Prior] | None = None,
+    term: str | None = None,
     level: float = 0.95,
     scale: str = "model",
     better: str | None = None,
-    mid: float | None = None,
+    mid: Mid | None = None,
     **given: Any,
 ) -> pd.DataFrame:
     """Fit the same counts under other priors for the studies' baseline risks or rates, by quadrature.
@@ -140,6 +142,8 @@ def baseline_sensitivity(
         A fit with an arm-level likelihood of counts, or data as in ``fit``.
     baselines : iterable of str or Prior, optional
         Other priors. Default: Normal(0, 10), Normal(0, 5) and Normal(0, 2.5), for risks also Beta(0.5, 0.5) and Beta(1, 1).
+    term : str, optional
+        As in ``prior_sensitivity``.
     level, scale, better, mid
         As in ``summarize``.
     **given
@@ -165,7 +169,7 @@ def baseline_sensitivity(
     fitted = whole.priors.baseline
     variants = [(AS_FITTED, "the likelihood's own" if fitted is None else str(fitted), whole.priors)]
     variants += [("baseline", str(prior), replace(whole.priors, baseline=prior)) for prior in priors]
-    return _grid(whole, variants, None, level, scale, better, mid)
+    return _grid(whole, variants, term, level, scale, better, mid)
 
 
 def verdict(frame: pd.DataFrame, measure: str, level: float = 0.95, term: str = MEAN) -> str:
@@ -224,7 +228,7 @@ def _grid(
     level: float,
     scale: str,
     better: str | None,
-    mid: float | None,
+    mid: Mid | None,
 ) -> pd.DataFrame:
     import pandas as pd
 

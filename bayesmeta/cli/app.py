@@ -14,6 +14,7 @@ from bayesmeta.cli.fit import fit
 from bayesmeta.cli.forest import forest
 from bayesmeta.cli.import_review import import_command
 from bayesmeta.cli.lists import models, priors
+from bayesmeta.cli.network import network
 from bayesmeta.cli.outputs import figures, report, tables
 from bayesmeta.cli.run import run
 
@@ -51,6 +52,7 @@ app.command()(corpus)
 app.command()(fit)
 app.command()(compare)
 app.command()(forest)
+app.command()(network)
 app.command()(tables)
 app.command()(figures)
 app.command()(report)

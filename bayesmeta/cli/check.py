@@ -10,6 +10,21 @@ from typing import Annotated, Any
 
 import typer
 
+from bayesmeta.cli.groups import fit_groups
+from bayesmeta.cli.model_options import (
+    CharacteristicsOption,
+    DropMissingOption,
+    GroupsOption,
+    ModeratorsOption,
+    NestingOption,
+    SamplingCorrelationOption,
+    StructureOption,
+    WithinOption,
+    check_groups_alone,
+    check_model_options,
+    in_options,
+    model_keywords,
+)
 from bayesmeta.cli.options import (
     BetterOption,
     ColumnsOption,
@@ -48,6 +63,13 @@ class What(StrEnum):
     power = "power"
 
 
+TermOption = Annotated[
+    str | None,
+    typer.Option(
+        "--term",
+        help="Coefficient that influence and priors are of; default: the effect at the means of the moderators.",
+    ),
+]
 WhatOption = Annotated[
     list[What] | None,
     typer.Option(
@@ -76,44 +98,95 @@ def check(
     better: BetterOption = None,
     mid: MidOption = None,
     form: FormatOption = Format.table,
+    moderators: ModeratorsOption = None,
+    by: GroupsOption = None,
+    characteristics: CharacteristicsOption = None,
+    nesting: NestingOption = None,
+    within: WithinOption = None,
+    structure: StructureOption = None,
+    sampling_correlation: SamplingCorrelationOption = None,
+    drop_missing: DropMissingOption = False,
+    term: TermOption = None,
 ) -> None:
     """Check a fit: Bayes factors, leave-one-out, predictive p-values and sensitivity to the priors, all exact.
 
-    A check that cannot be computed gives its reason on one line, and exit code 1 after the others.
+    With --by the fit of each group is checked, and that of all studies. A check that cannot be computed gives its reason on one line,
+    and exit code 1 after the others.
     """
     from bayesmeta.posterior.fit import fit
 
+    check_model_options(
+        moderators, by, characteristics, nesting, sampling_correlation, drop_missing, within=within, structure=structure
+    )
+    check_groups_alone(by, moderators=moderators, nesting=nesting, sampling_correlation=sampling_correlation)
     if form is not Format.table and len(what or ()) != 1:
         raise SpecError(f"--format {form.value} prints one table: name it with --what, e.g. --what influence")
-    effects = read_effects(data, measure, where, columns, exclude, zero_cells=zero_cells, smd=smd, estimates=estimates)
-    posterior = fit(
-        effects, likelihood=likelihood, priors=parse_pairs(prior, "--prior"), engine="quadrature", seed=seed
-    )
+    if term is not None and moderators is None:
+        raise SpecError(f"--term {term} is a coefficient of a formula: add --moderators")
+    effects = read_effects(
+        data, measure, where, columns, exclude, zero_cells=zero_cells, smd=smd, estimates=estimates,
+        repeated=nesting is not None,
+    )  # fmt: skip
+    given: dict[str, Any] = {"likelihood": likelihood, "priors": parse_pairs(prior, "--prior"), "engine": "quadrature"}
+    if by is None:
+        design = model_keywords(
+            effects, moderators, characteristics, drop_missing, nesting, within, structure, sampling_correlation
+        )
+        posteriors = {"": fit(effects, seed=seed, **given, **design)}
+    else:
+        found = fit_groups(
+            effects, by, characteristics, common_tau=False, drop_missing=drop_missing, seed=seed, **given
+        )
+        posteriors = {f"{by}: {group}": one for group, one in found.groups.items()} | {"all studies": found.overall}
     if form is Format.table:
         print_notes(effects)
-    options = {"level": level, "scale": scale.value, "better": better.value if better else None, "mid": mid}
-    checked, failed = Checked(posterior), False
-    for part in what or _applicable(posterior):
-        try:
-            title, frame, remarks = TABLES[part](checked, options)
-        except Exception as error:  # one check must not take the others with it
-            if len(what or ()) == 1:
-                raise
-            typer.echo(f"{part.value}: not computed: {' '.join(error_text(error).split())}", err=True)
-            failed = True
-            continue
-        frame = frame.dropna(axis="columns", how="all")
-        print_frame(_readable(frame) if form is Format.table else frame, form, title)
-        if form is Format.table:
-            typer.echo("".join(f"{remark}\n" for remark in remarks))
+    options = {
+        "level": level, "scale": scale.value, "better": better.value if better else None, "mid": mid, "term": term,
+    }  # fmt: skip
+    checked = {group: Checked(posterior) for group, posterior in posteriors.items()}
+    applicable = {group: _applicable(posterior) for group, posterior in posteriors.items()}
+    failed = False
+    for part in what or [one for one in What if any(one in here for here in applicable.values())]:
+        found_parts: dict[str, Part] = {}
+        for group, one in checked.items():
+            if what is None and part not in applicable[group]:
+                continue
+            try:
+                found_parts[group] = TABLES[part](one, options)
+            except Exception as error:  # one check must not take the others with it
+                if len(what or ()) == 1 and not group:
+                    raise
+                reason = in_options(" ".join(error_text(error).split()))
+                typer.echo(f"{f'{group}: ' if group else ''}{part.value}: not computed: {reason}", err=True)
+                failed = True
+        _print_part(found_parts, form)
     if failed:
         raise typer.Exit(1)
+
+
+def _print_part(found: dict[str, Part], form: Format) -> None:
+    """Print one check of each group under its name, "" of a fit without groups; as CSV and JSON in one table with a column group."""
+    if form is Format.table:
+        for group, (title, frame, remarks) in found.items():
+            shown = _readable(frame.dropna(axis="columns", how="all"))
+            print_frame(shown, form, f"{group}: {title}" if group else title)
+            typer.echo("".join(f"{remark}\n" for remark in remarks))
+        return
+    frames = []
+    for group, (_, frame, _) in found.items():
+        named = frame.reset_index() if group and frame.index.name else frame
+        frames.append(named.assign(group=group)[["group", *named.columns]] if group else named)
+    if frames:
+        import pandas as pd
+
+        every = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+        print_frame(every.dropna(axis="columns", how="all"), form)
 
 
 def _applicable(posterior: Any) -> list[What]:
     """List the checks that these data and priors allow."""
     spread = posterior.priors.mu.point is None and posterior.priors.scale.point is None
-    several = posterior.data.k > 1
+    several = len(posterior.data.units) > 1
     counts = posterior.likelihood in ("binomial", "poisson")
     allowed = {
         What.evidence: spread and posterior.priors.mu.proper, What.influence: several, What.loo: several,
@@ -133,7 +206,7 @@ class Checked:
         """Fits without each study in turn; None where there is one study only."""
         from bayesmeta.posterior.refit import leave_each_out
 
-        return leave_each_out(self.posterior) if self.posterior.data.k > 1 else None
+        return leave_each_out(self.posterior) if len(self.posterior.data.units) > 1 else None
 
 
 #: title, frame and remarks of one check

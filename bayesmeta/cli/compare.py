@@ -85,7 +85,7 @@ def compare(
         by=tuple(by or ()),
         nesting=nesting,
         sampling_correlation=sampling_correlation,
-        data=columns_of_studies(effects, characteristics),
+        data=columns_of_studies(effects, characteristics, drop_missing=drop_missing),
         drop_missing=drop_missing,
     )
     if form is Format.table:
@@ -112,7 +112,7 @@ def _intercept(effects: Any, formula: str, characteristics: Path | None, drop_mi
     from bayesmeta.effects.intercept import intercept_sentence
     from bayesmeta.effects.model_matrix import effects_with_moderators
 
-    data = columns_of_studies(effects, characteristics)
+    data = columns_of_studies(effects, characteristics, drop_missing=drop_missing)
     _, matrix = effects_with_moderators(effects, formula, data, drop_missing=drop_missing)
     sentence = intercept_sentence(matrix, columns_of(effects, data))
     return ". ".join(filter(None, [sentence, *matrix.dropped])) or "no intercept: each coefficient is an effect"

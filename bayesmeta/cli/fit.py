@@ -8,12 +8,20 @@ from typing import Annotated, Any
 import typer
 
 from bayesmeta.cli.exit_codes import invoke
+from bayesmeta.cli.groups import fit_groups, print_groups
 from bayesmeta.cli.model_options import (
     CharacteristicsOption,
+    CommonTauOption,
     DropMissingOption,
+    GroupsOption,
     ModeratorsOption,
+    NestingOption,
+    SamplingCorrelationOption,
+    StructureOption,
+    WithinOption,
+    check_groups_alone,
     check_model_options,
-    columns_of_studies,
+    model_keywords,
 )
 from bayesmeta.cli.options import (
     BetterOption,
@@ -68,17 +76,39 @@ def fit(
     save: SaveOption = None,
     form: FormatOption = Format.table,
     moderators: ModeratorsOption = None,
+    by: GroupsOption = None,
     characteristics: CharacteristicsOption = None,
+    nesting: NestingOption = None,
+    within: WithinOption = None,
+    structure: StructureOption = None,
+    sampling_correlation: SamplingCorrelationOption = None,
     drop_missing: DropMissingOption = False,
+    common_tau: CommonTauOption = False,
 ) -> None:
-    """Fit the Bayesian random-effects model to a table of studies, with moderators as a meta-regression."""
-    check_model_options([moderators] if moderators else None, None, characteristics, None, None, drop_missing)
-    effects = read_effects(data, measure, where, columns, exclude, zero_cells=zero_cells, smd=smd, estimates=estimates)
-    design = {
-        "moderators": moderators,
-        "data": columns_of_studies(effects, characteristics),
-        "drop_missing": drop_missing,
-    }
+    """Fit the Bayesian random-effects model to a table of studies, with moderators, subgroups or several estimates per study."""
+    check_model_options(
+        moderators, by, characteristics, nesting, sampling_correlation, drop_missing,
+        within=within, structure=structure, common_tau=common_tau,
+    )  # fmt: skip
+    both = engine is Engine.both or None
+    check_groups_alone(
+        by, moderators=moderators, nesting=nesting, sampling_correlation=sampling_correlation, save=save, engine=both
+    )
+    effects = read_effects(
+        data, measure, where, columns, exclude, zero_cells=zero_cells, smd=smd, estimates=estimates,
+        repeated=nesting is not None,
+    )  # fmt: skip
+    if by is not None:
+        found = fit_groups(
+            effects, by, characteristics, common_tau=common_tau, drop_missing=drop_missing, likelihood=likelihood,
+            priors=parse_pairs(prior, "--prior"), engine=engine.value, seed=seed, model=model,
+        )  # fmt: skip
+        side = better.value if better else None
+        print_groups(found, level=level, scale=scale.value, better=side, mid=mid, form=form)
+        return
+    design = model_keywords(
+        effects, moderators, characteristics, drop_missing, nesting, within, structure, sampling_correlation
+    )
     _fit_and_print(effects, engine, likelihood, model, prior, seed, level, scale, better, mid, save, form, design)
 
 
@@ -108,7 +138,7 @@ def _fit_and_print(
     if form is Format.table:
         print_notes(effects)
         typer.echo(
-            f"{effects.measure}, {posterior.data.k} studies, {posterior.likelihood} likelihood, engine {posterior.engine}; "
+            f"{effects.measure}, {posterior.size_text}, {posterior.likelihood} likelihood, engine {posterior.engine}; "
             + ", ".join(f"{name} ~ {text}" for name, text in _stated_priors(posterior).items())
         )
     print_frame(frame, form)

@@ -7,6 +7,14 @@ from typing import Annotated
 
 import typer
 
+from bayesmeta.cli.groups import fit_groups
+from bayesmeta.cli.model_options import (
+    CharacteristicsOption,
+    CommonTauOption,
+    DropMissingOption,
+    GroupsOption,
+    check_model_options,
+)
 from bayesmeta.cli.options import (
     BetterOption,
     DataArgument,
@@ -22,6 +30,9 @@ from bayesmeta.cli.options import (
     read_effects,
 )
 
+#: names of the arms where none are given
+ARMS = ("Experimental", "Control")
+
 
 def forest(
     data: DataArgument,
@@ -35,38 +46,61 @@ def forest(
     level: LevelOption = 0.95,
     better: BetterOption = None,
     title: Annotated[str, typer.Option("--title", help="Heading; default: the name of the file.")] = "",
-    arms: Annotated[tuple[str, str], typer.Option("--arms", help="Names of the experimental and the control arm.")] = (
-        "Experimental",
-        "Control",
-    ),
+    arms: Annotated[
+        tuple[str, str], typer.Option("--arms", help="Names of the experimental and the control arm.")
+    ] = ARMS,
     out: Annotated[
         Path | None,
         typer.Option(
             "--out", "-o", help="The figure: a file ending in .svg, .pdf or .png; default: DATA with the ending .svg."
         ),
     ] = None,
+    by: GroupsOption = None,
+    characteristics: CharacteristicsOption = None,
+    common_tau: CommonTauOption = False,
+    drop_missing: DropMissingOption = False,
 ) -> None:
-    """Draw the forest plot of one table of studies."""
-    from bayesmeta.errors import unknown_name
+    """Draw the forest plot of one table of studies; with --by studies and pooled effects by subgroups."""
+    from bayesmeta.errors import SpecError, unknown_name
     from bayesmeta.reporting.figures.formats import FIGURE_FORMATS
 
+    if by is None and characteristics is not None:
+        raise SpecError("--data has the column of --by: add it")
+    if by is None and drop_missing:
+        raise SpecError("--drop-missing is about --by: add it")
+    check_model_options(None, by, characteristics, None, None, drop_missing, common_tau=common_tau)
+    for option, given in (("--arms", arms != ARMS), ("--better", better is not None)):
+        if by is not None and given:
+            raise SpecError(f"{option} is not shown in the forest plot of subgroups; leave out {option} or --by")
     target = data.with_suffix(".svg") if out is None else out
     form = target.suffix[1:].lower()
     if form not in FIGURE_FORMATS:
         raise unknown_name(f"figure format of {target}", target.suffix, [f".{name}" for name in FIGURE_FORMATS])
     effects = read_effects(data, measure, where, zero_cells=zero_cells, smd=smd, estimates=estimates)
 
-    from bayesmeta.plotting.plots import forest as draw
     from bayesmeta.reporting.figures.save import save
 
-    figure = draw(
-        effects,
-        likelihood=likelihood,
-        priors=parse_pairs(prior, "--prior") or None,
-        level=level,
-        title=title or f"{data.stem}, {effects.measure}",
-        groups=arms,
-        better=better.value if better else None,
-    )
+    heading = title or f"{data.stem}, {effects.measure}{f' by {by}' if by else ''}"
+    priors = parse_pairs(prior, "--prior") or None
+    if by is None:
+        from bayesmeta.plotting.plots import forest as draw
+
+        figure = draw(
+            effects,
+            likelihood=likelihood,
+            priors=priors,
+            level=level,
+            title=heading,
+            groups=arms,
+            better=better.value if better else None,
+        )
+    else:
+        from bayesmeta.plotting.subgroups import subgroup_forest
+
+        found = fit_groups(
+            effects, by, characteristics, common_tau=common_tau, drop_missing=drop_missing, likelihood=likelihood,
+            priors=priors,
+        )  # fmt: skip
+        figure = subgroup_forest(found, level=level, title=heading)
     for path in save(figure, target.with_suffix(""), [form]):
         typer.echo(str(path))

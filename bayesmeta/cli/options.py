@@ -90,7 +90,8 @@ PriorOption = Annotated[
         "--prior",
         "-p",
         metavar="NAME=PRIOR",
-        help='For mu, tau, tau2 or baseline, e.g. --prior "tau=HalfNormal(0.5)" or tau=corpus:FILE; repeatable.',
+        help='For mu, tau, tau2, rho, baseline or a coefficient by its name, e.g. --prior "tau=HalfNormal(0.5)" or tau=corpus:FILE; '
+        "repeatable.",
     ),
 ]
 LevelOption = Annotated[float, typer.Option("--level", help="Level of all intervals, between 0 and 1.")]
@@ -149,11 +150,21 @@ def parse_pairs(items: list[str] | None, option: str) -> dict[str, str]:
     """
     found = {}
     for item in items or []:
-        name, equals, value = item.partition("=")
+        name, equals, value = _split(item)
         if not equals or not name.strip():
             raise SpecError(f"{option} takes NAME=VALUE but got '{item}'")
         found[name.strip()] = value.strip()
     return found
+
+
+def _split(item: str) -> tuple[str, str, str]:
+    """Split at the first equals sign outside of brackets: a coefficient such as "I(dose == 2)[T.True]" has others in its name."""
+    depth = 0
+    for at, sign in enumerate(item):
+        depth += (sign in "([") - (sign in ")]")
+        if sign == "=" and depth <= 0:
+            return item[:at], sign, item[at + 1 :]
+    return item.partition("=")
 
 
 def parse_exclusions(items: list[str] | None) -> dict[str, str]:

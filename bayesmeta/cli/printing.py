@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import typer
 
 from bayesmeta.cli.options import Format
 
-#: columns of whole numbers, whatever their type
+#: columns of whole numbers, whatever their type; others are known by their type
 COUNTS = {"k", "n", "q_df"}
 #: ends of intervals, and the columns that are written to the precision of the interval
 INTERVALS = (
@@ -79,7 +79,7 @@ def _row(record: Mapping[str, Any]) -> dict[str, str]:
     def cell(name: str, value: Any) -> str:
         if is_missing(value) or isinstance(value, bool) or not isinstance(value, Real):
             return ""
-        return count(value) if name in COUNTS else significant(value, 3)
+        return count(value) if name in COUNTS or isinstance(value, Integral) else significant(value, 3)
 
     texts = {name: cell(name, value) for name, value in record.items()}
     for low, high, beside in INTERVALS:

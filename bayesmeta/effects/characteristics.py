@@ -15,7 +15,12 @@ from bayesmeta.support.words import plural
 
 
 def join_by_study(
-    known: Characteristics | None, labels: Sequence[str], used: np.ndarray, skip: Collection[str] = ()
+    known: Characteristics | None,
+    labels: Sequence[str],
+    used: np.ndarray,
+    skip: Collection[str] = (),
+    *,
+    drop_missing: bool = False,
 ) -> dict[str, Column]:
     """Return the characteristics of the studies in the order of the estimates.
 
@@ -29,24 +34,26 @@ def join_by_study(
         Estimates that are pooled and therefore need a row.
     skip : collection of str
         Columns to leave out, as the estimates have their own.
+    drop_missing : bool
+        Whether the characteristics of a study without a row are missing, so that it is left out where one is needed, instead of refused.
 
     Raises
     ------
     DataError
-        If a study that is pooled has no row; the message suggests the nearest name.
+        If a study that is pooled has no row, and studies are not to be left out; the message suggests the nearest name.
     """
     if known is None:
         return {}
     names = [study_name(label) for label in labels]
     row = {name: i for i, name in enumerate(known.studies)}
     absent = list(dict.fromkeys(name for name, here in zip(names, used, strict=True) if here and name not in row))
-    if absent:
+    if absent and not drop_missing:
         near = get_close_matches(absent[0], known.studies, n=1, cutoff=0.5)
         hint = f"Is '{absent[0]}' the study '{near[0]}'? " if near else ""
         more = f" and {plural(len(absent) - 1, 'other study', 'other studies')}" if len(absent) > 1 else ""
         raise DataError(
             f"no row for the study '{absent[0]}'{more}", source=known.source,
-            fix=f"{hint}Write its name as in the study tables, or add a row for it.",
+            fix=f"{hint}Write its name as in the study tables, add a row for it, or leave it out with drop_missing=True.",
         )  # fmt: skip
     places = [row.get(name) for name in names]
     return {

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from itertools import permutations
+from collections.abc import Iterator, Sequence
+from itertools import permutations, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bayesmeta.effects.design_checks import dependent_columns
+from bayesmeta.effects.formula_terms import INTERCEPT
 from bayesmeta.errors import ConvergenceError, DataError, SpecError
 from bayesmeta.frequentist.names import find_records
 from bayesmeta.frequentist.regression_core import Estimated, estimate_regression
@@ -134,12 +135,14 @@ def blup(fit: Regression) -> pd.DataFrame:
 
 
 def permutation_test(fit: Regression, iterations: int, seed: int) -> pd.DataFrame:
-    """Return permutation p values (Higgins and Thompson 2004): moderators are assigned to the studies at random, and the model refitted.
+    """Return permutation p values: moderators are assigned to the studies at random, and the model refitted (Higgins and Thompson 2004).
+
+    Without moderators the signs of the estimates are random (Follmann and Proschan 1999).
 
     Parameters
     ----------
     fit : Regression
-        Model with at least one moderator.
+        Model with moderators, or with an intercept alone.
     iterations : int
         Number of random permutations; if there are no more than that, all of them are taken and the test is exact.
     seed : int
@@ -148,38 +151,56 @@ def permutation_test(fit: Regression, iterations: int, seed: int) -> pd.DataFram
     Returns
     -------
     pandas.DataFrame
-        Index: the coefficients and "moderators", the omnibus test; columns statistic, pvalue.
+        Index: the coefficients and, with moderators, "moderators", the omnibus test; columns statistic, pvalue.
 
     Raises
     ------
     SpecError
-        Without moderators, or for fewer than 1 iteration.
+        For a model whose only column varies between studies, or for fewer than 1 iteration.
     """
     import pandas as pd
 
     check_seed(seed)
     tested = [i for term in fit.matrix.terms if term.factors for i in term.columns]
-    if not tested or iterations < 1:
-        raise SpecError("a permutation test needs a moderator and at least 1 iteration")
+    if iterations < 1:
+        raise SpecError("a permutation test needs at least 1 iteration")
+    if not tested and list(fit.names) != [INTERCEPT]:
+        raise SpecError("a permutation test needs a moderator, or an intercept alone")
     data, contrast = fit.data, np.eye(len(fit.names))[tested]
 
     def statistics(core: Estimated) -> Array:
         z = np.abs(core.estimates) / np.sqrt(np.diagonal(core.covariance))
+        if not tested:
+            return z
         return np.append(z, wald_test(contrast, core.estimates, core.covariance, core.df).statistic)
 
     observed = statistics(_estimate(fit, data))
-    exact = data.k <= 10 and math.factorial(data.k) <= iterations
-    generator = np.random.default_rng(seed)
-    orders = permutations(range(data.k)) if exact else (generator.permutation(data.k) for _ in range(iterations - 1))
-    counts, total = np.zeros(len(observed)), 0
-    if not exact:
-        counts, total = counts + 1, 1  # the order observed is one of the random ones
-    for order in orders:
+    permuted, exact = _permuted(data, iterations, np.random.default_rng(seed), signs=not tested)
+    # the order observed is one of the random ones
+    counts, total = np.full(len(observed), 0 if exact else 1), 0 if exact else 1
+    for one in permuted:
         try:
-            permuted = statistics(_estimate(fit, RegressionData(data.y, data.v, data.q[list(order)], data.r)))
+            found = statistics(_estimate(fit, one))
         except ConvergenceError:
             continue
-        counts, total = counts + (permuted >= observed * (1 - 1e-9)), total + 1
-    signed = np.append(np.sign(fit.estimates), 1.0) * observed
-    index = pd.Index([*fit.names, "moderators"], name="term")
+        counts, total = counts + (found >= observed * (1 - 1e-9)), total + 1
+    signed = np.append(np.sign(fit.estimates), [1.0] * bool(tested)) * observed
+    index = pd.Index([*fit.names, *["moderators"] * bool(tested)], name="term")
     return pd.DataFrame({"statistic": signed, "pvalue": counts / total}, index=index)
+
+
+def _permuted(
+    data: RegressionData, iterations: int, generator: np.random.Generator, *, signs: bool
+) -> tuple[Iterator[RegressionData], bool]:
+    """Return the permuted data, all of them if there are no more than ``iterations``, and whether these are all."""
+    if signs:
+        exact = data.k <= math.log2(iterations)
+        changes = product((1.0, -1.0), repeat=data.k) if exact else _random_signs(data.k, iterations - 1, generator)
+        return (RegressionData(data.y * np.array(change), data.v, data.q, data.r) for change in changes), exact
+    exact = data.k <= 10 and math.factorial(data.k) <= iterations
+    orders = permutations(range(data.k)) if exact else (generator.permutation(data.k) for _ in range(iterations - 1))
+    return (RegressionData(data.y, data.v, data.q[list(order)], data.r) for order in orders), exact
+
+
+def _random_signs(k: int, times: int, generator: np.random.Generator) -> Iterator[Array]:
+    return (generator.choice((1.0, -1.0), k) for _ in range(times))

@@ -184,5 +184,5 @@ class Regression(Coefficients):
         return regression_checks.blup(self)
 
     def permutation_test(self, iterations: int = 1000, seed: int = 1) -> pd.DataFrame:
-        """P values of the coefficients and of the omnibus test by permutation of the rows of X."""
+        """P values of the coefficients and of the omnibus test by permutation of the rows of X; of the mean alone by changes of sign."""
         return regression_checks.permutation_test(self, iterations, seed)

@@ -18,7 +18,7 @@ from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.effects.design import Design
 from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.estimates import read_estimates
-from bayesmeta.effects.grouping import grouped, leave_out
+from bayesmeta.effects.grouping import Grouping, grouped, leave_out
 from bayesmeta.errors import SpecError
 from bayesmeta.frequentist.common_effect import CommonEffect, mantel_haenszel, peto
 from bayesmeta.frequentist.i_squared import i_squared, typical_variance
@@ -64,6 +64,10 @@ class Subgroups(Displayed):
         With a common tau, the regression on the groups.
     n : mapping
         Number of participants of each group, by its label; NaN if the table does not give it.
+    effects : Effects
+        Effects of all studies; those without a group are left out with that reason.
+    grouping : Grouping
+        The group of each row.
     """
 
     groups: pd.DataFrame
@@ -80,6 +84,8 @@ class Subgroups(Displayed):
     results: Mapping[Any, RandomEffects | CommonEffect]
     model: Regression | None
     n: Mapping[Any, float]
+    effects: Effects
+    grouping: Grouping
 
     def _line(self) -> str:
         return f"{len(self.groups)} groups by {self.by}; difference p {self.q_pvalue:.3g}"
@@ -181,6 +187,8 @@ def subgroups(
         {} if common_tau else results,
         model,
         {group: subset.n for group, subset in subsets.items()},
+        effects,
+        grouping,
     )
 
 

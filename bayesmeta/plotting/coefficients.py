@@ -10,15 +10,19 @@ import numpy as np
 
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import SpecError, unknown_name
+from bayesmeta.frequentist.multilevel.result import Multilevel
 from bayesmeta.frequentist.regression_result import Regression
 from bayesmeta.frequentist.wald import coefficient_frame
+from bayesmeta.plotting.names import method_name
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.prior_posterior import PriorPosterior, prior_posterior
+from bayesmeta.posterior.scale import check_scale
 from bayesmeta.posterior.summary import summarize
 from bayesmeta.reporting.figures.coefficients import CoefficientRow
 from bayesmeta.reporting.figures.coefficients import coefficient_forest as draw_coefficients
-from bayesmeta.reporting.figures.densities import DensityPanel, density_panels
+from bayesmeta.reporting.figures.densities import DensityPanel, density_panels, scale_note
 from bayesmeta.reporting.figures.sweep import SweepRow, sweep
+from bayesmeta.results.methods import method_label
 from bayesmeta.support.arguments import check_level
 
 if TYPE_CHECKING:
@@ -26,10 +30,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+Fit = Regression | Multilevel | Posterior
+
+
 def coefficient_forest(
-    fits: Regression | Posterior | Mapping[str, Regression | Posterior],
+    fits: Fit | Mapping[str, Fit],
     *,
     level: float = 0.95,
+    scale: str = "model",
     standardised: bool = False,
     intercept: bool = False,
     title: str = "",
@@ -40,10 +48,12 @@ def coefficient_forest(
 
     Parameters
     ----------
-    fits : Regression, Posterior or mapping
+    fits : Regression, Multilevel, Posterior or mapping
         One meta-regression; or several of one measure, by the names under which they are drawn.
     level : float
         Level of all intervals.
+    scale : str
+        ``"model"``, or ``"natural"``: of ratios, the factor by which the ratio changes, on a logarithmic axis.
     standardised : bool
         Whether coefficients are per standard deviation of their column of the design matrix instead of per unit.
     intercept : bool
@@ -58,7 +68,7 @@ def coefficient_forest(
     Returns
     -------
     matplotlib.figure.Figure
-        Coefficients on the model scale (log for ratios); of posteriors the medians with equal-tailed intervals.
+        Coefficients by default on the model scale (log for ratios); of posteriors the medians with equal-tailed intervals.
 
     Raises
     ------
@@ -66,14 +76,22 @@ def coefficient_forest(
         If something is not a meta-regression, measures differ, or there is no coefficient to draw.
     """
     check_level(level)
+    check_scale(scale)
     named = fits if isinstance(fits, Mapping) else {_name(fits): fits}
     rows: list[CoefficientRow] = []
     measures = []
     for name, fit in named.items():
-        matrix = fit.matrix if isinstance(fit, Regression) else fit.data.matrix if isinstance(fit, Posterior) else None
+        matrix = (
+            fit.matrix
+            if isinstance(fit, (Regression, Multilevel))
+            else fit.data.matrix
+            if isinstance(fit, Posterior)
+            else None
+        )
         if matrix is None:
             raise SpecError(
-                f"'{name}' is not a fit with moderators; coefficient_forest draws results of regression, and of fit with moderators="
+                f"'{name}' is not a fit with moderators; coefficient_forest draws results of regression, multilevel and fit "
+                "with moderators="
             )
         measures.append(fit.measure)
         numbers = _interval_rows(fit, level)
@@ -81,30 +99,40 @@ def coefficient_forest(
             constant = float(np.ptp(matrix.x[:, i])) == 0
             if constant and not intercept:
                 continue
-            scale = float(matrix.x[:, i].std(ddof=1)) if standardised and not constant else 1.0
-            rows.append(CoefficientRow(term, str(name), *(scale * value for value in numbers[term])))
+            sd = float(matrix.x[:, i].std(ddof=1)) if standardised and not constant else 1.0
+            factor = scale == "natural" and MEASURES[fit.measure].log
+            rows.append(CoefficientRow(term, str(name), *(_scaled(value, sd, factor) for value in numbers[term])))
     if len(set(measures)) > 1:
         raise SpecError(
             f"coefficients of different measures ({', '.join(dict.fromkeys(measures))}) have no common axis"
         )
-    scale_name = f"{'log ' if measures and MEASURES[measures[0]].log else ''}{measures[0] if measures else ''}"
-    unit = "standard deviation" if standardised else "unit"
+    log = bool(measures) and MEASURES[measures[0]].log
+    natural = log and scale == "natural"
+    measure = measures[0] if measures else ""
+    shown = f"Factor of the {measure}" if natural else f"Coefficient ({'log ' if log else ''}{measure}"
+    unit = f"per {'standard deviation' if standardised else 'unit'} of the column"
     return draw_coefficients(
         rows,
-        xlabel=f"Coefficient ({scale_name} per {unit} of the column)",
-        title=title or (f"Coefficients, {measures[0]}" if measures else ""),
+        xlabel=f"{shown} {unit}" if natural else f"{shown} {unit})",
+        title=title or (f"Coefficients, {measure}" if measures else ""),
         level=level,
+        log=natural,
         notes=notes,
         width_inches=width,
     )
 
 
+def _scaled(value: float, sd: float, factor: bool) -> float:
+    """Return a coefficient per ``sd`` units, as a factor or not."""
+    return math.exp(sd * value) if factor else sd * value
+
+
 def _name(fit: Any) -> str:
-    return f"{fit.method}, {fit.ci}" if isinstance(fit, Regression) else "Bayesian"
+    return method_name(fit.method, fit.ci) if isinstance(fit, (Regression, Multilevel)) else "Bayesian"
 
 
-def _interval_rows(fit: Regression | Posterior, level: float) -> dict[str, tuple[float, float, float]]:
-    if isinstance(fit, Regression):
+def _interval_rows(fit: Fit, level: float) -> dict[str, tuple[float, float, float]]:
+    if isinstance(fit, (Regression, Multilevel)):
         frame = coefficient_frame(fit.names, fit.estimates, np.sqrt(np.diagonal(fit.covariance)), fit.df, level)
         columns = ["estimate", "ci_low", "ci_high"]
     else:
@@ -151,13 +179,14 @@ def prior_posterior_plot(
             f"prior_posterior_plot draws a posterior, or the result of prior_posterior, but got {type(found).__name__}"
         )
     compared = prior_posterior(found) if isinstance(found, Posterior) else found
+    scale = [scale_note(found.measure)] if isinstance(found, Posterior) else []
     chosen = list(terms) if terms is not None else [str(t) for t, sd in compared.table["sd"].items() if sd > 0]
     panels = []
     for term in chosen:
         density = compared.densities(term)
         overlap = float(compared.table["overlap"].to_dict()[term])
         panels.append(DensityPanel(term, density["x"], density["prior"], density["posterior"], overlap))
-    return density_panels(panels, title=title, notes=notes, width_inches=width)
+    return density_panels(panels, title=title, notes=[*scale, *notes], width_inches=width)
 
 
 def sweep_plot(
@@ -208,7 +237,7 @@ def sweep_plot(
     log = MEASURES[measure].log
     chosen = table[table["term"] == term]
     rows = [
-        SweepRow(str(r.method), *(_number(v) for v in (r.correlation, r.estimate, r.ci_low, r.ci_high)))
+        SweepRow(method_label(str(r.method)), *(_number(v) for v in (r.correlation, r.estimate, r.ci_low, r.ci_high)))
         for r in chosen.itertuples()
     ]
     label = measure if term == "mu" else f"{measure}, {term}"

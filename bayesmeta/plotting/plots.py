@@ -10,8 +10,10 @@ from numpy.typing import ArrayLike
 from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.effects.effects import Effects, effects_from_arrays
 from bayesmeta.errors import SpecError, unknown_name
+from bayesmeta.frequentist.multilevel.result import Multilevel
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
+from bayesmeta.plotting.nested import forest_of_nested
 from bayesmeta.posterior.fit import fit
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.scale import to_natural
@@ -49,13 +51,15 @@ def forest(
     rom: str | None = None,
     estimates: str | None = None,
     data_level: float | None = None,
+    width: float | None = None,
 ) -> Figure:
     """Draw a forest plot: studies, their effects in the Bayesian model, and the pooled results.
 
     Parameters
     ----------
-    studies : Posterior, Effects, StudyTable, pandas.DataFrame or path, optional
-        A posterior, which is drawn as it is; or data as in ``fit``, to which the model is fitted.
+    studies : Posterior, Multilevel, Effects, StudyTable, pandas.DataFrame or path, optional
+        A posterior or a result of ``multilevel``, which is drawn as it is; or data as in ``fit``, to which the model is fitted. Where
+        studies have several estimates (``nesting=``), these are under the name of their study, with its mean in the model.
     measure, likelihood, priors
         As in ``fit``; not with a posterior.
     level : float
@@ -70,6 +74,9 @@ def forest(
         Notes below the figure, each on a line of its own.
     yi, vi, sei, ci_low, ci_high, labels, zero_cells, smd, rom, estimates, data_level
         Data as in ``fit``; not with a posterior.
+    width : float, optional
+        Width of the figure in inches, 3.3 to 14; by default what its columns need. Data of the arms, weights and numbers for which a width
+        has no place are left out, which a note says.
 
     Returns
     -------
@@ -98,12 +105,17 @@ def forest(
         "measure": measure, "yi": yi, "vi": vi, "sei": sei, "ci_low": ci_low, "ci_high": ci_high, "labels": labels,
         "zero_cells": zero_cells, "smd": smd, "rom": rom, "estimates": estimates, "data_level": data_level,
     }  # fmt: skip
-    if isinstance(studies, Posterior):
+    if isinstance(studies, (Posterior, Multilevel)):
         given = [
             name for name, value in {**of_data, "likelihood": likelihood, "priors": priors}.items() if value is not None
         ]
         if given:
-            raise SpecError(f"a posterior has its data and model already; leave out {', '.join(given)}")
+            raise SpecError(f"a fit has its data and model already; leave out {', '.join(given)}")
+        if isinstance(studies, Multilevel) or studies.data.nesting is not None:
+            return forest_of_nested(
+                studies, level=level, title=title, groups=(str(groups[0]), str(groups[1])), better=better, notes=notes,
+                width=width,
+            )  # fmt: skip
         posterior, effects = studies, _effects_of(studies)
     else:
         effects = effect_sizes(studies, **of_data)
@@ -122,6 +134,7 @@ def forest(
         texts=ForestTexts(title or effects.measure, (str(groups[0]), str(groups[1])), better, tuple(notes)),
         tau={"median": summary.loc["tau", "median"], "ci_low": low, "ci_high": high},
         priors=", ".join(f"{name} ~ {text}" for name, text in posterior.priors.to_dict().items()),
+        width_inches=width,
     )
 
 

@@ -2,110 +2,160 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bayesmeta.effects.measures import MEASURES
-from bayesmeta.errors import SpecError
+import numpy as np
+
+from bayesmeta.effects.effects import Effects
+from bayesmeta.effects.grouping import Grouping
+from bayesmeta.errors import SpecError, unknown_name
+from bayesmeta.frequentist.subgroups import Subgroups
+from bayesmeta.plotting.names import method_name
 from bayesmeta.posterior.subgroup_fits import SubgroupFits
-from bayesmeta.reporting.figures.forest import forest
-from bayesmeta.reporting.figures.rows import ForestGroup, ForestStudy, ForestSummary
-from bayesmeta.reporting.numbers import number, percent, pvalue
+from bayesmeta.reporting.figures.grouped import POOLED, GroupRows, GroupTest, grouped_forest, pooled_summary
 from bayesmeta.results.studies import study_rows
 from bayesmeta.support.arguments import check_level
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.figure import Figure
 
+_SIDES = ("lower", "higher")
 
-def subgroup_forest(found: SubgroupFits, *, level: float = 0.95, title: str = "", notes: Sequence[str] = ()) -> Figure:
+
+def subgroup_forest(
+    found: SubgroupFits | Subgroups,
+    *,
+    level: float | None = None,
+    title: str = "",
+    groups: tuple[str, str] = ("Experimental", "Control"),
+    better: str | None = None,
+    notes: Sequence[str] = (),
+    width: float | None = None,
+) -> Figure:
     """Draw a forest plot of subgroups: studies under the header of their group, the pooled effect of each group and of all.
 
     Parameters
     ----------
-    found : SubgroupFits
-        As ``fit_subgroups`` returns it.
-    level : float
-        Level of all intervals.
+    found : SubgroupFits or Subgroups
+        As ``fit_subgroups`` or ``subgroups`` returns it.
+    level : float, optional
+        Level of all intervals; by default 0.95 of posteriors, and that of the result of ``subgroups``, which has no other.
     title : str
         Heading; by default the measure and the grouping.
+    groups : tuple of str
+        Names of the experimental and the control arm, over the columns of their data.
+    better : {"lower", "higher"}, optional
+        Side of benefit, for the arrows below the axis; without it there are none.
     notes : sequence of str
         Notes below the figure, each on a line of its own.
+    width : float, optional
+        Width of the figure in inches, 3.3 to 14; by default what its columns need. Data of the arms, weights and numbers for which a width
+        has no place are left out, which a note says.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Natural scale (ratios on a logarithmic axis). Diamonds are posterior medians with equal-tailed intervals; tau2, I2 and the test of
-        differences between groups are by REML.
+        Natural scale (ratios on a logarithmic axis). Of ``fit_subgroups`` the diamonds are posterior medians with equal-tailed intervals;
+        tau2, I2 and the test of differences between groups are by REML.
 
     Raises
     ------
     SpecError
-        If it is not the result of ``fit_subgroups``, its estimates are not independent, or the level is outside (0, 1).
+        If it is not the result of one of the two, its estimates are not independent, or the level or width is not possible.
     """
-    check_level(level)
-    if not isinstance(found, SubgroupFits):
-        raise SpecError(f"subgroup_forest draws the result of fit_subgroups, but got {type(found).__name__}")
+    if better is not None and better not in _SIDES:
+        raise unknown_name("side of benefit", better, _SIDES)
+    if isinstance(groups, str) or len(groups) != 2:
+        raise SpecError(f"groups should be the names of the two arms, but got {groups!r}")
+    if not isinstance(found, (SubgroupFits, Subgroups)):
+        raise SpecError(
+            f"subgroup_forest draws the result of subgroups or fit_subgroups, but got {type(found).__name__}"
+        )
     effects = found.effects
     if not effects.covariance.diagonal:
         raise SpecError(
             "subgroup_forest draws independent estimates; these share arms or have correlated sampling errors"
         )
-    measure = effects.measure
-    rows = study_rows(effects, None, level)
-    pooled = found.to_frame(scale="natural", level=level)
-    test = found.test
-    studies: list[ForestStudy] = []
-    groups = []
-    shown = f"{100 * level:g}% CrI"
-    # the last row is that of all studies; a group may be called so too
-    for place, group in enumerate(found.groups):
-        members = [row for row, label in zip(rows, found.grouping.labels, strict=True) if label == group]
-        studies += [_study(row) for row in members]
-        own = test.groups.loc[group]
-        k, shared = int(own["k"]), ", common to all groups" if found.common_tau else ""
-        parts = [f"k = {k}"]
-        if k > 1 or found.common_tau:
-            parts.append(f"τ² = {number(own['tau2'])}{shared}")
-        if k > 1:
-            parts.append(f"I² = {percent(own['i2'])}")
-        summary = _summary(f"Subtotal, {shown}", pooled.iloc[place])
-        groups.append(ForestGroup(f"{found.by}: {group}", len(members), (summary,), ", ".join(parts)))
-    absent = [str(row["study"]) for row, label in zip(rows, found.grouping.labels, strict=True) if label is None]
-    left_out = [f"Not in any group, or not estimable: {', '.join(absent)}."] if absent else []
-    p = pvalue(test.q_pvalue)
-    statistic = "χ²" if math.isinf(test.q_df_residual) else "F"
-    degrees = f"df = {test.q_df}" if statistic == "χ²" else f"df = {test.q_df} and {test.q_df_residual:.3g}"
-    size = f"p {p}" if p[:1] in "<>" else f"p = {p}"
-    tested = f"Test of differences between groups (REML): {statistic} = {number(test.q_between)} ({degrees}, {size})"
-    return forest(
-        studies,
-        [_summary(f"All studies, {shown}", pooled.iloc[-1])],
-        measure=measure,
-        log=MEASURES[measure].log,
-        title=title or f"{measure} by {found.by}",
-        arm_headers=(),
-        heterogeneity=tested,
-        footnote="\n".join(
-            [
-                "Squares: study estimates, area by DerSimonian-Laird weight; τ² and I² of groups by REML.",
-                *left_out,
-                *found.notes,
-                *notes,
-            ]
-        ),
-        level=level,
-        subgroups=tuple(groups),
+    bayesian = isinstance(found, SubgroupFits)
+    shown = _level(found, level)
+    test = found.test if isinstance(found, SubgroupFits) else found
+    pooled = _fitted(found, shown) if isinstance(found, SubgroupFits) else _tested(found)
+    kind, interval = ("bayes", "CrI") if bayesian else ("frequentist", "CI")
+    rows = _study_rows(found.effects, found, shown)
+    percent = f"{100 * shown:g}% {interval}"
+    method = method_name(test.overall.method, getattr(test.overall, "ci", "wald"))
+    own = "DerSimonian-Laird weight" if bayesian else f"weight in the pooled effect of all studies ({method})"
+    absent = [row["study"] for row, label in zip(rows, found.grouping.labels, strict=True) if label is None]
+    return grouped_forest(
+        [
+            _group(found.by, group, found.grouping, rows, test, pooled_summary(f"Subtotal, {percent}", result, kind))
+            for group, result in zip(found.grouping.order, pooled[:-1], strict=True)
+        ],
+        [pooled_summary(f"All studies, {percent}", pooled[-1], kind)],
+        measure=effects.measure,
+        level=shown,
+        title=title or f"{effects.measure} by {found.by}",
+        tests=[GroupTest(method, test.q_between, test.q_df, test.q_df_residual, test.q_pvalue)],
+        arms=(str(groups[0]), str(groups[1])),
+        better=better,
+        weights=own,
+        notes=[
+            "τ² and I² of groups by REML" if bayesian else "",
+            f"Not in any group, or not estimable: {', '.join(absent)}" if absent else "",
+            *(found.notes if isinstance(found, SubgroupFits) else ()),
+            *notes,
+        ],
+        width_inches=width,
     )
 
 
-def _study(row: dict[str, Any]) -> ForestStudy:
-    estimate, low, high, weight = (float(row[name]) for name in ("estimate", "ci_low", "ci_high", "weight"))
-    return ForestStudy(str(row["study"]), (), estimate, low, high, weight, math.nan, math.nan, math.nan)
+Row = dict[str, Any]
 
 
-def _summary(label: str, row: pd.Series) -> ForestSummary:
-    numbers = {name: float(row[name]) for name in ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")}
-    return ForestSummary(label=label, kind="bayes", **numbers)
+def _level(found: SubgroupFits | Subgroups, level: float | None) -> float:
+    """Return the level of the intervals; that of a frequentist result cannot be changed."""
+    if isinstance(found, SubgroupFits):
+        shown = 0.95 if level is None else level
+        check_level(shown)
+        return shown
+    own = found.overall.level
+    if level is not None and level != own:
+        check_level(level)
+        raise SpecError(
+            f"these subgroups have intervals of level {own:g}; for others call subgroups(..., level={level:g})"
+        )
+    return own
+
+
+def _group(by: str, group: Any, grouping: Grouping, rows: Sequence[Row], test: Subgroups, summary: Any) -> GroupRows:
+    own = test.groups.loc[group]
+    members = [row for row, label in zip(rows, grouping.labels, strict=True) if label == group]
+    return GroupRows(
+        f"{by}: {group}", members, (summary,), int(own["k"]), float(own["tau2"]), float(own["i2"]), test.common_tau
+    )
+
+
+def _fitted(found: SubgroupFits, level: float) -> list[Row]:
+    """Return the posterior of each group and, last, of all studies, natural scale; a group may be called as the row of all is."""
+    return _records(found.to_frame(scale="natural", level=level))
+
+
+def _records(frame: Any) -> list[Row]:
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _tested(found: Subgroups) -> list[Row]:
+    """Return the result of each group and, last, of all studies, natural scale."""
+    one = found.overall
+    rows: list[Mapping[str, Any]] = [*_records(found.groups), {name: getattr(one, name, np.nan) for name in POOLED}]
+    back = np.exp if found.effects.log else np.asarray
+    return [{name: float(back(row[name])) for name in POOLED} for row in rows]
+
+
+def _study_rows(effects: Effects, found: SubgroupFits | Subgroups, level: float) -> list[Row]:
+    rows = study_rows(effects, None, level)
+    if isinstance(found, Subgroups):
+        for row, weight, used in zip(rows, found.overall.weights, effects.used, strict=True):
+            row["weight"] = 100 * float(weight) if used else np.nan
+    return rows

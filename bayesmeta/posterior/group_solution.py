@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesmeta.engines.arm_level.two_coefficients import TwoCoefficientSolution
 from bayesmeta.engines.marginals.normal_mixtures import NormalMixtures
 from bayesmeta.engines.marginals.protocol import Marginals
 from bayesmeta.engines.marginals.samples import Samples
@@ -108,11 +109,13 @@ def group_solution(whole: Solution, data: ModelData, coefficient: str, rows: Arr
     """
     terms = terms_of(data.labels)
     variance = typical_variance(data.study_variance)
-    families = (
-        _by_quadrature(whole, terms, coefficient, variance)
-        if isinstance(whole, QuadratureSolution)
-        else _by_draws(whole, terms, coefficient, variance, seed)
-    )
+    families: tuple[Marginals, ...]
+    if isinstance(whole, QuadratureSolution):
+        families = _by_quadrature(whole, terms, coefficient, variance)
+    elif isinstance(whole, TwoCoefficientSolution):
+        families = _by_tables(whole, terms, coefficient, variance, rows)
+    else:
+        families = _by_draws(whole, terms, coefficient, variance, seed)
     return GroupSolution(whole, terms, families, coefficient, rows)
 
 
@@ -131,6 +134,18 @@ def _by_quadrature(
         (*mean.finite_moments, *new.finite_moments, *[4] * len(studies)),
     )
     return TauFunctions(whole.scale.density, variance, whole.scale.finite_moments), effects
+
+
+def _by_tables(
+    whole: TwoCoefficientSolution, terms: Terms, coefficient: str, variance: float, rows: Array
+) -> tuple[Marginals, ...]:
+    unit = np.array([[float(name == coefficient) for name in whole.terms.coefficients]])
+    scale = whole.scale
+    if isinstance(scale, TauFunctions):
+        scale = TauFunctions(scale.density, variance, scale.finite_moments)
+    new = whole.combinations(unit, terms.new, new_study=True)
+    own = (whole.study_effects[i] for i in rows)
+    return scale, whole.combinations(unit, (MEAN,)), new, *own
 
 
 def _by_draws(whole: Solution, terms: Terms, coefficient: str, variance: float, seed: int) -> tuple[Samples, ...]:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from bayesmeta.posterior.bands import Mid
+
 
 @dataclass(frozen=True, repr=False)
 class Posterior(TermNumbers, Displayed):
@@ -71,11 +73,11 @@ class Posterior(TermNumbers, Displayed):
         parts += [f"{name} {self.quantile(name, 0.5):.3g}" for name in self.solution.terms.heterogeneity[:1]]
         conflict = "; prior-data conflict" if self.prior_conflicts else ""
         model = f"{self.likelihood} likelihood, {self.engine}{f', {self.fitted_model}' if self.model_path else ''}"
-        return f"{', '.join(parts)}; {self._size}, {model}{conflict}"
+        return f"{', '.join(parts)}; {self.size_text}, {model}{conflict}"
 
     @property
-    def _size(self) -> str:
-        """Number of studies and, where they have several, of estimates."""
+    def size_text(self) -> str:
+        """Number of studies and, where these have several, of estimates, in words."""
         nesting = self.data.nesting
         if nesting is None:
             return counted(self.data.k, "study", "studies")
@@ -126,7 +128,7 @@ class Posterior(TermNumbers, Displayed):
         scale: str = "model",
         level: float = 0.95,
         better: str | None = None,
-        mid: float | None = None,
+        mid: Mid | None = None,
         studies: bool = True,
     ) -> pd.DataFrame:
         """Summarize the posterior, one row per term: see ``summarize``."""

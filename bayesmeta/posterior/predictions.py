@@ -65,9 +65,10 @@ def predict(fit: Any, frame: Any = None, *, level: float = 0.95, scale: str = "m
 
     Examples
     --------
+    >>> import bayesmeta as bm
     >>> fit = bm.fit(yi=[-0.9, -0.2, -0.4, 0.1], vi=[0.1] * 4, data={"dose": [1, 2, 2, 3]}, moderators="~ dose", measure="SMD")
     >>> bm.predict(fit, {"dose": [1.5, 2.5]}).round(3)["median"].tolist()
-    [-0.569, -0.161]
+    [-0.554, -0.139]
     """
     check_level(level)
     check_scale(scale)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -126,6 +126,32 @@ def prior_posterior(studies: Any = None, *, level: float = 0.95, **given: Any) -
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("term").astype({"k": int})
     coefficients = max(len(posterior.solution.terms.coefficients), 1)
     return PriorPosterior(table, _levels(posterior), _studies(posterior) / coefficients, found, after)
+
+
+def learned(posterior: Posterior, terms: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Return what the data say about some terms, without the other numbers of ``prior_posterior``.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        A fit of a model of this package.
+    terms : sequence of str
+        Coefficients.
+
+    Returns
+    -------
+    dict
+        By term: sd_ratio and overlap as in ``PriorPosterior.table``, and k_coefficient, its k.
+    """
+    priors, found = prior_marginals(posterior), {}
+    for term in terms:
+        row = _row(priors.get(term), posterior.marginal(term), 0.95)
+        found[term] = {
+            "sd_ratio": row["sd_ratio"],
+            "overlap": row["overlap"],
+            "k_coefficient": float(_informing(posterior, term)),
+        }
+    return found
 
 
 def _at(one: Marginals, x: Array) -> Array:

@@ -12,6 +12,7 @@ import numpy as np
 from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.grouping import Grouping
 from bayesmeta.effects.measures import MEASURES
+from bayesmeta.engines.arm_level.two_coefficients import TwoCoefficientSolution
 from bayesmeta.engines.marginals.differences import difference
 from bayesmeta.engines.marginals.protocol import Marginals
 from bayesmeta.engines.marginals.samples import Samples
@@ -147,7 +148,7 @@ class SubgroupFits(Displayed):
             return difference(name, *(self.groups[group].marginal(MEAN) for group in (first, second)))
         solution = self.model.solution
         order = list(self.grouping.order)
-        if isinstance(solution, QuadratureSolution):
+        if isinstance(solution, (QuadratureSolution, TwoCoefficientSolution)):
             contrast = np.zeros((1, len(order)))
             contrast[0, [order.index(first), order.index(second)]] = 1.0, -1.0
             return solution.combinations(contrast, (name,))

@@ -12,13 +12,16 @@ from bayesmeta.effects.estimates import read_estimates
 from bayesmeta.effects.independence import independent_effects
 from bayesmeta.errors import BayesmetaError, ConvergenceError, DataError, SpecError
 from bayesmeta.model.likelihoods.registry import default_likelihood
+from bayesmeta.posterior.bands import Mid
 from bayesmeta.posterior.fit import fit
 from bayesmeta.posterior.method import BayesianMethod
 from bayesmeta.posterior.scale import check_scale, to_natural
 from bayesmeta.posterior.summary import summarize
 from bayesmeta.results.model_rows import is_effect_row
-from bayesmeta.results.models.bayesian import BayesianChoice, bayesian_models
+from bayesmeta.results.models.bayesian import bayesian_models
+from bayesmeta.results.models.bayesian_fits import BayesianChoice
 from bayesmeta.results.models.given import EVERY_METHOD, ModelInput
+from bayesmeta.results.models.priors import check_prior_names, pooled_priors
 from bayesmeta.results.models.run import frequentist_models
 from bayesmeta.results.models.wanted import WantedModels
 from bayesmeta.results.rows import averaged_rows, frequentist_rows, not_estimable, tidy_frame, tidy_posterior
@@ -39,7 +42,7 @@ def compare(
     level: float = 0.95,
     scale: str = "model",
     better: str | None = None,
-    mid: float | None = None,
+    mid: Mid | None = None,
     moderators: str | Sequence[str] = (),
     by: str | Sequence[str] = (),
     nesting: str | None = None,
@@ -105,19 +108,23 @@ def compare(
         raise SpecError("sampling_correlation= needs nesting=: it is between the estimates of one outermost group")
     if nesting is None and (correlated or dependent):
         nesting = "estimate" if effects.nesting.one_estimate_per_study else "/".join(effects.nesting.levels)
+    wanted = WantedModels(_several(moderators), _several(by), nesting, sampling_correlation, drop_missing, covariance)
+    models = ModelInput(effects, columns_of(effects, data) if wanted.any else {}, wanted, level, "", EVERY_METHOD)
+    stated = dict(priors or {})
+    check_prior_names(models, list(stated))
     rows = frequentist_rows(pooled, level=level)
     # by quadrature the pooled effect takes the covariance, not the nesting
     exact = effects if correlated and not dependent and effects.nesting.one_estimate_per_study else pooled
     failures: list[BayesmetaError] = []
     likelihoods: dict[str, Any] = {}
     for likelihood in dict.fromkeys(("normal", default_likelihood(exact))):
-        given = dict(priors or {})
+        given = dict(stated)
         if likelihood == "normal":
             # the prior for the baseline is for the arm-level likelihood only
             given.pop("baseline", None)
         likelihoods[likelihood] = given
         try:
-            posterior = fit(exact, likelihood=likelihood, priors=given, engine="quadrature")
+            posterior = fit(exact, likelihood=likelihood, priors=pooled_priors(given), engine="quadrature")
         except (DataError, ConvergenceError) as error:
             failures.append(error)
             rows.append(not_estimable(exact, BayesianMethod(likelihood, "quadrature").id, str(error)))
@@ -130,12 +137,10 @@ def compare(
     rows = [row for row in rows if row["term"] == MEAN]
     if correlated or dependent:
         rows = [_with_note(row, exact if str(row["method"]).startswith("bayes") else pooled) for row in rows]
-    wanted = WantedModels(_several(moderators), _several(by), nesting, sampling_correlation, drop_missing, covariance)
     if wanted.any:
-        columns = columns_of(effects, data)
-        given_models = ModelInput(effects, columns, wanted, level, "", EVERY_METHOD)
-        choice = BayesianChoice(likelihoods, better=better, mid=mid, scale=scale)
-        found = frequentist_models(given_models).rows + bayesian_models(given_models, choice)
+        found = frequentist_models(models).rows
+        bayesian = bayesian_models(models, BayesianChoice(likelihoods, better=better, mid=mid, scale=scale))
+        found += bayesian.noted_rows()
         rows = [{**row, "model": "", "group": ""} for row in rows] + [row for row in found if is_effect_row(row)]
     frame = tidy_frame(rows)
     return to_natural(frame) if scale == "natural" else frame

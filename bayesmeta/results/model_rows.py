@@ -16,7 +16,7 @@ import numpy as np
 
 from bayesmeta.effects.design import MEAN
 from bayesmeta.effects.effects import Effects
-from bayesmeta.engines.terms import TAU
+from bayesmeta.engines.terms import NEW_STUDY, TAU, is_effect
 from bayesmeta.frequentist.multilevel.result import Multilevel
 from bayesmeta.frequentist.regression_result import Regression
 from bayesmeta.frequentist.subgroups import Subgroups
@@ -174,9 +174,9 @@ def nested_twice(result: Multilevel) -> bool:
 
 
 def is_effect_row(row: dict[str, Any]) -> bool:
-    """Whether a row is of an effect or a coefficient, rather than of heterogeneity."""
+    """Whether a row is of an effect or a coefficient, rather than of heterogeneity or of a new study."""
     term = str(row["term"])
-    return term not in (TAU, RHO, TAU_BETWEEN, TAU_WITHIN) and not term.startswith("tau[")
+    return is_effect(term) and not term.startswith(NEW_STUDY)
 
 
 #: these terms are standard deviations or shares, which no scale changes

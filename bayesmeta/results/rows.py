@@ -19,12 +19,13 @@ from bayesmeta.errors import ConvergenceError, DataError, SpecError
 from bayesmeta.frequentist.common_effect import CommonEffect
 from bayesmeta.frequentist.i_squared import i_squared, typical_variance
 from bayesmeta.frequentist.random_effects import RandomEffects
+from bayesmeta.posterior.bands import Mid, band_columns
 from bayesmeta.posterior.method import AVERAGED, BayesianMethod
 from bayesmeta.posterior.model_average import model_average
 from bayesmeta.posterior.natural import to_ratios
-from bayesmeta.posterior.summary import benefit_probabilities
 from bayesmeta.results.atoms import atom_note
 from bayesmeta.results.methods import FREQUENTIST
+from bayesmeta.support.frames import by_index
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +69,7 @@ def tidy_posterior(
     terms = posterior.solution.terms
     on_model, natural = summary.loc[list(terms.pooled)], scale == "natural"
     summary = to_ratios(posterior, on_model) if natural else on_model
-    numbers, sds = summary.to_dict("index"), on_model["sd"].to_dict()
+    numbers, sds = by_index(summary), on_model["sd"].to_dict()
     pooled = {name: numbers[name]["median"] for name in terms.heterogeneity}
     for name in terms.new:
         pooled |= {"pi_low": numbers[name]["ci_low"], "pi_high": numbers[name]["ci_high"]}
@@ -85,6 +86,7 @@ def tidy_posterior(
                 **(pooled if term in terms.coefficients else {}),
                 **({"note": "; ".join(posterior.prior_conflicts)} if term in terms.coefficients else {}),
                 **{name: found[name] for name in FROM_SUMMARY},
+                **{str(name): value for name, value in found.items() if str(name).startswith("prob_")},
                 "scale": scale,
             }
         )
@@ -97,7 +99,7 @@ def tidy_average(
     *,
     level: float = 0.95,
     better: str | None = None,
-    mid: float | None = None,
+    mid: Mid | None = None,
     conflicts: tuple[str, ...] | None = None,
 ) -> list[dict[str, Any]]:
     """Return the row of a model-averaged posterior, on the model scale: mu, under the method ``bayes:<likelihood>:averaged``.
@@ -124,7 +126,7 @@ def tidy_average(
     median, low, high = posterior.quantile(MEAN, tails)
     pi_low, pi_high = posterior.quantile(NEW_STUDY, tails[1:])
     tau = posterior.quantile(TAU, 0.5)
-    probabilities = benefit_probabilities(mu, posterior.measure, better, mid)
+    probabilities = band_columns(mu, posterior.measure, better, mid)
     estimate = float(mu.mean()[0])
     notes = [
         atom_note(1 - average.prob_effect, estimate, low, high, level),
@@ -161,7 +163,7 @@ def averaged_rows(
     *,
     level: float = 0.95,
     better: str | None = None,
-    mid: float | None = None,
+    mid: Mid | None = None,
 ) -> list[dict[str, Any]]:
     """Return the model-averaged row of a fit's data and priors, each model with prior probability 1/4.
 

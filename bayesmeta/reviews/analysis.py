@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
@@ -18,26 +17,26 @@ from bayesmeta.effects.measures import MEASURES
 from bayesmeta.engines.choose import ENGINES
 from bayesmeta.errors import BayesmetaError, DataError
 from bayesmeta.model.likelihoods.collect import NO_STUDY
-from bayesmeta.model.likelihoods.registry import LIKELIHOODS, default_likelihood, likelihood_for, model_data
-from bayesmeta.model.priors.defaults import default_priors
+from bayesmeta.model.likelihoods.registry import LIKELIHOODS, model_data
 from bayesmeta.model.priors.parse import parse_priors
-from bayesmeta.model.priors.priors import Priors
+from bayesmeta.posterior.bands import Mid
 from bayesmeta.posterior.fit import solve
 from bayesmeta.posterior.method import BayesianMethod
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.scale import to_natural
 from bayesmeta.posterior.summary import summarize
 from bayesmeta.results.methods import PUBLISHED
-from bayesmeta.results.models.bayesian import BayesianChoice, bayesian_models
-from bayesmeta.results.models.given import ModelInput, one_line
-from bayesmeta.results.models.run import frequentist_models
 from bayesmeta.results.rows import averaged_rows, frequentist_rows, tidy_frame, tidy_posterior
 from bayesmeta.results.studies import heterogeneity_prior, study_rows, tau_density
-from bayesmeta.reviews.analysis_data import AnalysisData, columns_beside, read_data
+from bayesmeta.reviews.analysis_data import read_data
 from bayesmeta.reviews.analysis_keys import Analysis
+from bayesmeta.reviews.analysis_models import likelihoods_of, model_rows
+from bayesmeta.reviews.analysis_priors import priors_of
+from bayesmeta.reviews.band_keys import mid_of
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
 from bayesmeta.reviews.synthesis_keys import Synthesis
+from bayesmeta.support.frames import records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +80,7 @@ def run_analysis(
     else:
         pairwise = data.effects if analysis.nesting is None else independent_effects(data.effects)
         rows, studies, result = _pairwise(review, analysis, pairwise, result, save_fit)
-    rows += _models(review, analysis, folder, data, result)
+    rows += model_rows(review, analysis, folder, data, result)
     frame = to_natural(tidy_frame(rows)) if rows else tidy_frame(rows)
     for column in ("comparison", "outcome", "time"):
         frame[column] = getattr(keys, column)
@@ -89,8 +88,7 @@ def run_analysis(
         frame[column] = frame[column].fillna("") if column in frame else ""
     if analysis.nesting is not None:
         _note_independence(frame)
-    plain = [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
-    return dataclasses.replace(result, rows=plain, studies=studies)
+    return dataclasses.replace(result, rows=records(frame), studies=studies)
 
 
 def _pairwise(
@@ -110,7 +108,7 @@ def _pairwise(
         result.errors.append(f"no study is estimable ({reasons}), so there are no frequentist rows")
     posteriors = _fit_all(review, analysis, effects, result)
     summaries = {}
-    mid = _mid(review, analysis)
+    mid = mid_of(review, analysis)
     for name, posterior in posteriors.items():
         summaries[name] = summarize(posterior, level=level, better=analysis.better, mid=mid)
         rows += tidy_posterior(posterior, summaries[name], analysis.id, scale="natural")
@@ -136,51 +134,6 @@ def _note_independence(frame: pd.DataFrame) -> None:
     frame.loc[rows, "note"] = [f"{text}; {note}" if text else note for text in known]
 
 
-def _models(
-    review: Review, analysis: AnalysisOrSynthesis, folder: Path, data: AnalysisData, result: AnalysisResult
-) -> list[dict[str, Any]]:
-    """Return the rows of the models beyond one pooled effect; their values and failures are added to the result."""
-    if not analysis.beyond_pairwise or not data.effects.k:
-        return []
-    try:
-        columns = columns_beside(review, analysis, folder, data)
-    except BayesmetaError as error:
-        result.errors.append(in_keys(str(error)))
-        return []
-    errors: list[str] = []
-    given = ModelInput(data.effects, columns, analysis.wanted, review.level_of(analysis), analysis.id)
-    found = frequentist_models(given, errors)
-    rows = found.rows + _bayesian_models(review, review.as_analysis(analysis), given, errors)
-    result.models.extend(
-        {**model, "prespecified": analysis.was_prespecified(tuple(model.get("columns", ())))} for model in found.models
-    )
-    result.errors.extend(map(in_keys, errors))
-    return rows
-
-
-def _bayesian_models(review: Review, keys: Analysis, given: ModelInput, errors: list[str]) -> list[dict[str, Any]]:
-    """Return the Bayesian rows of the models, by quadrature unless the review asks for NUTS alone."""
-    priors: dict[str, Priors] = {}
-    for likelihood in _likelihoods(review, given.effects):
-        # what fails here has failed for the pooled effect, and is reported there
-        with contextlib.suppress(BayesmetaError):
-            priors[likelihood] = _priors(review, keys, given.effects, likelihood)
-    engine = "nuts" if review.settings.engine == "nuts" else "quadrature"
-    choice = BayesianChoice(priors, engine, review.settings.seed, keys.better, _mid(review, keys))
-    return bayesian_models(given, choice, errors)
-
-
-def _likelihoods(review: Review, effects: Effects) -> tuple[str, ...]:
-    """Return the likelihoods of the settings that these effects have."""
-    arm_level = default_likelihood(effects)
-    return tuple(dict.fromkeys(arm_level if name == "arm-level" else name for name in review.settings.likelihoods))
-
-
-def in_keys(text: str) -> str:
-    """Write a message of the library with the keys of review.toml in place of Python's keywords, on one line."""
-    return one_line(text).replace("drop_missing=True", "drop_missing = true").replace("nesting=", "nesting = ")
-
-
 def _published(analysis: Analysis) -> list[dict[str, Any]]:
     """Return the published result as a row, on the model scale."""
     published = analysis.published
@@ -200,36 +153,14 @@ def _published(analysis: Analysis) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _mid(review: Review, analysis: Analysis) -> float | None:
-    """Return the analysis' own minimal important difference, or the review's for the measure, turned to the side of benefit."""
-    if analysis.mid is not None:
-        return analysis.mid
-    stated = review.mid.get(analysis.measure)
-    if stated is None or analysis.better is None or not MEASURES[analysis.measure].log:
-        return stated if analysis.better else None
-    lower = min(stated, 1 / stated)
-    return lower if analysis.better == "lower" else 1 / lower
-
-
-def _priors(review: Review, analysis: Analysis, effects: Effects, likelihood: str) -> Priors:
-    default = default_priors(effects.measure, model_data(effects, likelihood))
-    stated = review.priors.get(analysis.measure)
-    if stated is None:
-        return default
-    given = stated.given()
-    if not likelihood_for(likelihood, effects.measure).baseline:
-        given.pop("baseline", None)
-    return parse_priors(given, default)
-
-
 def _fit_all(review: Review, analysis: Analysis, effects: Effects, result: AnalysisResult) -> dict[str, Posterior]:
     """Fit every likelihood of the settings with every engine of the settings; failures are added to the result's errors."""
     engines = ("quadrature", "nuts") if review.settings.engine == "both" else (review.settings.engine,)
     posteriors: dict[str, Posterior] = {}
-    for likelihood in _likelihoods(review, effects):
+    for likelihood in likelihoods_of(review, effects):
         try:
             data = model_data(effects, likelihood)
-            priors = _priors(review, analysis, effects, likelihood)
+            priors = priors_of(review, analysis, effects, likelihood)
         except BayesmetaError as error:
             # where no study is estimable the reasons have been given already
             if effects.k or not (isinstance(error, DataError) and error.what == NO_STUDY):
@@ -273,16 +204,13 @@ def _compare_engines(posteriors: dict[str, Posterior], summaries: dict[str, Any]
 
 
 def _alternatives(
-    review: Review, analysis: Analysis, effects: Effects, level: float, mid: float | None, result: AnalysisResult
+    review: Review, analysis: Analysis, effects: Effects, level: float, mid: Mid | None, result: AnalysisResult
 ) -> list[dict[str, Any]]:
     """Return the rows under the review's alternative priors, with the normal likelihood, by quadrature."""
     rows: list[dict[str, Any]] = []
-    for alternative in review.alternative:
-        applies = alternative.measure == analysis.measure and alternative.comparison in (None, analysis.comparison)
-        if not applies or not effects.k:
-            continue
+    for alternative in review.alternatives_of(analysis) if effects.k else ():
         try:
-            priors = parse_priors(alternative.given(), _priors(review, analysis, effects, "normal"))
+            priors = parse_priors(alternative.given(), priors_of(review, analysis, effects, "normal"))
             posterior = solve(model_data(effects, "normal"), priors, "quadrature", review.settings.seed)
         except BayesmetaError as error:
             result.errors.append(f"priors '{alternative.name}': {error}")

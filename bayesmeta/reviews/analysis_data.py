@@ -16,6 +16,8 @@ from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.estimate_columns import Column, as_column, columns_of, numbers_or_texts
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import BayesmetaError
+from bayesmeta.results.models.given import ModelInput
+from bayesmeta.results.models.priors import check_prior_names
 from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
 from bayesmeta.reviews.synthesis_keys import Synthesis
@@ -78,7 +80,7 @@ def columns_beside(
     if not isinstance(analysis, Synthesis):
         own = set(columns_of(parts[0]))
         known = None if own.issuperset(analysis.columns_needed) else _characteristics(review, folder)
-        return join_by_study(known, _study_names(parts[0]), used, skip=own)
+        return join_by_study(known, _study_names(parts[0]), used, skip=own, drop_missing=analysis.drop_missing)
     studies = [name for effects in parts for name in _study_names(effects)]
     columns: dict[str, Column] = {"study": np.array(studies, dtype=object)}
     for key in _OWN:
@@ -87,7 +89,7 @@ def columns_beside(
         columns[key] = as_column(np.array(repeated, dtype=object), key)
     columns |= _common_extra(parts)
     known = None if set(columns).issuperset(analysis.columns_needed) else _characteristics(review, folder)
-    return columns | join_by_study(known, studies, used, skip=set(columns))
+    return columns | join_by_study(known, studies, used, skip=set(columns), drop_missing=analysis.drop_missing)
 
 
 def analysis_effects(review: Review, analysis: Analysis, folder: Path) -> Effects:
@@ -109,12 +111,20 @@ def analysis_effects(review: Review, analysis: Analysis, folder: Path) -> Effect
 
 
 def data_problem(review: Review, analysis: AnalysisOrSynthesis, folder: Path) -> str:
-    """Return why the data of an analysis cannot be used; "" if they can."""
+    """Return why the data of an analysis, or its priors by coefficient, cannot be used; "" if they can."""
     try:
-        columns_beside(review, analysis, folder, read_data(review, analysis, folder))
+        data = read_data(review, analysis, folder)
+        columns = columns_beside(review, analysis, folder, data)
+        given = ModelInput(data.effects, columns, analysis.wanted, review.level_of(analysis), analysis.id)
+        check_prior_names(given, analysis.priors)
     except BayesmetaError as error:
-        return str(error)
+        return in_keys(str(error))
     return ""
+
+
+def in_keys(text: str) -> str:
+    """Write a message of the library with the keys of review.toml in place of Python's keywords."""
+    return text.replace("drop_missing=True", "drop_missing = true").replace("nesting=", "nesting = ")
 
 
 def _effect_options(review: Review, analysis: Analysis, table: StudyTable) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from bayesmeta.effects.measures import MEASURES
-from bayesmeta.errors import BayesmetaError, unknown_name
+from bayesmeta.errors import unknown_name
+from bayesmeta.reviews.band_keys import BandKeys, check_thresholds
 from bayesmeta.reviews.model_keys import ModelKeys
 from bayesmeta.reviews.settings import Strict
 
@@ -89,6 +90,11 @@ class Analysis(ModelKeys):
         description="Minimal important difference of this analysis, natural scale, taken as it is written; "
         "by default the one under `[mid]` for its measure.",
     )
+    bands: BandKeys | None = Field(
+        default=None,
+        description="Bands of effects of this analysis, such as `{ trivial = 0.9, small = 0.8, moderate = 0.6 }`; "
+        "by default those under `[bands]` for its measure.",
+    )
     note: str = Field(default="", description="A sentence under the figure.")
     published: Published | None = Field(
         default=None, description="The review's own pooled result, shown beside the ones computed here."
@@ -96,7 +102,7 @@ class Analysis(ModelKeys):
 
     @classmethod
     def _left_out(cls) -> tuple[str, ...]:
-        return "estimates", "data_level", "domain"
+        return "estimates", "data_level", "domain", "bands"
 
     @field_validator("measure")
     @classmethod
@@ -107,17 +113,11 @@ class Analysis(ModelKeys):
 
     @model_validator(mode="after")
     def _on_their_scale(self) -> Analysis:
-        from bayesmeta.posterior.summary import mid_on_model_scale
-
         if self.published is not None and MEASURES[self.measure].log and self.published.ci_low <= 0:
             raise ValueError(
                 f"the published interval of a ratio must be above 0, on the natural scale, but ci_low is {self.published.ci_low:g}"
             )
         if self.estimates == "natural" and not MEASURES[self.measure].log:
             raise ValueError(f"estimates = 'natural' is for ratios, but {self.measure} is not one; remove it")
-        if self.mid is not None:
-            try:
-                mid_on_model_scale(self.measure, self.better, self.mid)
-            except BayesmetaError as error:
-                raise ValueError(str(error)) from None
+        check_thresholds(self.measure, self.better, self.mid, self.bands)
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 #: what to fit, in the folder of a review
@@ -35,6 +36,26 @@ def forest_file(out: Path, analysis_id: str) -> Path:
 def tau_file(out: Path, analysis_id: str) -> Path:
     """Return the file of an analysis' figure of tau, without its suffix."""
     return out / FIGURES / f"tau_{analysis_id}"
+
+
+def model_figure_file(out: Path, kind: str, analysis_id: str, name: str = "", number: int = 1) -> Path:
+    """Return the file of a figure of a model beyond one pooled effect, without its suffix.
+
+    Parameters
+    ----------
+    out : pathlib.Path
+        Folder of the run.
+    kind : str
+        Kind of figure, such as "bubble".
+    analysis_id : str
+        Id of the analysis.
+    name : str
+        Name of the moderator or grouping; characters other than letters, digits and underscores become underscores.
+    number : int
+        From 2 on for further figures of the same kind and name.
+    """
+    parts = [kind, analysis_id, re.sub(r"\W+", "_", name).strip("_"), str(number) if number > 1 else ""]
+    return out / FIGURES / "_".join(part for part in parts if part)
 
 
 def figure_files(out: Path, analysis_id: str) -> tuple[Path, Path]:

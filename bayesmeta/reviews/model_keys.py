@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
-from bayesmeta.errors import unknown_name
+from bayesmeta.errors import BayesmetaError, SpecError, unknown_name
+from bayesmeta.model.priors.parse import LEVELS, PARAMETERS, parse_prior
 from bayesmeta.results.models.wanted import WantedModels
 from bayesmeta.reviews.settings import Strict
 
@@ -41,6 +42,12 @@ class ModelKeys(Strict):
         default=None,
         description="Whether moderators and subgroups were named before the data were seen: `true`, `false`, or a list of the columns that "
         "were. The tables state it; without it they say that it is not stated.",
+    )
+    priors: dict[str, str] = Field(
+        default={},
+        description="Priors of this analysis, on the model scale, in place of those of the review for its measure: by parameter (mu, tau "
+        "or tau2, baseline; with `nesting` also rho, or tau_between and tau_within) and by coefficient, such as "
+        '`{ latitude = "Normal(0, 0.05)" }`, with its name in the table `moderators`.',
     )
     drop_missing: bool = Field(
         default=False,
@@ -92,12 +99,28 @@ class ModelKeys(Strict):
             for key in ("prespecified", "drop_missing"):
                 if getattr(self, key) not in (None, False):
                     raise ValueError(f"{key} is about moderators and subgroups, of which there are none; remove it")
+        self._check_priors()
         if isinstance(self.prespecified, tuple):
             known = self.columns_named
             for name in self.prespecified:
                 if name not in known:
                     raise ValueError(str(unknown_name("column in prespecified", name, known)))
         return self
+
+    def _check_priors(self) -> None:
+        """Refuse a prior that cannot be read or has no parameter; names of coefficients are known only with the data."""
+        known = (*PARAMETERS, *(LEVELS if self.nesting is not None else ()))
+        for name, text in self.priors.items():
+            try:
+                parse_prior(text)
+                if name in LEVELS and self.nesting is None:
+                    raise SpecError(f"a prior for {name} is for estimates that depend on each other: add nesting")
+                if name not in known and not self.formulas:
+                    raise unknown_name("parameter with a prior", name, known)
+            except BayesmetaError as error:
+                raise ValueError(f"[priors] {name}: {error}") from None
+        if {"tau", "tau2"} <= self.priors.keys():
+            raise ValueError("[priors] names both tau and tau2, which is one quantity; keep one of them")
 
     @property
     def columns_named(self) -> list[str]:

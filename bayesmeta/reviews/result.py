@@ -87,13 +87,14 @@ def read_result(text: str | bytes) -> AnalysisResult:
     return dataclasses.replace(result, **numbers)
 
 
+_MAY_HAVE_NULL = frozenset((dict, list, type(None)))
 _KINDS: dict[str, type] = {"str": str, "list": list, "dict": dict}
 
 
 def _with_nan(value: Any) -> Any:
     """Replace None, the null of a file, by NaN."""
     if isinstance(value, dict):
-        return {name: _with_nan(item) for name, item in value.items()}
+        return {name: _with_nan(item) if type(item) in _MAY_HAVE_NULL else item for name, item in value.items()}
     if isinstance(value, list):
-        return [_with_nan(item) for item in value]
+        return [_with_nan(item) if type(item) in _MAY_HAVE_NULL else item for item in value]
     return float("nan") if value is None else value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import tomllib
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, mode
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import BayesmetaError, DataError, SpecError, unknown_name
 from bayesmeta.reviews.analysis_keys import ANALYSIS_ID, Analysis, Published
+from bayesmeta.reviews.band_keys import BandKeys, check_bands, check_mid, check_thresholds, without_unused
 from bayesmeta.reviews.file_names import toml_file
 from bayesmeta.reviews.settings import Options, Settings, Strict
 from bayesmeta.reviews.spec_errors import explain
@@ -43,6 +43,11 @@ class Review(Strict):
         description="Minimal important difference by measure, natural scale: `RR = 0.8`. "
         "Ratios are turned to the side of benefit of each analysis, so that 0.8 serves as 1.25 where higher is better.",
     )
+    bands: dict[str, BandKeys] = Field(
+        default={},
+        description="Bands of effects by measure, in place of `[mid]`: `[bands.RR]` with `trivial = 0.9`, `small = 0.8` and "
+        "`moderate = 0.6`. Results then have the posterior probability of every band, in benefit and in harm.",
+    )
     alternative: tuple[AlternativePriors, ...] = Field(
         default=(), description="Sensitivity analyses with other priors."
     )
@@ -55,7 +60,7 @@ class Review(Strict):
     @model_serializer(mode="wrap")
     def _without_unused_tables(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written: dict[str, Any] = handler(self)
-        return {name: value for name, value in written.items() if name not in ("studies", "synthesis") or value}
+        return without_unused(written, ("studies", "synthesis", "bands"))
 
     @model_validator(mode="after")
     def _consistent(self) -> Review:
@@ -68,19 +73,17 @@ class Review(Strict):
             seen.add(analysis.id.lower())
         for synthesis in self.synthesis:
             try:
-                synthesis.members(self.analysis)
+                first, *_ = synthesis.members(self.analysis)
+                check_thresholds(first.measure, first.better, synthesis.mid, synthesis.bands)
             except (BayesmetaError, ValueError) as error:
                 raise ValueError(f"synthesis {synthesis.id}: {error}") from None
-        named = [*self.priors, *self.mid, *(alternative.measure for alternative in self.alternative)]
+        named = [*self.priors, *self.mid, *self.bands, *(alternative.measure for alternative in self.alternative)]
         for measure in named:
             if measure not in MEASURES:
                 raise ValueError(str(unknown_name("measure", measure, MEASURES)))
         for measure, value in self.mid.items():
-            if not math.isfinite(value) or value == 0 or (MEASURES[measure].log and value <= 0):
-                should = "a ratio above 0" if MEASURES[measure].log else "a difference other than 0"
-                raise ValueError(f"[mid] {measure} = {value:g}: a minimal important difference is {should}")
-            if MEASURES[measure].log and value == 1:
-                raise ValueError(f"[mid] {measure} = 1 is no difference; give a ratio below 1, such as 0.8")
+            check_mid(measure, value)
+        check_bands(self.bands, self.mid)
         for measure, texts in self.priors.items():
             if texts.baseline is not None:
                 check_stated_baseline(measure, texts.baseline)
@@ -98,6 +101,14 @@ class Review(Strict):
     def level_of(self, analysis: AnalysisOrSynthesis) -> float:
         """Return the level of an analysis' intervals: its own, else the review's."""
         return analysis.level or self.settings.level
+
+    def alternatives_of(self, analysis: Analysis) -> tuple[AlternativePriors, ...]:
+        """Return the alternative priors that apply to an analysis: of its measure and, if they name one, its comparison."""
+        return tuple(
+            one
+            for one in self.alternative
+            if one.measure == analysis.measure and one.comparison in (None, analysis.comparison)
+        )
 
     def as_analysis(self, analysis: AnalysisOrSynthesis) -> Analysis:
         """Return an analysis, or a synthesis with the keys of an analysis, as tables and figures need them.
@@ -194,6 +205,9 @@ def _read_corpora(given: dict[str, Any], folder: Path) -> None:
     tables = list(priors.items()) if isinstance(priors, dict) else []
     if isinstance(alternatives, list):
         tables += [(table.get("measure"), table) for table in alternatives if isinstance(table, dict)]
+    analyses = given.get("analysis")
+    if isinstance(analyses, list):
+        tables += [(str(one.get("measure")).upper(), one.get("priors")) for one in analyses if isinstance(one, dict)]
     for measure, table in tables:
         for key in ("tau", "tau2"):
             text = table.get(key) if isinstance(table, dict) and measure in MEASURES else None
@@ -203,6 +217,6 @@ def _read_corpora(given: dict[str, Any], folder: Path) -> None:
 
 #: tables of review.toml by their names in it, "" the file itself
 TABLES: dict[str, type[Strict]] = {
-    "": Review, "settings": Settings, "options": Options, "studies": StudyCharacteristics, "priors": PriorTexts,
+    "": Review, "settings": Settings, "options": Options, "studies": StudyCharacteristics, "priors": PriorTexts, "bands": BandKeys,
     "alternative": AlternativePriors, "analysis": Analysis, "published": Published, "synthesis": Synthesis,
 }  # fmt: skip

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from bayesmeta.errors import unknown_name
 from bayesmeta.reviews.analysis_keys import ANALYSIS_ID, Analysis
+from bayesmeta.reviews.band_keys import BandKeys
 from bayesmeta.reviews.model_keys import ModelKeys
 from bayesmeta.reviews.settings import Strict
 
@@ -48,7 +49,15 @@ class Synthesis(ModelKeys):
         default=None,
         description="Minimal important difference of this synthesis, natural scale; by default the one under `[mid]` for its measure.",
     )
+    bands: BandKeys | None = Field(
+        default=None,
+        description="Bands of effects of this synthesis; by default those under `[bands]` for its measure.",
+    )
     note: str = Field(default="", description="A sentence under the figure.")
+
+    @classmethod
+    def _left_out(cls) -> tuple[str, ...]:
+        return ("bands",)
 
     @model_validator(mode="after")
     def _names_analyses(self) -> Synthesis:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 _ARMS = {
     "e": ("experimental", "intervention", "treatment", "treat", "treated", "exp"),
@@ -60,6 +61,11 @@ def simplify(name: str) -> str:
     >>> simplify("Std. dev_1"), simplify("O-E")
     ('stddev1', 'oe')
     """
+    return _simplified(name) if len(name) < 100 else _simplified.__wrapped__(name)
+
+
+@lru_cache(maxsize=1024)
+def _simplified(name: str) -> str:
     return "".join(char for char in name.casefold() if char.isalpha() or char in "0123456789%")
 
 

@@ -78,7 +78,7 @@ def is_missing(cell: Cell) -> bool:
 
 
 def _plain_text(text: str) -> str:
-    return text.translate(_SPACES).strip()
+    return (text if text.isascii() else text.translate(_SPACES)).strip()
 
 
 def _read(text: str) -> _Reading | None:
@@ -114,7 +114,7 @@ def decimal_marks(cells: Iterable[Cell]) -> frozenset[str]:
     >>> sorted(decimal_marks(["3,5", "1,234", "text"]))
     [',']
     """
-    readings = (_read(_plain_text(cell)) for cell in cells if isinstance(cell, str))
+    readings = (_read(_plain_text(cell)) for cell in cells if isinstance(cell, str) and ("." in cell or "," in cell))
     return frozenset(reading.decimal for reading in readings if reading and reading.decimal)
 
 

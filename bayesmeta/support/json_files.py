@@ -53,18 +53,23 @@ def json_text(value: Any, *, sort_keys: bool = True) -> str:
 _INFINITE = "\\u0000infinity"
 
 
+#: types of values that JSON has as they are
+_AS_THEY_ARE = frozenset((str, int, bool, type(None)))
+
+
 def _jsonable(value: Any, where: str) -> Any:
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
-        if math.isinf(value):
-            return "\0infinity" if value > 0 else "-\0infinity"
-        return value if math.isfinite(value) else None
+        if math.isfinite(value):
+            return value
+        return None if math.isnan(value) else "\0infinity" if value > 0 else "-\0infinity"
     if isinstance(value, Mapping):
         keys = [str(key) for key in value]
         if len(set(keys)) < len(keys):
             raise SpecError(f"cannot write {where} as JSON: two of its keys read the same as text; rename one.")
-        return {key: _jsonable(item, f"{where}.{key}") for key, item in zip(keys, value.values(), strict=True)}
+        items = zip(keys, value.values(), strict=True)
+        return {key: item if type(item) in _AS_THEY_ARE else _jsonable(item, f"{where}.{key}") for key, item in items}
     if isinstance(value, list | tuple):
         return [_jsonable(item, f"{where}[{i}]") for i, item in enumerate(value)]
     if isinstance(value, np.ndarray):

@@ -96,6 +96,9 @@ def test_a_study_without_characteristics_is_named_with_the_nearest(tmp_path, mon
     file.write_text((FOLDER / "characteristics.csv").read_text().replace("Baker 2003", "Baker 2030"))
     message = refused(monkeypatch, capsys, "compare", STUDIES, "--moderators", "~ weeks", "--data", str(file))
     assert "Is 'Baker 2003' the study 'Baker 2030'?" in message
+    assert "--drop-missing" in message
+    frame = compared(STUDIES, "--moderators", "~ weeks", "--data", str(file), "--drop-missing")
+    assert set(frame.k[frame.model == "~ weeks"].astype(int)) == {7}
 
 
 def test_fit_prints_coefficients_and_what_the_intercept_is(tmp_path):

@@ -14,9 +14,9 @@ from bayesmeta.engines.choose import ENGINES
 from bayesmeta.errors import SpecError
 from bayesmeta.model.likelihoods.registry import LIKELIHOODS
 from bayesmeta.model.priors.empirical import EMPIRICAL
+from bayesmeta.posterior.bands import SIDES
 from bayesmeta.posterior.fit import AUTO
 from bayesmeta.posterior.scale import SCALES
-from bayesmeta.posterior.summary import SIDES
 from bayesmeta.reviews.running.plan import ENGINES as RUN_ENGINES
 from bayesmeta.studies.kinds import KINDS
 from bayesmeta.studies.table import StudyTable

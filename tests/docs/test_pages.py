@@ -136,7 +136,7 @@ def test_every_other_command_exists_and_parses(command):
     elif "sphinx-build" in programs:
         assert words[-4:] == ["sphinx-build", "-W", "docs", "docs/_build/html"]
     elif "pytest" in programs:
-        assert words[-2:] == ["pytest", "-q"]
+        assert words[-4:] == ["pytest", "-q", "-n", "2"]
     else:
         assert words[0] == "python"
         assert Path(words[1]).is_file()

@@ -245,6 +245,16 @@ def test_permutation_test():
     assert exact.permutation_test(iterations=24)["pvalue"]["x2"] == pytest.approx(2 / 24)
 
 
+def test_permutation_of_signs_without_moderators_is_random_when_there_are_many_studies():
+    """40 studies: the smallest p value is one over the number of permutations."""
+    generator = np.random.default_rng(4)
+    y = generator.normal(0.5, 0.2, 40)
+    fit = bm.regression(yi=y, vi=np.full(40, 0.04), moderators="~ 1")
+    assert fit.permutation_test(iterations=200).loc["Intercept", "pvalue"] == 1 / 200
+    null = bm.regression(yi=y - y.mean(), vi=np.full(40, 0.04), moderators="~ 1")
+    assert null.permutation_test(iterations=200).loc["Intercept", "pvalue"] > 0.9
+
+
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [

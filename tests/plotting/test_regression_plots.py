@@ -8,6 +8,8 @@ from matplotlib.text import Text
 
 import bayesmeta as bm
 from bayesmeta.reporting.figures.alignment import without_alignment
+from bayesmeta.reporting.figures.coefficients import CoefficientRow
+from bayesmeta.reporting.figures.coefficients import coefficient_forest as draw_coefficients
 from bayesmeta.reporting.figures.forest import forest
 from bayesmeta.reporting.figures.rows import ForestGroup, ForestStudy
 from bayesmeta.reporting.figures.save import save
@@ -81,7 +83,7 @@ def test_line_and_bands_are_those_of_predict(regression):
     np.testing.assert_allclose(lower[[0, -1]], np.exp(ends["pi_low"]), rtol=1e-12)
     np.testing.assert_allclose(upper[[0, -1]], np.exp(ends["pi_high"]), rtol=1e-12)
     assert figure.axes[0].get_yscale() == "log"
-    assert any("means of the other moderators (year)" in text for text in texts(figure))
+    assert any(text.startswith("Other moderators: year at its mean, 1966") for text in texts(figure))
 
 
 def test_area_is_inverse_variance(regression):
@@ -124,8 +126,7 @@ def test_bubble_refuses_in_users_terms(regression, posterior):
     with pytest.raises(bm.SpecError, match="meta-regression"):
         bm.bubble([1, 2])
     category = bm.regression(yi=Y, vi=V, moderators="~ kind", data={"kind": list("ababababababa")})
-    with pytest.raises(bm.SpecError, match="category"):
-        bm.bubble(category, "kind")
+    check_geometry(bm.bubble(category, "kind"))
     crossed = bm.regression(
         yi=Y, vi=V, moderators="~ latitude * year", data=DATA["data"] | {"year": np.array(YEAR) - 1960}
     )
@@ -133,7 +134,7 @@ def test_bubble_refuses_in_users_terms(regression, posterior):
         bm.bubble(crossed, "latitude")
 
 
-@pytest.mark.parametrize("width", [4.4, 6.85, 11])
+@pytest.mark.parametrize("width", [85 / 25.4, 4.4, 6.85, 11])
 def test_coefficient_forest(regression, posterior, width):
     hartung = bm.regression(**DATA, ci="hksj")
     figure = bm.coefficient_forest(
@@ -147,6 +148,7 @@ def test_coefficient_forest(regression, posterior, width):
     rows = [a for a in figure.axes[0].collections if len(a.get_offsets()) == 1 and a.get_offsets()[0][1] > 0]
     row = regression.coefficients.loc["latitude"]
     assert any(a.get_offsets()[0][0] == pytest.approx(row["estimate"]) for a in rows)
+    assert estimate(row["estimate"], row["ci_low"], row["ci_high"]).replace("-", "−") in map(without_alignment, shown)
 
 
 def test_coefficients_per_standard_deviation(regression):
@@ -157,6 +159,23 @@ def test_coefficients_per_standard_deviation(regression):
     assert any("per standard deviation" in text for text in texts(figure))
 
 
+def test_coefficients_as_factors_and_of_dependent_estimates(regression):
+    figure = bm.coefficient_forest(regression, scale="natural", width=85 / 25.4)
+    check_geometry(figure)
+    assert figure.axes[0].get_xscale() == "log"
+    row = np.exp(regression.coefficients.loc["latitude", ["estimate", "ci_low", "ci_high"]].to_numpy(float))
+    assert estimate(*row) in map(without_alignment, texts(figure))
+    assert any("Factor of the RR" in text for text in texts(figure))
+    data = {"study": list("aabbccddeefff"), "latitude": LATITUDE}
+    nested = bm.multilevel(yi=Y, vi=V, measure="SMD", data=data, moderators="~ latitude", nesting="study/row")
+    figure = bm.coefficient_forest(nested, scale="natural")
+    assert figure.axes[0].get_xscale() == "linear"
+    values = nested.coefficients.loc["latitude", ["estimate", "ci_low", "ci_high"]]
+    assert estimate(*values).replace("-", "−") in map(without_alignment, texts(figure))
+    with pytest.raises(bm.SpecError, match="scale"):
+        bm.coefficient_forest(nested, scale="log")
+
+
 def test_coefficient_forest_refuses(regression):
     other = bm.regression(**(DATA | {"measure": "OR"}))
     with pytest.raises(bm.SpecError, match="different measures"):
@@ -164,7 +183,9 @@ def test_coefficient_forest_refuses(regression):
     with pytest.raises(bm.SpecError, match="not a fit with moderators"):
         bm.coefficient_forest(bm.fit(yi=Y, vi=V))
     with pytest.raises(bm.SpecError, match="at least"):
-        bm.coefficient_forest({"A method with a name": regression}, width=3.3)
+        draw_coefficients(
+            [CoefficientRow("x", "y", 123456789.123, 123456788.111, 123456790.222)], xlabel="x", width_inches=3.3
+        )
 
 
 @pytest.mark.parametrize("width", [3.4, 6.85, 11])

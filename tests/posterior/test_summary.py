@@ -8,8 +8,8 @@ from scipy.special import ndtr
 import bayesmeta as bm
 from bayesmeta.engines.terms import is_effect
 from bayesmeta.errors import DataError, SpecError
+from bayesmeta.posterior.bands import bands_of
 from bayesmeta.posterior.scale import to_natural
-from bayesmeta.posterior.summary import mid_on_model_scale
 from bayesmeta.results.methods import FREQUENTIST
 from bayesmeta.results.rows import TIDY
 
@@ -141,9 +141,10 @@ def test_what_summarize_refuses(ratio: bm.Posterior, arguments: dict, message: s
 
 
 def test_mid_on_the_model_scale() -> None:
-    assert mid_on_model_scale("SMD", "lower", 0.2) == mid_on_model_scale("SMD", "lower", -0.2) == -0.2
-    assert mid_on_model_scale("MD", "higher", -3.0) == 3.0
-    assert mid_on_model_scale("OR", "lower", 0.5) == pytest.approx(np.log(0.5))
+    assert bands_of("SMD", "lower", 0.2) == bands_of("SMD", "lower", -0.2)
+    assert bands_of("SMD", "lower", 0.2).edges == (0.2,)
+    assert bands_of("MD", "higher", -3.0).edges == (3.0,)
+    assert bands_of("OR", "lower", 0.5).edges == pytest.approx([np.log(2)])
 
 
 def test_an_interval_widens_with_its_level(ratio: bm.Posterior) -> None:

@@ -34,6 +34,7 @@ TABLES = {
     "main": "Comparison",
     "methods": "Analysis",
     "studies": "Analysis",
+    "bands": "Comparison",
     "evidence": "Analysis",
     "priors": "Analysis",
 }
@@ -56,6 +57,9 @@ def effects_of(analysis):
 
 def mid_of(analysis):
     """The minimal important difference: the analysis' own, or the review's on the side of benefit; ratios in it are below 1."""
+    own = analysis.bands or (REVIEW.bands.get(analysis.measure) if analysis.mid is None and analysis.better else None)
+    if own is not None:
+        return {name: value for name, value in own if value is not None}
     if analysis.mid is not None or analysis.better is None:
         return analysis.mid
     mid = REVIEW.mid.get(analysis.measure)
@@ -205,7 +209,9 @@ def lines_of(name, result):
     methods = Counter(row["method"] for row in result.rows if row["term"] == "mu")
     averaged = [row for row in result.rows if row["method"].endswith(":averaged")]
     alternatives = [method for method in methods if method.endswith(":Wide")]
+    effects = [row for row in result.rows if row["method"] == result.primary and row["term"] in ("mu", "theta_new")]
     return {
+        "bands": sum("prob_small_benefit" in row and row["prob_trivial"] >= 0 for row in effects),
         "main": 1, "methods": len(methods) - len(alternatives), "studies": len(result.studies), "evidence": len(averaged),
         "priors": 2 * len(alternatives),
     }[name]  # fmt: skip

@@ -360,17 +360,20 @@ def pip(tmp_path_factory):
 
 def test_pip_runs_whole(pip):
     assert pip.failed == {}
-    assert len(pip.results) == 34 + 5  # analyses and syntheses
+    assert len(pip.results) == 34 + 6  # analyses and syntheses
     frame = pd.read_csv(pip.out / "results.csv", dtype={"analysis": str})
     for _, rows in frame[(frame["term"] == "mu") & frame["model"].isna()].groupby("analysis"):
         methods = set(rows["method"])
         assert {"bayes:normal:quadrature", "CE", "DL", "PM", "REML", "REML-HKSJ"} <= methods
         assert rows.loc[rows["method"].isin(["bayes:normal:quadrature", "DL"]), "estimate"].notna().all()
-    assert frame["analysis"].nunique() == 34 + 5
+    assert frame["analysis"].nunique() == 34 + 6
     assert set(frame[frame["method"] == "published"]["analysis"]) == {"1.1", "1.2", "1.8", "1.9", "1.10", "1.12"}
-    assert set(frame[frame["method"].str.count(":") == 3]["analysis"]) == set(
+    # rows under the alternative priors, of syntheses too
+    alternatives = frame[frame["method"].str.count(":") == 3]
+    assert set(alternatives.loc[alternatives["model"].isna(), "analysis"]) == set(
         frame.loc[frame["model"].isna(), "analysis"]
     )
+    assert set(alternatives.loc[alternatives["model"].notna(), "analysis"]) >= {"3.1", "3.2", "3.3", "3.4"}
 
 
 def numbers(text):
@@ -422,7 +425,8 @@ def test_pip_with_both_engines(tmp_path):
     assert by_id["1.2"].primary.startswith("bayes:nct:")
     for result in run.results:
         assert "normal" in [entry["likelihood"] for entry in result.agreement]
-        assert len(result.diagnostics) == 2
+        # of the pooled effect by each likelihood, and of each model with moderators
+        assert len([entry for entry in result.diagnostics if "model" not in entry]) == 2
         assert all(entry["divergences"] == 0 for entry in result.diagnostics)
     agreement = run_agreement(run.results)
     assert agreement.agree

@@ -161,3 +161,32 @@ def _draw(model: NestedModel, between: Array, within: Array, coefficients: Array
     drawn = deviation + inner * weight * (residual - deviation)
     drawn = drawn + np.sqrt(np.maximum(s * inner * weight, 0.0)) * rng.standard_normal(residual.shape)
     return model.to_rows(model.x @ coefficients.T + drawn)
+
+
+def study_mean_mixtures(
+    model: NestedModel, names: tuple[str, ...], between: Array, within: Array, weights: Array, given: Conditional
+) -> NormalMixtures:
+    """Return the mean effect of each study, mu + u, of a model without moderators as a mixture of normals.
+
+    With D the covariance of a study's rotated estimates without tau_between, u has given mu and the variance components the mean
+    B z' D^-1 (y - x mu) / (1 + B z' D^-1 z) and the variance B / (1 + B z' D^-1 z), B = tau_between^2, and mu adds its own variance.
+
+    Parameters
+    ----------
+    model : NestedModel
+        Model with m studies and one coefficient.
+    names : tuple of str
+        Names of the m means, in the order of the studies in the model.
+    between, within, weights : numpy.ndarray, shape (J,)
+        Nodes and their probabilities.
+    given : Conditional
+        The model at the nodes.
+    """
+    pulled = model.z[:, None] / (model.s[:, None] + model.r[:, None] * within)
+    factor = between / (1 + between * np.add.reduceat(pulled * model.z[:, None], model.starts, axis=0))
+    residual = model.y[:, None] - model.x @ (given.mean - model.centre[:, None])
+    means = given.mean + factor * np.add.reduceat(pulled * residual, model.starts, axis=0)
+    share = 1 - factor * np.add.reduceat(pulled * model.x, model.starts, axis=0)
+    variances = factor + share**2 * given.covariance[0, 0]
+    floor = 1e-18 * np.maximum(variances.max(axis=1, keepdims=True), 1e-300)
+    return NormalMixtures(names, weights, means, np.sqrt(np.maximum(variances, floor)))

@@ -23,6 +23,8 @@ from bayesmeta.errors import ConvergenceError, DataError
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
 
+#: part of the mean effect, in standard deviations, that is added so that its error has something to be relative to
+CONSTANT_PART = 1e-3
 #: Gauss-Legendre nodes per axis of a box, and the tolerance of the last Legendre coefficients, about 20 times the error of an integral;
 #: the next pair is tried where the integral differs from that in other coordinates by more than ``AGREES``
 SETTINGS, AGREES = ((20, 1e-8), (26, 1e-10), (32, 1e-12)), 1e-8
@@ -75,7 +77,8 @@ def solve_three_level(
             # under a flat prior the variances grow as tau^2
             variance = (np.diagonal(given.covariance) / scale**2).sum(axis=1)
             variance = variance ** (0.5 * power) if model.prior.flat else variance
-            mean = mixing @ (given.mean - start.mean)
+            # in balanced data under a flat prior the mean does not depend on the scales, and rounding errors would be all of it
+            mean = mixing @ (given.mean - start.mean) + CONSTANT_PART
             functions = [moment, variance, mean]
             if terms.new and rows is None:
                 # the height of the density of theta_new, which changes fast where tau_between is as small as the error of the mean

@@ -15,7 +15,7 @@ from bayesmeta.engines.marginals.tabulated import Tabulated
 from bayesmeta.engines.marginals.tau import TauFunctions
 from bayesmeta.engines.normal.derived_scales import DERIVED, DerivedDensity, derived_density
 from bayesmeta.engines.normal.level_priors import LevelPriors
-from bayesmeta.engines.normal.nested_effects import draw_correlated, draw_effects, effect_mixtures
+from bayesmeta.engines.normal.nested_effects import draw_correlated, draw_effects, effect_mixtures, study_mean_mixtures
 from bayesmeta.engines.normal.nested_model import Conditional, NestedModel, conditional
 from bayesmeta.engines.numerics.boxes import BoxDensity
 from bayesmeta.engines.numerics.panels import Map, PanelDensity
@@ -211,6 +211,10 @@ class ThreeLevelSolution(ComputedSolution):
     def effects(self) -> NormalMixtures:
         """Marginal distributions of the effects of the estimates."""
         return effect_mixtures(self.model, self.terms.studies, *self._nodes, self._given)
+
+    def study_means(self, names: tuple[str, ...]) -> NormalMixtures:
+        """Return the mean effect of each study, mu + u, of a model without moderators; studies in the order of the model."""
+        return study_mean_mixtures(self.model, names, *self._nodes, self._given)
 
     @property
     def pooled(self) -> tuple[Marginals, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import cache
 
 import numpy as np
@@ -50,23 +49,33 @@ def _gauss_legendre(n: int) -> tuple[Array, Array]:
 def legendre_basis(t: Array, size: int) -> Array:
     """Return the Legendre polynomials of degree 0 to ``size`` - 1 at ``t`` (any shape), along a new last axis."""
     out = np.empty((size, *t.shape))
-    # the same bits by a compiled loop, for which a process that has not imported numba does not import it: that takes a second
-    if "numba" in sys.modules:
-        from bayesmeta.engines.numerics.legendre_kernels import fill_basis
-
-        fill_basis(np.ascontiguousarray(t).reshape(-1), out.reshape(size, -1))
+    steps = _recurrence(size)
+    if 0 < t.size <= 12:
+        # most calls have few points, at which the same sums of floats take a fifth of the time of array operations
+        out.reshape(size, -1).T[...] = [_at(x, steps) for x in t.ravel().tolist()]
     else:
-        _fill_basis(t, out)
+        out[0], out[1] = 1.0, t
+        for n, (growth, decay) in enumerate(steps, start=1):
+            np.multiply(out[n, ...], t, out=out[n + 1, ...])
+            out[n + 1] *= growth
+            out[n + 1] -= out[n - 1] * decay
     return np.moveaxis(out, 0, -1)
 
 
-def _fill_basis(t: Array, out: Array) -> None:
-    """Write what ``fill_basis`` writes, for ``t`` of any shape."""
-    out[0], out[1] = 1.0, t
-    for n in range(1, len(out) - 1):
-        np.multiply(out[n, ...], t, out=out[n + 1, ...])
-        out[n + 1] *= (2 * n + 1) / (n + 1)
-        out[n + 1] -= out[n - 1] * (n / (n + 1))
+@cache
+def _recurrence(size: int) -> list[tuple[float, float]]:
+    """Return the factors of Bonnet's recurrence for the degrees 2 to ``size`` - 1: P[n + 1] = growth t P[n] - decay P[n - 1]."""
+    return [((2 * n + 1) / (n + 1), n / (n + 1)) for n in range(1, size - 1)]
+
+
+def _at(x: float, steps: list[tuple[float, float]]) -> list[float]:
+    """Return the polynomials at one point."""
+    before, now = 1.0, x
+    values = [before, now]
+    for growth, decay in steps:
+        before, now = now, now * x * growth - before * decay
+        values.append(now)
+    return values
 
 
 def unresolved(value: Array, half: Array) -> Array:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import chdtri
 
 from bayesmeta.errors import ConvergenceError, unknown_name
@@ -129,6 +128,8 @@ def _limits(likelihood: Likelihood, theta: Array, place: int, target: float) -> 
 
 
 def _root(function: Callable[[float], float], low: float, high: float) -> float:
+    from scipy.optimize import brentq
+
     return float(brentq(function, low, high, xtol=1e-13, rtol=1e-11))
 
 

@@ -12,14 +12,12 @@ from matplotlib.ticker import NullFormatter, NullLocator
 
 from bayesmeta.errors import SpecError
 from bayesmeta.reporting.figures.axis import ticks
-from bayesmeta.reporting.figures.forest import write
+from bayesmeta.reporting.figures.forest import LEAST_WIDTH, MOST_WIDTH, write
 from bayesmeta.reporting.figures.labels import sentence, undrawable_note
 from bayesmeta.reporting.figures.style import DPI, INK, SMALL, SOFT, TITLE
 from bayesmeta.reporting.figures.text import families, printable, width, wrap
 
 MARGIN = 0.14
-#: width of a column of text in a journal, and of a page, in inches: the least and the greatest width of a figure
-LEAST_WIDTH, MOST_WIDTH = 3.3, 14.0
 _TITLE_LINE, _SMALL_LINE = 0.175, 0.125
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from bayesmeta.errors import SpecError
-from bayesmeta.reporting.figures.alignment import aligned_intervals
+from bayesmeta.reporting.figures.alignment import aligned_intervals, without_alignment
 from bayesmeta.reporting.figures.canvas import MARGIN, canvas, mark_x
 from bayesmeta.reporting.figures.style import BAYES, INK, SMALL, TEXT
 from bayesmeta.reporting.figures.text import printable, width, wrap
@@ -36,7 +36,7 @@ class CoefficientRow:
     method : str
         Name of the method, e.g. ``"REML, Hartung-Knapp"``.
     estimate, low, high : float
-        Estimate and ends of the interval, on the model scale (log for ratios); NaN where there is none.
+        Estimate and ends of the interval, on the scale of the figure; NaN where there is none.
     """
 
     term: str
@@ -52,6 +52,7 @@ def coefficient_forest(
     xlabel: str,
     title: str = "",
     level: float = 0.95,
+    log: bool = False,
     notes: Sequence[str] = (),
     width_inches: float = 6.85,
 ) -> Figure:
@@ -67,6 +68,8 @@ def coefficient_forest(
         Heading.
     level : float
         Level of the intervals, for the header.
+    log : bool
+        Whether coefficients are factors (exponentiated coefficients of ratios): logarithmic axis, no association at 1 instead of 0.
     notes : sequence of str
         Small print, each on a line of its own.
     width_inches : float
@@ -82,7 +85,7 @@ def coefficient_forest(
     SpecError
         If there are no rows, a row occurs twice, an interval does not contain its estimate, or the width has no place for the numbers.
     """
-    _check(rows)
+    _check(rows, log)
     terms = list(dict.fromkeys(row.term for row in rows))
     methods = list(dict.fromkeys(row.method for row in rows))
     ordered = sorted(rows, key=lambda row: (terms.index(row.term), methods.index(row.method)))
@@ -100,11 +103,11 @@ def coefficient_forest(
         max(width_inches - 2 * MARGIN - right - 0.34 - _PANEL, least),
     )
     across = width_inches - 2 * MARGIN - left - right - 0.34
-    if across < _PANEL - 1e-9:
-        needed = math.ceil(10 * (width_inches + _PANEL - across)) / 10
-        raise SpecError(
-            f"coefficient forest: {width_inches:g} inches leave no place beside the numbers; give at least {needed:g}"
-        )
+    below = across < _PANEL - 1e-9  # numbers are then below the names of the methods
+    if below:
+        texts = list(map(without_alignment, texts))
+        left, right = _left_of_panel(texts, [*terms, *methods], width_inches), 0.0
+        across = width_inches - 2 * MARGIN - left - 0.34
 
     names = {method: wrap(printable(method), left - 0.12, TEXT, most=3) for method in methods}
     heights: list[float] = []
@@ -117,23 +120,26 @@ def coefficient_forest(
             heads[n] = (y, lines)
             y += _ROW * len(lines)
         heights.append(y + _ROW / 2)
-        y += _ROW * len(names[row.method])
+        y += _ROW * (len(names[row.method]) + below)
     down = y + 0.08
-    xlines = wrap(printable(xlabel), across + min(left, right), SMALL)
+    xlines = wrap(printable(xlabel), width_inches - 2 * MARGIN if below else across + min(left, right), SMALL)
     body = _HEAD + down + 0.24 + 0.13 * len(xlines) + 0.08
     sheet = canvas(
         "coefficient forest", title=title, notes=notes, wide=width_inches, body=body, texts=[*terms, *methods, xlabel]
     )
     start = MARGIN + left + 0.17
-    axes = sheet.panel(start, _HEAD, across, down)
+    axes = sheet.panel(start, _HEAD, across, down, log_x=log)
     axes.spines["left"].set_visible(False)
     ends = [value for row in rows for value in (row.estimate, row.low, row.high) if math.isfinite(value)]
-    low, high = min([0.0, *ends]), max([0.0, *ends])
+    to_model: Callable[[float], float] = math.log if log else float
+    back: Callable[[float], float] = math.exp if log else float
+    low, high = min([0.0, *map(to_model, ends)]), max([0.0, *map(to_model, ends)])
     pad = 0.06 * (high - low) or 0.5
-    mark_x(axes, low - pad, high + pad, log=False, inches=across)
+    mark_x(axes, back(low - pad), back(high + pad), log=log, inches=across)
     axes.set_ylim(down, 0)
-    axes.axvline(0.0, color="#4d4d4d", lw=0.7, zorder=1, label="no association")
-    sheet.write(sheet.wide - MARGIN, _HEAD - 0.08, header, align="right", weight="bold")
+    axes.axvline(back(0.0), color="#4d4d4d", lw=0.7, zorder=1, label="no association")
+    edge = MARGIN if below else sheet.wide - MARGIN
+    sheet.write(edge, _HEAD - 0.08, header, align="left" if below else "right", weight="bold")
     for top, lines in heads.values():
         for n, line in enumerate(lines):
             sheet.write(MARGIN, _HEAD + top + _ROW * (n + 0.68), line, weight="bold")
@@ -141,7 +147,10 @@ def coefficient_forest(
         color, marker, style = _LOOKS[methods.index(row.method) % len(_LOOKS)]
         for m, line in enumerate(names[row.method]):
             sheet.write(MARGIN + 0.12, _HEAD + at + 0.035 + _ROW * m, line)
-        sheet.write(sheet.wide - MARGIN, _HEAD + at + 0.035, text, align="right")
+        if below:
+            sheet.write(MARGIN + 0.12, _HEAD + at + 0.035 + _ROW * len(names[row.method]), text)
+        else:
+            sheet.write(edge, _HEAD + at + 0.035, text, align="right")
         if math.isfinite(row.low) and math.isfinite(row.high):
             axes.hlines([at], [row.low], [row.high], colors=color, lw=1.1, linestyles=style, zorder=2)
         if math.isfinite(row.estimate):
@@ -154,7 +163,20 @@ def coefficient_forest(
     return sheet.figure
 
 
-def _check(rows: Sequence[CoefficientRow]) -> None:
+def _left_of_panel(texts: Sequence[str], names: Sequence[str], width_inches: float) -> float:
+    """Return the width of names with numbers below them, which leaves the panel at least its least width."""
+    room = width_inches - 2 * MARGIN - 0.34 - _PANEL
+    numbers = max(width(text, TEXT) for text in texts) + 0.12
+    if numbers > room:
+        needed = math.ceil(10 * (width_inches + numbers - room)) / 10
+        raise SpecError(
+            f"coefficient forest: {width_inches:g} inches leave no place beside the numbers; give at least {needed:g}"
+        )
+    wanted = max(width(printable(name), TEXT, "bold") + 0.12 for name in names)
+    return min(max(numbers, min(wanted, 0.5 * width_inches)), room)
+
+
+def _check(rows: Sequence[CoefficientRow], log: bool) -> None:
     if not rows:
         raise SpecError("coefficient forest: there is nothing to draw; give at least one coefficient")
     seen: set[tuple[str, str]] = set()
@@ -164,6 +186,10 @@ def _check(rows: Sequence[CoefficientRow]) -> None:
                 f"coefficient forest: '{row.term}' by '{row.method}' occurs twice; give the methods different names"
             )
         seen.add((row.term, row.method))
+        if log and min(row.estimate, row.low, row.high) <= 0:
+            raise SpecError(
+                f"coefficient forest: a factor of '{row.term}' is not positive; exponentiate coefficients first"
+            )
         if row.low > row.estimate or row.estimate > row.high:
             raise SpecError(
                 f"coefficient forest: the interval of '{row.term}' by '{row.method}', {row.low:g} to {row.high:g}, does not contain its "

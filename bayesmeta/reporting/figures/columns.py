@@ -14,6 +14,8 @@ MARGIN, GAP, PANEL_GAP = 0.14, 0.16, 0.22
 INDENT = 0.12
 GROUP_WIDTH = 1.5  # greatest width of the name of an arm, in inches
 _PANEL, _LEAST_WIDTH = 2.7, 7.6
+# of a figure of a given width: least panel, and its share of the width; names; gaps
+_NARROW_PANEL, _NARROW_SHARE, _NARROW_STUDY, _NARROW_GAP = 0.6, 0.18, 0.65, 0.12
 _STUDY_WIDTH = (0.9, 2.3)
 _SUMMARY_WIDTH = 3.2
 
@@ -31,6 +33,7 @@ class Columns:
     weight: Span | None
     shrunk: Span | None
     width: float
+    missing: float = 0.0  # inches by which a given width is too small
 
 
 def columns(
@@ -41,8 +44,12 @@ def columns(
     groups: Sequence[tuple[str, int]],
     right_headers: tuple[str, str, str],
     totals: Sequence[str] = (),
+    wide: float | None = None,
+    beside: Sequence[str] = (),
 ) -> Columns:
     """Give each column the width of its widest text (study names up to 2.3 inches) and the panel the remaining width.
+
+    In a figure of a given width the panel, and then the names, become narrower; ``Columns.missing`` is what is lacking then.
 
     Parameters
     ----------
@@ -56,10 +63,15 @@ def columns(
         Headers of the columns of effects, weights and shrunken effects.
     totals : sequence of str
         Cells of the row of totals.
+    beside : sequence of str
+        Labels of pooled results that have totals beside them.
+    wide : float, optional
+        Width of the figure in inches; by default what its columns need, at least 7.6.
     """
     least, most = _STUDY_WIDTH
     names = [width(printable(s.label), TEXT) for s in studies] + [width("Study", TEXT, "bold")]
     names += [width(total_label(studies), TEXT, "bold")] if totals else []
+    names += [width(printable(label), TEXT, "bold") for label in beside]
     names += [width(printable(s.note), SMALL) for s in studies if not math.isnan(s.estimate)]
     study = min(max(*names, least) + 0.02, most)
     widths = []
@@ -75,7 +87,8 @@ def columns(
         first += count
     pooled_names = max((width(printable(s.label), TEXT, "bold") for s in summaries), default=0.0)
     if any(printed.prediction):
-        pooled_names = max(pooled_names, INDENT + width("100% prediction interval", TEXT))
+        of = max((f", {printable(s.predicted)}" if s.predicted else "" for s in summaries), key=len)
+        pooled_names = max(pooled_names, INDENT + width(f"100% prediction interval{of}", TEXT))
     study = max(study, min(pooled_names, _SUMMARY_WIDTH) - sum(widths) - GAP * len(widths))
 
     right = []  # a column without a text has no width and is not shown
@@ -87,22 +100,38 @@ def columns(
         shown = any(texts) or header == right_headers[0]
         widest = max([width(header, TEXT, "bold"), *(width(text, TEXT, "bold") for text in texts)], default=0.0)
         right.append(widest if shown else 0.0)
-    fixed = MARGIN + study + sum(GAP + w for w in widths) + 2 * PANEL_GAP + sum(right) + MARGIN
+    gap = PANEL_GAP if wide is None else _NARROW_GAP
+    fixed = MARGIN + study + sum(GAP + w for w in widths) + 2 * gap + sum(right) + MARGIN
     fixed += GAP * sum(w > 0 for w in right[1:])
-    panel = max(_PANEL, _LEAST_WIDTH - fixed)
+    missing = 0.0
+    if wide is None:
+        panel = max(_PANEL, _LEAST_WIDTH - fixed)
+    else:
+        # names are broken into more lines before the panel gets narrower than a third of the figure, and within words only where its
+        # least width needs that
+        labels = [s.label for s in studies] + [s.label for s in summaries]
+        words = [word for label in labels for word in printable(label).split()]
+        longest = max((width(word, TEXT, "bold") for word in words), default=0.0)
+        whole_words = min(study, max(least, min(longest, most / 2) + 0.02))
+        room = wide - fixed + study  # of names and panel together
+        narrowest = max(_NARROW_PANEL, _NARROW_SHARE * wide)
+        study = max(min(study, room - 0.3 * wide), min(whole_words, max(room - narrowest, _NARROW_STUDY)))
+        panel = room - study
+        missing = max(narrowest - panel, 0.0) if narrowest - panel > 1e-9 else 0.0
+        panel = max(panel, narrowest)
 
     x = MARGIN + study
     arms = []
     for w in widths:
         arms.append((x + GAP, x + GAP + w))
         x += GAP + w
-    x += PANEL_GAP + panel + PANEL_GAP - GAP
+    x += gap + panel + gap - GAP
     spans: list[Span] = []
     for needed in right:
         x += GAP if needed else 0.0
         spans.append((x, x + needed))
         x += needed
-    left_of_panel = (arms[-1][1] if arms else MARGIN + study) + PANEL_GAP
+    left_of_panel = (arms[-1][1] if arms else MARGIN + study) + gap
     return Columns(
         (MARGIN, MARGIN + study),
         tuple(arms),
@@ -111,6 +140,7 @@ def columns(
         spans[1] if right[1] else None,
         spans[2] if right[2] else None,
         x + MARGIN,
+        missing,
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import SpecError
 from bayesmeta.reporting.figures.canvas import MARGIN, canvas, mark_x
 from bayesmeta.reporting.figures.style import BAYES, INK, SMALL, SOFT, TEXT
@@ -38,6 +39,19 @@ class DensityPanel:
     prior: ArrayLike
     posterior: ArrayLike
     overlap: float
+
+
+def scale_note(measure: str) -> str:
+    """Return a note on the scale of the horizontal axes.
+
+    Examples
+    --------
+    >>> scale_note("RR")
+    'Horizontal axes: log RR, of coefficients per unit of the column'
+    """
+    return (
+        f"Horizontal axes: {'log ' if MEASURES[measure].log else ''}{measure}, of coefficients per unit of the column"
+    )
 
 
 def density_panels(

@@ -10,6 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from bayesmeta.errors import SpecError
+from bayesmeta.reporting.figures.bands import draw_bands
 from bayesmeta.reporting.figures.columns import MARGIN
 from bayesmeta.reporting.figures.layout import SMALL_LINE, Sheet, sheet
 from bayesmeta.reporting.figures.panel import draw_panel, draw_studies, draw_summaries
@@ -18,6 +20,8 @@ from bayesmeta.reporting.figures.style import DPI, INK, SMALL, SOFT, TEXT
 from bayesmeta.reporting.figures.text import families, printable, wrap
 from bayesmeta.support.arguments import check_level
 
+#: width of a column of text in a journal, and of a page, in inches: the least and the greatest width of a figure
+LEAST_WIDTH, MOST_WIDTH = 3.3, 14.0
 ROLES = {"ink": INK, "soft": SOFT, "bayes": "#005a8c"}
 
 
@@ -36,6 +40,8 @@ def forest(
     level: float = 0.95,
     totals: tuple[str, ...] = (),
     subgroups: tuple[ForestGroup, ...] = (),
+    width_inches: float | None = None,
+    bands: Sequence[float] = (),
 ) -> Figure:
     """Draw a forest plot: a table of studies with their effects, shrunken effects, and pooled results.
 
@@ -73,6 +79,11 @@ def forest(
     subgroups : tuple of ForestGroup
         Subgroups in the order of the studies, each with its header, its number of studies and its own pooled results; ``summaries``
         are then those of all studies.
+    width_inches : float, optional
+        Width of the figure, 3.3 to 14 inches; by default what its columns need. Where it has no place for them, data of the arms,
+        weights and numbers of the shrunken effects are left out, which a note says.
+    bands : sequence of float
+        Limits between bands of effects, increasing, natural scale, shaded in the background; empty for none.
 
     Returns
     -------
@@ -92,7 +103,11 @@ def forest(
     """
     summaries = [*(one for group in subgroups for one in group.summaries), *summaries]
     check(studies, summaries, arm_headers, arm_groups, log=log, totals=totals)
-    check_groups(studies, subgroups)
+    check_groups(studies, subgroups, len(arm_headers))
+    if width_inches is not None and not LEAST_WIDTH <= width_inches <= MOST_WIDTH:
+        raise SpecError(
+            f"forest: width should be between {LEAST_WIDTH} and {MOST_WIDTH:g} inches, but got {width_inches:g}"
+        )
     check_level(level)
     laid = sheet(
         studies,
@@ -108,6 +123,7 @@ def forest(
         level=level,
         totals=totals,
         subgroups=subgroups,
+        width_inches=width_inches,
     )
     figure = Figure(figsize=(laid.width, laid.height), dpi=DPI, facecolor="white", edgecolor="none")
     figure.set_layout_engine("none")
@@ -122,10 +138,12 @@ def forest(
             size=line.size,
             weight=line.weight,
             color=ROLES[line.role],
+            covers=line.covers,
         )
     for left, right, y, points in laid.rules:
         _rule(figure, left, right, y, points)
     axes = draw_panel(figure, laid, studies, summaries, log=log)
+    draw_bands(axes, bands)
     draw_studies(axes, laid, studies)
     draw_summaries(axes, laid, summaries)
     _favours(figure, axes, laid, favours, log=log)
@@ -142,6 +160,7 @@ def write(
     size: float = TEXT,
     weight: str = "normal",
     color: str = INK,
+    covers: bool = False,
 ) -> None:
     """Write one line of text on a figure, literally.
 
@@ -159,6 +178,8 @@ def write(
         Font size in points.
     weight, color : str
         Font weight and color.
+    covers : bool
+        Whether it covers what is behind it.
     """
     wide, high = figure.get_size_inches()
     figure.text(
@@ -174,6 +195,7 @@ def write(
         color=color,
         parse_math=False,
         usetex=False,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5} if covers else None,
     )
 
 

@@ -53,6 +53,8 @@ class ForestTexts:
         Method by which the review pooled, as it says itself; "" if there is no published result.
     model : str, optional
         "common" or "random" effects of the published result.
+    bands : tuple of float
+        Limits between bands of effects, increasing, natural scale, shaded in the background; empty for none.
     """
 
     title: str
@@ -61,6 +63,7 @@ class ForestTexts:
     notes: tuple[str, ...] = ()
     published_by: str = ""
     model: str | None = None
+    bands: tuple[float, ...] = ()
 
 
 def forest_from_rows(
@@ -73,6 +76,7 @@ def forest_from_rows(
     texts: ForestTexts,
     tau: Row | None = None,
     priors: str = "",
+    width_inches: float | None = None,
 ) -> Figure:
     """Draw the forest plot of one analysis.
 
@@ -95,6 +99,8 @@ def forest_from_rows(
         ``median``, ``ci_low`` and ``ci_high`` of tau, model scale.
     priors : str
         Priors of the Bayesian method, for the notes.
+    width_inches : float, optional
+        Width of the figure; by default what its columns need.
 
     Returns
     -------
@@ -111,10 +117,11 @@ def forest_from_rows(
     notes = [
         f"{squares}; circles: the same studies' effects in the Bayesian model." if circles else f"{squares}.",
         f"Priors: {priors}." if priors else "",
+        _bands_note(texts.bands),
         *texts.notes,
     ]
     return forest(
-        [_study(row, kind) for row in studies],
+        [forest_study(row, kind) for row in studies],
         _summaries(pooled, primary, texts, level),
         measure=measure,
         log=MEASURES[measure].log,
@@ -127,8 +134,16 @@ def forest_from_rows(
         ),
         footnote="\n".join(note.strip() for note in notes if note.strip()),
         level=level,
+        bands=texts.bands,
         totals=arm_totals([row for row in studies if not math.isnan(_value(row, "weight"))], kind),
+        width_inches=width_inches,
     )
+
+
+def _bands_note(bands: Sequence[float]) -> str:
+    """Say what the shading is; "" without bands."""
+    limits = ", ".join(number(limit) for limit in bands)
+    return f"Shading: bands of effects, darker the further from no effect; limits {limits}." if bands else ""
 
 
 def tau_from_density(tau: Row, *, title: str, measure: str, level: float, notes: Sequence[str] = ()) -> Figure:
@@ -162,11 +177,19 @@ def _value(row: Row, name: str) -> float:
     return float("nan") if value is None else float(value)
 
 
-def _study(row: Row, kind: str) -> ForestStudy:
+def forest_study(row: Row, kind: str) -> ForestStudy:
+    """Return the row of a study (natural scale) with the data of its arms; numbers that it lacks are NaN."""
     numbers = {name: _value(row, name) for name in ("estimate", "ci_low", "ci_high", "weight")}
     shrunk = {f"shrunk{end}": _value(row, f"theta{end}") for end in ("", "_low", "_high")}
     arms = arm_cells(row, "e", kind) + arm_cells(row, "c", kind)
-    return ForestStudy(label=str(row["study"]), arms=arms, note=str(row.get("reason") or ""), **numbers, **shrunk)
+    return ForestStudy(
+        label=str(row["study"]),
+        arms=arms,
+        note=str(row.get("reason") or ""),
+        size=_value(row, "size"),
+        **numbers,
+        **shrunk,
+    )
 
 
 def own_method(published_by: str, model: str | None) -> str:
@@ -199,9 +222,13 @@ def _summaries(pooled: Mapping[str, Row], primary: str, texts: ForestTexts, leve
     names.append((PUBLISHED, f"As published ({texts.published_by}){as_printed}", "published"))
     return [
         ForestSummary(
-            label=label,
-            kind=kind,
-            **{name: _value(pooled[method], name) for name in ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")},
+            label,
+            _value(pooled[method], "estimate"),
+            _value(pooled[method], "ci_low"),
+            _value(pooled[method], "ci_high"),
+            _value(pooled[method], "pi_low"),
+            _value(pooled[method], "pi_high"),
+            kind,
         )
         for method, label, kind in names
         if method in pooled and not math.isnan(_value(pooled[method], "estimate"))

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bayesmeta.reporting.figures.style import TEXT
-from bayesmeta.reporting.figures.text import printable, undrawable, wrap
+from bayesmeta.reporting.figures.text import printable, shorten, undrawable, width, wrap
 
 _USUAL_LINES, _MOST_LINES = 2, 4
 
@@ -58,6 +58,32 @@ def _without_middle(name: str, available: float) -> tuple[str, ...]:
         head, tail = name[:half], name[-half:]
         lines = wrap(f"{head.rstrip()} … {tail.lstrip()}", available, TEXT)
     return lines
+
+
+def short_names(names: Sequence[str], available: float, size: float) -> list[str]:
+    """Cut names to one line of a width; names that would be alike are cut in the middle, so that their ends are seen.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names; "" stays empty.
+    available : float
+        Width available, in inches.
+    size : float
+        Font size in points.
+    """
+    whole = [printable(name) for name in names]
+    shown = [shorten(name, available, size) for name in whole]
+    alike = _alike(whole, [(text,) for text in shown])
+    return [_one_line(name, available, size) if i in alike else shown[i] for i, name in enumerate(whole)]
+
+
+def _one_line(name: str, available: float, size: float) -> str:
+    head, tail = name, ""
+    while width(f"{head}…{tail}", size) > available and len(head) > 4:
+        half = max((len(head) + len(tail)) // 2 - 1, 4)
+        head, tail = name[:half], name[-half:]
+    return f"{head.rstrip()}…{tail.lstrip()}"
 
 
 def sentence(note: str) -> str:

@@ -10,7 +10,7 @@ from bayesmeta.reporting.figures.style import TEXT
 
 @dataclass(frozen=True)
 class Line:
-    """A line of text: anchor and baseline in inches from the top left, and font."""
+    """A line of text: anchor and baseline in inches from the top left, font, and whether it covers the lines of the panel behind it."""
 
     x: float
     y: float
@@ -19,6 +19,7 @@ class Line:
     size: float = TEXT
     weight: str = "normal"
     role: str = "ink"
+    covers: bool = False
 
 
 class Page:
@@ -43,10 +44,11 @@ class Page:
         size: float = TEXT,
         weight: str = "normal",
         role: str = "ink",
+        covers: bool = False,
     ) -> None:
         """Add a line of text, unless it is empty, with its baseline at y or at the current position."""
         if text:
-            self.lines.append(Line(x, self.y if y is None else y, text, align, size, weight, role))
+            self.lines.append(Line(x, self.y if y is None else y, text, align, size, weight, role, covers))
 
     def rule(self, left: float, right: float, points: float) -> None:
         """Add a horizontal rule at the current position."""

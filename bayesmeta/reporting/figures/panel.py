@@ -97,18 +97,14 @@ def draw_panel(
         )
     overall = list(zip(summaries, laid.summary_y, strict=True))[laid.first_overall :]
     bayes = [(s.estimate, y - top) for s, y in overall if s.kind == "bayes"]
-    for estimate, y in bayes[:1]:
+    # under the headers of groups the line says which diamond is that of all studies, whatever the method
+    other = [(s.estimate, y - top) for s, y in overall] if laid.first_overall and not bayes else []
+    for (estimate, y), color, name in [
+        *((at, BAYES, "Bayesian pooled") for at in bayes[:1]),
+        *((at, SOFT, "pooled") for at in other[:1]),
+    ]:
         if low <= estimate <= high:
-            axes.plot(
-                [estimate] * 2,
-                [0, y],
-                color=BAYES,
-                lw=0.8,
-                ls=(0, (1, 2)),
-                marker="",
-                zorder=1,
-                label="Bayesian pooled",
-            )
+            axes.plot([estimate] * 2, [0, y], color=color, lw=0.8, ls=(0, (1, 2)), marker="", zorder=1, label=name)
     return axes
 
 
@@ -132,7 +128,8 @@ def draw_studies(axes: Axes, laid: Sheet, studies: Sequence[ForestStudy]) -> Non
     plain = [(s.estimate, s.ci_low, s.ci_high, y + up) for s, y in zip(studies, heights, strict=True)]
     shrunk = [(s.shrunk, s.shrunk_low, s.shrunk_high, y + down) for s, y in zip(studies, heights, strict=True)]
     weights = [s.weight for s in studies if not math.isnan(s.weight)]
-    scale = _LARGEST * (0.6 if paired else 1.0) / max([*weights, 1e-9])
+    sizes = [s.weight if weights else s.size for s in studies]
+    scale = _LARGEST * (0.6 if paired else 1.0) / max([*(size for size in sizes if not math.isnan(size)), 1e-9])
     # If no study has a weight, all count the same; if some have, those without are not part of the pooled effect.
     apart = [bool(weights) and math.isnan(s.weight) for s in studies]
     _intervals(axes, [row for row, alone in zip(plain, apart, strict=True) if not alone], color=INK, lw=0.8)
@@ -141,7 +138,7 @@ def draw_studies(axes: Axes, laid: Sheet, studies: Sequence[ForestStudy]) -> Non
     seen = [i for i, s in enumerate(studies) if low <= s.estimate <= high]
     pooled, others = [i for i in seen if not apart[i]], [i for i in seen if apart[i]]
     if pooled:
-        areas = [max(_SMALLEST, studies[i].weight * scale) if weights else _PLAIN for i in pooled]
+        areas = [_PLAIN if math.isnan(sizes[i]) else max(_SMALLEST, sizes[i] * scale) for i in pooled]
         xs, ys = [studies[i].estimate for i in pooled], [plain[i][3] for i in pooled]
         axes.scatter(xs, ys, s=areas, marker="s", facecolors=_SQUARE, edgecolors="none", zorder=2, label="studies")
     if others:

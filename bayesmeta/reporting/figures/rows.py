@@ -34,6 +34,8 @@ class ForestStudy:
         The study's effect in the Bayesian model, natural scale; NaN: none.
     note : str
         Note, printed in the row in grey, e.g. ``"not estimable: no events in either arm"``.
+    size : float
+        What the area of the square is proportional to where no study has a weight; NaN: all alike.
     """
 
     label: str
@@ -46,6 +48,7 @@ class ForestStudy:
     shrunk_low: float
     shrunk_high: float
     note: str = ""
+    size: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class ForestSummary:
         Prediction interval (effect in a new study), natural scale; NaN: none.
     kind : {"bayes", "frequentist", "published"}
         Blue, grey or white diamond.
+    predicted : str
+        What the prediction interval is of, where the row says so, e.g. ``"new study"``.
     """
 
     label: str
@@ -71,6 +76,7 @@ class ForestSummary:
     pi_low: float
     pi_high: float
     kind: str
+    predicted: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,12 +93,15 @@ class ForestGroup:
         Pooled results of the group, natural scale.
     note : str
         Line below them, e.g. ``"k = 4, τ² = 0.02, I² = 31%"``.
+    totals : tuple of str
+        Cells of a row of its totals, one per arm column; empty for none.
     """
 
     label: str
     count: int
     summaries: tuple[ForestSummary, ...] = ()
     note: str = ""
+    totals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -203,15 +212,19 @@ def check(
                 )
 
 
-def check_groups(studies: Sequence[ForestStudy], subgroups: Sequence[ForestGroup]) -> None:
-    """Check that every study is in one subgroup.
+def check_groups(studies: Sequence[ForestStudy], subgroups: Sequence[ForestGroup], columns: int) -> None:
+    """Check that every study is in one subgroup, and that totals have a cell per arm column.
 
     Raises
     ------
     SpecError
-        If a subgroup has no study, or their numbers do not add up to that of the studies.
+        If a subgroup has no study, their numbers do not add up to that of the studies, or there are more or fewer totals than columns.
     """
     for group in subgroups:
+        if group.totals and len(group.totals) != columns:
+            raise SpecError(
+                f"forest: subgroup '{group.label}' has {len(group.totals)} totals but arm_headers names {columns} columns"
+            )
         if group.count < 1:
             raise SpecError(f"forest: subgroup '{group.label}' has no study; leave it out")
     counted = sum(group.count for group in subgroups)

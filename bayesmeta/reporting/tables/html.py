@@ -6,7 +6,7 @@ import re
 from html import escape
 
 from bayesmeta.reporting.numbers import typographic
-from bayesmeta.reporting.tables.layout import Layout, Table, lay_out, plain
+from bayesmeta.reporting.tables.layout import Layout, Table, plain
 
 #: how tables look, on their own page and on the report's
 STYLE = """
@@ -59,7 +59,7 @@ def to_html(table: Table, *, table_id: str = "table") -> str:
     str
         A complete document; all text is escaped.
     """
-    wide = ' class="wide"' if len(lay_out(table).headers) > WIDE else ""
+    wide = ' class="wide"' if len(table.layout.headers) > WIDE else ""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -70,7 +70,7 @@ def to_html(table: Table, *, table_id: str = "table") -> str:
 
 def table_element(table: Table, *, table_id: str = "table") -> str:
     """Write the ``<table>`` alone, for a page whose style contains ``STYLE``; parameters as for ``to_html``."""
-    layout = lay_out(table)
+    layout = table.layout
     columns = len(layout.headers)
     heads = (
         _cell("th", _text(header, True), numeric, f' scope="col"{width}')

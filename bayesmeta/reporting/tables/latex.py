@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from bayesmeta.reporting.numbers import typographic
-from bayesmeta.reporting.tables.layout import Layout, Table, lay_out, plain
+from bayesmeta.reporting.tables.layout import Layout, Table, plain
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -39,6 +39,8 @@ _LATEX = {
     "±": r"$\pm$",
     "·": r"$\cdot$",
 }
+_CHARACTERS = str.maketrans(_LATEX)
+_DASHES = re.compile("-(?=-)")
 _GREEK = {
     "α": r"$\alpha$",
     "β": r"$\beta$",
@@ -60,6 +62,8 @@ _PORTRAIT, _LANDSCAPE = 105, 165
 _UNBROKEN = re.compile(r"\[[^]]*\]|\([^)]*\)")
 _UNBROKEN_IN_HEADERS = re.compile(r"\[[^]]*\]")
 """What no line break may divide: intervals and standard deviations in cells, ``[95% CI]`` in headers."""
+_BREAK = re.compile(r"\s|(?<=-)")
+"""Where a line of text may be broken."""
 _GAP = 3
 """Characters that the space between two columns takes."""
 
@@ -82,8 +86,9 @@ def escape(text: str) -> str:
     >>> print(escape("50% of A_1 & τ² ≥ 0"))
     50\% of A\_1 \& $\tau$\textsuperscript{2} $\ge$ 0
     """
-    escaped = "".join(_LATEX.get(character, character) for character in re.sub("-(?=-)", "-\u200b", text))
-    escaped = _SYMBOL.sub(lambda found: _GREEK[found[0]], escaped)
+    escaped = _DASHES.sub("-\u200b", text).translate(_CHARACTERS)
+    if not escaped.isascii():
+        escaped = _SYMBOL.sub(lambda found: _GREEK[found[0]], escaped)
     return f"{{{escaped[0]}}}{escaped[1:]}" if escaped[:1] in ("[", "*") else escaped
 
 
@@ -102,14 +107,14 @@ def _cell(text: str, numeric: bool, broken: bool = False) -> str:
 
 def _size(text: str) -> float:
     """Return the width of a text in characters, broad ones counted as more than one."""
-    return len(text) + 0.7 * sum(character in "%<>mMwW" for character in text)
+    return len(text) + 0.7 * sum(map(text.count, "%<>mMwW"))
 
 
 def _longest(text: str, unbroken: re.Pattern[str] | None) -> float:
     """Return the width of the longest piece that no line break may divide."""
     if unbroken:
         return max(map(_size, _join(text, unbroken).split(" ")))
-    return max(map(_size, re.split(r"\s|(?<=-)", text)))
+    return max(map(_size, _BREAK.split(text)))
 
 
 def _shares(layout: Layout) -> tuple[list[float], bool, bool]:
@@ -161,7 +166,7 @@ def to_latex(table: Table, *, label: str | None = None) -> str:
         The table alone, for ``\input`` in a document whose preamble loads ``booktabs`` and ``longtable``; a table with many columns
         turns its pages and needs ``pdflscape`` too.
     """
-    layout = lay_out(table)
+    layout = table.layout
     count = len(layout.headers)
     shares, broken, wide = _shares(layout)
     columns = "".join(rf"p{{\dimexpr {share:.4f}\linewidth-2\tabcolsep\relax}}" for share in shares)

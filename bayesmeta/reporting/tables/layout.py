@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bayesmeta.errors import SpecError
 from bayesmeta.reporting.numbers import is_missing, number
+from bayesmeta.support.frames import tuples
 
 if TYPE_CHECKING:
     import pandas
@@ -61,6 +63,11 @@ class Table:
         if not set(names) - {self.groups, NOTE}:
             raise SpecError("a table needs a column besides its groups and notes; add one.")
 
+    @cached_property
+    def layout(self) -> Layout:
+        """The table as every format shows it."""
+        return lay_out(self)
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -88,9 +95,12 @@ def _letter(index: int) -> str:
     return (_letter(index // 26 - 1) if index >= 26 else "") + chr(ord("a") + index % 26)
 
 
+_NUMBERS = re.compile(r"([\d\s.,\[\]()<>%/+-]|e\d|inf|NE)*")
+
+
 def _is_numeric(cells: list[str]) -> bool:
     filled = [cell for cell in cells if cell]
-    return bool(filled) and all(re.fullmatch(r"([\d\s.,\[\]()<>%/+-]|e\d|inf|NE)*", cell) for cell in filled)
+    return bool(filled) and all(map(_NUMBERS.fullmatch, filled))
 
 
 def lay_out(table: Table) -> Layout:
@@ -99,7 +109,7 @@ def lay_out(table: Table) -> Layout:
     shown = [i for i, name in enumerate(names) if name not in (table.groups, NOTE)]
     marks: dict[str, str] = {}
     sections: dict[str | None, list[tuple[str, tuple[str, ...]]]] = {}
-    for record in table.frame.itertuples(index=False, name=None):
+    for record in tuples(table.frame):
         cells = [plain(value) for value in record]
         note = cells[names.index(NOTE)] if NOTE in names else ""
         mark = marks.setdefault(note, _letter(len(marks))) if note else ""
@@ -130,7 +140,7 @@ def rows_with_notes(table: Table, *, every_row: bool) -> tuple[list[str], list[l
     kept = [i for i, name in enumerate(names) if name != NOTE]
     notice = table.notice or " ".join(note.rstrip(".") + "." for note in table.notes)
     rows = []
-    for record in table.frame.itertuples(index=False, name=None):
+    for record in tuples(table.frame):
         cells = [plain(value) for value in record]
         own = cells[names.index(NOTE)] if NOTE in names else ""
         if every_row:

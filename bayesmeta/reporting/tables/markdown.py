@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bayesmeta.reporting.tables.layout import Table, lay_out, plain
+from bayesmeta.reporting.tables.layout import Table, plain
 
 
 def _markdown_cell(text: str) -> str:
@@ -25,7 +25,7 @@ def to_markdown(table: Table) -> str:
     str
         UTF-8 Markdown. Numbers keep the ASCII minus, so that they can be copied into a program.
     """
-    layout = lay_out(table)
+    layout = table.layout
 
     def line(cells: list[str]) -> str:
         return "| " + " | ".join(cells) + " |"

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 from bayesmeta.errors import DataError, SpecError, unknown_name
 from bayesmeta.reporting.labels import abbreviations, has_ratio
 from bayesmeta.reporting.numbers import count, estimate, interval, is_missing, number, percent, probability
+from bayesmeta.reporting.tables.bands import IN_BANDS, bands_cell, bands_note
 from bayesmeta.reporting.tables.layout import NOTE
 from bayesmeta.results.methods import PUBLISHED, bayesian_parts, main_bayesian, method_label
+from bayesmeta.support.frames import records
 
 if TYPE_CHECKING:
     import pandas
@@ -22,6 +24,8 @@ Record = Mapping[str, Any]
 
 #: level at which reviews usually publish their intervals
 PUBLISHED_LEVEL = 0.95
+#: columns of the main table that are left out where they are blank throughout
+_OPTIONAL = ("P(beyond MID)", IN_BANDS, NOTE)
 
 
 def written_estimate(row: Record) -> str:
@@ -92,11 +96,11 @@ def _analyses(results: pandas.DataFrame) -> list[_Analysis]:
             fix="Read the file with dtype={'analysis': str}.",
         )
     found: dict[str, _Analysis] = {}
-    for row in results.to_dict("records"):
+    for row in records(results):
         name = str(row["analysis"])
         if not is_missing(row.get("model")) and row["model"]:
             continue  # moderators, subgroups and nestings have tables of their own
-        found.setdefault(name, _Analysis(name)).add({str(key): value for key, value in row.items()})
+        found.setdefault(name, _Analysis(name)).add(row)
     return list(found.values())
 
 
@@ -121,8 +125,8 @@ def main_table(results: pandas.DataFrame, *, bayes: str | None = None) -> pandas
     -------
     pandas.DataFrame
         Text. `Comparison` is meant as the row groups of a `Table`; k and N are those of the Bayesian row (else of the
-        next method), tau is the Bayesian one, I2 the DerSimonian-Laird one. ``P(beyond MID)`` and ``Note`` are present
-        when some analysis has one.
+        next method), tau is the Bayesian one, I2 the DerSimonian-Laird one. ``P(beyond MID)``, ``P(bands)`` and ``Note``
+        are present when some analysis has one.
 
     Raises
     ------
@@ -157,12 +161,13 @@ def main_table(results: pandas.DataFrame, *, bayes: str | None = None) -> pandas
                 "Prediction interval": interval(posterior.get("pi_low"), posterior.get("pi_high")),
                 "P(benefit)": probability(posterior.get("prob_benefit")),
                 "P(beyond MID)": probability(posterior.get("prob_beyond_mid")),
+                IN_BANDS: bands_cell(posterior),
                 NOTE: _main_note(analysis, shown),
             }
         )
     names = ["Comparison", "Analysis", "Outcome", "Time", "Measure", "k", "N", "Published", "DerSimonian-Laird"]
     names += ["REML + guarded HK", "Bayesian", "Bayesian model", "tau", "I2", "Prediction interval", "P(benefit)"]
-    return text_frame(rows, [*names, "P(beyond MID)", NOTE], optional=("P(beyond MID)", NOTE))
+    return text_frame(rows, [*names, *_OPTIONAL], optional=_OPTIONAL)
 
 
 def _first(analysis: _Analysis, column: str, shown: str | None) -> str:
@@ -219,6 +224,7 @@ def main_notes(results: pandas.DataFrame, *, bayes: str | None = None, level: fl
         notes.append("Published: the interval that the review printed, at its own level.")
     if "prob_beyond_mid" in results.columns and results["prob_beyond_mid"].notna().any():
         notes.append("P(beyond MID): posterior probability of a benefit beyond the minimal important difference.")
+    notes += filter(None, [bands_note(analysis.row(analysis.bayes(bayes)) for analysis in analyses)])
     return tuple(notes)
 
 

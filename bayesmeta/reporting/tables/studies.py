@@ -11,6 +11,7 @@ from bayesmeta.reporting.numbers import count, estimate, is_missing, number, per
 from bayesmeta.reporting.rounding import WHOLE_FROM, decimals_for
 from bayesmeta.reporting.tables.layout import NOTE
 from bayesmeta.reporting.tables.results import Record, text_frame, written_estimate
+from bayesmeta.support.frames import records
 
 if TYPE_CHECKING:
     import pandas
@@ -158,9 +159,9 @@ def study_table(studies: pandas.DataFrame, *, level: float | None = 0.95, measur
     percentage = "" if level is None else f"{100 * level:g}% "
     estimated, shrunken = f"Estimate [{percentage}CI]", f"Shrunken estimate [{percentage}CrI]"
     rows = []
-    records = [{str(key): value for key, value in record.items()} for record in studies.to_dict("records")]
-    kind = arm_data(records, measure)
-    for row in records:
+    shown = records(studies)
+    kind = arm_data(shown, measure)
+    for row in shown:
         reason, note = ("" if is_missing(row.get(name)) else str(row[name]).strip() for name in ("reason", "note"))
         rows.append(
             {

@@ -2,146 +2,181 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 
-import numpy as np
-
-from bayesmeta.effects.design import MEAN
 from bayesmeta.errors import BayesmetaError, DataError
 from bayesmeta.model.likelihoods.collect import NO_STUDY
-from bayesmeta.model.priors.priors import Priors
-from bayesmeta.posterior.fit_subgroups import fit_subgroups
-from bayesmeta.posterior.method import BayesianMethod
 from bayesmeta.posterior.posterior import Posterior
-from bayesmeta.posterior.subgroup_fits import SubgroupFits
-from bayesmeta.posterior.summary import summarize
-from bayesmeta.results.model_rows import DIFFERENCE, OVERALL
-from bayesmeta.results.models.given import COMMON_TAU, SUBGROUPS, ModelInput, Rows, one_line
-from bayesmeta.results.rows import tidy_posterior
+from bayesmeta.results.methods import likelihood_label
+from bayesmeta.results.models.bayesian_fits import NORMAL, BayesianChoice, exact_with, fit_model
+from bayesmeta.results.models.bayesian_groups import common_groups, nested_groups, separate_groups
+from bayesmeta.results.models.bayesian_rows import evidence_by_term, little_learned, model_posterior_rows, with_evidence
+from bayesmeta.results.models.given import DEPENDENCE, MODERATORS, SUBGROUPS, ModelInput, Rows, one_line
+from bayesmeta.results.models.moderators import prepared_moderators
+from bayesmeta.results.models.priors import check_prior_names
 
 
-@dataclass(frozen=True)
-class BayesianChoice:
-    """How the Bayesian models of an analysis are fitted and summarized.
+@dataclass(frozen=True, eq=False)
+class FittedModel:
+    """The fits of one model by one likelihood.
 
     Parameters
     ----------
-    priors : mapping of str to Priors
-        The likelihoods to fit, with the priors of each.
-    engine : str
-        Name of the engine.
-    seed : int
-        Seed of the engine.
-    better : str or None
-        Side of benefit.
-    mid : float or None
-        Minimal important difference, natural scale.
-    scale : str
-        Scale of the rows: ``"model"`` or ``"natural"``.
+    kind, model : str
+        As in the entries of models: "moderators" or "dependence", and the formula or nesting.
+    fits : tuple of Posterior
+        By each engine.
     """
 
-    priors: Mapping[str, Priors | Mapping[str, Any]]
-    engine: str = "quadrature"
-    seed: int = 1
-    better: str | None = None
-    mid: float | None = None
-    scale: str = "natural"
+    kind: str
+    model: str
+    fits: tuple[Posterior, ...]
 
 
-def bayesian_models(given: ModelInput, choice: BayesianChoice, errors: list[str] | None = None) -> Rows:
+@dataclass
+class BayesianResults:
+    """Rows of the Bayesian models of an analysis, the fits, and what a reader must know, by kind and model."""
+
+    rows: Rows = field(default_factory=list)
+    fitted: list[FittedModel] = field(default_factory=list)
+    notes: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+
+    def note(self, kind: str, model: str, text: str) -> None:
+        """Add a note to a model, once."""
+        known = self.notes.setdefault((kind, model), [])
+        if text not in known:
+            known.append(text)
+
+    def noted_rows(self) -> Rows:
+        """Return the rows, the first of each model with what a reader must know of it."""
+        notes = {model: "; ".join(texts) for (_, model), texts in self.notes.items()}
+        return [
+            {**row, "note": "; ".join(filter(None, [row.get("note"), notes.pop(row["model"], "")]))}
+            for row in self.rows
+        ]
+
+
+Fit = Callable[[ModelInput, BayesianChoice, str, BayesianResults], None]
+
+
+def bayesian_models(given: ModelInput, choice: BayesianChoice, errors: list[str] | None = None) -> BayesianResults:
     """Fit every wanted model by each likelihood.
+
+    Models of dependent estimates have the normal likelihood, whichever are wanted. Subgroups are fitted by one engine, the exact one
+    where it is among those wanted; other models by each that takes them.
 
     Parameters
     ----------
     given : ModelInput
         Estimates, columns and what is wanted.
     choice : BayesianChoice
-        Likelihoods, priors and engine.
+        Likelihoods, priors and engines.
     errors : list of str, optional
         Receives a line about each fit that fails; by default the first failure is raised.
 
     Returns
     -------
-    list of dict
+    BayesianResults
         Rows with ``model`` and ``group``, on the scale of ``choice``; differences of groups are on the model scale.
+
+    Raises
+    ------
+    SpecError
+        For a prior of what is neither a parameter nor a coefficient, also where ``errors`` receives failures.
     """
-    rows: Rows = []
-    for likelihood, priors in choice.priors.items():
+    check_prior_names(given, [name for priors in choice.priors.values() for name in priors])
+    results = BayesianResults()
+    if given.nested:
+        choice = replace(choice, priors={NORMAL: choice.priors.get(NORMAL, next(iter(choice.priors.values()), {}))})
+    for likelihood in choice.priors:
         for kind, model, fit in _tasks(given):
             try:
-                rows += fit(given, choice, likelihood, priors)
+                fit(given, choice, likelihood, results)
             except BayesmetaError as error:
                 if isinstance(error, DataError) and error.what == NO_STUDY:
                     continue
                 if errors is None:
                     raise
                 errors.append(f"{kind} '{model}', {likelihood} likelihood: {one_line(str(error))}")
-    return rows
-
-
-Fit = Callable[[ModelInput, BayesianChoice, str, Any], Rows]
+    return results
 
 
 def _tasks(given: ModelInput) -> Iterable[tuple[str, str, Fit]]:
     """Yield the models to fit: kind, name and function."""
-    if given.nested:
-        return
-    for column in given.wanted.groupings:
-        yield SUBGROUPS, column, _subgroups(column, common=False)
+    wanted = given.wanted
+    if wanted.nesting is not None:
+        yield DEPENDENCE, wanted.nesting, _dependence
+    for formula in wanted.formulas:
+        yield MODERATORS, formula, _moderators(formula)
+    for column in wanted.groupings:
+        for rows in (nested_groups,) if given.nested else (separate_groups, common_groups):
+            yield SUBGROUPS, column, _groups(column, rows)
 
 
-def _subgroups(column: str, common: bool) -> Fit:
-    def fit(given: ModelInput, choice: BayesianChoice, likelihood: str, priors: Any) -> Rows:
-        found = fit_subgroups(
-            given.effects,
-            by=column,
-            data=dict(given.columns),
-            likelihood=likelihood,
-            priors=priors,
-            engine=choice.engine,
-            seed=choice.seed,
-            common_tau=common,
-            drop_missing=given.wanted.drop_missing,
+def _dependence(given: ModelInput, choice: BayesianChoice, likelihood: str, results: BayesianResults) -> None:
+    """Fit the model of dependent estimates without moderators."""
+    nesting = str(given.wanted.nesting)
+    _add_fits(given, choice, results, (DEPENDENCE, nesting), fit_model(given, choice, likelihood))
+
+
+def _moderators(formula: str) -> Fit:
+    """Return what fits one formula."""
+
+    def fit(given: ModelInput, choice: BayesianChoice, likelihood: str, results: BayesianResults) -> None:
+        names = prepared_moderators(given, formula)[1].design.names
+        found = fit_model(given, choice, likelihood, formula, names)
+        _add_fits(given, choice, results, (MODERATORS, formula), found)
+        if exact_with(likelihood, len(names)):
+            return
+        words = f"{len(names)} coefficients with the {likelihood_label(likelihood)} likelihood"
+        if found[0]:
+            results.note(MODERATORS, formula, f"{words} were sampled with NUTS: quadrature takes two")
+            return
+        results.note(
+            MODERATORS,
+            formula,
+            f"The normal likelihood was fitted in place of the {likelihood_label(likelihood)} one, with which quadrature takes two "
+            f"coefficients; this model has {len(names)}",
         )
-        return _subgroup_rows(given, choice, found, column)
+        if NORMAL not in choice.priors:
+            priors = {name: prior for name, prior in choice.priors[likelihood].items() if name != "baseline"}
+            instead = replace(choice, priors={NORMAL: priors})
+            _add_fits(given, instead, results, (MODERATORS, formula), fit_model(given, instead, NORMAL, formula, names))
 
     return fit
 
 
-def _subgroup_rows(given: ModelInput, choice: BayesianChoice, found: SubgroupFits, column: str) -> Rows:
-    """Return the rows of each group, of all together, and of the difference of each group from the first."""
-    method = BayesianMethod(found.overall.likelihood, found.overall.engine).id
-    method += COMMON_TAU if found.common_tau else ""
-    labels = {"method": method, "model": column}
-    rows: Rows = []
-    for group, posterior in found.groups.items():
-        rows.append({**_pooled_row(given, choice, posterior), **labels, "term": MEAN, "group": str(group)})
-    overall = {**_pooled_row(given, choice, found.overall), **labels, "term": OVERALL, "group": ""}
-    rows.append(overall)
-    first, *others = found.groups
-    tails = np.array([0.5, 0.5 - 0.5 * given.level, 0.5 + 0.5 * given.level])
-    for group in others:
-        difference = found.difference(group, first)
-        median, low, high = difference.quantile(tails)
-        beyond = {} if choice.mid is None else {"prob_beyond_mid": difference.prob_beyond(choice.mid)}
-        rows.append(
-            {
-                "analysis": given.id, "measure": overall["measure"], "k": overall["k"], "n": overall["n"], **labels,
-                "term": DIFFERENCE, "group": f"{group} vs {first}", "estimate": median, "se": difference.sd(),
-                "ci_low": low, "ci_high": high, **beyond,
-            }
-        )  # fmt: skip
-    for note in found.notes:
-        for row in rows:
-            if row["group"] and note.startswith(f"'{row['group']}'"):
-                row["note"] = "; ".join(filter(None, [row.get("note"), note]))
-    return rows
+def _add_fits(
+    given: ModelInput,
+    choice: BayesianChoice,
+    results: BayesianResults,
+    of: tuple[str, str],
+    found: tuple[list[Posterior], list[str]],
+) -> None:
+    """Add the rows of the fits of a model, with the evidence for its parts from the exact one."""
+    fits, failures = found
+    kind, model = of
+    for failure in failures:
+        results.note(kind, model, failure)
+    if not fits:
+        return
+    evidence = evidence_by_term(fits[0])
+    for posterior in fits:
+        rows = with_evidence(model_posterior_rows(posterior, given, choice, model), evidence)
+        results.rows += rows
+    if kind == MODERATORS and (sentence := little_learned(fits[0], rows)):
+        results.note(kind, model, sentence)
+    results.fitted.append(FittedModel(kind, model, tuple(fits)))
 
 
-def _pooled_row(given: ModelInput, choice: BayesianChoice, posterior: Posterior) -> dict[str, Any]:
-    """Return the row of the pooled effect of a fit."""
-    summary = summarize(posterior, level=given.level, better=choice.better, mid=choice.mid, studies=False)
-    rows = tidy_posterior(posterior, summary, given.id, scale=choice.scale)
-    return next(row for row in rows if row["term"] == MEAN)
+def _groups(column: str, rows_of: Callable[[ModelInput, BayesianChoice, str, str], tuple[Rows, list[str]]]) -> Fit:
+    """Return what fits the groups of a column."""
+
+    def fit(given: ModelInput, choice: BayesianChoice, likelihood: str, results: BayesianResults) -> None:
+        rows, notes = rows_of(given, choice, likelihood, column)
+        results.rows += rows
+        for note in notes:
+            results.note(SUBGROUPS, column, note)
+
+    return fit

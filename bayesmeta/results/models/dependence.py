@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from bayesmeta.effects.design import MEAN
 from bayesmeta.effects.estimate_columns import Column
 from bayesmeta.errors import BayesmetaError
 from bayesmeta.frequentist.multilevel.fit import multilevel
@@ -12,6 +13,7 @@ from bayesmeta.results.methods import NESTED
 from bayesmeta.results.model_rows import (
     multilevel_rows,
 )
+from bayesmeta.results.models.drawn import drawn_nested, points_of
 from bayesmeta.results.models.given import (
     SWEEP,
     ModelInput,
@@ -19,6 +21,9 @@ from bayesmeta.results.models.given import (
     each_method,
     one_line,
 )
+
+#: method whose means of studies are drawn
+SHOWN = "REML-t"
 
 
 def fit_dependence(given: ModelInput, nesting: str) -> tuple[Rows, dict[str, Any]]:
@@ -41,8 +46,13 @@ def fit_dependence(given: ModelInput, nesting: str) -> tuple[Rows, dict[str, Any
             {"level": name, "sigma2": float(sigma2), "i2": float(share)}
             for name, sigma2, share in zip(fitted.sigma2_names, fitted.sigma2, fitted.i2_by_level, strict=True)
         ],
+        "points": points_of(fitted),
+        "drawn": {},
         "sweep": [],
     }
+    if given.drawn and any(row["method"] == SHOWN and row["term"] == MEAN for row in rows):
+        by: dict[str, Any] = {"method": NESTED[SHOWN].estimator, "ci": NESTED[SHOWN].ci}
+        values["drawn"] = {SHOWN: drawn_nested(multilevel(given.effects, **by, **keywords), given.level)}
     if isinstance(given.wanted.sampling_correlation, (int, float)):
         values["sweep"] = [
             _at_correlation(given, data, value) for value in sorted({*SWEEP, given.wanted.sampling_correlation})

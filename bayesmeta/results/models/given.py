@@ -68,6 +68,8 @@ class ModelInput:
         Id of the analysis.
     methods : ChosenMethods
         Frequentist methods.
+    drawn : bool
+        Whether what figures need is added to the values of the models.
     """
 
     effects: Effects
@@ -76,6 +78,7 @@ class ModelInput:
     level: float
     id: str
     methods: ChosenMethods = REVIEW_METHODS
+    drawn: bool = False
 
     @property
     def every_column(self) -> dict[str, Column]:

@@ -41,6 +41,24 @@ def _group_of_each(given: ModelInput, column: str) -> tuple[Effects, list[Any]]:
     return effects, labels
 
 
+def group_design(given: ModelInput, column: str) -> tuple[Effects, list[Any], Design]:
+    """Return the effects that have a group, the group of each, and the design of an indicator per group, in the order of the table.
+
+    Raises
+    ------
+    DataError
+        If all estimates are in one group, or one has none and may not be left out.
+    """
+    effects, labels = _group_of_each(given, column)
+    order = list(dict.fromkeys(label for label, here in zip(labels, effects.used, strict=True) if here))
+    if len(order) < 2:
+        raise DataError(
+            f"all estimates are in one group: {order[0]!r}" if order else "no estimate is left", column=column
+        )
+    indicators = np.array([[float(label == group) for group in order] for label in labels])
+    return effects, labels, Design(indicators, tuple(map(str, order)))
+
+
 def _group_values(column: str, effects: Effects, labels: Sequence[Any], clusters: Sequence[str] = ()) -> dict[str, Any]:
     """Return what the table and the figure of subgroups need beside the rows; ``cluster`` is an estimate's outermost group."""
     used = list(map(int, np.flatnonzero(effects.used)))
@@ -85,15 +103,7 @@ def fit_subgroups(given: ModelInput, column: str) -> tuple[Rows, dict[str, Any]]
 
 def fit_nested_subgroups(given: ModelInput, column: str) -> tuple[Rows, dict[str, Any]]:
     """Fit the groups of dependent estimates in one model, with the same variances in all groups."""
-    effects, labels = _group_of_each(given, column)
-    present = [label for label, here in zip(labels, effects.used, strict=True) if here]
-    order = list(dict.fromkeys(present))
-    if len(order) < 2:
-        raise DataError(
-            f"all estimates are in one group: {order[0]!r}" if order else "no estimate is left", column=column
-        )
-    indicators = np.array([[float(label == group) for group in order] for label in labels])
-    design = Design(indicators, tuple(map(str, order)))
+    effects, labels, design = group_design(given, column)
     clusters: list[str] = []
     keywords: dict[str, Any] = {"data": dict(given.columns), "level": given.level, **given.nested}
     tests: dict[str, dict[str, float]] = {}

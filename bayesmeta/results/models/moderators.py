@@ -22,6 +22,7 @@ from bayesmeta.results.model_rows import (
     regression_rows,
     robust_moderator_test,
 )
+from bayesmeta.results.models.drawn import drawn_lines
 from bayesmeta.results.models.given import (
     ModelInput,
     Rows,
@@ -66,6 +67,10 @@ def fit_moderators(given: ModelInput, formula: str) -> tuple[Rows, dict[str, Any
     return rows, _moderator_values(given, matrix, fits)
 
 
+#: methods whose effects along the moderators are drawn
+SHOWN = ("REML-HKSJ", "REML-t")
+
+
 def _moderator_values(
     given: ModelInput, matrix: ModelMatrix, fits: Mapping[str, Regression | Multilevel]
 ) -> dict[str, Any]:
@@ -89,6 +94,9 @@ def _moderator_values(
         "r2": 100 * max(0.0, 1 - (tau / without) ** 2) if matrix.intercept and without > 0 else float("nan"),
         "tests": {method: _tests(fit, method) for method, fit in fits.items()},
         "points": _points(given, matrix, columns, outer),
+        "drawn": {
+            name: {"lines": drawn_lines(fits[name], given.level)} for name in SHOWN if given.drawn and name in fits
+        },
     }
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.posterior.method import parse_method
+from bayesmeta.reporting.bayes_factors import bayes_factor
 from bayesmeta.reporting.numbers import count, estimate, is_missing, number, percent
 from bayesmeta.reporting.tables.layout import NOTE, Table
 from bayesmeta.reporting.tables.results import text_frame, written_estimate
@@ -43,14 +45,20 @@ def dependence_table(review: Review, results: list[AnalysisResult]) -> Table | N
         f"Estimate: pooled effect, natural scale, {at_level(review, 'interval')}; Bayesian: posterior median. tau: standard deviation of "
         "true effects, model scale, in total, between groups of the outermost level (studies) and within them; rho: the share of tau2 "
         "that is between them, the correlation of two true effects of one group.",
-        "t intervals: degrees of freedom are the number of groups less the coefficients that do not vary within them.",
+        "t intervals: degrees of freedom are the number of groups less the coefficients that do not vary within them. Each group left out "
+        "in turn is in the table influence.",
         "Cluster-robust (CR2): standard errors that are right, with enough groups, also where the model of the dependence is not; "
         f"degrees of freedom by Satterthwaite, below {ENOUGH_DF} of which none are shown (Tipton 2015).",
     ]
-    if any(model["sampling_correlation"] is not None for model in models):
+    if any(not is_missing(model["sampling_correlation"]) for model in models):
         notes.append(
             "Sampling correlation: the assumed correlation of the sampling errors of two estimates of one group. It is rarely reported: "
             "results at other values are shown too. Where they differ, the conclusion depends on the assumption."
+        )
+    if any(not is_missing(row.get("log_bf_dependence")) for result in results for row in result.rows):
+        notes.append(
+            "Bayes factor for heterogeneity between groups: inclusion Bayes factor of rho above 0, over models with and without an effect; "
+            "it and the marginal likelihood depend on the priors."
         )
     if any(model.get("shared_arms") for model in models):
         notes.append(
@@ -91,7 +99,7 @@ def _method_lines(result: AnalysisResult, model: dict[str, Any]) -> list[dict[st
                 "I2": percent(row.get("i2")),
                 "k": count(model["k"]) if not lines else "",
                 "Groups": count(model["groups"]) if not lines else "",
-                NOTE: _levels(model) if not lines else "",
+                NOTE: _evidence(row) or (_levels(model) if not lines else ""),
             }
         )
     return lines
@@ -101,6 +109,23 @@ def _interval(row: dict[str, Any]) -> str:
     from bayesmeta.reporting.numbers import interval
 
     return interval(row.get("pi_low"), row.get("pi_high"))
+
+
+def _evidence(row: dict[str, Any]) -> str:
+    """Return sentences with the marginal likelihood and the evidence for a level of dependence; "" for other methods."""
+    if is_missing(row.get("log_marginal_likelihood")):
+        return ""
+    found = [f"Log marginal likelihood {row['log_marginal_likelihood']:.2f}"]
+    if not is_missing(row.get("log_bf_dependence")):
+        found.append(
+            f"Bayes factor for heterogeneity between groups, three levels against two: {_with_decimals(row['log_bf_dependence'])}"
+        )
+    return "; ".join(found)
+
+
+def _with_decimals(log_bf: float) -> str:
+    """Write a Bayes factor with two decimals where papers do, else with three digits."""
+    return f"{math.exp(log_bf):.2f}" if 0 < log_bf < math.log(1e5) else bayes_factor(log_bf)
 
 
 def _levels(model: dict[str, Any]) -> str:

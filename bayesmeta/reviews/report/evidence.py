@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from bayesmeta.posterior.method import AVERAGED, BayesianMethod, parse_method
+from bayesmeta.posterior.method import AVERAGED, parse_method
 from bayesmeta.reporting.bayes_factors import bayes_factor
 from bayesmeta.reporting.numbers import estimate, interval, is_missing, number, probability, significant
 from bayesmeta.reporting.tables.layout import NOTE, Table
 from bayesmeta.results.methods import bayesian_parts, method_label
 from bayesmeta.reviews.agreement import run_agreement
-from bayesmeta.reviews.report.headings import Row, at_level, headings, main_rows, prior_set, split_rows
+from bayesmeta.reviews.report.headings import Row, at_level, headings, main_rows, prior_set
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
 
@@ -80,29 +80,24 @@ def priors_table(review: Review, results: list[AnalysisResult]) -> Table | None:
     heading = headings(review)
     lines = []
     for result in results:
-        main, alternatives = split_rows(result)
-        if not alternatives:
-            continue
-        exact = [
-            {**row, "priors": result.priors.get("normal", "")}
-            for row in main
-            if parse_method(row["method"]) == BayesianMethod("normal", "quadrature")
-        ]
-        fits: dict[str, dict[str, Row]] = {}
-        for row in [*exact, *alternatives]:
-            fits.setdefault(row["method"], {})[row["term"]] = row
-        for method, terms in fits.items():
-            mu, tau = terms["mu"], terms["tau"]
-            lines.append(
-                {
-                    "Analysis": heading[result.id],
-                    "Priors": prior_set(method) or "main",
-                    "Prior of tau": _heterogeneity_prior(str(mu["priors"])),
-                    "Estimate": estimate(mu["estimate"], mu["ci_low"], mu["ci_high"]),
-                    "tau": estimate(tau["estimate"], tau["ci_low"], tau["ci_high"]),
-                    "Prediction interval": interval(mu["pi_low"], mu["pi_high"]),
-                }
-            )
+        for nesting, rows in _exact_rows(result).items():
+            if all(prior_set(method) == "" for method in rows):
+                continue
+            title = f"{heading[result.id]}{f': {nesting}' if nesting else ''}"
+            for method, terms in rows.items():
+                mu, tau = terms["mu"], terms["tau"]
+                main = prior_set(method) == ""
+                priors = result.priors.get("normal", "") if main else mu["priors"]
+                lines.append(
+                    {
+                        "Analysis": title,
+                        "Priors": prior_set(method) or "main",
+                        "Prior of tau": _heterogeneity_prior(str(priors)),
+                        "Estimate": estimate(mu["estimate"], mu["ci_low"], mu["ci_high"]),
+                        "tau": estimate(tau["estimate"], tau["ci_low"], tau["ci_high"]),
+                        "Prediction interval": interval(mu["pi_low"], mu["pi_high"]),
+                    }
+                )
     if not lines:
         return None
     import pandas as pd
@@ -116,9 +111,27 @@ def priors_table(review: Review, results: list[AnalysisResult]) -> Table | None:
     )
 
 
+def _exact_rows(result: AnalysisResult) -> dict[str, dict[str, dict[str, Row]]]:
+    """Return the rows of the normal likelihood by quadrature: of one pooled effect (""), and of each nesting; by method and term."""
+    nestings = {model["model"] for model in result.models if model["kind"] == "dependence"}
+    found: dict[str, dict[str, dict[str, Row]]] = {}
+    for row in result.rows:
+        method = parse_method(row["method"])
+        model = "" if is_missing(row.get("model")) else str(row["model"])
+        if (
+            method is None
+            or (method.likelihood, method.engine) != ("normal", "quadrature")
+            or model not in {"", *nestings}
+        ):
+            continue
+        found.setdefault(model, {}).setdefault(str(row["method"]), {})[str(row["term"])] = row
+    return found
+
+
 def _heterogeneity_prior(priors: str) -> str:
     """Return the prior for tau out of a text of priors; one for tau2 keeps its name."""
-    return re.split(r", (?=tau2? ~ )", priors)[-1].removeprefix("tau ~ ")
+    last = re.split(r", (?=tau2? ~ )", priors)[-1]
+    return re.split(r", (?=\w+ ~ )", last)[0].removeprefix("tau ~ ")
 
 
 def engines_table(review: Review, results: list[AnalysisResult]) -> Table | None:
@@ -127,13 +140,14 @@ def engines_table(review: Review, results: list[AnalysisResult]) -> Table | None
 
     lines = []
     for result in results:
-        agreement = {entry["likelihood"]: entry for entry in result.agreement}
+        agreement = {(entry.get("model", ""), entry["likelihood"]): entry for entry in result.agreement}
         for diagnostic in result.diagnostics:
             method = parse_method(diagnostic["method"])
-            known = agreement.get(method.likelihood) if method else None
+            model = "" if is_missing(diagnostic.get("model")) else str(diagnostic["model"])
+            known = agreement.get((model, method.likelihood)) if method else None
             lines.append(
                 {
-                    "Analysis": result.id,
+                    "Analysis": f"{result.id}: {model}" if model else result.id,
                     "Method": method_label(diagnostic["method"]),
                     "Draws": f"{diagnostic['chains']} x {diagnostic['draws']}",
                     "Attempts": str(diagnostic["attempts"]),
@@ -151,7 +165,8 @@ def engines_table(review: Review, results: list[AnalysisResult]) -> Table | None
     notes = (
         "R-hat: the worst, ESS: the least, over all variables of the model. The gate: R-hat below 1.01, bulk and tail ESS above 400, "
         "no divergences.",
-        "From exact posterior: the largest difference between draws and quadrature in mean, sd and the ends of the 95% interval of mu, "
+        "From exact posterior: the largest difference between draws and quadrature in mean, sd and the ends of the 95% interval of mu "
+        "(the coefficients), "
         "tau, the effect in a new study and the effect in each study, in Monte Carlo standard errors (MCSE)"
         f"{chance}. Blank where only one engine was run.",
     )

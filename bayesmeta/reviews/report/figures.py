@@ -7,18 +7,14 @@ from typing import TYPE_CHECKING
 from bayesmeta.reporting.figures.from_rows import ForestTexts, forest_from_rows, tau_from_density
 from bayesmeta.results.methods import main_bayesian
 from bayesmeta.reviews.analysis_keys import Analysis
+from bayesmeta.reviews.band_keys import bands_for
 from bayesmeta.reviews.report.headings import main_rows
+from bayesmeta.reviews.report.model_figures import analysis_title
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-def _title(analysis: Analysis) -> str:
-    time = f", {analysis.time}" if analysis.time else ""
-    comparison = f" ({analysis.comparison})" if analysis.comparison else ""
-    return f"{analysis.id} {analysis.outcome}{time}{comparison}"
 
 
 def forest_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Figure:
@@ -39,7 +35,7 @@ def forest_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Fig
         `bayesmeta.reporting.figures.save.save` writes it.
     """
     primary = main_bayesian(result.primary)
-    published = analysis.published
+    published, bands = analysis.published, bands_for(review, analysis)
     return forest_from_rows(
         result.studies,
         main_rows(result),
@@ -47,12 +43,13 @@ def forest_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Fig
         measure=analysis.measure,
         level=review.level_of(analysis),
         texts=ForestTexts(
-            _title(analysis),
+            analysis_title(analysis),
             (analysis.groups[0], analysis.groups[1]),
             analysis.better,
             (analysis.note, review.notice),
             published.method if published else "",
             published.model if published else None,
+            () if bands is None else bands.limits,
         ),
         tau=result.tau,
         priors=result.priors.get(primary.likelihood, "") if primary else "",
@@ -63,7 +60,7 @@ def tau_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Figure
     """Draw the prior and posterior density of tau of one analysis; parameters and result as for ``forest_of``."""
     return tau_from_density(
         result.tau,
-        title=_title(analysis),
+        title=analysis_title(analysis),
         measure=analysis.measure,
         level=review.level_of(analysis),
         notes=(review.notice,) if review.notice else (),

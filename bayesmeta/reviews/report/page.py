@@ -11,7 +11,6 @@ from bayesmeta.reporting.tables.html import STYLE, table_element
 from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.file_names import REPORT_FILE
 from bayesmeta.reviews.folder import load_run
-from bayesmeta.reviews.report.figures import forest_of, tau_of
 from bayesmeta.reviews.report.tables import review_tables
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.running.ledger import Ledger
@@ -145,15 +144,14 @@ def mark_as_older(folder: Path) -> None:
 
 
 def _figures(review: Review, analysis: Analysis, result: AnalysisResult, problems: list[str] | None) -> list[str]:
-    """Draw the forest plot and the figure of tau as SVG; those that cannot be drawn are left out."""
+    """Draw all figures of an analysis as SVG; those that cannot be drawn are left out."""
     from bayesmeta.reporting.figures.save import svg_text
+    from bayesmeta.reviews.report.figure_list import figures_of
 
     figures: list[str] = []
-    with recorded("forest plot", problems):
-        figures.append(svg_text(forest_of(review, analysis, result)))
-    if result.tau:
-        with recorded("figure of tau", problems):
-            figures.append(svg_text(tau_of(review, analysis, result)))
+    for figure in figures_of(review, analysis, result):
+        with recorded(figure.name, problems):
+            figures.append(svg_text(figure.draw()))
     return figures
 
 

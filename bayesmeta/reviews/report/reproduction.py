@@ -14,6 +14,7 @@ from bayesmeta.cochrane.review import CochraneReview
 from bayesmeta.reporting.numbers import count, estimate, number
 from bayesmeta.reporting.tables.layout import Table
 from bayesmeta.reporting.tables.write import write
+from bayesmeta.support.frames import records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +50,7 @@ def reproduction_tables(review: CochraneReview) -> dict[str, Table]:
             "Q printed": number(row["printed_q"]), "Q ours": number(row["q"]),
             "Result": row["status"], "Note": row["reason"],
         }
-        for row in pooled.to_dict("records")
+        for row in records(pooled)
     ]  # fmt: skip
     notes = (
         f"Study effects: {_counts(studies)}.",
@@ -90,7 +91,7 @@ def _subgroup_tests(tests: pd.DataFrame, title: str) -> Table:
             "I2 printed": number(row["printed_i2"]), "I2 ours": number(row["i2"]),
             "Result": row["status"], "Note": row["reason"],
         }
-        for row in tests.to_dict("records")
+        for row in records(tests)
     ]  # fmt: skip
     notes = ("Q: chi-squared of the pooled effects of the subgroups with their standard errors.",)
     return Table(pd.DataFrame(shown), f"Tests of differences between subgroups: {title}", notes)

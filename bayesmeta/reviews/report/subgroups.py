@@ -14,9 +14,10 @@ from bayesmeta.results.models.given import COMMON_TAU
 from bayesmeta.reviews.report.headings import Row, at_level, headings
 from bayesmeta.reviews.report.moderators import (
     ECOLOGICAL,
-    ENOUGH_DF,
     POST_HOC,
     bayesian_method,
+    cluster_robust_note,
+    is_main_bayesian,
     of_kind,
     rows_of,
     shown_method,
@@ -29,15 +30,15 @@ from bayesmeta.reviews.spec import Review
 SHOWN = ("REML-HKSJ", "REML-t", "REML")
 COMMON = tuple(f"{name}{COMMON_TAU}" for name in ("REML-HKSJ", "REML"))
 NAMES = (
-    "Analysis", "Group", "k", "Studies", "Estimate", "With a common tau", "Cluster-robust", "Bayesian", "P(benefit)", "P(beyond MID)",
-    "tau", "I2", "Prediction interval",
-    "p for differences", NOTE,
+    "Analysis", "Group", "k", "Studies", "Estimate", "With a common tau", "Cluster-robust", "Bayesian", "Bayesian, common tau",
+    "P(benefit)", "P(beyond MID)", "tau", "I2", "Prediction interval", "p for differences", NOTE,
 )  # fmt: skip
 OPTIONAL = (
     "Studies",
     "With a common tau",
     "Cluster-robust",
     "Bayesian",
+    "Bayesian, common tau",
     "P(benefit)",
     "P(beyond MID)",
     "Prediction interval",
@@ -65,16 +66,14 @@ def subgroups_table(review: Review, results: list[AnalysisResult]) -> Table | No
     ]
     if any(line["Bayesian"] for line in lines):
         notes.append(
-            f"Bayesian: posterior median and {at_level(review, 'credible interval')}, each group a fit of its own with the same priors; "
+            f"Bayesian: posterior median and {at_level(review, 'credible interval')}, each group a fit of its own with the same priors, "
+            "or with one tau for all (with nesting, one model with the same variances in all groups); "
             "P(beyond MID) of a difference: that it is beyond the minimal important difference in either direction."
         )
     if any(MEASURES[review.as_analysis(one).measure].log for one in review.every_analysis):
         notes.append("Of ratios, a difference is the ratio of the two: 1 is none.")
     if any("REML-CR2" in model["tests"] for model in models):
-        notes.append(
-            "Cluster-robust (CR2): intervals that do not need the model of dependence to be right; shown where there are "
-            f"{ENOUGH_DF} degrees of freedom or more, below which they are not to be trusted (Tipton 2015)."
-        )
+        notes.append(cluster_robust_note(any(line["Cluster-robust"] for line in lines)))
     notes.append(
         "Whether groups differ is answered by the test of differences, not by which of them excludes no effect. With few studies per group "
         "the test can miss true differences."
@@ -114,14 +113,31 @@ def _line(
         "With a common tau": written_estimate(common),
         "Cluster-robust": written_robust(methods.get("REML-CR2", {}).get(key, {})),
         "Bayesian": written_estimate(posterior),
+        "Bayesian, common tau": written_estimate(_with_common_tau(methods, names[2]).get(key, {})),
         "P(benefit)": probability(posterior.get("prob_benefit")),
         "P(beyond MID)": probability(posterior.get("prob_beyond_mid")),
         "tau": number(row.get("tau")),
         "I2": percent(row.get("i2")),
         "Prediction interval": interval(row.get("pi_low"), row.get("pi_high")),
         "p for differences": pvalue(own.get("qm_pvalue")) if overall else "",
-        NOTE: ". ".join(filter(None, [_tests(model, names[:2]) if overall else "", _own_note(posterior)])),
+        NOTE: ". ".join(
+            filter(
+                None, [_tests(model, names[:2]) if overall else "", *_model_notes(model, overall), _own_note(posterior)]
+            )
+        ),
     }
+
+
+def _model_notes(model: dict[str, Any], overall: bool) -> list[str]:
+    """Return the notes of the model, in the line of all groups."""
+    return [text[:1].upper() + text[1:] for text in model.get("notes", ())] if overall else []
+
+
+def _with_common_tau(methods: dict[str, Any], bayes: str) -> dict[tuple[str, str], Row]:
+    """Return the rows of Bayesian groups with one tau: of the method beside them or, where that has none, the first that has."""
+    found: dict[tuple[str, str], Row] = methods.get(f"{bayes}{COMMON_TAU}", {})
+    others = (rows for name, rows in methods.items() if is_main_bayesian(name) and name.endswith(COMMON_TAU))
+    return found or next(others, {})
 
 
 def _own_note(row: Row) -> str:

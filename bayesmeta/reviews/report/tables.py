@@ -11,9 +11,11 @@ from bayesmeta.posterior.method import parse_method
 from bayesmeta.reporting.tables.layout import NOTE, Table
 from bayesmeta.reporting.tables.results import comparison_table, main_notes, main_table
 from bayesmeta.reporting.tables.studies import arm_data, study_table
+from bayesmeta.reviews.report.bands import bands_of_review, thresholds_note
 from bayesmeta.reviews.report.dependence import dependence_table
 from bayesmeta.reviews.report.evidence import engines_table, evidence_table, priors_table
 from bayesmeta.reviews.report.headings import Row, at_level, headings, shared_level, split_rows
+from bayesmeta.reviews.report.left_out import left_out_table
 from bayesmeta.reviews.report.moderators import moderators_table
 from bayesmeta.reviews.report.subgroups import subgroups_table
 from bayesmeta.reviews.result import AnalysisResult
@@ -139,7 +141,13 @@ def _main(review: Review, results: list[AnalysisResult]) -> Table | None:
     return Table(
         shown,
         review.title,
-        (*main_notes(frame, level=level or review.settings.level), *note, *_mid_note(review), *_synthesis_note(review)),
+        (
+            *main_notes(frame, level=level or review.settings.level),
+            *note,
+            *_mid_note(review),
+            thresholds_note(review),
+            *_synthesis_note(review),
+        ),
         "Comparison" if grouped else None,
         review.notice,
     )
@@ -217,9 +225,11 @@ TABLES: Mapping[str, Make] = {
     "main": _main,
     "methods": _methods,
     "studies": _studies,
+    "bands": bands_of_review,
     "moderators": moderators_table,
     "subgroups": subgroups_table,
     "dependence": dependence_table,
+    "influence": left_out_table,
     "evidence": evidence_table,
     "priors": priors_table,
     "engines": engines_table,

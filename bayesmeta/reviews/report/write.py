@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bayesmeta.reviews.analysis_keys import Analysis
-from bayesmeta.reviews.file_names import ROWS_FILE, TABLES, forest_file, tau_file
+from bayesmeta.reviews.file_names import ROWS_FILE, TABLES
 from bayesmeta.reviews.folder import write_frames
 from bayesmeta.reviews.parquet import rows_bytes
 from bayesmeta.reviews.result import AnalysisResult
@@ -58,7 +58,7 @@ def write_figures(
     report: Callable[[str], None] = lambda _: None,
     problems: list[str] | None = None,
 ) -> list[Path]:
-    """Draw each analysis' forest plot and its prior-posterior plot of tau.
+    """Draw the figures of each analysis: forest plots, prior and posterior of tau, and those of its models.
 
     Parameters
     ----------
@@ -94,15 +94,13 @@ def draw_analysis(
     list of pathlib.Path
     """
     from bayesmeta.reporting.figures import save as plots
-    from bayesmeta.reviews.report.figures import forest_of, tau_of
+    from bayesmeta.reviews.report.figure_list import figures_of
 
     formats = review.settings.figures
-    if not formats or not result.studies:
+    if not formats:
         return []
     written: list[Path] = []
-    with recorded("forest plot", problems):
-        written += plots.save(forest_of(review, analysis, result), forest_file(out, analysis.id), formats)
-    if result.tau:
-        with recorded("figure of tau", problems):
-            written += plots.save(tau_of(review, analysis, result), tau_file(out, analysis.id), formats)
+    for figure in figures_of(review, analysis, result):
+        with recorded(figure.name, problems):
+            written += plots.save(figure.draw(), figure.file(out), formats)
     return written

@@ -35,6 +35,7 @@ OTHER_KEYS = frozenset(
         "priors",
         "alternative",
         "mid",
+        "bands",
         "settings",
         "options",
     }
@@ -81,6 +82,7 @@ def fingerprint(
                 {name: value for name, value in settings.items() if name not in OUTPUT_SETTINGS},
                 review.options.model_dump(mode="json"),
                 review.mid.get(known_as.measure),
+                bands.given if (bands := review.bands.get(known_as.measure)) else None,
                 rest,
             ]
         ),

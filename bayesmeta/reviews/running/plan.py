@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -122,7 +124,17 @@ def with_priors(review: Review, given: tuple[tuple[str, str], ...]) -> Review:
             raise SpecError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
     if len(problems) == len(measures):
         raise problems[0]
-    return review.model_copy(update={"priors": priors})
+    return review.model_copy(update={"priors": priors, **_without_own(review, dict(given).keys())})
+
+
+def _without_own(review: Review, names: Collection[str]) -> dict[str, Any]:
+    """Return the analyses and syntheses of a review without their own priors for what is given for all of them."""
+    gone = {*names, *(("tau", "tau2") if {"tau", "tau2"} & set(names) else ())}
+
+    def cleaned(one: Any) -> Any:
+        return one.model_copy(update={"priors": {name: text for name, text in one.priors.items() if name not in gone}})
+
+    return {"analysis": tuple(map(cleaned, review.analysis)), "synthesis": tuple(map(cleaned, review.synthesis))}
 
 
 def select_analyses(review: Review, only: tuple[str, ...]) -> list[AnalysisOrSynthesis]:

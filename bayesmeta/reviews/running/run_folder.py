@@ -213,6 +213,8 @@ class RunFolder:
         return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
     def _remove_figures(self, analysis_id: str) -> None:
+        for name in self.ledger.get(figures_entry(analysis_id)).files:
+            remove(self.out / name)
         for file in figure_files(self.out, analysis_id):
             # an id may contain dots: "forest_1.1.svg" is not a figure of analysis 1
             for path in file.parent.glob(f"{file.name}.*"):

@@ -13,6 +13,7 @@ from bayesmeta.effects.zero_cells import ZERO_CELL_RULES
 from bayesmeta.reviews.spec import (
     AlternativePriors,
     Analysis,
+    BandKeys,
     Options,
     PriorTexts,
     Published,
@@ -30,6 +31,7 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "[settings]": Settings,
     "[options]": Options,
     "[priors.MEASURE]": PriorTexts,
+    "[bands.MEASURE]": BandKeys,
     "[[alternative]]": AlternativePriors,
     "[[analysis]]": Analysis,
     "published": Published,

@@ -1,7 +1,6 @@
 """The three-level model by quadrature: independent quadrature, brute force, and other coordinates of the same posterior."""
 
 import json
-import time
 
 import numpy as np
 import pytest
@@ -9,6 +8,7 @@ from paths import REFERENCE_FOLDER
 from scipy.integrate import dblquad, quad
 from scipy.stats import multivariate_normal
 
+import bayesmeta as bm
 from bayesmeta.effects.covariance import Covariance, covariance_from_matrix
 from bayesmeta.effects.design import Design, mean_only
 from bayesmeta.engines.marginals.protocol import Marginals
@@ -292,22 +292,6 @@ def test_refusals() -> None:
         solve(model, total("Uniform(0, 0.1)"))
 
 
-def test_exact_three_level_is_fast() -> None:
-    found = konstantopoulos()  # compiles
-    assert found.error < 1e-8
-    times = []
-    for _ in range(7):
-        start = time.perf_counter()
-        found = konstantopoulos()
-        for family in found.pooled:
-            ends = family.quantile(np.array([[0.025], [0.5], [0.975]]))
-            family.hdi(0.95, ends[[0, 2]])
-            family.mean(), family.sd()
-        times.append(time.perf_counter() - start)
-    # about 45 ms alone; the bound is for machines that do other things
-    assert min(times) < 0.25
-
-
 def test_an_integral_that_is_not_that_in_other_coordinates_is_computed_again() -> None:
     # the prior has tau near 0.1 and rho near 0, the data tau near 0.0005
     rng = np.random.default_rng(1)
@@ -346,3 +330,21 @@ def test_random_analyses_are_as_accurate_as_with_more_nodes(seed: int) -> None:
     for name in ("mu", "theta_new", "tau", "rho", "theta[2]"):
         ends = term(finer, name).quantile(np.array([[0.01], [0.3], [0.9]]))
         assert term(found, name).cdf(ends)[:, 0] == pytest.approx([0.01, 0.3, 0.9], abs=1e-7)
+
+
+@pytest.mark.parametrize("moderators", [None, "~ kind"])
+def test_balanced_data_under_a_flat_prior(moderators: str | None) -> None:
+    """Equal variances and sizes: the mean does not depend on the scales, and is that under a prior that is nearly flat."""
+    data = {"district": list("aabbccdd"), "kind": list("xxxxyyyy")}
+    name, priors = ("mu", "mu") if moderators is None else ("Intercept", "Intercept")
+
+    def fitted(prior: str) -> bm.Posterior:
+        flat = {priors: prior, "tau": "HalfNormal(0.5)"} | ({} if moderators is None else {"kind[T.y]": prior})
+        return bm.fit(
+            yi=0.1 * np.arange(8), vi=[0.02] * 8, data=data, nesting="district/estimate", moderators=moderators,
+            measure="GEN", priors=flat,
+        )  # fmt: skip
+
+    found, near = fitted("Flat()"), fitted("Normal(0, 10000)")
+    for p in (0.025, 0.5, 0.975):
+        assert found.quantile(name, p) == pytest.approx(near.quantile(name, p), abs=1e-6)

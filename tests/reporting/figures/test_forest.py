@@ -366,3 +366,22 @@ def test_tau_plot_refuses_arrays_that_do_not_match():
         tau_plot([0, 1], [1, 2, 3], [1, 1], posterior_interval=(0, 1), median=0.5, title="", measure="RR")
     with pytest.raises(SpecError, match="increase"):
         tau_plot([1, 0], [1, 2], [1, 1], posterior_interval=(0, 1), median=0.5, title="", measure="RR")
+
+
+def test_bands_are_shades_behind_everything_darker_the_further_from_no_effect():
+    rows = [ratio("A", ("1/9", "2/9"), -0.3, 0.3, 50.0), ratio("B", ("1/9", "2/9"), 0.5, 0.3, 50.0)]
+    options = {"measure": "RR", "log": True, "title": "T", "arm_headers": ("e", "c")}
+    limits = [0.6, 0.8, 0.9, 1 / 0.9, 1 / 0.8, 1 / 0.6]
+    figure = forest(rows, [], bands=limits, **options)
+    (axes,) = figure.axes
+    low, high = axes.get_xlim()
+    shades = {patch.get_label(): patch for patch in axes.patches if str(patch.get_label()).startswith("band ")}
+    assert set(shades) == {"band -3", "band -2", "band -1", "band 1", "band 2", "band 3"}
+    assert shades["band -1"].get_x() == pytest.approx(0.8)
+    assert shades["band 3"].get_x() + shades["band 3"].get_width() == pytest.approx(high)
+    grey = {label: patch.get_facecolor()[0] for label, patch in shades.items()}
+    assert grey["band 3"] == grey["band -3"] < grey["band 2"] < grey["band 1"] < 1
+    others = [artist.get_zorder() for artist in (*axes.collections, *axes.lines)]
+    assert max(patch.get_zorder() for patch in shades.values()) < min(others)
+    assert axes.get_xlim() == (low, high)
+    assert not forest(rows, [], **options).axes[0].patches

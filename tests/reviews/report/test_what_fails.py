@@ -110,16 +110,16 @@ def test_a_table_that_fails_is_a_line_of_the_manifest(source, tmp_path, monkeypa
 
 
 def test_one_figure_that_fails_does_not_stop_the_report(run, monkeypatch):
-    from bayesmeta.reviews.report import page
+    from bayesmeta.reviews.report import figures
 
-    real = page.forest_of
+    real = figures.forest_of
 
     def sometimes(review, analysis, result):
         if analysis.id == "1.2":
             raise ValueError("no glyph")
         return real(review, analysis, result)
 
-    monkeypatch.setattr(page, "forest_of", sometimes)
+    monkeypatch.setattr(figures, "forest_of", sometimes)
     problems: list[str] = []
     text = write_report(run.out, problems).read_text()
     assert problems == ["analysis 1.2: forest plot: unexpected ValueError: no glyph"]

@@ -1,0 +1,127 @@
+"""All figures of one analysis: what each is called, its file, and what draws it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bayesmeta.reporting.numbers import is_missing
+from bayesmeta.reviews.analysis_keys import Analysis
+from bayesmeta.reviews.file_names import forest_file, model_figure_file, tau_file
+from bayesmeta.reviews.report import figures
+from bayesmeta.reviews.report import model_figures as models
+from bayesmeta.reviews.report.coefficient_figures import coefficient_figure, density_figure
+from bayesmeta.reviews.report.moderators import of_kind
+from bayesmeta.reviews.result import AnalysisResult
+from bayesmeta.reviews.spec import Review
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class NamedFigure:
+    """A figure of an analysis.
+
+    Parameters
+    ----------
+    name : str
+        What it is, for messages: "forest plot".
+    file : callable
+        ``file(out)`` returns its path in the folder of a run, without a suffix.
+    draw : callable
+        Draws it.
+    """
+
+    name: str
+    file: Callable[[Path], Path]
+    draw: Callable[[], Figure]
+
+
+def figures_of(review: Review, analysis: Analysis, result: AnalysisResult) -> list[NamedFigure]:
+    """Return the figures of an analysis, in the order of the report; none where it has no studies.
+
+    Parameters
+    ----------
+    review : Review
+        The review, for its notice and the level of its intervals.
+    analysis : Analysis
+        The analysis, for its texts.
+    result : AnalysisResult
+        Its result, as saved: nothing is fitted.
+    """
+    if not result.studies:
+        return []
+    found = [
+        NamedFigure(
+            "forest plot",
+            partial(forest_file, analysis_id=analysis.id),
+            partial(figures.forest_of, review, analysis, result),
+        )
+    ]
+    if result.tau:
+        found.append(
+            NamedFigure(
+                "figure of tau",
+                partial(tau_file, analysis_id=analysis.id),
+                partial(figures.tau_of, review, analysis, result),
+            )
+        )
+    counted: Counter[tuple[str, str]] = Counter()
+
+    def add(what: str, kind: str, name: str, draw: Callable[[], Figure]) -> None:
+        counted[kind, name] += 1
+        file = partial(model_figure_file, kind=kind, analysis_id=analysis.id, name=name, number=counted[kind, name])
+        found.append(NamedFigure(f"{what} by {name}" if name else what, file, draw))
+
+    for model in of_kind(result, "dependence"):
+        if model.get("points"):
+            add(
+                "forest plot of dependent estimates",
+                "nested",
+                "",
+                partial(models.nested_figure, review, analysis, result, model),
+            )
+        if sum("failed" not in point for point in model["sweep"]) > 1:
+            add("figure of sampling correlations", "sweep", "", partial(models.sweep_figure, review, analysis, model))
+        if _has_densities(model):
+            add(
+                "prior and posterior",
+                "prior_posterior",
+                "",
+                partial(density_figure, review, analysis, result, model),
+            )
+    moderators = list(of_kind(result, "moderators"))
+    for name, draw in models.bubble_figures(review, analysis, result):
+        add("bubble plot", "bubble", name, draw)
+    if any(
+        not is_missing(row.get("estimate"))
+        for row in result.rows
+        if row.get("model") in {m["model"] for m in moderators}
+    ):
+        add("coefficients", "coefficients", "", partial(coefficient_figure, review, analysis, result, moderators))
+    for model in moderators:
+        if _has_densities(model):
+            name = "_".join(model["columns"])
+            add(
+                "prior and posterior",
+                "prior_posterior",
+                name,
+                partial(density_figure, review, analysis, result, model),
+            )
+    for model in of_kind(result, "subgroups"):
+        add(
+            "forest plot of subgroups",
+            "subgroups",
+            model["model"],
+            partial(models.subgroup_figure, review, analysis, result, model),
+        )
+    return found
+
+
+def _has_densities(model: dict[str, Any]) -> bool:
+    return any(one.get("densities") for one in (model.get("drawn") or {}).values())

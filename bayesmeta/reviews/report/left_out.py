@@ -1,0 +1,53 @@
+"""Table of dependent estimates without each study in turn, with all its estimates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bayesmeta.reporting.numbers import estimate, interval, number
+from bayesmeta.reporting.tables.layout import NOTE, Table
+from bayesmeta.reporting.tables.results import text_frame
+from bayesmeta.reviews.report.headings import at_level, headings
+from bayesmeta.reviews.report.moderators import of_kind
+from bayesmeta.reviews.result import AnalysisResult
+from bayesmeta.reviews.spec import Review
+
+NAMES = ("Analysis", "Left out", "Estimate", "Prediction interval", "tau", "Shift (sd)", NOTE)
+
+
+def left_out_table(review: Review, results: list[AnalysisResult]) -> Table | None:
+    """Return the table of each study left out; None where no analysis has a nesting."""
+    heading = headings(review)
+    lines = [
+        {"Analysis": f"{heading[result.id]}: {model['model']}", **_line(row)}
+        for result in results
+        for model in of_kind(result, "dependence")
+        for row in model.get("left_out", ())
+    ]
+    if not lines:
+        return None
+    notes = (
+        "The Bayesian model of dependent estimates without each outermost group of the nesting (mostly a study), with all its estimates: "
+        f"posterior median and {at_level(review, 'credible interval')}, natural scale; tau: posterior median, model scale; "
+        "prediction interval: of the mean effect in a new group. Exact, by quadrature.",
+        "Shift: change of the posterior mean, model scale, in posterior standard deviations of the whole.",
+    )
+    return Table(
+        text_frame(lines, NAMES, (NOTE,)),
+        f"{review.title}: dependent estimates without each study",
+        notes,
+        "Analysis",
+        review.notice,
+    )
+
+
+def _line(row: dict[str, Any]) -> dict[str, str]:
+    whole = row["study"] == "(none)"
+    return {
+        "Left out": "none" if whole else str(row["study"]),
+        "Estimate": estimate(row["estimate"], row["ci_low"], row["ci_high"]),
+        "Prediction interval": interval(row["pi_low"], row["pi_high"]),
+        "tau": number(row["tau"]),
+        "Shift (sd)": "" if whole else number(row["shift_sd"]),
+        NOTE: "Changes the result most" if row["most_influential"] and not whole else "",
+    }
