@@ -16,7 +16,8 @@ TAU = np.array([0.0, 1e-3, 0.03, 0.3, 2.0])
 
 
 def studies(measure):
-    table = pd.DataFrame({"study": ["a", "b", "c"], "events_e": [3, 0, 40], "n_e": [20, 30, 90], "events_c": [5, 4, 35], "n_c": [22, 31, 80]})  # fmt: skip
+    rows = [("a", 3, 20, 5, 22), ("b", 0, 30, 4, 31), ("c", 40, 90, 35, 80)]
+    table = pd.DataFrame(rows, columns=["study", "events_e", "n_e", "events_c", "n_c"])
     data = model_data(effect_sizes(read_studies(table), measure), "binomial")
     return [*(smoothed(one) for one in tabulate(data.likelihood, data.measure, data.columns)), NormalStudy(0.2, 0.1)]
 
