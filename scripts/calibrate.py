@@ -54,7 +54,7 @@ def arguments() -> argparse.Namespace:
         nargs="+",
         choices=parts,
         default=parts,
-        help="linear: ranks of regression and of the three-level model",
+        help="linear: ranks of regressions and of the three-level model",
     )
     parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
     parser.add_argument("--seed", type=int, default=1, help="seed of all random numbers (default 1)")

@@ -149,7 +149,8 @@ def rank_report(frame: pd.DataFrame) -> str:
     ]
     rows = [
         [
-            row["likelihood"], row["engine"], _TERMS.get(row["term"], row["term"]), str(row["reviews"]), str(row["failed"]),
+            row["likelihood"].replace("_", " "), row["engine"], _TERMS.get(row["term"], row["term"].replace("_", " ")),
+            str(row["reviews"]), str(row["failed"]),
             number(row["chi2"], 1),
             number(row["chi2_pvalue"], 3), number(row["deviation"], 4), number(row["deviation_pvalue"], 3),
             "no" if row["outside_band"] == 0 else f"by {row['outside_band']:.4f}",

@@ -116,7 +116,8 @@ def solve_with_design(data: ModelData, priors: Priors) -> Solution:
     Raises
     ------
     SpecError
-        For an arm-level likelihood, or a prior that is neither Normal, Flat nor Point.
+        For an arm-level likelihood, or a prior that is neither Normal, Flat nor Point where there are more than two coefficients or
+        estimates are correlated.
     """
     if data.likelihood != "normal":
         raise SpecError(
@@ -129,6 +130,9 @@ def solve_with_design(data: ModelData, priors: Priors) -> Solution:
         )
     terms = with_effect_at_means(terms_of(data.labels, design.names))
     found = combination_priors(priors, design)
+    others = not set(found.families) <= {"Normal", "Flat", "Point"}
+    if others and len(design.names) <= MOST_COEFFICIENTS and data.covariance.diagonal:
+        return solve_two_coefficients(data, priors, found)
     if priors.fixed_tau is not None or any(prior.point is not None for prior in found.priors):
         # few need it
         from bayesmeta.engines.normal.known import solve_known

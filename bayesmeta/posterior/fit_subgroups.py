@@ -12,12 +12,13 @@ from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.effects.design import Design
 from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.grouping import Grouping, grouped, leave_out
+from bayesmeta.engines.choose import MOST_COEFFICIENTS
 from bayesmeta.engines.normal.model import CoefficientPrior, mean_prior, normal_model
 from bayesmeta.engines.normal.solve import solve_linear
 from bayesmeta.engines.terms import MEAN, NEW_STUDY, TAU, TAU2, terms_of
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.model.likelihoods.registry import default_likelihood, model_data
-from bayesmeta.posterior.fit import fit, solve
+from bayesmeta.posterior.fit import AUTO, fit, solve
 from bayesmeta.posterior.group_solution import group_solution
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.subgroup_fits import SubgroupFits
@@ -57,7 +58,9 @@ def fit_subgroups(
     data : pandas.DataFrame or mapping, optional
         Columns with one value per row.
     common_tau : bool
-        Whether all groups have one tau: a regression on the groups. Else each group is a fit of its own.
+        Whether all groups have one tau: a regression on the groups. Else each group is a fit of its own. It is exact with the normal
+        likelihood and a Normal or Flat prior for mu, and for two groups with other likelihoods and priors; more groups are then sampled
+        with NUTS, which ``notes`` says.
     drop_missing : bool
         Whether studies without a group are left out instead of refused.
     **given
@@ -100,7 +103,8 @@ def fit_subgroups(
     overall = fit(effects, **given)
     given["priors"] = overall.priors
     if common_tau:
-        model = _common_fit(overall, grouping)
+        auto = given.get("engine", AUTO) == AUTO and given.get("model") is None
+        model = _common_fit(overall, grouping, auto=auto)
         groups = {group: _view(model, overall, grouping, group) for group in grouping.order}
     else:
         model = None
@@ -108,7 +112,7 @@ def fit_subgroups(
             group: fit(leave_out(effects, ~grouping.rows(group), "another group"), **given) for group in grouping.order
         }
     return SubgroupFits(
-        groups, overall, grouping.name, common_tau, model, effects, grouping, _notes(groups, common_tau)
+        groups, overall, grouping.name, common_tau, model, effects, grouping, _notes(groups, overall, model)
     )
 
 
@@ -138,8 +142,11 @@ def _rows(overall: Posterior) -> Any:
     return rows
 
 
-def _common_fit(overall: Posterior, grouping: Grouping) -> Posterior:
-    """Return the posterior of all groups with one tau: a regression on their indicators, each with the prior for mu."""
+def _common_fit(overall: Posterior, grouping: Grouping, *, auto: bool) -> Posterior:
+    """Return the posterior of all groups with one tau: a regression on their indicators, each with the prior for mu.
+
+    Where ``auto``, what quadrature does not take is sampled with NUTS.
+    """
     labels = [grouping.labels[int(i)] for i in _rows(overall)]
     indicators = np.array([[float(label == group) for group in grouping.order] for label in labels])
     names = tuple(str(group) for group in grouping.order)
@@ -161,9 +168,12 @@ def _common_fit(overall: Posterior, grouping: Grouping) -> Posterior:
     try:
         return solve(data, priors, overall.engine, overall.seed, model)
     except SpecError as error:
+        if auto and overall.engine == "quadrature" and data.covariance.diagonal and priors.mu.point is None:
+            return solve(data, priors, "nuts", overall.seed)
         raise SpecError(
             f"groups with a common tau cannot be fitted with likelihood '{overall.likelihood}', engine '{overall.engine}' and mu ~ "
-            f"{priors.mu}: {error}. Give likelihood='normal' with a Normal or Flat prior for mu, or common_tau=False: a fit per group"
+            f"{priors.mu}: {error}. Leave engine= out, so that they are sampled; or give likelihood='normal' with a Normal or Flat prior "
+            "for mu, or common_tau=False: a fit per group"
         ) from error
 
 
@@ -178,10 +188,15 @@ def _view(model: Posterior, overall: Posterior, grouping: Grouping, group: Any) 
     return replace(model, data=data, solution=solution)
 
 
-def _notes(groups: Mapping[Any, Posterior], common_tau: bool) -> tuple[str, ...]:
+def _notes(groups: Mapping[Any, Posterior], overall: Posterior, model: Posterior | None) -> tuple[str, ...]:
+    if model is not None:
+        if model.engine == overall.engine:
+            return ()
+        return (
+            f"the {len(groups)} groups with a common tau were sampled with NUTS: with likelihood '{overall.likelihood}' and mu ~ "
+            f"{overall.priors.mu} quadrature takes {MOST_COEFFICIENTS} groups, or any number with likelihood='normal' and a Normal prior",
+        )
     single = [group for group, one in groups.items() if one.data.k == 1]
-    if common_tau or not single:
-        return ()
     return tuple(
         f"'{group}' has {counted(1, 'study', 'studies')}: its tau is known from the prior only, and its interval depends on that prior"
         for group in single

@@ -88,7 +88,10 @@ class GroupSolution(ComputedSolution):
     def _group(self, drawn: Mapping[str, Array], rng: np.random.Generator) -> dict[str, Array]:
         mu, tau = drawn[self.coefficient], drawn[TAU]
         new = mu + tau * rng.standard_normal(mu.shape)
-        return {MEAN: mu, TAU: tau, NEW_STUDY: new, "theta": drawn["theta"][..., self.rows]}
+        # theta, and the baselines of an arm-level likelihood
+        shape = drawn["theta"].shape
+        of_studies = {name: value[..., self.rows] for name, value in drawn.items() if value.shape == shape}
+        return {MEAN: mu, TAU: tau, NEW_STUDY: new, **of_studies}
 
 
 def group_solution(whole: Solution, data: ModelData, coefficient: str, rows: Array, seed: int) -> GroupSolution:

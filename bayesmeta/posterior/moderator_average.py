@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import logsumexp
 
+from bayesmeta.engines.arm_level.submodels import ArmFullModel
 from bayesmeta.engines.marginals.averaged import Averaged
 from bayesmeta.engines.marginals.normal_mixtures import NormalMixtures
 from bayesmeta.engines.marginals.point_masses import PointMasses
-from bayesmeta.engines.normal.submodels import RHO, FullModel, Submodel, solve_submodel
+from bayesmeta.engines.marginals.protocol import Marginals
+from bayesmeta.engines.normal.submodels import RHO, FullModel, Submodel
 from bayesmeta.engines.terms import TAU
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.posterior.model_average import bayes_factor
@@ -128,7 +130,7 @@ class ModeratorAverage(Displayed):
         """
         probabilities = self.posterior_probabilities / self.posterior_probabilities.sum()
         if term in self._scales:
-            parts: list[Any] = [fit.tau if term == TAU else fit.rho for fit in self.fits]
+            parts: Sequence[Any] = [fit.tau if term == TAU else fit.rho for fit in self.fits]
         elif term in self.coefficients:
             i = self.coefficients.index(term)
             parts, probabilities = _merged(term, [fit.coefficients[i] for fit in self.fits], probabilities)
@@ -188,9 +190,11 @@ class ModeratorAverage(Displayed):
 
 
 def _merged(
-    name: str, parts: list[NormalMixtures | PointMasses], probabilities: Array
-) -> tuple[list[NormalMixtures | PointMasses], list[float]]:
-    """Return the distribution of a coefficient over all models as one mixture of normals and one point mass, with their probabilities."""
+    name: str, parts: Sequence[Marginals], probabilities: Array
+) -> tuple[Sequence[Marginals], Sequence[float] | Array]:
+    """Return the distribution of a coefficient over all models with their probabilities, mixtures of normals as one and one point mass."""
+    if not all(isinstance(part, NormalMixtures | PointMasses) for part in parts):
+        return parts, probabilities
     smooth = [
         (part, p) for part, p in zip(parts, probabilities, strict=True) if isinstance(part, NormalMixtures) and p > 0
     ]
@@ -210,7 +214,7 @@ def _merged(
 
 
 def average_models(
-    full: FullModel, components: tuple[Component, ...], probabilities: Mapping[str, float] | None = None
+    full: FullModel | ArmFullModel, components: tuple[Component, ...], probabilities: Mapping[str, float] | None = None
 ) -> ModeratorAverage:
     """Compute the evidence of every model that leaves out some components, and average them.
 
@@ -238,12 +242,12 @@ def average_models(
         here = [one for one, flag in zip(components, flags, strict=True) if flag]
         names = {one.name for one in here}
         columns = sorted(i for one in here for i in one.columns)
-        fits.append(solve_submodel(full, columns, heterogeneity=VARIES in names, dependence=DEPENDENCE in names))
+        fits.append(full.submodel(columns, heterogeneity=VARIES in names, dependence=DEPENDENCE in names))
     evidence = np.array([fit.log_marginal_likelihood for fit in fits])
     return ModeratorAverage(components, full.design.names, included, prior, evidence, tuple(fits))
 
 
-def _require_proper(component: Component, full: FullModel) -> None:
+def _require_proper(component: Component, full: FullModel | ArmFullModel) -> None:
     """Refuse a component that some models leave out, but whose prior is improper or fixes it.
 
     Raises
@@ -256,7 +260,7 @@ def _require_proper(component: Component, full: FullModel) -> None:
             f"tau is fixed by {scale}, so there is nothing to compare; give tau a prior that spreads, such as HalfNormal(0.5)"
         )
     for column in component.columns:
-        if not full.prior.precision[column, column] > 0:
+        if not full.proper(column):
             name = full.design.names[column]
             given = "Intercept" if component.name == EFFECT else name
             raise SpecError(

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayesmeta.effects.design import Design
 from bayesmeta.effects.formula_terms import INTERCEPT
 from bayesmeta.effects.formula_values import Term
+from bayesmeta.engines.arm_level.submodels import ArmFullModel
+from bayesmeta.engines.choose import MOST_COEFFICIENTS
 from bayesmeta.engines.normal.model import coefficient_prior
 from bayesmeta.engines.normal.nested import level_priors
 from bayesmeta.engines.normal.submodels import FullModel, Levels
@@ -59,15 +62,13 @@ def moderator_average(
             "this model has no moderators; for the evidence for an effect and for heterogeneity use bayes_factors(), or fit with "
             "moderators="
         )
-    if posterior.likelihood != "normal":
-        raise SpecError(
-            "the evidence for moderators is computed with the normal likelihood, but this fit has likelihood "
-            f"'{posterior.likelihood}'; fit with likelihood='normal'"
-        )
     if data.outcomes is not None:
         raise SpecError(
-            "the evidence for moderators is for one outcome, or outcomes nested in studies; fit without within="
+            "the evidence for moderators is for one tau: effects by outcome with within= have a correlation matrix that no submodel "
+            "leaves out; fit without within=, or one outcome at a time"
         )
+    if posterior.likelihood != "normal":
+        return average_models(_arm_model(posterior, terms), components_of(terms), prior_probabilities)
     nested = data.nesting is not None and data.nesting.groups.shape[1] > 1
     return average_models(_full_model(posterior, terms), components_of(terms, nested=nested), prior_probabilities)
 
@@ -79,8 +80,8 @@ def moderator_evidence(
     """Return inclusion Bayes factors of an effect, of heterogeneity and of each term of a formula, and averaged coefficients.
 
     The models are all combinations of: an effect or none, heterogeneity or none (tau = 0), and each term of the formula or not; an
-    interaction only with its main effects. By default they have equal prior probabilities. Marginal likelihoods are exact
-    (normal likelihood).
+    interaction only with its main effects. By default they have equal prior probabilities. Marginal likelihoods are exact:
+    with the normal likelihood for any number of moderators, with arm-level likelihoods for one with one coefficient.
 
     "No effect" is 0 for the coefficient that has the prior for the effect: the effect at the means of the moderators, or the intercept
     itself where the priors name ``Intercept``. Without an intercept (``0 + focus``) there is no such row, and leaving the groups out means
@@ -111,13 +112,35 @@ def moderator_evidence(
     ------
     SpecError
         If there are no moderators, a coefficient that some models leave out has a flat prior, an unknown name or no probability is given,
-        or the likelihood is not normal.
+        there are more than two coefficients with an arm-level likelihood, or several outcomes (``within=``).
 
     Notes
     -----
     Hinne, Gronau, van den Bergh and Wagenmakers 2020, Adv Methods Pract Psychol Sci 3:200-215 (inclusion Bayes factors).
     """
     return moderator_average(studies, prior_probabilities=prior_probabilities, **given).evidence
+
+
+def _names(posterior: Posterior, terms: tuple[Term, ...]) -> tuple[str, ...]:
+    """Return the names of the combinations of coefficients that have priors of their own."""
+    constant = {column for term in terms if not term.factors for column in term.columns}
+    literal = INTERCEPT in dict(posterior.priors.coefficients)
+    names = posterior.data.design.names
+    return tuple(AT_MEANS if i in constant and not literal else name for i, name in enumerate(names))
+
+
+def _arm_model(posterior: Posterior, terms: tuple[Term, ...]) -> ArmFullModel:
+    """Return the arm-level model of a posterior in the combinations of coefficients that have priors of their own."""
+    data, p = posterior.data, len(posterior.data.design.names)
+    if p > MOST_COEFFICIENTS:
+        raise SpecError(
+            f"the evidence for moderators with likelihood '{posterior.likelihood}' is exact for {MOST_COEFFICIENTS} coefficients at most, "
+            f"an intercept and one moderator, but this model has {p} ({', '.join(data.design.names)}); fit with likelihood='normal', which "
+            "takes any number"
+        )
+    found = combination_priors(posterior.priors, data.design)
+    design = Design(data.design.matrix @ found.inverse, _names(posterior, terms))
+    return ArmFullModel(data, design, found.priors, posterior.priors)
 
 
 def _full_model(posterior: Posterior, terms: tuple[Term, ...]) -> FullModel:
@@ -135,7 +158,4 @@ def _full_model(posterior: Posterior, terms: tuple[Term, ...]) -> FullModel:
     full = FullModel(data.columns["effect"], data.design, data.covariance, prior, priors, levels)
     if data.design.is_mean:
         return full
-    constant = {column for term in terms if not term.factors for column in term.columns}
-    literal = INTERCEPT in dict(priors.coefficients)
-    names = tuple(AT_MEANS if i in constant and not literal else name for i, name in enumerate(data.design.names))
-    return full.in_coefficients(combination_priors(priors, data.design).combinations, names)
+    return full.in_coefficients(combination_priors(priors, data.design).combinations, _names(posterior, terms))

@@ -1,12 +1,16 @@
 """Evidence for moderators: models, inclusion Bayes factors by hand, averaged coefficients, priors of submodels, and what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import bayesmeta as bm
+from bayesmeta.effects.design import Design
 from bayesmeta.effects.formula_values import Term
 from bayesmeta.model.priors.coefficients import combination_priors
+from bayesmeta.posterior.moderator_evidence import _arm_model
 from bayesmeta.posterior.moderator_models import components_of, models_of
 
 RNG = np.random.default_rng(7)
@@ -255,3 +259,68 @@ def test_three_levels_have_evidence_for_dependence():
     assert list(shown.table["k"]) == [7, 7, 7, 7]
     assert shown.table.loc["rho", "prior_sd"] == pytest.approx(1 / np.sqrt(12))
     assert 0 < shown.table.loc["rho", "overlap"] < 1
+
+
+COUNTS = pd.DataFrame(
+    {
+        "events_e": [4, 6, 3, 12, 9, 2, 8], "n_e": [60, 70, 50, 80, 90, 40, 75],
+        "events_c": [11, 14, 6, 15, 10, 3, 9], "n_c": [58, 72, 49, 83, 88, 41, 70],
+        "dose": [9.0, 7, 6, 4, 2, 3, 1],
+    }
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("measure", ["OR", "RR"])
+def test_arm_level_evidence_is_that_of_separate_fits(measure):
+    priors = {"mu": "Normal(0, 1)", "dose": "Normal(0, 0.2)", "tau": "HalfNormal(0.5)"}
+    common = {"measure": measure, "likelihood": "binomial", "moderators": "~ dose"}
+    fit = bm.fit(COUNTS, priors=priors, **common)
+    average = bm.moderator_average(fit)
+    found = average.to_frame()
+    assert len(found) == 8
+    centred = COUNTS.assign(dose=COUNTS["dose"] - COUNTS["dose"].mean())
+    no_effect = {"moderators": "~ 0 + dose", "priors": {name: priors[name] for name in ("dose", "tau")}}
+    only_effect = {"moderators": None, "priors": {name: priors[name] for name in ("mu", "tau")}}
+    separate = {
+        (True, True): bm.fit(COUNTS, priors=priors, **common),
+        (False, True): bm.fit(centred, **(common | no_effect)),
+        (True, False): bm.fit(COUNTS, **(common | only_effect)),
+        (False, False): bm.fit(
+            COUNTS, **(common | {"moderators": None, "priors": {"mu": "Point(0)", "tau": priors["tau"]}})
+        ),
+    }
+    for _, row in found.iterrows():
+        if row["heterogeneity"]:
+            other = separate[bool(row["effect"]), bool(row["dose"])].log_marginal_likelihood
+            assert row["log_marginal_likelihood"] == pytest.approx(other, abs=1e-6)
+    # tau = 0 is the limit of small tau
+    small = bm.fit(COUNTS, priors=priors | {"tau": "HalfNormal(1e-5)"}, **common).log_marginal_likelihood
+    full = found[found["effect"] & found["dose"] & ~found["heterogeneity"]]["log_marginal_likelihood"].iloc[0]
+    assert full == pytest.approx(small, abs=1e-6)
+    evidence = average.evidence
+    assert list(evidence.index) == ["effect", "heterogeneity", "dose"]
+    probability = average.posterior_probabilities
+    inside = found["dose"].to_numpy(bool)
+    slopes = [fit.coefficients[1].mean()[0] for fit in average.fits]
+    assert evidence.loc["dose", "prob_inclusion"] == pytest.approx(probability[inside].sum(), abs=1e-12)
+    assert evidence.loc["dose", "mean"] == pytest.approx(probability @ slopes, abs=1e-9)
+    low, middle, high = evidence.loc["dose", ["ci_low", "median", "ci_high"]]
+    assert low < middle < high
+    # the normal likelihood says nearly the same
+    normal = bm.moderator_evidence(COUNTS, priors=priors, **(common | {"likelihood": "normal"}))
+    np.testing.assert_allclose(evidence["log_bf_inclusion"], normal["log_bf_inclusion"], atol=0.4)
+
+
+def test_arm_level_evidence_that_is_refused():
+    keywords = {"measure": "OR", "likelihood": "binomial", "priors": PRIORS}
+    counts = COUNTS.assign(rob=list("lhlhlhl"))
+    data = bm.fit(counts, moderators="~ dose", **keywords)
+    with pytest.raises(bm.SpecError, match="coefficient 'dose' has a flat prior"):
+        bm.moderator_evidence(counts, moderators="~ dose", **(keywords | {"priors": {**PRIORS, "dose": "Flat()"}}))
+    with pytest.raises(bm.SpecError, match=r"exact for 2 coefficients at most.*has 3 \(Intercept, dose, rob\[T.l\]\)"):
+        _arm_model(replace(data, data=replace(data.data, design=three_columns(data))), data.data.matrix.terms)
+
+
+def three_columns(posterior):
+    extra = np.array([1.0, 0, 1, 0, 1, 0, 1])
+    return Design(np.column_stack([posterior.data.design.matrix, extra]), ("Intercept", "dose", "rob[T.l]"))

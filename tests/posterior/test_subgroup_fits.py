@@ -267,13 +267,59 @@ def test_a_common_tau_under_a_flat_prior_for_mu() -> None:
     assert found.difference("a", "c").sd() == pytest.approx(near.difference("a", "c").sd(), rel=1e-6)
 
 
+HEAVY = {"mu": "StudentT(4, 0, 1)", "tau": "HalfNormal(0.5)"}
+
+
 def test_a_common_tau_that_cannot_be_fitted_says_what_can() -> None:
-    keywords = {
-        "yi": Y,
-        "vi": V,
-        "by": BY,
-        "common_tau": True,
-        "priors": {"mu": "StudentT(4, 0, 1)", "tau": "HalfNormal(0.5)"},
-    }
-    with pytest.raises(bm.SpecError, match="or common_tau=False: a fit per group"):
-        bm.fit_subgroups(**keywords)
+    with pytest.raises(bm.SpecError, match=r"Leave engine= out.* or common_tau=False: a fit per group"):
+        bm.fit_subgroups(yi=Y, vi=V, by=BY, common_tau=True, priors=HEAVY, engine="quadrature")
+
+
+def test_two_groups_with_a_common_tau_under_a_heavy_tailed_prior() -> None:
+    by = ["a" if label == "a" else "b" for label in BY]
+    found = bm.fit_subgroups(yi=Y, vi=V, by=by, common_tau=True, priors=HEAVY)
+    assert found.model.engine == "quadrature"
+    # by brute force: given tau the groups are independent
+    tau, mu = np.linspace(1e-3, 3.0, 900), np.linspace(-5, 5, 2001)
+    prior = bm.Prior("StudentT", (4.0, 0.0, 1.0)).pdf(mu)
+    parts = []
+    for group in "ab":
+        rows = np.array(by) == group
+        total = (V[rows] + tau[:, None] ** 2)[:, None]
+        z = (Y[rows] - mu[:, None]) / np.sqrt(total)
+        density = prior * np.exp(-0.5 * (z**2).sum(axis=2)) / np.sqrt(total).prod(axis=2)
+        parts.append((density.sum(axis=1), density @ mu))
+    weight = parts[0][0] * parts[1][0] * np.exp(-0.5 * (tau / 0.5) ** 2)
+    for (mass, moment), group in zip(parts, "ab", strict=True):
+        assert found.groups[group].mean("mu") == pytest.approx(weight @ (moment / mass) / weight.sum(), abs=2e-4)
+    gap = found.groups["a"].mean("mu") - found.groups["b"].mean("mu")
+    assert found.difference("a", "b").mean() == pytest.approx(gap, abs=1e-7)
+
+
+@pytest.mark.parametrize("measure", ["OR", "RR"])
+def test_two_groups_of_counts_with_a_common_tau_are_exact(bcg, measure) -> None:
+    by = ["a", "b"] * 6 + ["a"]
+    found = bm.fit_subgroups(bcg, by=by, measure=measure, likelihood="binomial", common_tau=True)
+    assert found.model.engine == "quadrature"
+    assert found.notes == ()
+    one, other = found.groups["a"], found.groups["b"]
+    assert one.data.k == 7
+    np.testing.assert_allclose(one.quantile("tau", TAILS), other.quantile("tau", TAILS), rtol=1e-12)
+    assert found.difference("a", "b").mean() == pytest.approx(one.mean("mu") - other.mean("mu"), abs=1e-8)
+    normal = bm.fit_subgroups(bcg, by=by, measure=measure, likelihood="normal", common_tau=True)
+    assert one.mean("mu") == pytest.approx(normal.groups["a"].mean("mu"), abs=0.05)
+    drawn = one.draws["posterior"]
+    assert float(drawn["mu"].mean()) == pytest.approx(one.mean("mu"), abs=0.03)
+
+
+def test_three_groups_of_counts_with_a_common_tau_are_sampled_and_it_says_so(bcg) -> None:
+    found = bm.fit_subgroups(bcg, by="allocation", measure="OR", likelihood="binomial", common_tau=True, seed=3)
+    assert found.model.engine == "nuts"
+    assert found.notes[0].startswith(
+        "the 3 groups with a common tau were sampled with NUTS: with likelihood 'binomial'"
+    )
+    normal = bm.fit_subgroups(bcg, by="allocation", measure="OR", likelihood="normal", common_tau=True)
+    np.testing.assert_allclose(found.table["estimate"], normal.table["estimate"], atol=0.1)
+    assert found.difference("random", "systematic").mean() == pytest.approx(
+        normal.difference("random", "systematic").mean(), abs=0.1
+    )

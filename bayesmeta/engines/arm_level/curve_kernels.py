@@ -16,7 +16,8 @@ ORDER = 10
 @inlined
 def _value(powers: Array, edges: Array, first: Array, count: Array, mu: float) -> float:
     """Return log g_i at one effect within the outer edges; three zones, each of cells of equal width."""
-    zone = 0 if mu < edges[1] else (1 if mu < edges[2] else 2)
+    # the upper end of all belongs to the last zone that is not empty
+    zone = 0 if mu < edges[1] or edges[1] >= edges[3] else (1 if mu < edges[2] or edges[2] >= edges[3] else 2)
     width = edges[zone + 1] - edges[zone]
     place = (mu - edges[zone]) * (count[zone] / width) if width > 0 else 0.0
     cell = max(min(int(place), count[zone] - 1), 0)

@@ -17,7 +17,7 @@ from bayesmeta.engines.arm_level.solve import (
 )
 from bayesmeta.engines.arm_level.study_table import FALL
 from bayesmeta.engines.arm_level.two_coefficients import ACCEPTABLE, TwoCoefficientSolution
-from bayesmeta.engines.arm_level.two_given_tau import TwoCoefficients
+from bayesmeta.engines.arm_level.two_given_tau import Prepared, TwoCoefficients
 from bayesmeta.engines.arm_level.two_grids import RESOLUTIONS, Grid, evaluate_grid
 from bayesmeta.engines.marginals.point_masses import PointMasses
 from bayesmeta.engines.marginals.tau import TauFunctions
@@ -110,8 +110,10 @@ def _solve_to_depth(
     light = not np.isfinite(priors.tau_tail_exponent)
     require_proper(studies, matrix, prior, data.labels, data.design.names, light_tailed_tau=light)
     given_tau = TwoCoefficients(studies, matrix, prior, centre, variance, _searched(priors, size))
+    # what does not depend on the resolution
+    known: dict[bytes, Prepared] = {}
     for nodes, spacing in resolutions:
-        solution = _solve(data, priors, given_tau, size, nodes_per_panel, nodes, spacing)
+        solution = _solve(data, priors, given_tau, size, nodes_per_panel, nodes, spacing, known)
         if float(solution.weights @ solution.grid.error) < RESOLVED:
             break
     if not solution.error < ACCEPTABLE:
@@ -129,20 +131,23 @@ def _solve(
     nodes_per_panel: int,
     nodes: int,
     spacing: float,
+    known: dict[bytes, Prepared],
 ) -> TwoCoefficientSolution:
     frame = given_tau.frame(given_tau.main)
     typical = typical_variance_given(data.design.matrix, np.diag(data.study_variance))
     studies = given_tau.studies
     if (fixed := priors.fixed_tau) is not None:
         grid = evaluate_grid(given_tau, frame, given_tau.prepare(np.array([fixed])), nodes, spacing)
-        known: TauFunctions | PointMasses = fixed_scale(fixed, typical)
+        scale: TauFunctions | PointMasses = fixed_scale(fixed, typical)
         return TwoCoefficientSolution(
-            data, priors, studies, known, given_tau, grid, np.ones(1), nodes, spacing, float(grid.log_total[0]), float(grid.error[0]), 4
+            data, priors, studies, scale, given_tau, grid, np.ones(1), nodes, spacing, float(grid.log_total[0]), float(grid.error[0]), 4
         )  # fmt: skip
     parts: list[Grid] = []
 
     def log_density(tau: Array) -> Array:
-        parts.append(evaluate_grid(given_tau, frame, given_tau.prepare(tau), nodes, spacing))
+        if (key := tau.tobytes()) not in known:
+            known[key] = given_tau.prepare(tau)
+        parts.append(evaluate_grid(given_tau, frame, known[key], nodes, spacing))
         return priors.log_tau_density(tau) + parts[-1].log_total
 
     moments = finite_moments(data.k, priors, sum(one.family == "Flat" for one in given_tau.prior.priors))

@@ -126,6 +126,14 @@ class FullModel:
         blocks = tuple((rows, np.ones((len(rows), len(rows)))) for rows in members if len(rows) > 1)
         return Covariance(np.ones(len(self.y)), blocks) if blocks else None
 
+    def proper(self, column: int) -> bool:
+        """Whether the prior for a coefficient is proper."""
+        return bool(self.prior.precision[column, column] > 0)
+
+    def submodel(self, kept: Sequence[int], *, heterogeneity: bool, dependence: bool = False) -> Submodel:
+        """Compute evidence and posterior of a submodel: ``solve_submodel``."""
+        return solve_submodel(self, kept, heterogeneity=heterogeneity, dependence=dependence)
+
     def two_levels(self) -> NormalModel:
         """Return the linear model with one scale."""
         # a single mean is a coefficient like any other here: its prior is in ``prior``, not in ``priors``
@@ -141,8 +149,9 @@ class Submodel:
     ----------
     log_marginal_likelihood : float
         Natural log of p(y), in the units of y.
-    coefficients : tuple
-        Marginal distribution of each coefficient of the full model: ``NormalMixtures``, or ``PointMasses`` at 0 where it is left out.
+    coefficients : tuple of Marginals
+        Marginal distribution of each coefficient of the full model: ``NormalMixtures`` (with an arm-level likelihood tabulated), or
+        ``PointMasses`` at 0 where it is left out.
     tau, rho : Marginals
         Marginal distributions of tau and of the share rho of tau^2 between studies; ``PointMasses`` at 0 where they are left out.
     error : float
@@ -150,7 +159,7 @@ class Submodel:
     """
 
     log_marginal_likelihood: float
-    coefficients: tuple[NormalMixtures | PointMasses, ...]
+    coefficients: tuple[Marginals, ...]
     tau: Marginals
     rho: Marginals
     error: float

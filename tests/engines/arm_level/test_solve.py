@@ -48,9 +48,11 @@ def by_brute_force(data, priors, mu: np.ndarray, tau: np.ndarray) -> np.ndarray:
         log_m = log_marginal(kernel, columns, theta, priors.baseline)
         matters = log_m > log_m.max() - 60
         for j, t in enumerate(tau):
-            z = (theta[matters] - mu[:, None]) / t
-            exponent = log_m[matters] - 0.5 * z * z
-            total[:, j] += logsumexp(exponent, axis=1) + np.log((theta[1] - theta[0]) / t / np.sqrt(2 * np.pi))
+            # four nodes or more per standard deviation of the normal density
+            every = 4 if t > 0.08 else 1
+            z = (theta[matters][::every] - mu[:, None]) / t
+            exponent = log_m[matters][::every] - 0.5 * z * z
+            total[:, j] += logsumexp(exponent, axis=1) + np.log(every * (theta[1] - theta[0]) / t / np.sqrt(2 * np.pi))
     return total
 
 
