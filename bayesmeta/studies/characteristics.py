@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from bayesmeta.errors import DataError, SpecError
+from bayesmeta.errors import DataError
 from bayesmeta.studies.columns import label_column
-from bayesmeta.studies.frames import read_frame
+from bayesmeta.studies.frames import read_table
 from bayesmeta.studies.names import simplify
 from bayesmeta.studies.numbers import is_missing, quoted
-from bayesmeta.studies.raw import RawTable, read_file
 from bayesmeta.studies.repeats import study_name
 from bayesmeta.studies.rows import with_year
 from bayesmeta.studies.table import StudyTable
@@ -60,7 +58,7 @@ def read_characteristics(source: str | os.PathLike[str] | pd.DataFrame) -> Chara
     SpecError
         If it is neither a path nor a DataFrame.
     """
-    raw = _read(source)
+    raw = read_table(source, "study characteristics are")
     study, year = label_column(raw.header)
     if study is None and (raw.labels is None or raw.labels == tuple(f"Study {at + 1}" for at in range(len(raw.rows)))):
         raise DataError(
@@ -191,12 +189,3 @@ def join_characteristics(
     places = match_studies(table.study_names, found.studies, source=found.source, rows=found.rows, known=known)
     more = {name: tuple(texts[at] if at >= 0 else "" for at in places) for name, texts in found.columns.items()}
     return replace(table, extra={**table.extra, **more})
-
-
-def _read(source: object) -> RawTable:
-    pandas = sys.modules.get("pandas")
-    if pandas is not None and isinstance(source, pandas.DataFrame):
-        return read_frame(source)
-    if isinstance(source, str | os.PathLike) and isinstance(os.fspath(source), str):
-        return read_file(source)
-    raise SpecError(f"study characteristics are the path of a file or a pandas DataFrame; got {type(source).__name__}")

@@ -1,18 +1,46 @@
-"""Header, cells and row names of a DataFrame, unchanged."""
+"""Tables as users give them: header, cells and row names of a DataFrame, unchanged, or of a file."""
 
 from __future__ import annotations
 
 import math
 import numbers
+import os
+import sys
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from bayesmeta.errors import DataError
+from bayesmeta.errors import DataError, SpecError
 from bayesmeta.studies.numbers import Cell, is_missing, shown
-from bayesmeta.studies.raw import RawTable, name_columns
+from bayesmeta.studies.raw import RawTable, name_columns, read_file
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def read_table(source: object, what: str) -> RawTable:
+    """Return the cells of a file or a DataFrame.
+
+    Parameters
+    ----------
+    source : str, os.PathLike or pandas.DataFrame
+        The table.
+    what : str
+        What it is, with its verb, for messages: "a study table is".
+
+    Raises
+    ------
+    DataError
+        If the table cannot be read, or has no rows or columns.
+    SpecError
+        If it is neither the path of a file nor a DataFrame.
+    """
+    # pandas is not imported here: a caller with a DataFrame has imported it
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(source, pandas.DataFrame):
+        return read_frame(source)
+    if isinstance(source, str | os.PathLike) and isinstance(os.fspath(source), str):
+        return read_file(source)
+    raise SpecError(f"{what} the path of a file or a pandas DataFrame; got {type(source).__name__}")
 
 
 def read_frame(frame: pd.DataFrame) -> RawTable:

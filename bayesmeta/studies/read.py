@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -13,10 +12,9 @@ from bayesmeta.errors import DataError, SpecError
 from bayesmeta.studies.checks import check_numbers
 from bayesmeta.studies.column_messages import check_columns, state_column
 from bayesmeta.studies.columns import assign_columns
-from bayesmeta.studies.frames import read_frame
+from bayesmeta.studies.frames import read_table
 from bayesmeta.studies.kinds import DERIVED
 from bayesmeta.studies.numbers import Marks, decimal_marks
-from bayesmeta.studies.raw import RawTable, read_file
 from bayesmeta.studies.repeats import refuse_duplicates, study_name, unique_labels
 from bayesmeta.studies.rows import (
     check_labels,
@@ -82,7 +80,7 @@ def read_studies(
     for keyword, given in (("where", where), ("exclude", exclude), ("columns", columns)):
         if given is not None and not isinstance(given, Mapping):
             raise SpecError(f"{keyword} takes a mapping such as {{'name': 'value'}}; got {given!r}")
-    raw = _read(source)
+    raw = read_table(source, "a study table is")
     assignment = assign_columns(raw.header, columns, source=raw.source)
     check_columns(raw.header, assignment, raw.source)
     assignment = assignment.usable()
@@ -145,13 +143,3 @@ def as_table(studies: object, *, repeated: bool = False) -> StudyTable:
         As in ``read_studies``.
     """
     return studies if isinstance(studies, StudyTable) else read_studies(studies, repeated=repeated)  # type: ignore[arg-type]
-
-
-def _read(source: object) -> RawTable:
-    # pandas is not imported here: a caller with a DataFrame has imported it.
-    pandas = sys.modules.get("pandas")
-    if pandas is not None and isinstance(source, pandas.DataFrame):
-        return read_frame(source)
-    if isinstance(source, str | os.PathLike) and isinstance(os.fspath(source), str):
-        return read_file(source)
-    raise SpecError(f"a study table is the path of a file or a pandas DataFrame; got {type(source).__name__}")

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayesmeta.errors import SpecError
 from bayesmeta.studies.arm_cells import named, number, renamed
 from bayesmeta.studies.arm_checks import check_arms
 from bayesmeta.studies.arm_columns import ARM_KINDS, ARM_NUMBERS, CONTRAST_NUMBERS, ArmColumns, arm_columns
 from bayesmeta.studies.arm_combining import combined_numbers
 from bayesmeta.studies.arms import ArmTable, ContrastTable
-from bayesmeta.studies.frames import read_frame
+from bayesmeta.studies.frames import read_table
 from bayesmeta.studies.numbers import Marks, decimal_marks, is_missing
-from bayesmeta.studies.raw import RawTable, read_file
+from bayesmeta.studies.raw import RawTable
 from bayesmeta.studies.read_contrasts import against_base, contrast_table
 
 if TYPE_CHECKING:
@@ -70,7 +68,7 @@ def read_arms(
     >>> read_arms(frame, treatments={"control": "placebo"})
     <ArmTable: 4 arms of 2 studies, 2 treatments (events, n)>
     """
-    raw = _read(source)
+    raw = read_table(source, "a table of arms is")
     found = arm_columns(raw.header, columns, raw.source)
     number_columns = [at for name, at in found.at.items() if name.split()[0] in (*ARM_NUMBERS, *CONTRAST_NUMBERS)]
     marks = Marks(decimal_marks([row[at] for row in raw.rows for at in number_columns]), raw.delimiter)
@@ -78,15 +76,6 @@ def read_arms(
     if found.form in ("contrasts", "against base"):
         return (contrast_table if found.form == "contrasts" else against_base)(raw, found, marks, rename)
     return _arms(raw, found, marks, rename, combine)
-
-
-def _read(source: object) -> RawTable:
-    pandas = sys.modules.get("pandas")
-    if pandas is not None and isinstance(source, pandas.DataFrame):
-        return read_frame(source)
-    if isinstance(source, str | os.PathLike) and isinstance(os.fspath(source), str):
-        return read_file(source)
-    raise SpecError(f"a table of arms is the path of a file or a pandas DataFrame; got {type(source).__name__}")
 
 
 def _arms(raw: RawTable, found: ArmColumns, marks: Marks, rename: Mapping[str, str], combine: bool) -> ArmTable:
