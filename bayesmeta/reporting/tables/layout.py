@@ -95,7 +95,7 @@ def _letter(index: int) -> str:
     return (_letter(index // 26 - 1) if index >= 26 else "") + chr(ord("a") + index % 26)
 
 
-_NUMBERS = re.compile(r"([\d\s.,\[\]()<>%/+-]|e\d|inf|NE)*")
+_NUMBERS = re.compile(r"([\d\s.,\[\]()<>%/+-]|e[+-]?\d|inf|NE)*")
 
 
 def _is_numeric(cells: list[str]) -> bool:

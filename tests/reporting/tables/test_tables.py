@@ -476,3 +476,11 @@ def test_an_interval_as_published_is_not_given_the_level_of_the_analysis():
     assert "Note" not in comparison_table(rows, level=0.95)
     assert any("its own level" in note for note in main_notes(rows, level=0.99))
     assert not any("its own level" in note for note in main_notes(rows, level=0.95))
+
+
+@pytest.mark.parametrize(
+    "cell", ["8.93 [2.6e-5, 3.0e6]", "0.04 [9.8e-8, 18737]", "1e+12", "-0.22 [-0.62, 0.18]", "<0.001", "NE"]
+)
+def test_columns_of_numbers_with_powers_are_numeric(cell):
+    layout = Table(pd.DataFrame({"Study": ["a"], "Estimate": [cell]}), "T").layout
+    assert layout.numeric == (False, True)
