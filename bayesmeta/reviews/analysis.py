@@ -38,6 +38,7 @@ from bayesmeta.reviews.analysis_data import AnalysisData, columns_beside, read_d
 from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.band_keys import mid_of
 from bayesmeta.reviews.result import AnalysisResult
+from bayesmeta.reviews.risk_of_bias import add_risk_of_bias
 from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
 from bayesmeta.reviews.synthesis_keys import Synthesis
 
@@ -80,9 +81,10 @@ def run_analysis(
     rows: list[dict[str, Any]] = []
     if isinstance(analysis, Synthesis):
         studies = study_rows(independent_effects(data.effects), None, level, weights=False)
+        add_risk_of_bias(review, keys, folder, data.effects, studies, result, sensitivity=False)
     else:
         pairwise = data.effects if analysis.nesting is None else independent_effects(data.effects)
-        rows, studies, result = _pairwise(review, analysis, pairwise, result, save_fit)
+        rows, studies, result = _pairwise(review, analysis, folder, pairwise, result, save_fit)
     rows += _models(review, analysis, folder, data, result)
     frame = to_natural(tidy_frame(rows)) if rows else tidy_frame(rows)
     for column in ("comparison", "outcome", "time"):
@@ -98,6 +100,7 @@ def run_analysis(
 def _pairwise(
     review: Review,
     analysis: Analysis,
+    folder: Path,
     effects: Effects,
     result: AnalysisResult,
     save_fit: Callable[[str, Posterior], None] | None,
@@ -126,6 +129,7 @@ def _pairwise(
     rows += _alternatives(review, analysis, effects, level, mid, result)
     primary = _primary(posteriors)
     studies = study_rows(effects, summaries.get(primary), level)
+    rows += add_risk_of_bias(review, analysis, folder, effects, studies, result, posteriors.get(primary))
     tau = tau_density(posteriors[primary], level) if primary else {}
     return rows, studies, dataclasses.replace(result, primary=primary, tau=tau)
 

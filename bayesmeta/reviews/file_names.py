@@ -20,6 +20,8 @@ MANIFEST_FILE, LEDGER_FILE = "manifest.json", "ledger.jsonl"
 LOCK_FILE = ".run.lock"
 #: folders of the publication tables, the figures and the saved NUTS fits
 TABLES, FIGURES, FITS = "tables", "figures", "fits"
+#: figures of the risk of bias of an analysis
+BIAS_FIGURES = ("traffic_light", "bias_summary")
 
 
 def result_file(out: Path, analysis_id: str) -> Path:
@@ -37,9 +39,15 @@ def tau_file(out: Path, analysis_id: str) -> Path:
     return out / FIGURES / f"tau_{analysis_id}"
 
 
-def figure_files(out: Path, analysis_id: str) -> tuple[Path, Path]:
+def bias_file(out: Path, name: str, analysis_id: str) -> Path:
+    """Return the file of a figure of the risk of bias of an analysis, one of ``BIAS_FIGURES``, without its suffix."""
+    return out / FIGURES / f"{name}_{analysis_id}"
+
+
+def figure_files(out: Path, analysis_id: str) -> tuple[Path, ...]:
     """Return the files of an analysis' figures, without their suffixes."""
-    return forest_file(out, analysis_id), tau_file(out, analysis_id)
+    bias = (bias_file(out, name, analysis_id) for name in BIAS_FIGURES)
+    return forest_file(out, analysis_id), tau_file(out, analysis_id), *bias
 
 
 def fit_file(out: Path, analysis_id: str, method: str) -> Path:

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from bayesmeta.reporting.figures.bands import draw_bands
 from bayesmeta.reporting.figures.columns import MARGIN
 from bayesmeta.reporting.figures.layout import SMALL_LINE, Sheet, sheet
+from bayesmeta.reporting.figures.lights import Light, lights_beside, with_lights
 from bayesmeta.reporting.figures.panel import draw_panel, draw_studies, draw_summaries
 from bayesmeta.reporting.figures.rows import ForestGroup, ForestStudy, ForestSummary, check, check_groups
 from bayesmeta.reporting.figures.style import DPI, INK, SMALL, SOFT, TEXT
@@ -38,6 +39,7 @@ def forest(
     totals: tuple[str, ...] = (),
     subgroups: tuple[ForestGroup, ...] = (),
     bands: Sequence[float] = (),
+    lights: tuple[Sequence[str], Sequence[Sequence[Light]]] = ((), ()),
 ) -> Figure:
     """Draw a forest plot: a table of studies with their effects, shrunken effects, and pooled results.
 
@@ -77,6 +79,8 @@ def forest(
         are then those of all studies.
     bands : sequence of float
         Limits between bands of effects, increasing, natural scale, shaded in the background; empty for none.
+    lights : tuple
+        Headers of columns of lights right of the table, a letter each, and a row of lights per study; empty for none.
 
     Returns
     -------
@@ -113,6 +117,7 @@ def forest(
         totals=totals,
         subgroups=subgroups,
     )
+    laid = with_lights(laid, len(lights[0]))
     figure = Figure(figsize=(laid.width, laid.height), dpi=DPI, facecolor="white", edgecolor="none")
     figure.set_layout_engine("none")
     FigureCanvasAgg(figure)
@@ -134,6 +139,7 @@ def forest(
     draw_studies(axes, laid, studies)
     draw_summaries(axes, laid, summaries)
     _favours(figure, axes, laid, favours, log=log)
+    lights_beside(figure, laid, *lights)
     return figure
 
 

@@ -11,7 +11,7 @@ from bayesmeta.reporting.tables.html import STYLE, table_element
 from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.file_names import REPORT_FILE
 from bayesmeta.reviews.folder import load_run
-from bayesmeta.reviews.report.figures import forest_of, tau_of
+from bayesmeta.reviews.report.figures import bias_figures_of, forest_of, tau_of
 from bayesmeta.reviews.report.tables import review_tables
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.running.ledger import Ledger
@@ -151,6 +151,8 @@ def _figures(review: Review, analysis: Analysis, result: AnalysisResult, problem
     figures: list[str] = []
     with recorded("forest plot", problems):
         figures.append(svg_text(forest_of(review, analysis, result)))
+    with recorded("figures of the risk of bias", problems):
+        figures += [svg_text(figure) for figure in bias_figures_of(review, analysis, result).values()]
     if result.tau:
         with recorded("figure of tau", problems):
             figures.append(svg_text(tau_of(review, analysis, result)))

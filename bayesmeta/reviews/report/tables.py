@@ -16,6 +16,7 @@ from bayesmeta.reviews.report.dependence import dependence_table
 from bayesmeta.reviews.report.evidence import engines_table, evidence_table, priors_table
 from bayesmeta.reviews.report.headings import Row, at_level, headings, shared_level, split_rows
 from bayesmeta.reviews.report.moderators import moderators_table
+from bayesmeta.reviews.report.risk_of_bias import judgements_table, sensitivity_table
 from bayesmeta.reviews.report.subgroups import subgroups_table
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
@@ -228,6 +229,8 @@ TABLES: Mapping[str, Make] = {
     "moderators": moderators_table,
     "subgroups": subgroups_table,
     "dependence": dependence_table,
+    "risk_of_bias": judgements_table,
+    "risk_of_bias_sensitivity": sensitivity_table,
     "evidence": evidence_table,
     "priors": priors_table,
     "engines": engines_table,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bayesmeta.reviews.analysis_keys import Analysis
-from bayesmeta.reviews.file_names import ROWS_FILE, TABLES, forest_file, tau_file
+from bayesmeta.reviews.file_names import ROWS_FILE, TABLES, bias_file, forest_file, tau_file
 from bayesmeta.reviews.folder import write_frames
 from bayesmeta.reviews.parquet import rows_bytes
 from bayesmeta.reviews.result import AnalysisResult
@@ -94,7 +94,7 @@ def draw_analysis(
     list of pathlib.Path
     """
     from bayesmeta.reporting.figures import save as plots
-    from bayesmeta.reviews.report.figures import forest_of, tau_of
+    from bayesmeta.reviews.report.figures import bias_figures_of, forest_of, tau_of
 
     formats = review.settings.figures
     if not formats or not result.studies:
@@ -102,6 +102,9 @@ def draw_analysis(
     written: list[Path] = []
     with recorded("forest plot", problems):
         written += plots.save(forest_of(review, analysis, result), forest_file(out, analysis.id), formats)
+    with recorded("figures of the risk of bias", problems):
+        for name, figure in bias_figures_of(review, analysis, result).items():
+            written += plots.save(figure, bias_file(out, name, analysis.id), formats)
     if result.tau:
         with recorded("figure of tau", problems):
             written += plots.save(tau_of(review, analysis, result), tau_file(out, analysis.id), formats)

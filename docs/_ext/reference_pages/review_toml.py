@@ -18,6 +18,7 @@ from bayesmeta.reviews.spec import (
     PriorTexts,
     Published,
     Review,
+    RiskOfBiasKeys,
     Settings,
     StudyCharacteristics,
     Synthesis,
@@ -36,6 +37,7 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "[[analysis]]": Analysis,
     "published": Published,
     "[studies]": StudyCharacteristics,
+    "[risk_of_bias]": RiskOfBiasKeys,
     "[[synthesis]]": Synthesis,
 }
 SIMPLE = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`"}
