@@ -34,6 +34,7 @@ from bayesmeta.results.models.given import ModelInput, one_line
 from bayesmeta.results.models.run import frequentist_models
 from bayesmeta.results.rows import averaged_rows, frequentist_rows, tidy_frame, tidy_posterior
 from bayesmeta.results.studies import heterogeneity_prior, study_rows, tau_density
+from bayesmeta.reviews.absolute import add_absolute
 from bayesmeta.reviews.analysis_data import AnalysisData, columns_beside, read_data
 from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.band_keys import mid_of
@@ -130,6 +131,7 @@ def _pairwise(
     primary = _primary(posteriors)
     studies = study_rows(effects, summaries.get(primary), level)
     rows += add_risk_of_bias(review, analysis, folder, effects, studies, result, posteriors.get(primary))
+    add_absolute(analysis, effects, posteriors.get(primary), level, result)
     tau = tau_density(posteriors[primary], level) if primary else {}
     return rows, studies, dataclasses.replace(result, primary=primary, tau=tau)
 

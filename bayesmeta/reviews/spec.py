@@ -14,6 +14,7 @@ from bayesmeta.errors import BayesmetaError, DataError, SpecError, unknown_name
 from bayesmeta.reviews.analysis_keys import ANALYSIS_ID, Analysis, Published
 from bayesmeta.reviews.band_keys import BandKeys, check_bands, check_mid, check_thresholds, without_unused
 from bayesmeta.reviews.file_names import toml_file
+from bayesmeta.reviews.grade_keys import AbsoluteKeys, GradeKeys, RatingKeys
 from bayesmeta.reviews.risk_of_bias_keys import RiskOfBiasKeys
 from bayesmeta.reviews.settings import Options, Settings, Strict
 from bayesmeta.reviews.spec_errors import explain
@@ -132,6 +133,8 @@ class Review(Strict):
                 "columns": {},
                 "published": None,
                 "estimates": None,
+                "absolute": None,
+                "grade": None,
                 "data_level": None,
                 **own,
                 **agreed,
@@ -225,6 +228,6 @@ def _read_corpora(given: dict[str, Any], folder: Path) -> None:
 #: tables of review.toml by their names in it, "" the file itself
 TABLES: dict[str, type[Strict]] = {
     "": Review, "settings": Settings, "options": Options, "studies": StudyCharacteristics, "priors": PriorTexts, "bands": BandKeys,
-    "risk_of_bias": RiskOfBiasKeys,
+    "risk_of_bias": RiskOfBiasKeys, "absolute": AbsoluteKeys, "per_1000": BandKeys, "grade": GradeKeys, "rating": RatingKeys,
     "alternative": AlternativePriors, "analysis": Analysis, "published": Published, "synthesis": Synthesis,
 }  # fmt: skip

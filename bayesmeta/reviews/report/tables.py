@@ -18,6 +18,7 @@ from bayesmeta.reviews.report.headings import Row, at_level, headings, shared_le
 from bayesmeta.reviews.report.moderators import moderators_table
 from bayesmeta.reviews.report.risk_of_bias import judgements_table, sensitivity_table
 from bayesmeta.reviews.report.subgroups import subgroups_table
+from bayesmeta.reviews.report.summary_of_findings import grade_table, summary_of_findings
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
 
@@ -223,6 +224,8 @@ def _studies(review: Review, results: list[AnalysisResult]) -> Table | None:
 #: tables by name, in their order
 TABLES: Mapping[str, Make] = {
     "main": _main,
+    "summary_of_findings": summary_of_findings,
+    "grade": grade_table,
     "methods": _methods,
     "studies": _studies,
     "bands": bands_of_review,

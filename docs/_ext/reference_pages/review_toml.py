@@ -11,12 +11,15 @@ from pydantic.fields import FieldInfo
 
 from bayesmeta.effects.zero_cells import ZERO_CELL_RULES
 from bayesmeta.reviews.spec import (
+    AbsoluteKeys,
     AlternativePriors,
     Analysis,
     BandKeys,
+    GradeKeys,
     Options,
     PriorTexts,
     Published,
+    RatingKeys,
     Review,
     RiskOfBiasKeys,
     Settings,
@@ -36,6 +39,9 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "[[alternative]]": AlternativePriors,
     "[[analysis]]": Analysis,
     "published": Published,
+    "absolute": AbsoluteKeys,
+    "grade": GradeKeys,
+    "A rating of `grade`": RatingKeys,
     "[studies]": StudyCharacteristics,
     "[risk_of_bias]": RiskOfBiasKeys,
     "[[synthesis]]": Synthesis,
