@@ -146,4 +146,4 @@ def statement(level: str, size: str, *, lowers: bool, treatment: str, outcome: s
     if level == "very low":
         return f"The evidence is very uncertain about the effect of {treatment} on {outcome}."
     verb = {"high": "results in", "moderate": "likely results in", "low": "may result in"}[level]
-    return f"{treatment} {verb} {sizes[size]} in {outcome}."
+    return f"{treatment[:1].upper()}{treatment[1:]} {verb} {sizes[size]} in {outcome}."

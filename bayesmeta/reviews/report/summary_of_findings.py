@@ -121,7 +121,7 @@ def _meaning(review: Review, analysis: Analysis, result: AnalysisResult) -> str:
     size = size_of(review, analysis, result)
     if analysis.grade is None or not size:
         return ""
-    treatment = analysis.groups[0] if analysis.groups[0] != "Experimental" else "The intervention"
+    treatment = analysis.groups[0] if analysis.groups[0] != "Experimental" else "the intervention"
     outcome = analysis.outcome
     if outcome[1:2].islower():
         outcome = outcome[:1].lower() + outcome[1:]
