@@ -8,8 +8,9 @@ from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import expit, logit
+from scipy.special import logit
 
+from bayesmeta.certainty.corresponding_risk import risk_with_treatment
 from bayesmeta.engines.marginals.protocol import Marginals
 from bayesmeta.engines.marginals.samples import Samples
 from bayesmeta.engines.marginals.shortest import column_quantile, shortest_interval
@@ -52,12 +53,7 @@ class RiskMarginal:
 
     def of_effect(self, theta: Array | float) -> Array:
         """Return the risk (or difference) at a log ratio ``theta`` (any shape); with a risk ratio the risk is at most 1."""
-        theta = np.asarray(theta, dtype=float)
-        if self.measure == "RR":
-            with np.errstate(over="ignore"):
-                risk = np.minimum(self.baseline * np.exp(theta), 1.0)
-        else:
-            risk = expit(logit(self.baseline) + theta)
+        risk = risk_with_treatment(self.measure, theta, self.baseline)
         return risk - self.baseline if self.difference else risk
 
     def _to_effect(self, value: Array) -> tuple[Array, Array]:

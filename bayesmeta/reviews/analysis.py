@@ -28,12 +28,14 @@ from bayesmeta.posterior.summary import summarize
 from bayesmeta.results.methods import PUBLISHED
 from bayesmeta.results.rows import averaged_rows, frequentist_rows, tidy_frame, tidy_posterior
 from bayesmeta.results.studies import heterogeneity_prior, study_rows, tau_density
+from bayesmeta.reviews.absolute import add_absolute
 from bayesmeta.reviews.analysis_data import read_data
 from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.analysis_models import likelihoods_of, model_rows
 from bayesmeta.reviews.analysis_priors import priors_of
 from bayesmeta.reviews.band_keys import mid_of
 from bayesmeta.reviews.result import AnalysisResult
+from bayesmeta.reviews.risk_of_bias import add_risk_of_bias
 from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
 from bayesmeta.reviews.synthesis_keys import Synthesis
 from bayesmeta.support.frames import records
@@ -77,9 +79,10 @@ def run_analysis(
     rows: list[dict[str, Any]] = []
     if isinstance(analysis, Synthesis):
         studies = study_rows(independent_effects(data.effects), None, level, weights=False)
+        add_risk_of_bias(review, keys, folder, data.effects, studies, result, sensitivity=False)
     else:
         pairwise = data.effects if analysis.nesting is None else independent_effects(data.effects)
-        rows, studies, result = _pairwise(review, analysis, pairwise, result, save_fit)
+        rows, studies, result = _pairwise(review, analysis, folder, pairwise, result, save_fit)
     rows += model_rows(review, analysis, folder, data, result)
     frame = to_natural(tidy_frame(rows)) if rows else tidy_frame(rows)
     for column in ("comparison", "outcome", "time"):
@@ -94,6 +97,7 @@ def run_analysis(
 def _pairwise(
     review: Review,
     analysis: Analysis,
+    folder: Path,
     effects: Effects,
     result: AnalysisResult,
     save_fit: Callable[[str, Posterior], None] | None,
@@ -122,6 +126,8 @@ def _pairwise(
     rows += _alternatives(review, analysis, effects, level, mid, result)
     primary = _primary(posteriors)
     studies = study_rows(effects, summaries.get(primary), level)
+    rows += add_risk_of_bias(review, analysis, folder, effects, studies, result, posteriors.get(primary))
+    add_absolute(analysis, effects, posteriors.get(primary), level, result)
     tau = tau_density(posteriors[primary], level) if primary else {}
     return rows, studies, dataclasses.replace(result, primary=primary, tau=tau)
 

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import unknown_name
 from bayesmeta.reviews.band_keys import BandKeys, check_thresholds
+from bayesmeta.reviews.grade_keys import AbsoluteKeys, GradeKeys
 from bayesmeta.reviews.model_keys import ModelKeys
 from bayesmeta.reviews.settings import Strict
 
@@ -95,6 +96,15 @@ class Analysis(ModelKeys):
         description="Bands of effects of this analysis, such as `{ trivial = 0.9, small = 0.8, moderate = 0.6 }`; "
         "by default those under `[bands]` for its measure.",
     )
+    absolute: AbsoluteKeys | None = Field(
+        default=None,
+        description="Absolute effects, for the table `summary_of_findings`: "
+        '`{ baseline = 0.12 }`, `{ baseline = "pooled" }`, or for an SMD `{ sd = 5 }`.',
+    )
+    grade: GradeKeys | None = Field(
+        default=None,
+        description='The reviewers\' GRADE ratings: `[analysis.grade]` with `imprecision = { down = 1, why = "few events" }` and so on.',
+    )
     note: str = Field(default="", description="A sentence under the figure.")
     published: Published | None = Field(
         default=None, description="The review's own pooled result, shown beside the ones computed here."
@@ -102,7 +112,7 @@ class Analysis(ModelKeys):
 
     @classmethod
     def _left_out(cls) -> tuple[str, ...]:
-        return "estimates", "data_level", "domain", "bands"
+        return "estimates", "data_level", "domain", "bands", "absolute", "grade"
 
     @field_validator("measure")
     @classmethod
@@ -120,4 +130,8 @@ class Analysis(ModelKeys):
         if self.estimates == "natural" and not MEASURES[self.measure].log:
             raise ValueError(f"estimates = 'natural' is for ratios, but {self.measure} is not one; remove it")
         check_thresholds(self.measure, self.better, self.mid, self.bands)
+        if self.absolute is not None:
+            self.absolute.check_measure(self.measure)
+            if self.absolute.per_1000 is not None and self.better is None:
+                raise ValueError("absolute: per_1000 needs the side of benefit: better = 'lower' or 'higher'")
         return self

@@ -37,7 +37,11 @@ smd = "revman"
 
 
 def toml_text(
-    review: CochraneReview, found: Sequence[Entry], files: Mapping[str, str], better: Mapping[str, str] | None = None
+    review: CochraneReview,
+    found: Sequence[Entry],
+    files: Mapping[str, str],
+    better: Mapping[str, str] | None = None,
+    judged: Mapping[str, Any] | None = None,
 ) -> str:
     """Return a review as the text of its review.toml.
 
@@ -51,6 +55,8 @@ def toml_text(
         Id of an entry to the name of its study table.
     better : mapping of str to str, optional
         Id of an entry to its side of benefit, "lower" or "higher".
+    judged : mapping, optional
+        Keys of ``[risk_of_bias]``; without any there is no such table.
 
     Returns
     -------
@@ -68,7 +74,8 @@ def toml_text(
         else f"[[analysis]]\n{_pairs(_analysis(entry, files[entry.id], (better or {}).get(entry.id)))}\n"
         for entry in found
     ]
-    return "\n".join([head, *parts])
+    bias = [f"[risk_of_bias]\n{_pairs(judged)}\n"] if judged else []
+    return "\n".join([head, *bias, *parts])
 
 
 def _analysis(entry: Entry, file: str, better: str | None = None) -> dict[str, Any]:

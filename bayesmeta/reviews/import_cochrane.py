@@ -15,6 +15,8 @@ from bayesmeta.cochrane.review import FIELDS, CochraneReview
 from bayesmeta.errors import DataError, unknown_name
 from bayesmeta.reviews.cochrane_toml import SUBGROUP, toml_text
 from bayesmeta.reviews.file_names import REVIEW_TOML
+from bayesmeta.reviews.import_risk_of_bias import FILE as RISK_OF_BIAS
+from bayesmeta.reviews.import_risk_of_bias import imported_tool, with_every_study
 from bayesmeta.reviews.spec import read_review
 from bayesmeta.support.arguments import checked_path
 from bayesmeta.support.files import write_text
@@ -133,14 +135,21 @@ def write_review(review: CochraneReview, folder: Path, better: Mapping[str, str]
     if review.studies:
         write_text(folder / "studies.csv", _studies(review))
     if review.risk_of_bias:
+        pooled = [row.study for entry in usable for row in entry.rows]
         columns = ("study", "domain", "judgement", "support")
         write_text(
-            folder / "risk_of_bias.csv",
-            _csv([columns, *([getattr(one, c) for c in columns] for one in review.risk_of_bias)]),
+            folder / RISK_OF_BIAS,
+            _csv(
+                [
+                    columns,
+                    *([getattr(one, c) for c in columns] for one in with_every_study(review.risk_of_bias, pooled)),
+                ]
+            ),
         )
     files = {entry.id: name for name, table in tables.items() for entry in table}
     # last, so that a review.toml is never beside the tables of another review
-    path = write_text(folder / REVIEW_TOML, toml_text(review, found, files, sides))
+    judged = imported_tool(review)
+    path = write_text(folder / REVIEW_TOML, toml_text(review, found, files, sides, judged))
     read_review(path)
     return path
 

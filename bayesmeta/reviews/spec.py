@@ -14,6 +14,8 @@ from bayesmeta.errors import BayesmetaError, DataError, SpecError, unknown_name
 from bayesmeta.reviews.analysis_keys import ANALYSIS_ID, Analysis, Published
 from bayesmeta.reviews.band_keys import BandKeys, check_bands, check_mid, check_thresholds, without_unused
 from bayesmeta.reviews.file_names import toml_file
+from bayesmeta.reviews.grade_keys import AbsoluteKeys, GradeKeys, RatingKeys
+from bayesmeta.reviews.risk_of_bias_keys import RiskOfBiasKeys
 from bayesmeta.reviews.settings import Options, Settings, Strict
 from bayesmeta.reviews.spec_errors import explain
 from bayesmeta.reviews.stated_priors import AlternativePriors, PriorTexts, check_stated_baseline, read_corpus_prior
@@ -54,13 +56,16 @@ class Review(Strict):
     studies: StudyCharacteristics | None = Field(
         default=None, description="The table of what is known of each study, for moderators and subgroups."
     )
+    risk_of_bias: RiskOfBiasKeys | None = Field(
+        default=None, description="Judgements of the risk of bias, for figures, tables and sensitivity analyses."
+    )
     analysis: Annotated[tuple[Analysis, ...], Field(min_length=1)] = Field(description="The meta-analyses to fit.")
     synthesis: tuple[Synthesis, ...] = Field(default=(), description="Models that pool several of the analyses.")
 
     @model_serializer(mode="wrap")
     def _without_unused_tables(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written: dict[str, Any] = handler(self)
-        return without_unused(written, ("studies", "synthesis", "bands"))
+        return without_unused(written, ("studies", "synthesis", "bands", "risk_of_bias"))
 
     @model_validator(mode="after")
     def _consistent(self) -> Review:
@@ -84,6 +89,10 @@ class Review(Strict):
         for measure, value in self.mid.items():
             check_mid(measure, value)
         check_bands(self.bands, self.mid)
+        if self.risk_of_bias is not None and not self.risk_of_bias_data:
+            raise ValueError(
+                "[risk_of_bias] has no data: name the file with the judgements, or give [studies], whose columns they can be"
+            )
         for measure, texts in self.priors.items():
             if texts.baseline is not None:
                 check_stated_baseline(measure, texts.baseline)
@@ -132,17 +141,27 @@ class Review(Strict):
                 "columns": {},
                 "published": None,
                 "estimates": None,
+                "absolute": None,
+                "grade": None,
                 "data_level": None,
                 **own,
                 **agreed,
             }
         )
 
+    @property
+    def risk_of_bias_data(self) -> str:
+        """The file of the judgements of the risk of bias: that of ``[risk_of_bias]``, else the table under ``[studies]``."""
+        own = self.risk_of_bias.data if self.risk_of_bias else None
+        return own or (self.studies.data if self.studies else "")
+
     def data_files(self, analysis: AnalysisOrSynthesis) -> tuple[str, ...]:
         """Return the tables that an analysis reads: of the analyses it pools, and of the studies if it is used."""
         files = [member.data for member in self.members(analysis)]
         if self.studies is not None and analysis.beyond_pairwise:
             files.append(self.studies.data)
+        if self.risk_of_bias is not None:
+            files.append(self.risk_of_bias_data)
         return tuple(dict.fromkeys(files))
 
 
@@ -196,6 +215,8 @@ def read_review(path: str | os.PathLike[str]) -> tuple[Review, Path]:
             raise SpecError(f"{file}: analysis {analysis.id}: there is no data file '{analysis.data}' in {file.parent}")
     if review.studies is not None and not os.path.isfile(file.parent / review.studies.data):
         raise SpecError(f"{file}: [studies] there is no data file '{review.studies.data}' in {file.parent}")
+    if review.risk_of_bias is not None and not os.path.isfile(file.parent / review.risk_of_bias_data):
+        raise SpecError(f"{file}: [risk_of_bias] there is no data file '{review.risk_of_bias_data}' in {file.parent}")
     return review, file.parent
 
 
@@ -218,5 +239,6 @@ def _read_corpora(given: dict[str, Any], folder: Path) -> None:
 #: tables of review.toml by their names in it, "" the file itself
 TABLES: dict[str, type[Strict]] = {
     "": Review, "settings": Settings, "options": Options, "studies": StudyCharacteristics, "priors": PriorTexts, "bands": BandKeys,
+    "risk_of_bias": RiskOfBiasKeys, "absolute": AbsoluteKeys, "per_1000": BandKeys, "grade": GradeKeys, "rating": RatingKeys,
     "alternative": AlternativePriors, "analysis": Analysis, "published": Published, "synthesis": Synthesis,
 }  # fmt: skip

@@ -61,5 +61,7 @@ def _place(location: tuple[Any, ...], given: dict[str, Any]) -> str:
 
 def _known_keys(location: tuple[Any, ...], tables: Mapping[str, type[BaseModel]]) -> list[str]:
     """Return the known keys of a table."""
+    if "grade" in location[:-1]:
+        return list(tables["rating"].model_fields)
     inner = location[-1] if location and location[-1] in tables else next(iter(location), "")
     return list(tables[inner].model_fields)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from matplotlib.axes import Axes
 
 #: shades from the trivial band outwards; light enough for everything drawn above them, and distinguishable in a grey print
-SHADES = ("#ffffff", "#f3f3f3", "#e7e7e7", "#dadada")
+SHADES = ("#ffffff", "#f6f6f6", "#ededed", "#e3e3e3")
 
 
 def draw_bands(axes: Axes, limits: Sequence[float]) -> None:

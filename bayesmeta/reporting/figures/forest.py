@@ -14,6 +14,7 @@ from bayesmeta.errors import SpecError
 from bayesmeta.reporting.figures.bands import draw_bands
 from bayesmeta.reporting.figures.columns import MARGIN
 from bayesmeta.reporting.figures.layout import SMALL_LINE, Sheet, sheet
+from bayesmeta.reporting.figures.lights import Light, lights_beside, with_lights
 from bayesmeta.reporting.figures.panel import draw_panel, draw_studies, draw_summaries
 from bayesmeta.reporting.figures.rows import ForestGroup, ForestStudy, ForestSummary, check, check_groups
 from bayesmeta.reporting.figures.style import DPI, INK, SMALL, SOFT, TEXT
@@ -42,6 +43,7 @@ def forest(
     subgroups: tuple[ForestGroup, ...] = (),
     width_inches: float | None = None,
     bands: Sequence[float] = (),
+    lights: tuple[Sequence[str], Sequence[Sequence[Light]]] = ((), ()),
 ) -> Figure:
     """Draw a forest plot: a table of studies with their effects, shrunken effects, and pooled results.
 
@@ -84,6 +86,8 @@ def forest(
         weights and numbers of the shrunken effects are left out, which a note says.
     bands : sequence of float
         Limits between bands of effects, increasing, natural scale, shaded in the background; empty for none.
+    lights : tuple
+        Headers of columns of lights right of the table, a letter each, and a row of lights per study; empty for none.
 
     Returns
     -------
@@ -125,6 +129,7 @@ def forest(
         subgroups=subgroups,
         width_inches=width_inches,
     )
+    laid = with_lights(laid, len(lights[0]))
     figure = Figure(figsize=(laid.width, laid.height), dpi=DPI, facecolor="white", edgecolor="none")
     figure.set_layout_engine("none")
     FigureCanvasAgg(figure)
@@ -147,6 +152,7 @@ def forest(
     draw_studies(axes, laid, studies)
     draw_summaries(axes, laid, summaries)
     _favours(figure, axes, laid, favours, log=log)
+    lights_beside(figure, laid, *lights)
     return figure
 
 

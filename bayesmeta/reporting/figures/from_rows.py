@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.reporting.figures.forest import forest
+from bayesmeta.reporting.figures.lights import Light
 from bayesmeta.reporting.figures.rows import ForestStudy, ForestSummary
 from bayesmeta.reporting.figures.tau import tau_plot
 from bayesmeta.reporting.numbers import count, estimate, is_missing, number, percent, pvalue, typographic
@@ -55,6 +56,8 @@ class ForestTexts:
         "common" or "random" effects of the published result.
     bands : tuple of float
         Limits between bands of effects, increasing, natural scale, shaded in the background; empty for none.
+    lights : tuple
+        Headers and rows of lights right of the table, as `bayesmeta.reporting.figures.forest.forest` takes them.
     """
 
     title: str
@@ -64,6 +67,7 @@ class ForestTexts:
     published_by: str = ""
     model: str | None = None
     bands: tuple[float, ...] = ()
+    lights: tuple[Sequence[str], Sequence[Sequence[Light]]] = ((), ())
 
 
 def forest_from_rows(
@@ -135,6 +139,7 @@ def forest_from_rows(
         footnote="\n".join(note.strip() for note in notes if note.strip()),
         level=level,
         bands=texts.bands,
+        lights=texts.lights,
         totals=arm_totals([row for row in studies if not math.isnan(_value(row, "weight"))], kind),
         width_inches=width_inches,
     )
@@ -142,7 +147,7 @@ def forest_from_rows(
 
 def _bands_note(bands: Sequence[float]) -> str:
     """Say what the shading is; "" without bands."""
-    limits = ", ".join(number(limit) for limit in bands)
+    limits = ", ".join(typographic(number(limit)) for limit in bands)
     return f"Shading: bands of effects, darker the further from no effect; limits {limits}." if bands else ""
 
 

@@ -15,7 +15,9 @@ from bayesmeta.reviews.file_names import forest_file, model_figure_file, tau_fil
 from bayesmeta.reviews.report import figures
 from bayesmeta.reviews.report import model_figures as models
 from bayesmeta.reviews.report.coefficient_figures import coefficient_figure, density_figure
+from bayesmeta.reviews.report.model_figures import analysis_title
 from bayesmeta.reviews.report.moderators import of_kind
+from bayesmeta.reviews.report.risk_of_bias import bias_summary_figure, judged, tool_of, traffic_light_figure
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
 
@@ -78,6 +80,10 @@ def figures_of(review: Review, analysis: Analysis, result: AnalysisResult) -> li
         file = partial(model_figure_file, kind=kind, analysis_id=analysis.id, name=name, number=counted[kind, name])
         found.append(NamedFigure(f"{what} by {name}" if name else what, file, draw))
 
+    if tool_of(review) and any(map(judged, result.studies)):
+        title = analysis_title(analysis)
+        add("risk of bias", "traffic_light", "", partial(traffic_light_figure, review, title, result))
+        add("summary of the risk of bias", "bias_summary", "", partial(bias_summary_figure, review, title, result))
     for model in of_kind(result, "dependence"):
         if model.get("points"):
             add(

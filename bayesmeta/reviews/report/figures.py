@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bayesmeta.reporting.figures.from_rows import ForestTexts, forest_from_rows, tau_from_density
@@ -10,11 +11,16 @@ from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.band_keys import bands_for
 from bayesmeta.reviews.report.headings import main_rows
 from bayesmeta.reviews.report.model_figures import analysis_title
+from bayesmeta.reviews.report.risk_of_bias import judged, tool_of, weight_note
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from bayesmeta.reporting.figures.lights import Light
+
+    Lights = tuple[Sequence[str], Sequence[Sequence[Light]]]
 
 
 def forest_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Figure:
@@ -46,14 +52,35 @@ def forest_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Fig
             analysis_title(analysis),
             (analysis.groups[0], analysis.groups[1]),
             analysis.better,
-            (analysis.note, review.notice),
+            (analysis.note, *_bias_notes(review, result), review.notice),
             published.method if published else "",
             published.model if published else None,
             () if bands is None else bands.limits,
+            _lights(review, result),
         ),
         tau=result.tau,
         priors=result.priors.get(primary.likelihood, "") if primary else "",
     )
+
+
+def _lights(review: Review, result: AnalysisResult) -> Lights:
+    """Return the headers and the lights of the studies; empty without judgements."""
+    from bayesmeta.reporting.figures.risk_of_bias import letters, light_row
+
+    tool = tool_of(review)
+    if tool is None or not any(map(judged, result.studies)):
+        return (), ()
+    return (*letters(tool), "All"), [light_row(tool, judged(row)) for row in result.studies]
+
+
+def _bias_notes(review: Review, result: AnalysisResult) -> tuple[str, ...]:
+    """Return the key of the lights, and how much of the weight is at high risk; empty without judgements."""
+    from bayesmeta.reporting.figures.risk_of_bias import key_of_domains, key_of_judgements
+
+    tool = tool_of(review)
+    if tool is None or not any(map(judged, result.studies)):
+        return ()
+    return f"{key_of_domains(tool)} {key_of_judgements(tool)}", weight_note(tool, result)
 
 
 def tau_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Figure:

@@ -17,7 +17,9 @@ from bayesmeta.reviews.report.evidence import engines_table, evidence_table, pri
 from bayesmeta.reviews.report.headings import Row, at_level, headings, shared_level, split_rows
 from bayesmeta.reviews.report.left_out import left_out_table
 from bayesmeta.reviews.report.moderators import moderators_table
+from bayesmeta.reviews.report.risk_of_bias import judgements_table, sensitivity_table
 from bayesmeta.reviews.report.subgroups import subgroups_table
+from bayesmeta.reviews.report.summary_of_findings import grade_table, summary_of_findings
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
 
@@ -223,6 +225,8 @@ def _studies(review: Review, results: list[AnalysisResult]) -> Table | None:
 #: tables by name, in their order
 TABLES: Mapping[str, Make] = {
     "main": _main,
+    "summary_of_findings": summary_of_findings,
+    "grade": grade_table,
     "methods": _methods,
     "studies": _studies,
     "bands": bands_of_review,
@@ -230,6 +234,8 @@ TABLES: Mapping[str, Make] = {
     "subgroups": subgroups_table,
     "dependence": dependence_table,
     "influence": left_out_table,
+    "risk_of_bias": judgements_table,
+    "risk_of_bias_sensitivity": sensitivity_table,
     "evidence": evidence_table,
     "priors": priors_table,
     "engines": engines_table,

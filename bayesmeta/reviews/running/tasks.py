@@ -175,7 +175,10 @@ def _copied(task: Task, folder: Path, copies: dict[str, Path]) -> Review:
     studies = review.studies
     if studies is not None and studies.data in copies:
         studies = studies.model_copy(update={"data": copies[studies.data].name})
-    return review.model_copy(update={"analysis": analyses, "studies": studies})
+    judged = review.risk_of_bias
+    if judged is not None:
+        judged = judged.model_copy(update={"data": copies[review.risk_of_bias_data].name})
+    return review.model_copy(update={"analysis": analyses, "studies": studies, "risk_of_bias": judged})
 
 
 def _with_names(text: str, task: Task, copies: Mapping[str, Path]) -> str:

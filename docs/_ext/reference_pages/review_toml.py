@@ -11,13 +11,17 @@ from pydantic.fields import FieldInfo
 
 from bayesmeta.effects.zero_cells import ZERO_CELL_RULES
 from bayesmeta.reviews.spec import (
+    AbsoluteKeys,
     AlternativePriors,
     Analysis,
     BandKeys,
+    GradeKeys,
     Options,
     PriorTexts,
     Published,
+    RatingKeys,
     Review,
+    RiskOfBiasKeys,
     Settings,
     StudyCharacteristics,
     Synthesis,
@@ -35,7 +39,11 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "[[alternative]]": AlternativePriors,
     "[[analysis]]": Analysis,
     "published": Published,
+    "absolute": AbsoluteKeys,
+    "grade": GradeKeys,
+    "A rating of `grade`": RatingKeys,
     "[studies]": StudyCharacteristics,
+    "[risk_of_bias]": RiskOfBiasKeys,
     "[[synthesis]]": Synthesis,
 }
 SIMPLE = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`"}

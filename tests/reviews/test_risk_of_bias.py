@@ -1,0 +1,194 @@
+"""Risk of bias in a run: judgements beside the studies, sensitivity analyses, tables and figures, and the import of a Cochrane review."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from paths import FIXTURES_FOLDER
+
+import bayesmeta as bm
+from bayesmeta.errors import SpecError
+from bayesmeta.reviews.folder import load_run
+from bayesmeta.reviews.import_cochrane import import_review
+from bayesmeta.reviews.report.figure_list import figures_of
+from bayesmeta.reviews.report.risk_of_bias import weight_at_high_risk
+from bayesmeta.reviews.report.tables import review_tables
+from bayesmeta.reviews.run import plan_review, run_review
+from bayesmeta.reviews.spec import read_review
+
+REVIEW = """id = "judged"
+title = "A judged review"
+notice = "Made-up numbers."
+[settings]
+engine = "quadrature"
+tables = ["csv"]
+figures = ["svg"]
+[studies]
+data = "studies.csv"
+[risk_of_bias]
+tool = "rob2"
+[bands.SMD]
+trivial = 0.2
+small = 0.5
+[[analysis]]
+id = "1.1"
+outcome = "Sleep"
+measure = "SMD"
+better = "lower"
+data = "sleep.csv"
+"""
+SLEEP = "study,yi,sei\nA,-0.30,0.20\nB,-0.10,0.15\nC,-0.80,0.25\nD,-0.40,0.30\n"
+STUDIES = """study,weeks,rob_randomization,rob_deviations,rob_missing_data,rob_measurement,rob_reported_result
+A,4,low,low,low,low,low
+B,6,low,some concerns,low,low,low
+C,8,low,high,low,low,low
+D,8,low,high,,some concerns,low
+E,9,low,low,low,low,low
+"""
+
+
+@pytest.fixture
+def source(tmp_path):
+    for name, text in (("review.toml", REVIEW), ("sleep.csv", SLEEP), ("studies.csv", STUDIES)):
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("judged")
+    for name, text in (("review.toml", REVIEW), ("sleep.csv", SLEEP), ("studies.csv", STUDIES)):
+        (folder / name).write_text(text)
+    return run_review(folder, folder / "out")
+
+
+def rows_of(run):
+    frame = pd.DataFrame(run.results[0].rows)
+    return frame[frame["model"] == "risk_of_bias"].set_index(["group", "method"])
+
+
+def test_rows_are_those_of_fits_without_the_studies_at_high_risk(run):
+    rows = rows_of(run)
+    deviations = "without high risk: Bias due to deviations from intended interventions"
+    assert set(rows.index.get_level_values(0)) == {"all studies", "without high risk: overall", deviations}
+    kept = bm.fit(yi=[-0.30, -0.10], sei=[0.20, 0.15], measure="SMD")
+    found = rows.loc[(deviations, "bayes:normal:quadrature")]
+    assert found["estimate"] == pytest.approx(kept.quantile("mu", 0.5))
+    assert found["prob_beyond_mid"] == pytest.approx(kept.cdf("mu", -0.2))
+    assert found["prob_moderate_or_large_benefit"] == pytest.approx(kept.cdf("mu", -0.5))
+    reml = bm.random_effects(yi=[-0.30, -0.10], sei=[0.20, 0.15], method="REML", ci="hksj_guarded", measure="SMD")
+    assert rows.loc[(deviations, "REML-HKSJ"), "ci_low"] == pytest.approx(reml.ci_low)
+    assert rows.loc[(deviations, "DL"), "k"] == 2
+    pooled = pd.DataFrame(run.results[0].rows).query("model == '' and term == 'mu'").set_index("method")
+    for method in ("DL", "REML-HKSJ", "bayes:normal:quadrature"):
+        for column in ("estimate", "ci_low", "ci_high"):
+            assert rows.loc[("all studies", method), column] == pytest.approx(pooled.loc[method, column])
+
+
+def test_studies_have_their_judgements_and_tables_show_them(run):
+    judged = pd.read_csv(run.out / "studies.csv").set_index("study")
+    assert judged.loc["C", "rob_deviations"] == judged.loc["C", "rob_overall"] == "high"
+    assert judged.loc["B", "rob_overall"] == "some concerns"
+    assert pd.isna(judged.loc["D", "rob_missing_data"])
+    review, _ = load_run(run.out)
+    tables = review_tables(review, run.results)
+    frame = tables["risk_of_bias"].frame.set_index("Study")
+    assert list(frame.index) == ["A", "B", "C", "D"]
+    assert frame.loc["D", "Bias due to missing outcome data"] == "Not judged"
+    sensitivity = tables["risk_of_bias_sensitivity"].frame
+    assert list(sensitivity["k"]) == ["4", "2", "2"]
+    assert tables["risk_of_bias"].notice == "Made-up numbers."
+    # the main table has one row, of all studies
+    assert len(tables["main"].frame) == 1
+    weights = 1 / np.array([0.20, 0.15, 0.25, 0.30]) ** 2
+    dl = bm.random_effects(yi=[-0.3, -0.1, -0.8, -0.4], sei=[0.2, 0.15, 0.25, 0.3], method="DL", measure="SMD")
+    weights = 1 / (1 / weights + dl.tau2)
+    expected = weights[2:].sum() / weights.sum()
+    assert weight_at_high_risk(review.risk_of_bias.known_tool(), run.results[0]) == pytest.approx(expected)
+
+
+def test_figures_have_a_light_per_judgement(run):
+    review, (result,) = load_run(run.out)
+    (analysis,) = review.analysis
+    symbols = {"low": "+", "some concerns": "!", "high": "−"}
+    judged = pd.read_csv(run.out / "studies.csv", keep_default_na=False)
+    columns = [name for name in judged if name.startswith("rob_")]
+    expected = sorted(symbols[text] for text in judged[columns].to_numpy().ravel() if text)
+    figures = {one.name: one.draw for one in figures_of(review, analysis, result)}
+    for figure in (figures["forest plot"](), figures["risk of bias"]()):
+        lights = [one for axes in figure.axes for one in axes.collections if str(one.get_label()).startswith("light")]
+        assert len(lights) == 4 * 6
+        texts = [text.get_text() for axes in figure.axes for text in axes.texts]
+        assert sorted(text for text in texts if text in symbols.values()) == expected
+        for light in lights:
+            (x, y), axes = light.get_offsets()[0], light.axes
+            assert axes.get_xlim()[0] < x < axes.get_xlim()[1]
+            assert axes.get_ylim()[1] < y < axes.get_ylim()[0]
+    summary = figures["summary of the risk of bias"]()
+    bars = [patch for axes in summary.axes for patch in axes.patches]
+    widths = {}
+    for bar in bars:
+        widths[round(bar.get_y(), 3)] = widths.get(round(bar.get_y(), 3), 0) + bar.get_width()
+    assert len(widths) == 6
+    assert set(np.round(list(widths.values()), 6)) == {3.2}
+    names = {path.name for path in (run.out / "figures").iterdir()}
+    assert names == {"forest_1.1.svg", "tau_1.1.svg", "traffic_light_1.1.svg", "bias_summary_1.1.svg"}
+
+
+def test_a_changed_judgement_is_run_again(source):
+    out = source / "out"
+    run_review(source, out, figures=False)
+    assert [step.why for step in plan_review(source, out)[2]] == [""]
+    (source / "studies.csv").write_text(STUDIES.replace("B,6,low,some concerns", "B,6,low,high"))
+    assert [step.why for step in plan_review(source, out)[2]] != [""]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "parts"),
+    [
+        ("A,4,low,low,low,low,low\n", "", ("no risk-of-bias judgements of the study 'A'",)),
+        ("B,6,low,some concerns", "B,6,low,medium", ("'medium' is no judgement of RoB 2", "row 3", "'rob_deviations'")),
+        ("rob_measurement", "rob_measuring", ("column 'rob_measuring'", "Is it rob_measurement?")),
+    ],
+)
+def test_judgements_that_cannot_be_used_are_reported_and_the_rest_is_kept(source, old, new, parts):
+    assert old in STUDIES
+    (source / "studies.csv").write_text(STUDIES.replace(old, new))
+    run = run_review(source, source / "out", figures=False)
+    (error,) = run.results[0].errors
+    assert error.startswith("risk of bias: ")
+    for part in (*parts, "studies.csv"):
+        assert part in error
+    assert {row["method"] for row in run.results[0].rows} >= {"DL", "bayes:normal:quadrature"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "part"),
+    [
+        ('tool = "rob2"', 'tool = "rob3"', "[risk_of_bias] unknown risk-of-bias tool 'rob3'; did you mean 'rob2'?"),
+        ('tool = "rob2"', "", "[risk_of_bias] the key 'tool' is missing"),
+        ('tool = "rob2"', 'tool = "rob2"\ndata = "bias.csv"', "[risk_of_bias] there is no data file 'bias.csv'"),
+        ('tool = "rob2"', 'tool = "rob2"\nkey_domain = ["d1"]', "did you mean 'key_domains'?"),
+        ('[studies]\ndata = "studies.csv"\n', "", "[risk_of_bias] has no data"),
+    ],
+)
+def test_keys_that_cannot_be_used(source, old, new, part):
+    assert old in REVIEW
+    (source / "review.toml").write_text(REVIEW.replace(old, new))
+    with pytest.raises(SpecError) as caught:
+        read_review(source)
+    assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["small.rm5", "small.zip"])
+def test_an_imported_review_has_the_judgements_of_its_file(tmp_path, name):
+    review, file = import_review(FIXTURES_FOLDER / "cochrane" / name, tmp_path / "imported")
+    keys = read_review(file)[0].risk_of_bias
+    assert keys is not None
+    assert (keys.tool, keys.data, keys.domains) == ("cochrane", "risk_of_bias.csv", ("sequence_generation",))
+    found = bm.risk_of_bias(tmp_path / "imported" / "risk_of_bias.csv", keys.known_tool())
+    for one in review.risk_of_bias:
+        assert found.of(one.study)["sequence_generation"] == one.judgement.removesuffix(" risk").replace(
+            "not judged", ""
+        )
