@@ -34,7 +34,9 @@ def figures(
 ) -> None:
     """Draw the figures of a finished run again."""
     from bayesmeta.reviews.folder import load_run
-    from bayesmeta.reviews.report.write import write_figures
+    from bayesmeta.reviews.report.write import draw_review, write_figures
+    from bayesmeta.reviews.running.ledger import Ledger
+    from bayesmeta.reviews.running.state import state_of, with_notice
     from bayesmeta.support.confined import confined
 
     review, results = load_run(out)
@@ -46,6 +48,9 @@ def figures(
     problems: list[str] = []
     with confined(out):
         written = write_figures(out, review, chosen, problems=problems)
+        if not only:
+            shown = with_notice(review, state_of(review, Ledger(out)))
+            written += draw_review(out, shown, results, problems)
     for path in written:
         typer.echo(str(path))
     _exit_with(problems)

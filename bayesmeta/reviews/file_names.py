@@ -58,6 +58,11 @@ def model_figure_file(out: Path, kind: str, analysis_id: str, name: str = "", nu
     return out / FIGURES / "_".join(part for part in parts if part)
 
 
+def review_figure_file(out: Path, kind: str) -> Path:
+    """Return the file of a figure of the whole review, without its suffix."""
+    return out / FIGURES / kind
+
+
 def figure_files(out: Path, analysis_id: str) -> tuple[Path, Path]:
     """Return the files of an analysis' figures, without their suffixes."""
     return forest_file(out, analysis_id), tau_file(out, analysis_id)

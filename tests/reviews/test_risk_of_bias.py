@@ -11,7 +11,8 @@ import bayesmeta as bm
 from bayesmeta.errors import SpecError
 from bayesmeta.reviews.folder import load_run
 from bayesmeta.reviews.import_cochrane import import_review
-from bayesmeta.reviews.report.figure_list import figures_of
+from bayesmeta.reviews.report.figure_list import figures_of, review_figures
+from bayesmeta.reviews.report.page import write_report
 from bayesmeta.reviews.report.risk_of_bias import weight_at_high_risk
 from bayesmeta.reviews.report.tables import review_tables
 from bayesmeta.reviews.run import plan_review, run_review
@@ -116,7 +117,9 @@ def test_figures_have_a_light_per_judgement(run):
     columns = [name for name in judged if name.startswith("rob_")]
     expected = sorted(symbols[text] for text in judged[columns].to_numpy().ravel() if text)
     figures = {one.name: one.draw for one in figures_of(review, analysis, result)}
-    for figure in (figures["forest plot"](), figures["risk of bias"]()):
+    whole = {one.name: one.draw for one in review_figures(review, [result])}
+    assert list(figures) == ["forest plot", "figure of tau", "weighted risk of bias"]
+    for figure in (figures["forest plot"](), whole["risk of bias"]()):
         lights = [one for axes in figure.axes for one in axes.collections if str(one.get_label()).startswith("light")]
         assert len(lights) == 4 * 6
         texts = [text.get_text() for axes in figure.axes for text in axes.texts]
@@ -125,15 +128,80 @@ def test_figures_have_a_light_per_judgement(run):
             (x, y), axes = light.get_offsets()[0], light.axes
             assert axes.get_xlim()[0] < x < axes.get_xlim()[1]
             assert axes.get_ylim()[1] < y < axes.get_ylim()[0]
-    summary = figures["summary of the risk of bias"]()
-    bars = [patch for axes in summary.axes for patch in axes.patches]
-    widths = {}
-    for bar in bars:
-        widths[round(bar.get_y(), 3)] = widths.get(round(bar.get_y(), 3), 0) + bar.get_width()
-    assert len(widths) == 6
-    assert set(np.round(list(widths.values()), 6)) == {3.2}
+    weighted, counted = (
+        bars_of(draw()) for draw in (figures["weighted risk of bias"], whole["summary of the risk of bias"])
+    )
+    for bars in (weighted, counted):
+        assert len(bars) == 6
+        assert {round(sum(one.values()), 6) for one in bars} == {3.2}
+    # the second domain: A low, B some concerns, C and D high
+    assert counted[1] == pytest.approx({"low": 0.8, "some concerns": 0.8, "high": 1.6})
+    assert weighted[1]["some concerns"] > 0.8
     names = {path.name for path in (run.out / "figures").iterdir()}
-    assert names == {"forest_1.1.svg", "tau_1.1.svg", "traffic_light_1.1.svg", "bias_summary_1.1.svg"}
+    assert names == {"forest_1.1.svg", "tau_1.1.svg", "traffic_light.svg", "bias_summary.svg", "bias_summary_1.1.svg"}
+
+
+def bars_of(figure):
+    """The width of each judgement, in inches, of each domain from the top."""
+    found = {}
+    for bar in (patch for axes in figure.axes for patch in axes.patches):
+        found.setdefault(round(bar.get_y(), 3), {})[bar.get_label().removeprefix("share ")] = bar.get_width()
+    return [found[y] for y in sorted(found)]
+
+
+TWO = '\n[[analysis]]\nid = "1.2"\noutcome = "Fatigue"\nmeasure = "SMD"\ndata = "fatigue.csv"\n'
+
+
+def test_figures_of_the_review_have_every_study_once_and_bars_need_three_studies(source):
+    (source / "review.toml").write_text(REVIEW + TWO)
+    (source / "fatigue.csv").write_text("study,yi,sei\nE,-0.3,0.2\nA,-0.1,0.3\n")
+    out = source / "out"
+    done = run_review(source, out)
+    assert done.failed == {}
+    whole = {"traffic_light.svg", "bias_summary.svg"}
+    names = {path.name for path in (out / "figures").iterdir()}
+    assert names >= whole | {"bias_summary_1.1.svg"}
+    assert not names & {"bias_summary_1.2.svg", "traffic_light_1.1.svg", "traffic_light_1.2.svg"}
+    review, results = load_run(out)
+    lights = {one.name: one.draw for one in review_figures(review, results)}["risk of bias"]()
+    marks = [one for axes in lights.axes for one in axes.collections if str(one.get_label()).startswith("light")]
+    assert len(marks) == 5 * 6
+    page = write_report(out).read_text()
+    assert "A judged review: risk of bias" in page
+    assert page.index('id="all-studies"') < page.index('id="a-1.1"')
+
+
+def test_figures_of_the_review_follow_its_results(source):
+    out, drawn = source / "out", source / "out" / "figures" / "traffic_light.svg"
+    run_review(source, out)
+    first = drawn.read_bytes()
+    assert run_review(source, out).failed == {}
+    assert drawn.read_bytes() == first
+    drawn.write_text("damaged")
+    run_review(source, out)
+    assert drawn.read_bytes() == first
+    (source / "studies.csv").write_text(STUDIES.replace("B,6,low,some concerns", "B,6,low,high"))
+    run_review(source, out, figures=False)
+    assert not drawn.exists()
+    run_review(source, out)
+    assert drawn.read_bytes() != first
+    # without judgements there is nothing to draw, and what was drawn is removed
+    (source / "review.toml").write_text(REVIEW.replace('[risk_of_bias]\ntool = "rob2"\n', ""))
+    assert run_review(source, out).failed == {}
+    assert not drawn.exists()
+
+
+def test_a_figure_of_the_review_that_fails_is_reported_and_drawn_again(source, monkeypatch):
+    from bayesmeta.reporting.figures import risk_of_bias as lights
+
+    out, drawn = source / "out", source / "out" / "figures" / "traffic_light.svg"
+    with monkeypatch.context() as patch:
+        patch.setattr(lights, "letters", lambda _: 1 / 0)
+        done = run_review(source, out)
+    assert "division by zero" in done.failed["figures"]
+    assert not drawn.exists()
+    assert run_review(source, out).failed == {}
+    assert drawn.exists()
 
 
 def test_a_changed_judgement_is_run_again(source):

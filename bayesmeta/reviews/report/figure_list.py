@@ -1,9 +1,9 @@
-"""All figures of one analysis: what each is called, its file, and what draws it."""
+"""All figures of a review and of one analysis: what each is called, its file, and what draws it."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from bayesmeta.reporting.numbers import is_missing
 from bayesmeta.reviews.analysis_keys import Analysis
-from bayesmeta.reviews.file_names import forest_file, model_figure_file, tau_file
+from bayesmeta.reviews.file_names import forest_file, model_figure_file, review_figure_file, tau_file
 from bayesmeta.reviews.report import figures
 from bayesmeta.reviews.report import model_figures as models
 from bayesmeta.reviews.report.coefficient_figures import coefficient_figure, density_figure
 from bayesmeta.reviews.report.model_figures import analysis_title
 from bayesmeta.reviews.report.moderators import of_kind
-from bayesmeta.reviews.report.risk_of_bias import bias_summary_figure, judged, tool_of, traffic_light_figure
+from bayesmeta.reviews.report.risk_of_bias import bias_figures, judged, tool_of, weighted_bars
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
 
@@ -25,9 +25,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+#: number of judged studies from which an analysis has bars with their weights; the lights of fewer are seen at once
+BARS_FROM = 3
+
+
 @dataclass(frozen=True)
 class NamedFigure:
-    """A figure of an analysis.
+    """A figure of an analysis, or of a review.
 
     Parameters
     ----------
@@ -42,6 +46,29 @@ class NamedFigure:
     name: str
     file: Callable[[Path], Path]
     draw: Callable[[], Figure]
+
+
+#: what makes figures of a whole review: each returns the name, the kind (its file) and what draws it, of those that can be drawn
+OF_REVIEW: tuple[Callable[[Review, Sequence[AnalysisResult]], list[tuple[str, str, Callable[[], Figure]]]], ...] = (
+    bias_figures,
+)
+
+
+def review_figures(review: Review, results: Sequence[AnalysisResult]) -> list[NamedFigure]:
+    """Return the figures of a whole review, in the order of the report; none where there is nothing to draw.
+
+    Parameters
+    ----------
+    review : Review
+        The review, for its texts and its notice.
+    results : sequence of AnalysisResult
+        The results of its analyses, as saved: nothing is fitted.
+    """
+    return [
+        NamedFigure(name, partial(review_figure_file, kind=kind), draw)
+        for make in OF_REVIEW
+        for name, kind, draw in make(review, results)
+    ]
 
 
 def figures_of(review: Review, analysis: Analysis, result: AnalysisResult) -> list[NamedFigure]:
@@ -80,10 +107,9 @@ def figures_of(review: Review, analysis: Analysis, result: AnalysisResult) -> li
         file = partial(model_figure_file, kind=kind, analysis_id=analysis.id, name=name, number=counted[kind, name])
         found.append(NamedFigure(f"{what} by {name}" if name else what, file, draw))
 
-    if tool_of(review) and any(map(judged, result.studies)):
+    if tool_of(review) and sum(bool(judged(row)) for row in result.studies) >= BARS_FROM:
         title = analysis_title(analysis)
-        add("risk of bias", "traffic_light", "", partial(traffic_light_figure, review, title, result))
-        add("summary of the risk of bias", "bias_summary", "", partial(bias_summary_figure, review, title, result))
+        add("weighted risk of bias", "bias_summary", "", partial(weighted_bars, review, title, result))
     for model in of_kind(result, "dependence"):
         if model.get("points"):
             add(

@@ -6,6 +6,7 @@ import os
 import re
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bayesmeta.reporting.tables.html import STYLE, table_element
 from bayesmeta.reviews.analysis_keys import Analysis
@@ -19,6 +20,9 @@ from bayesmeta.reviews.spec import Review
 from bayesmeta.support.confined import confined
 from bayesmeta.support.files import write_text
 from bayesmeta.support.problems import recorded
+
+if TYPE_CHECKING:
+    from bayesmeta.reviews.report.figure_list import NamedFigure
 
 _STYLE = """
 body { font-family: system-ui, sans-serif; color: #1a1a1a; max-width: 90rem; margin: 2rem auto; padding: 0 1rem; }
@@ -90,7 +94,7 @@ def report_page(review: Review, results: list[AnalysisResult], problems: list[st
     for name, table in review_tables(review, results, problems).items():
         with recorded(f"table '{name}'", problems):
             tables[name] = table_element(table, table_id=name)
-    sections = []
+    sections = _of_review(review, results, problems)
     for result in results:
         if not result.studies:
             continue
@@ -143,16 +147,34 @@ def mark_as_older(folder: Path) -> None:
         write_text(file, text.replace("<body>", f"<body>{_OLDER}", 1))
 
 
+def _of_review(review: Review, results: list[AnalysisResult], problems: list[str] | None) -> list[str]:
+    """Return the section with the figures of the whole review; none where there are none."""
+    from bayesmeta.reviews.report.figure_list import review_figures
+
+    failed: list[str] | None = None if problems is None else []
+    drawn = _with_distinct_ids(_drawn(review_figures(review, results), failed), "review")
+    shown = [f"<figure>{svg}</figure>" for svg in drawn]
+    shown += [f'<p class="notice">{escape(problem)}</p>' for problem in failed or ()]
+    if problems is not None:
+        problems += failed or ()
+    return [f'<section id="all-studies"><h2>All studies</h2>{"".join(shown)}</section>'] if shown else []
+
+
 def _figures(review: Review, analysis: Analysis, result: AnalysisResult, problems: list[str] | None) -> list[str]:
     """Draw all figures of an analysis as SVG; those that cannot be drawn are left out."""
-    from bayesmeta.reporting.figures.save import svg_text
     from bayesmeta.reviews.report.figure_list import figures_of
 
-    figures: list[str] = []
-    for figure in figures_of(review, analysis, result):
+    return _drawn(figures_of(review, analysis, result), problems)
+
+
+def _drawn(figures: list[NamedFigure], problems: list[str] | None) -> list[str]:
+    from bayesmeta.reporting.figures.save import svg_text
+
+    texts: list[str] = []
+    for figure in figures:
         with recorded(figure.name, problems):
-            figures.append(svg_text(figure.draw()))
-    return figures
+            texts.append(svg_text(figure.draw()))
+    return texts
 
 
 def _heading(analysis: Analysis) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bayesmeta.certainty.risk_of_bias import OVERALL, weight_by_judgement
@@ -32,11 +33,8 @@ def judged(row: Mapping[str, Any]) -> dict[str, str]:
     return {name.removeprefix(PREFIX): str(text or "") for name, text in row.items() if name.startswith(PREFIX)}
 
 
-def judgements_table(review: Review, results: list[AnalysisResult]) -> Table | None:
-    """Return the table of all judgements: one row per study of the review; None without any."""
-    tool = tool_of(review)
-    if tool is None:
-        return None
+def judged_studies(review: Review, results: Sequence[AnalysisResult]) -> dict[str, dict[str, str]]:
+    """Return the judgements of each study of a review by its name, sorted; empty without any."""
     known: dict[str, dict[str, str]] = {}
     syntheses = {synthesis.id for synthesis in review.synthesis}
     for result in results:
@@ -44,12 +42,19 @@ def judgements_table(review: Review, results: list[AnalysisResult]) -> Table | N
             # a study pooled in several analyses has the same judgements in all of them, and those of syntheses are among them
             if judged(row) and result.id not in syntheses:
                 known.setdefault(str(row["study"]), judged(row))
-    if not known:
+    return dict(sorted(known.items()))
+
+
+def judgements_table(review: Review, results: list[AnalysisResult]) -> Table | None:
+    """Return the table of all judgements: one row per study of the review; None without any."""
+    tool = tool_of(review)
+    known = judged_studies(review, results)
+    if tool is None or not known:
         return None
     label = {one.name: one.label for one in tool.judgements} | {"": "Not judged"}
     rows = [
         {"Study": study, **{one.label: label[found.get(one.key, "")] for one in tool.domains}, "Overall": label[found[OVERALL]]}
-        for study, found in sorted(known.items())
+        for study, found in known.items()
     ]  # fmt: skip
     apart = [one.label for one in tool.domains if not one.counts]
     rule = f"{tool.overall[:1].lower()}{tool.overall[1:]}"
@@ -117,28 +122,58 @@ def weight_note(tool: Tool, result: AnalysisResult) -> str:
     return "" if share != share else f"Weight of studies at high overall risk of bias: {percent(100 * share)}."
 
 
-def traffic_light_figure(review: Review, title: str, result: AnalysisResult) -> Figure:
-    """Draw the judgements of the studies of an analysis as lights; the review has judgements."""
+def bias_figures(review: Review, results: Sequence[AnalysisResult]) -> list[tuple[str, str, Callable[[], Figure]]]:
+    """Return the figures of the risk of bias of a review, all studies once: lights, and bars of the shares of studies.
+
+    Returns
+    -------
+    list of (str, str, callable)
+        Name, kind and what draws it; empty without judgements.
+    """
+    tool, known = tool_of(review), judged_studies(review, results)
+    if tool is None or not known:
+        return []
+    return [
+        ("risk of bias", "traffic_light", partial(_lights_of_review, review, tool, known)),
+        ("summary of the risk of bias", "bias_summary", partial(_bars_of_review, review, tool, known)),
+    ]
+
+
+def _lights_of_review(review: Review, tool: Tool, known: Mapping[str, Mapping[str, str]]) -> Figure:
     from bayesmeta.reporting.figures.risk_of_bias import traffic_light
 
-    tool, rows, notes = _judged_studies(review, result)
-    names = [str(row["study"]) for row in rows]
-    return traffic_light(tool, names, [judged(row) for row in rows], title=f"{title}: risk of bias", notes=notes)
+    return traffic_light(tool, list(known), list(known.values()), title=_title(review), notes=_notices(review))
 
 
-def bias_summary_figure(review: Review, title: str, result: AnalysisResult) -> Figure:
-    """Draw the weighted bars of the judgements of an analysis; the review has judgements."""
+def _bars_of_review(review: Review, tool: Tool, known: Mapping[str, Mapping[str, str]]) -> Figure:
     from bayesmeta.reporting.figures.risk_of_bias import bias_summary
 
-    tool, rows, notes = _judged_studies(review, result)
-    weights = [float(row.get("weight", float("nan"))) for row in rows]
-    weighted = weights if any(weight == weight for weight in weights) else None
-    return bias_summary(tool, [judged(row) for row in rows], weighted, title=f"{title}: risk of bias", notes=notes)
+    return bias_summary(tool, list(known.values()), title=_title(review), notes=_notices(review))
 
 
-def _judged_studies(review: Review, result: AnalysisResult) -> tuple[Tool, list[dict[str, Any]], tuple[str, ...]]:
+def _title(review: Review) -> str:
+    return f"{review.title}: risk of bias"
+
+
+def _notices(review: Review) -> tuple[str, ...]:
+    return (review.notice,) if review.notice else ()
+
+
+def weighted_bars(review: Review, title: str, result: AnalysisResult) -> Figure:
+    """Draw the weighted bars of the judgements of an analysis.
+
+    Raises
+    ------
+    ValueError
+        If the review has no judgements.
+    """
+    from bayesmeta.reporting.figures.risk_of_bias import bias_summary
+
     tool = tool_of(review)
     if tool is None:
         raise ValueError("the review has no tool of the risk of bias")
+    rows = [row for row in result.studies if judged(row)]
+    weights = [float(row.get("weight", float("nan"))) for row in rows]
+    weighted = weights if any(weight == weight for weight in weights) else None
     notes = tuple(filter(None, (weight_note(tool, result), review.notice)))
-    return tool, [row for row in result.studies if judged(row)], notes
+    return bias_summary(tool, [judged(row) for row in rows], weighted, title=f"{title}: risk of bias", notes=notes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.file_names import ROWS_FILE, TABLES
@@ -13,6 +14,9 @@ from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
 from bayesmeta.support.files import write_bytes
 from bayesmeta.support.problems import recorded
+
+if TYPE_CHECKING:
+    from bayesmeta.reviews.report.figure_list import NamedFigure
 
 
 def write_run_tables(
@@ -82,6 +86,31 @@ def write_figures(
     return written
 
 
+def draw_review(
+    out: Path, review: Review, results: list[AnalysisResult], problems: list[str] | None = None
+) -> list[Path]:
+    """Draw the figures of the whole review, all its studies together.
+
+    Parameters
+    ----------
+    out : pathlib.Path
+        The run's folder.
+    review, results
+        From the run, or ``load_run``.
+    problems : list of str, optional
+        Receives a line about each figure that cannot be drawn; by default the first problem is raised.
+
+    Returns
+    -------
+    list of pathlib.Path
+    """
+    if not review.settings.figures:
+        return []
+    from bayesmeta.reviews.report.figure_list import review_figures
+
+    return _draw(out, review, review_figures(review, results), problems)
+
+
 def draw_analysis(
     out: Path, review: Review, analysis: Analysis, result: AnalysisResult, problems: list[str] | None = None
 ) -> list[Path]:
@@ -93,14 +122,18 @@ def draw_analysis(
     -------
     list of pathlib.Path
     """
-    from bayesmeta.reporting.figures import save as plots
+    if not review.settings.figures:
+        return []
     from bayesmeta.reviews.report.figure_list import figures_of
 
-    formats = review.settings.figures
-    if not formats:
-        return []
+    return _draw(out, review, figures_of(review, analysis, result), problems)
+
+
+def _draw(out: Path, review: Review, figures: list[NamedFigure], problems: list[str] | None) -> list[Path]:
+    from bayesmeta.reporting.figures import save as plots
+
     written: list[Path] = []
-    for figure in figures_of(review, analysis, result):
+    for figure in figures:
         with recorded(figure.name, problems):
-            written += plots.save(figure.draw(), figure.file(out), formats)
+            written += plots.save(figure.draw(), figure.file(out), review.settings.figures)
     return written

@@ -12,8 +12,9 @@ from bayesmeta.reviews.file_names import LEDGER_FILE
 from bayesmeta.support.confined import is_plain_name
 from bayesmeta.support.files import append_text, read_bytes, sha256, write_text
 
-#: names of the entries of a review's tables, of its report, and of what its analyses are made from by the last run's data and settings
-TABLES_ENTRY, REPORT_ENTRY, REVIEW_ENTRY = "tables", "report", "review"
+#: names of the entries of a review's tables, of the figures of the whole review, of its report, and of what its analyses are made from
+#: by the last run's data and settings
+TABLES_ENTRY, DRAWN_ENTRY, REPORT_ENTRY, REVIEW_ENTRY = "tables", "figures", "report", "review"
 
 
 def analysis_entry(analysis_id: str) -> str:
@@ -38,7 +39,8 @@ class Entry:
     Parameters
     ----------
     name : str
-        From ``analysis_entry`` or ``figures_entry``, or ``TABLES_ENTRY``, ``REPORT_ENTRY`` or ``REVIEW_ENTRY``.
+        From ``analysis_entry`` or ``figures_entry``, or ``TABLES_ENTRY``, ``DRAWN_ENTRY``, ``REPORT_ENTRY`` or
+        ``REVIEW_ENTRY``.
     made_from : dict
         Part to hash: see ``bayesmeta.reviews.running.fingerprints``.
     files : dict

@@ -211,6 +211,12 @@ def tables_made_from(review: Review, ledger: Ledger, finished: list[str]) -> dic
     }
 
 
+def review_figures_made_from(review: Review, ledger: Ledger, finished: list[str]) -> dict[str, str]:
+    """Return hashes of what the figures of a whole review depend on: the finished results, the review, the code."""
+    made_from = tables_made_from(review, ledger, finished)
+    return {**made_from, "version": digest([made_from["version"], _version("matplotlib"), review.settings.figures])}
+
+
 def report_made_from(review: Review, ledger: Ledger, finished: list[str]) -> dict[str, str]:
     """Return hashes of what the report of a review depends on: what its tables and its figures depend on."""
     made_from = tables_made_from(review, ledger, finished)

@@ -16,7 +16,7 @@ from bayesmeta.reviews.report.page import mark_as_older
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.running.fingerprints import combined, file_digest, fingerprint, tables_digest
 from bayesmeta.reviews.running.interrupts import uninterrupted
-from bayesmeta.reviews.running.ledger import REPORT_ENTRY, TABLES_ENTRY, analysis_entry
+from bayesmeta.reviews.running.ledger import DRAWN_ENTRY, REPORT_ENTRY, TABLES_ENTRY, analysis_entry
 from bayesmeta.reviews.running.lock import locked
 from bayesmeta.reviews.running.plan import Choice, Step, plan, select_analyses, single_analysis
 from bayesmeta.reviews.running.run_folder import RunFolder
@@ -126,7 +126,7 @@ class ReviewRun:
         Returns
         -------
         list of Task
-            Tasks to do next: after the last analysis the tables, then the report if there is one.
+            Tasks to do next: after the last analysis the tables, then the figures of the whole review, then the report if there is one.
 
         Raises
         ------
@@ -135,8 +135,12 @@ class ReviewRun:
         """
         with uninterrupted():
             if not task.of_one_analysis:
-                write = self._outputs.write_tables if task.kind == "tables" else self._outputs.write_report
-                write(outcome)
+                write = {
+                    "tables": self._outputs.write_tables,
+                    "figures": self._outputs.write_review_figures,
+                    "report": self._outputs.write_report,
+                }
+                write[task.kind](outcome)
                 self._written.add(task.kind)
                 if outcome.problem:
                     self.failed[task.kind] = outcome.problem
@@ -162,12 +166,13 @@ class ReviewRun:
         return Task("fit", str(self.out), single, str(self.folder), bool(step.why_draw), data=data, expected=step.data)
 
     def _finish(self) -> list[Task]:
-        """Return the task of the tables or of the report; if neither has to be written, end the run."""
+        """Return the next task of the whole review; if nothing has to be written, end the run."""
         finished = self._outputs.finished()
         changed = self._changed_data()
         if finished and not changed:
-            outdated: dict[Literal["tables", "report"], Callable[[list[str]], bool]] = {
+            outdated: dict[Literal["tables", "figures", "report"], Callable[[list[str]], bool]] = {
                 "tables": self._outputs.tables_outdated,
+                "figures": self._figures_outdated,
                 "report": self._outputs.report_outdated,
             }
             for kind, is_outdated in outdated.items():
@@ -185,6 +190,14 @@ class ReviewRun:
                 self._outputs.remove_tables()
             self._end()
         return []
+
+    def _figures_outdated(self, finished: list[str]) -> bool:
+        """Whether to draw the figures of the whole review; those of other results are removed if nothing is to be drawn."""
+        outdated = self._outputs.review_figures_outdated(finished)
+        if outdated and not self._draws:
+            with uninterrupted():
+                self._outputs.remove_review_figures()
+        return outdated and self._draws
 
     def _changed_data(self) -> list[Step]:
         """Return the selected analyses whose result is not of the data as they are now."""
@@ -214,7 +227,7 @@ class ReviewRun:
             self.failed.setdefault(name, f"not intact ({missing}); run it again")
         if file_digest(self.source) != self._source_digest:
             self.failed.setdefault("review.toml", "the file changed during the run: run it again")
-        order = [*ids, TABLES_ENTRY, REPORT_ENTRY]
+        order = [*ids, TABLES_ENTRY, DRAWN_ENTRY, REPORT_ENTRY]
         self.failed = {name: self.failed[name] for name in [*order, *self.failed] if name in self.failed}
         self._outputs.rewrite_ledger()
         done = {

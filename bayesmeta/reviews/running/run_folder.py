@@ -19,6 +19,7 @@ from bayesmeta.reviews.file_names import (
 )
 from bayesmeta.reviews.result import AnalysisResult, read_result
 from bayesmeta.reviews.running.ledger import (
+    DRAWN_ENTRY,
     REPORT_ENTRY,
     REVIEW_ENTRY,
     TABLES_ENTRY,
@@ -28,7 +29,12 @@ from bayesmeta.reviews.running.ledger import (
     entry_analysis,
     figures_entry,
 )
-from bayesmeta.reviews.running.plan import figures_made_from, report_made_from, tables_made_from
+from bayesmeta.reviews.running.plan import (
+    figures_made_from,
+    report_made_from,
+    review_figures_made_from,
+    tables_made_from,
+)
 from bayesmeta.reviews.running.state import State, state_of
 from bayesmeta.reviews.running.tasks import Outcome
 from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
@@ -72,9 +78,9 @@ class RunFolder:
         return self.ledger.damage(self.ledger.get(analysis_entry(analysis_id)))
 
     def missing(self, drawn: Iterable[str]) -> dict[str, str]:
-        """Return what is missing or damaged of the figures of the analyses drawn, of the tables and of the report, by their names."""
+        """Return what is missing or damaged of the figures drawn, of the tables and of the report, by their names."""
         names = {analysis_id: figures_entry(analysis_id) for analysis_id in drawn}
-        names |= {TABLES_ENTRY: TABLES_ENTRY, REPORT_ENTRY: REPORT_ENTRY}
+        names |= {name: name for name in (TABLES_ENTRY, *([DRAWN_ENTRY] if names else []), REPORT_ENTRY)}
         damage = {name: self.ledger.damage(self.ledger.get(entry)) for name, entry in names.items()}
         return {name: what for name, what in damage.items() if what}
 
@@ -126,6 +132,13 @@ class RunFolder:
         made_from = {} if problem else tables_made_from(self.review, self.ledger, self.finished())
         self.ledger.add(Entry(TABLES_ENTRY, made_from, files, problem))
 
+    def write_review_figures(self, outcome: Outcome) -> None:
+        """Write the figures of the whole review; with a problem they are drawn again by the next run."""
+        files = self._write(outcome.files, self.ledger.get(DRAWN_ENTRY))
+        problem = "; ".join(outcome.errors)
+        made_from = {} if problem else review_figures_made_from(self.review, self.ledger, self.finished())
+        self.ledger.add(Entry(DRAWN_ENTRY, made_from, files, problem))
+
     def write_report(self, outcome: Outcome) -> None:
         """Write the report; with a problem it is made again by the next run."""
         files = self._write(outcome.files, self.ledger.get(REPORT_ENTRY))
@@ -143,8 +156,19 @@ class RunFolder:
         """Whether the tables of the finished analyses have to be written."""
         return bool(self.ledger.why_outdated(TABLES_ENTRY, tables_made_from(self.review, self.ledger, finished)))
 
+    def review_figures_outdated(self, finished: list[str]) -> bool:
+        """Whether the figures of the whole review have to be drawn."""
+        return bool(self.ledger.why_outdated(DRAWN_ENTRY, review_figures_made_from(self.review, self.ledger, finished)))
+
+    def remove_review_figures(self) -> None:
+        """Remove the figures of the whole review: they show other results than the run has."""
+        for name in self.ledger.get(DRAWN_ENTRY).files:
+            remove(self.out / name)
+        self.ledger.entries.pop(DRAWN_ENTRY, None)
+
     def remove_tables(self) -> None:
-        """Remove the tables, the frames and the report: there is no result to show, or the results do not belong together."""
+        """Remove what shows all results together: there is none to show, or they do not belong together."""
+        self.remove_review_figures()
         frames = [self.out / name for name in (RESULTS_FILE, STUDIES_FILE, ROWS_FILE, REPORT_FILE)]
         for path in [*frames, *(self.out / TABLES).glob("*.*")]:
             remove(path)
@@ -185,6 +209,7 @@ class RunFolder:
         if fresh is not None:
             for name in (
                 TABLES_ENTRY,
+                DRAWN_ENTRY,
                 REPORT_ENTRY,
                 *(entry(one) for one in fresh for entry in (analysis_entry, figures_entry)),
             ):
@@ -198,6 +223,7 @@ class RunFolder:
             [
                 REVIEW_ENTRY,
                 TABLES_ENTRY,
+                DRAWN_ENTRY,
                 REPORT_ENTRY,
                 *(entry(name) for name in self.ids for entry in (analysis_entry, figures_entry)),
             ]

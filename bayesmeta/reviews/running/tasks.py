@@ -16,7 +16,7 @@ from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.reviews.analysis import run_analysis
 from bayesmeta.reviews.file_names import REPORT_FILE, fit_file
 from bayesmeta.reviews.report.page import report_page
-from bayesmeta.reviews.report.write import draw_analysis, write_run_tables
+from bayesmeta.reviews.report.write import draw_analysis, draw_review, write_run_tables
 from bayesmeta.reviews.result import read_result, result_text
 from bayesmeta.reviews.running.code_digest import code_digest
 from bayesmeta.reviews.running.fingerprints import combined, tables_digest
@@ -32,7 +32,8 @@ class Task:
     Parameters
     ----------
     kind : str
-        ``"fit"`` an analysis (and draw it), ``"draw"`` a fitted one, or write the ``"tables"`` or the ``"report"`` of a review.
+        ``"fit"`` an analysis (and draw it), ``"draw"`` a fitted one, or make the ``"tables"``, the ``"figures"`` or the ``"report"`` of
+        a whole review.
     run : str
         Folder of the run that the task belongs to, as text.
     review : Review
@@ -52,7 +53,7 @@ class Task:
         ``code_digest`` of the sender, which a worker elsewhere compares; "" if it is the same installation.
     """
 
-    kind: Literal["fit", "draw", "tables", "report"]
+    kind: Literal["fit", "draw", "tables", "figures", "report"]
     run: str
     review: Review
     folder: str = ""
@@ -69,7 +70,7 @@ class Task:
 
     @property
     def name(self) -> str:
-        """Name in messages: the id of the analysis, "tables" or "report"."""
+        """Name in messages: the id of the analysis, "tables", "figures" or "report"."""
         return self.analysis.id if self.of_one_analysis else self.kind
 
     @property
@@ -212,6 +213,16 @@ def _tabulate(task: Task, out: Path) -> Outcome:
     return Outcome(files=_read_files(out), errors=tuple(problems))
 
 
+def _draw_review(task: Task, out: Path) -> Outcome:
+    """Draw the figures of the whole review; what fails is returned beside the rest."""
+    problems: list[str] = []
+    try:
+        draw_review(out, task.review, [read_result(text) for text in task.results], problems)
+    except Exception as error:
+        problems.append(f"figures: {error_text(error)}")
+    return Outcome(files=_read_files(out), errors=tuple(problems))
+
+
 def _report(task: Task, _: Path) -> Outcome:
     """Make the report; what fails is returned beside the rest."""
     problems: list[str] = []
@@ -226,7 +237,7 @@ def _report(task: Task, _: Path) -> Outcome:
 
 #: what is done by kind of task
 DO: Mapping[str, Callable[[Task, Path], Outcome]] = {
-    "fit": _fit, "draw": _draw, "tables": _tabulate, "report": _report
+    "fit": _fit, "draw": _draw, "tables": _tabulate, "figures": _draw_review, "report": _report
 }  # fmt: skip
 
 
