@@ -50,6 +50,7 @@ from .networks.league import league_table as league_table
 from .networks.league import ranking as ranking
 from .networks.network import network as network
 from .networks.posterior import NetworkPosterior as NetworkPosterior
+from .networks.storage import load_network as load_network
 from .plotting.coefficients import coefficient_forest as coefficient_forest
 from .plotting.coefficients import prior_posterior_plot as prior_posterior_plot
 from .plotting.coefficients import sweep_plot as sweep_plot

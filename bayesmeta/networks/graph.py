@@ -73,14 +73,11 @@ class NetworkGraph(Displayed):
     @cached_property
     def components(self) -> tuple[tuple[str, ...], ...]:
         """Treatments of each connected part, the largest part first."""
-        left, found = list(range(len(self.treatments))), []
-        while left:
-            part, new = set(), {left[0]}
-            while new:
-                part |= new
-                new = {int(j) for i in new for j in np.flatnonzero(self.counts[i])} - part
-            found.append(tuple(self.treatments[i] for i in sorted(part)))
-            left = [i for i in left if i not in part]
+        # imported here, since it takes longer than the rest of this module
+        from scipy.sparse.csgraph import connected_components
+
+        number, part = connected_components(self.counts, directed=False)
+        found = [tuple(self.treatments[i] for i in np.flatnonzero(part == at)) for at in range(number)]
         return tuple(sorted(found, key=lambda names: -len(names)))
 
     @cached_property
