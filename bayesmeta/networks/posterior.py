@@ -154,7 +154,7 @@ class NetworkPosterior(TermNumbers, Displayed):
         value = self.solution.log_marginal_likelihood
         if value is None:
             raise SpecError(
-                "NUTS draws give no marginal likelihood; leave likelihood= out for the exact network on contrasts"
+                "NUTS draws give no marginal likelihood; leave likelihood out for the exact network on contrasts"
             )
         return value
 
