@@ -46,12 +46,13 @@ from .networks.frequentist.components import component_network as component_netw
 from .networks.frequentist.fit import network_meta as network_meta
 from .networks.frequentist.result import NetworkMeta as NetworkMeta
 from .networks.graph import NetworkGraph as NetworkGraph
-from .networks.graph import network_component as network_component
 from .networks.graph import network_graph as network_graph
 from .networks.league import league_table as league_table
 from .networks.league import ranking as ranking
 from .networks.network import network as network
+from .networks.parts import network_component as network_component
 from .networks.posterior import NetworkPosterior as NetworkPosterior
+from .networks.storage import load_network as load_network
 from .plotting.coefficients import coefficient_forest as coefficient_forest
 from .plotting.coefficients import prior_posterior_plot as prior_posterior_plot
 from .plotting.coefficients import sweep_plot as sweep_plot

@@ -9,8 +9,8 @@ import numpy as np
 from bayesmeta.engines.normal.solve import typical_variance_given
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.networks.contrast_priors import NetworkPriors
-from bayesmeta.networks.graph import NetworkGraph
 from bayesmeta.networks.network_data import NetworkContrasts, by_name
+from bayesmeta.networks.parts import graph_of_table
 from bayesmeta.studies.arms import ArmTable
 from bayesmeta.support.arrays import Array
 
@@ -30,7 +30,7 @@ def arm_likelihood(measure: str, likelihood: str | None) -> str:
     if found is None:
         listed = ", ".join(ARM_LIKELIHOODS)
         raise SpecError(
-            f"NUTS has arm-level networks of {listed}, not of {measure}; leave likelihood= and engine= out for the exact one"
+            f"NUTS has arm-level networks of {listed}, not of {measure}; leave likelihood and engine out for the exact one"
         )
     if likelihood is not None and likelihood != found:
         raise unknown_name(f"likelihood of a network of {measure}", likelihood, dict.fromkeys(("normal", found)))
@@ -40,15 +40,6 @@ def arm_likelihood(measure: str, likelihood: str | None) -> str:
 def arms_in_order(table: ArmTable) -> ArmTable:
     """Return a table with studies, and the arms in them, sorted by name."""
     return table.take(sorted(range(len(table.studies)), key=lambda i: (table.studies[i], by_name(table.treatments[i]))))
-
-
-def graph_of_arms(table: ArmTable) -> NetworkGraph:
-    """Return the graph of a table of arms, with all its studies."""
-    treatments = tuple(sorted(set(table.treatments), key=by_name))
-    at = {name: i for i, name in enumerate(treatments)}
-    by_study = table.rows_by_study()
-    arms = tuple(tuple(sorted(at[table.treatments[row]] for row in rows)) for rows in by_study.values())
-    return NetworkGraph(treatments, tuple(by_study), arms)
 
 
 def arm_numbers(table: ArmTable, likelihood: str) -> dict[str, Array]:
@@ -116,7 +107,7 @@ def sample_arms(
     from bayesmeta.engines.nuts.network_sampling import sample_network
     from bayesmeta.networks.sampled_solution import SampledNetwork
 
-    graph = graph_of_arms(table)
+    graph = graph_of_table(table)
     graph.require_connected(table.source)
     treatments, trials = graph.treatments, tuple(table.rows_by_study())
     name = treatments[0] if reference is None else str(table.lumping.get(str(reference), str(reference)))

@@ -9,6 +9,8 @@ import numpy as np
 from bayesmeta.errors import SpecError
 from bayesmeta.networks.exact import Further, solve_network
 from bayesmeta.networks.exact_solution import NetworkSolution
+from bayesmeta.networks.frequentist import tables
+from bayesmeta.networks.frequentist.result import NetworkMeta
 from bayesmeta.networks.graph import network_graph
 from bayesmeta.networks.inconsistency_factors import (
     adds_rank,
@@ -19,7 +21,7 @@ from bayesmeta.networks.inconsistency_factors import (
     loops,
     split_column,
 )
-from bayesmeta.networks.league import check_network
+from bayesmeta.networks.league import LEVEL, check_either, check_network
 from bayesmeta.networks.pairs import versus
 from bayesmeta.networks.posterior import NetworkPosterior
 from bayesmeta.support.arguments import check_level
@@ -29,15 +31,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def node_split(net: NetworkPosterior, *, level: float = 0.95) -> pd.DataFrame:
+def node_split(net: NetworkPosterior | NetworkMeta, *, level: float | None = None) -> pd.DataFrame:
     """Compare direct with indirect evidence, for each comparison that has both.
 
     Parameters
     ----------
-    net : NetworkPosterior
-        From ``network``, exact on contrasts.
-    level : float
-        Probability of the equal-tailed intervals.
+    net : NetworkPosterior or NetworkMeta
+        From ``network``, exact on contrasts, or ``network_meta``.
+    level : float, optional
+        Probability of the equal-tailed intervals; default: 0.95, of ``network_meta`` the level of its fit.
 
     Returns
     -------
@@ -46,7 +48,9 @@ def node_split(net: NetworkPosterior, *, level: float = 0.95) -> pd.DataFrame:
         the consistent network; ``direct``, ``direct_sd``, ``indirect``, ``indirect_sd`` where the two may differ; ``difference`` (direct
         less indirect) with ``difference_sd``, ``ci_low``, ``ci_high`` and ``prob_above_0``; all on the model scale. ``bf_inconsistency``:
         Bayes factor of a difference with the prior "inconsistency" against none; ``prob_inconsistency`` at equal prior probabilities;
-        ``tau``, the posterior median. ``attrs`` has the level and that prior.
+        ``tau``, the posterior median. ``attrs`` has the level and that prior. Of ``network_meta`` ``network_se``, ``direct_se``,
+        ``indirect_se`` and ``difference_se`` are standard errors, and ``statistic``, ``pvalue``, ``studies`` (that compare the two) and
+        ``direct_share`` take the place of the probabilities.
 
     Raises
     ------
@@ -60,7 +64,11 @@ def node_split(net: NetworkPosterior, *, level: float = 0.95) -> pd.DataFrame:
     """
     import pandas as pd
 
+    check_either(net)
+    if isinstance(net, NetworkMeta):
+        return tables.node_split(net, level)
     consistent = require_exact(net, "node splitting")
+    level = LEVEL if level is None else level
     check_level(level)
     contrasts, reference = net.contrasts, consistent.reference
     rows = {}
@@ -98,15 +106,15 @@ def node_split(net: NetworkPosterior, *, level: float = 0.95) -> pd.DataFrame:
     return frame
 
 
-def inconsistency(net: NetworkPosterior, *, level: float = 0.95) -> pd.DataFrame:
+def inconsistency(net: NetworkPosterior | NetworkMeta, *, level: float | None = None) -> pd.DataFrame:
     """Compare the consistent network with models in which direct and indirect evidence differ.
 
     Parameters
     ----------
-    net : NetworkPosterior
-        From ``network``, exact on contrasts.
-    level : float
-        Probability of the equal-tailed intervals.
+    net : NetworkPosterior or NetworkMeta
+        From ``network``, exact on contrasts, or ``network_meta``.
+    level : float, optional
+        Probability of the equal-tailed intervals; default: 0.95, of ``network_meta`` the level of its fit.
 
     Returns
     -------
@@ -116,7 +124,9 @@ def inconsistency(net: NetworkPosterior, *, level: float = 0.95) -> pd.DataFrame
         ``parameters``: number of parameters beyond consistency. ``bf_inconsistency``: Bayes factor against consistency;
         ``prob_inconsistency`` at equal prior probabilities. ``residual_deviance``, about one per contrast where the model fits, and
         ``dic``; ``tau``, the posterior median. ``factor``, ``factor_sd``, ``ci_low``, ``ci_high``: of a loop, the sum of direct effects
-        around it, "A vs B" plus "B vs C" plus "C vs A", model scale. Only "consistency" where the network has no loop.
+        around it, "A vs B" plus "B vs C" plus "C vs A", model scale. Only "consistency" where the network has no loop. Of
+        ``network_meta`` the index is ``part``, and the columns ``q``, ``df``, ``pvalue`` and ``tau2`` are those of
+        ``NetworkMeta.inconsistency``.
 
     Raises
     ------
@@ -131,7 +141,11 @@ def inconsistency(net: NetworkPosterior, *, level: float = 0.95) -> pd.DataFrame
     """
     import pandas as pd
 
+    check_either(net)
+    if isinstance(net, NetworkMeta):
+        return tables.inconsistency(net)
     consistent = require_exact(net, "a test of inconsistency")
+    level = LEVEL if level is None else level
     check_level(level)
     contrasts, names = net.contrasts, net.treatments
     rows: dict[str, dict[str, float]] = {"consistency": _fit_numbers(consistent, consistent, 0)}
@@ -184,9 +198,9 @@ def require_exact(net: NetworkPosterior, what: str) -> NetworkSolution:
     """
     check_network(net)
     if not isinstance(net.solution, NetworkSolution):
-        raise SpecError(f"{what} needs the exact network on contrasts; fit it without likelihood=")
+        raise SpecError(f"{what} needs the exact network on contrasts; fit it without a likelihood of the arms")
     if net.components is not None:
-        raise SpecError(f"{what} is for networks without components=; compare marginal likelihoods with and without")
+        raise SpecError(f"{what} is for networks without components; compare marginal likelihoods with and without")
     return net.solution
 
 

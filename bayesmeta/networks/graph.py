@@ -73,14 +73,11 @@ class NetworkGraph(Displayed):
     @cached_property
     def components(self) -> tuple[tuple[str, ...], ...]:
         """Treatments of each connected part, the largest part first."""
-        left, found = list(range(len(self.treatments))), []
-        while left:
-            part, new = set(), {left[0]}
-            while new:
-                part |= new
-                new = {int(j) for i in new for j in np.flatnonzero(self.counts[i])} - part
-            found.append(tuple(self.treatments[i] for i in sorted(part)))
-            left = [i for i in left if i not in part]
+        # imported here, since it takes longer than the rest of this module
+        from scipy.sparse.csgraph import connected_components
+
+        number, part = connected_components(self.counts, directed=False)
+        found = [tuple(self.treatments[i] for i in np.flatnonzero(part == at)) for at in range(number)]
         return tuple(sorted(found, key=lambda names: -len(names)))
 
     @cached_property
@@ -130,8 +127,9 @@ class NetworkGraph(Displayed):
         raise DataError(
             f"the network has {len(self.components)} parts that no study connects: {parts}",
             source=source,
-            fix="Analyse one part (bm.network_component), add studies or lump treatments that connect them, or use a component "
-            "network if they share components.",
+            fix="Analyse one part by naming one of its treatments (command line: --component; review.toml: component; Python: "
+            "bm.network_component), add studies or lump treatments that connect the parts, or use a component network if they share "
+            "components.",
         )
 
 
@@ -145,21 +143,3 @@ def network_graph(contrasts: NetworkContrasts) -> NetworkGraph:
     """
     arms = tuple(tuple(sorted(arms)) for arms in contrasts.arms_of_studies)
     return NetworkGraph(contrasts.treatments, contrasts.studies, arms)
-
-
-def network_component(contrasts: NetworkContrasts, treatment: str) -> NetworkContrasts:
-    """Return the connected part of a network that has a treatment.
-
-    Raises
-    ------
-    SpecError
-        For a name that no treatment has.
-    """
-    name = contrasts.treatments[contrasts.position(treatment)]
-    part = next(names for names in network_graph(contrasts).components if name in names)
-    studies = [
-        study
-        for study, arms in zip(contrasts.studies, contrasts.arms_of_studies, strict=True)
-        if contrasts.treatments[arms[0]] in part
-    ]
-    return contrasts.subset(studies)

@@ -9,6 +9,8 @@ import numpy as np
 
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import SpecError, unknown_name
+from bayesmeta.networks.frequentist import tables
+from bayesmeta.networks.frequentist.result import NetworkMeta
 from bayesmeta.networks.pairs import versus
 from bayesmeta.networks.posterior import NetworkPosterior
 from bayesmeta.networks.ranking import mean_ranks, rank_intervals, sucra
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 #: what a cell of a league table can have
 VALUES = ("text", "median", "mean", "sd", "ci_low", "ci_high", "pi_low", "pi_high")
 
+#: level of intervals where none is given
+LEVEL = 0.95
+
 
 def check_network(network: object) -> None:
     """Refuse what is not a Bayesian network.
@@ -33,24 +38,44 @@ def check_network(network: object) -> None:
     check_type(network, NetworkPosterior, "the first argument", "a network, as network() returns it")
 
 
+def check_either(network: object) -> None:
+    """Refuse what is neither a Bayesian nor a frequentist network.
+
+    Raises
+    ------
+    SpecError
+    """
+    should = "a network, as network() or network_meta() returns it"
+    check_type(network, (NetworkPosterior, NetworkMeta), "the first argument", should)
+
+
 def league_table(
-    net: NetworkPosterior, *, value: str = "text", scale: str = "natural", level: float = 0.95, order: str | None = None
+    net: NetworkPosterior | NetworkMeta,
+    *,
+    value: str = "text",
+    scale: str = "natural",
+    level: float | None = None,
+    order: str | None = None,
+    better: str | None = None,
 ) -> pd.DataFrame:
     """Return the league table of a network: each cell is the effect of its row's treatment against its column's.
 
     Parameters
     ----------
-    net : NetworkPosterior
-        From ``network``.
+    net : NetworkPosterior or NetworkMeta
+        From ``network`` or ``network_meta``.
     value : str
-        "text" (median with its interval), or a number: "median", "mean", "sd", "ci_low", "ci_high" (equal-tailed), "pi_low", "pi_high" (the
-        interval of the effect in a new study).
+        "text" (median or estimate with its interval), or a number: "ci_low", "ci_high", "pi_low", "pi_high" (the interval of an effect in a
+        new study) of both; "median", "mean", "sd" of ``network``, whose intervals are equal-tailed; "estimate", "se", "pvalue" of
+        ``network_meta``.
     scale : str
-        "natural" exponentiates ratios, "model" leaves their logarithms. The mean and sd are on the model scale only.
-    level : float
-        Probability of the intervals.
+        "natural" exponentiates ratios, "model" leaves their logarithms. The mean, sd and se are on the model scale only.
+    level : float, optional
+        Level of the intervals; default: 0.95, of ``network_meta`` that of its fit.
     order : str, optional
         "sucra" sorts the treatments from the best; default: by name.
+    better : str, optional
+        "higher" or "lower", for the order; default: that of the network.
 
     Returns
     -------
@@ -64,13 +89,17 @@ def league_table(
     """
     import pandas as pd
 
-    check_network(net)
+    check_either(net)
     check_scale(scale)
+    if order not in (None, "sucra"):
+        raise unknown_name("order of a league table", order, ("sucra",))
+    if isinstance(net, NetworkMeta):
+        side = tables.side_of(better) if order else ""
+        return tables.league(net, value, scale, level, tables.by_p_score(net, side) if order else None)
+    level = LEVEL if level is None else level
     check_level(level)
     if value not in VALUES:
         raise unknown_name("value of a league table", value, VALUES)
-    if order not in (None, "sucra"):
-        raise unknown_name("order of a league table", order, ("sucra",))
     log = MEASURES[net.measure].log
     if value in ("mean", "sd") and scale == "natural" and log:
         raise SpecError(f"the {value} of a league table of {net.measure} is that of the logarithm; give scale='model'")
@@ -85,7 +114,7 @@ def league_table(
     frame = pd.DataFrame(cells, index=list(net.treatments), columns=list(net.treatments))
     frame.attrs = {"level": level, "scale": scale, "measure": net.measure, "cells": "row against column"}
     if order == "sucra":
-        best = sucra(net.ranking().better)
+        best = sucra(net.ranking(better).better)
         names = [net.treatments[i] for i in np.argsort(-best, kind="stable")]
         frame = frame.loc[names, names]
     return frame
@@ -125,24 +154,27 @@ def _square(size: int, above: Array, below: Array) -> Array:
     return matrix
 
 
-def ranking(net: NetworkPosterior, *, better: str | None = None, level: float = 0.95) -> pd.DataFrame:
+def ranking(
+    net: NetworkPosterior | NetworkMeta, *, better: str | None = None, level: float | None = None
+) -> pd.DataFrame:
     """Rank the treatments of a network.
 
     Parameters
     ----------
-    net : NetworkPosterior
-        From ``network``.
+    net : NetworkPosterior or NetworkMeta
+        From ``network`` or ``network_meta``.
     better : str, optional
-        "higher" or "lower": which effects are benefits; default: that of the network.
-    level : float
-        Probability of the interval of the rank.
+        "higher" or "lower": which effects are benefits; default: that of the network. ``network_meta`` has none.
+    level : float, optional
+        Probability of the interval of the rank; default: 0.95, of ``network_meta`` the level of its fit.
 
     Returns
     -------
     pandas.DataFrame
         Index ``treatment``, the best first. ``sucra``: the mean over the other treatments of P(better), and ``mean_rank``: the expected
         rank, 1 being the best; both exact by quadrature. ``prob_best`` with its standard error ``prob_best_se``, and ``rank_low``,
-        ``rank_high``, the ends of the equal-tailed interval of the rank, from 40,000 independent draws (with NUTS from its draws).
+        ``rank_high``, the ends of the equal-tailed interval of the rank, from 40,000 independent draws (with NUTS from its draws). Of
+        ``network_meta`` ``sucra`` is the P-score, and the ranks are those of draws of the joint normal distribution of the effects.
 
     Raises
     ------
@@ -151,7 +183,10 @@ def ranking(net: NetworkPosterior, *, better: str | None = None, level: float = 
     """
     import pandas as pd
 
-    check_network(net)
+    check_either(net)
+    if isinstance(net, NetworkMeta):
+        return tables.ranking(net, better, level)
+    level = LEVEL if level is None else level
     check_level(level)
     found = net.ranking(better)
     low, high = rank_intervals(found.probabilities, level)

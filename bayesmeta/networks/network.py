@@ -118,7 +118,7 @@ def network(
         raise unknown_name("likelihood of a network", likelihood, LIKELIHOODS)
     if engine == "quadrature" and likelihood not in (None, "normal"):
         raise SpecError(
-            f"engine 'quadrature' has the normal likelihood of contrasts, not '{likelihood}'; use engine='nuts'"
+            f"engine 'quadrature' has the normal likelihood of contrasts, not '{likelihood}'; use the engine 'nuts'"
         )
     if better is not None and better not in SIDES:
         raise unknown_name("side of benefit", better, SIDES)
@@ -137,7 +137,7 @@ def network(
         of_arms = arm_likelihood(contrasts.measure, likelihood)
         if moderator is not None or components is not None:
             raise SpecError(
-                "a network with a moderator or components is exact on contrasts only; leave likelihood= and engine= out"
+                "a network with a moderator or components is exact on contrasts only; leave likelihood and engine out"
             )
         arms = contrasts.arms if isinstance(table, NetworkContrasts) else table
         if not isinstance(arms, ArmTable):
@@ -176,7 +176,7 @@ def additive(
     if separator is None:
         if interactions or inactive is not None:
             raise SpecError(
-                "interactions and inactive are of components; give components=, what separates them, such as '+'"
+                "interactions and inactive are of components; give components, what separates them, such as '+'"
             )
         return None
     names, matrix = component_matrix(contrasts.treatments, separator, interactions, inactive)
@@ -186,9 +186,7 @@ def additive(
     for treatment, row in zip(contrasts.treatments, matrix, strict=True):
         other = rows.setdefault(tuple(row.tolist()), treatment)
         if other != treatment:
-            raise SpecError(
-                f"the treatments '{other}' and '{treatment}' have the same components; give them one name with treatments="
-            )
+            raise SpecError(f"the treatments '{other}' and '{treatment}' have the same components; give them one name")
     return Components(names, matrix)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +22,7 @@ from bayesmeta.networks.exact import Components, Further
 from bayesmeta.networks.exact_solution import NetworkSolution
 from bayesmeta.networks.pairs import versus
 from bayesmeta.networks.ranking import Ranking
-from bayesmeta.posterior.bands import SIDES
+from bayesmeta.posterior.bands import SIDES, Mid
 from bayesmeta.posterior.scale import check_scale, on_scale
 from bayesmeta.posterior.summary import term_rows
 from bayesmeta.posterior.term_numbers import TermNumbers
@@ -152,7 +154,7 @@ class NetworkPosterior(TermNumbers, Displayed):
         value = self.solution.log_marginal_likelihood
         if value is None:
             raise SpecError(
-                "NUTS draws give no marginal likelihood; leave likelihood= out for the exact network on contrasts"
+                "NUTS draws give no marginal likelihood; leave likelihood out for the exact network on contrasts"
             )
         return value
 
@@ -196,7 +198,7 @@ class NetworkPosterior(TermNumbers, Displayed):
         scale: str = "model",
         level: float = 0.95,
         better: str | None = None,
-        mid: float | None = None,
+        mid: Mid | None = None,
         studies: bool = True,
     ) -> pd.DataFrame:
         """Summarize the posterior, one row per term; columns as in ``bayesmeta.summarize``.
@@ -230,3 +232,20 @@ class NetworkPosterior(TermNumbers, Displayed):
         ``theta`` has the effects in the studies, shape (size, m).
         """
         return self.solution.sample(size, np.random.default_rng([self.seed, 2]))
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the network to a netCDF file, completely or not at all; ``load_network`` reads it.
+
+        Parameters
+        ----------
+        path : str or path
+            File to write. Its group ``posterior`` has draws in arviz' schema.
+
+        Returns
+        -------
+        pathlib.Path
+            The file.
+        """
+        from bayesmeta.networks.storage import save_network
+
+        return save_network(self, path)

@@ -11,6 +11,7 @@ from bayesmeta.posterior.bands import Mid, band_columns
 from bayesmeta.posterior.natural import to_ratios
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.scale import check_scale
+from bayesmeta.posterior.term_numbers import TermNumbers
 from bayesmeta.support.arguments import check_level, check_type
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def summarize(
-    posterior: Posterior,
+    posterior: TermNumbers,
     *,
     scale: str = "model",
     level: float = 0.95,
@@ -30,8 +31,9 @@ def summarize(
 
     Parameters
     ----------
-    posterior : Posterior
-        Posterior from either engine.
+    posterior : Posterior or NetworkPosterior
+        Posterior from either engine, as ``fit`` or ``network`` returns it. Of a network, mean, sd and highest-density interval are NaN for
+        ratios on the natural scale.
     scale : str
         ``"model"`` (log for ratios) or ``"natural"``: medians and ends of equal-tailed intervals of effects are exponentiated; mean, sd
         and highest-density interval are those of the ratio itself, NaN where they are infinite or its density is unbounded at 0. The
@@ -63,7 +65,9 @@ def summarize(
     SpecError
         For an unknown scale or side, a level outside (0, 1), or a minimal important difference on the side of harm.
     """
-    check_type(posterior, Posterior, "the first argument", "a posterior, as fit() returns it")
+    check_type(posterior, TermNumbers, "the first argument", "a posterior, as fit() or network() returns it")
+    if not isinstance(posterior, Posterior):
+        return posterior.summary(scale=scale, level=level, better=better, mid=mid, studies=studies)
     check_scale(scale)
     frame = term_rows(posterior.solution, posterior.measure, level=level, better=better, mid=mid, studies=studies)
     if not posterior.data.design.is_mean:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,12 +13,27 @@ from bayesmeta.errors import SpecError
 from bayesmeta.support.arguments import check_level, check_seed, checked_numbers
 from bayesmeta.support.arrays import Array
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 class TermNumbers:
     """Numbers of the terms of a solution, on the model scale."""
 
     solution: Solution
     seed: int
+
+    def summary(
+        self,
+        *,
+        scale: str = "model",
+        level: float = 0.95,
+        better: str | None = None,
+        mid: Any = None,
+        studies: bool = True,
+    ) -> pd.DataFrame:
+        """Summarize the posterior, one row per term: see ``bayesmeta.summarize``."""
+        raise NotImplementedError
 
     def marginal(self, term: str) -> Marginals:
         """Return the marginal distribution of one term, on the model scale.

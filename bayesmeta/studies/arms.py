@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -110,6 +110,8 @@ class ContrastTable(Displayed):
         The file, or ``"DataFrame"``.
     measure : str
         Measure that the name of the column of ratios states ("HR"), else "".
+    extra : mapping of str to tuple of str
+        Other columns of the table, as text.
     """
 
     studies: tuple[str, ...]
@@ -121,6 +123,7 @@ class ContrastTable(Displayed):
     lumping: Mapping[str, str] = field(default_factory=dict)
     source: str = "DataFrame"
     measure: str = ""
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def _line(self) -> str:
         studies, treatments = len(set(self.studies)), len({*self.treat1, *self.treat2})
@@ -128,6 +131,20 @@ class ContrastTable(Displayed):
 
     def _table(self) -> pd.DataFrame:
         return self.to_frame()
+
+    def take(self, rows: Any) -> ContrastTable:
+        """Return the table with only these rows, in this order."""
+        at = [int(row) for row in rows]
+        return replace(
+            self,
+            studies=tuple(self.studies[i] for i in at),
+            treat1=tuple(self.treat1[i] for i in at),
+            treat2=tuple(self.treat2[i] for i in at),
+            yi=self.yi[at],
+            sei=self.sei[at],
+            se_base=None if self.se_base is None else self.se_base[at],
+            extra={name: tuple(texts[i] for i in at) for name, texts in self.extra.items()},
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """Return a DataFrame: study, treat1, treat2, yi, sei and, where given, se_base."""

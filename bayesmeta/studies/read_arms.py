@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayesmeta.errors import DataError
 from bayesmeta.studies.arm_cells import named, number, renamed
 from bayesmeta.studies.arm_checks import check_arms
 from bayesmeta.studies.arm_columns import ARM_KINDS, ARM_NUMBERS, CONTRAST_NUMBERS, ArmColumns, arm_columns
@@ -18,6 +19,7 @@ from bayesmeta.studies.frames import read_table
 from bayesmeta.studies.numbers import Marks, decimal_marks, is_missing
 from bayesmeta.studies.raw import RawTable
 from bayesmeta.studies.read_contrasts import against_base, contrast_table
+from bayesmeta.studies.rows import exclusion_reasons, select_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +31,8 @@ def read_arms(
     columns: Mapping[str, str] | None = None,
     treatments: Mapping[str, str] | None = None,
     combine: bool = False,
+    where: Mapping[str, str] | None = None,
+    exclude: Mapping[str, str] | None = None,
 ) -> ArmTable | ContrastTable:
     """Read a table of arms, or of contrasts between treatments, and check every number in it.
 
@@ -48,6 +52,10 @@ def read_arms(
         lumped; the mapping is kept in the result.
     combine : bool
         Whether arms of one treatment in one study are combined into one, with a note, instead of refused.
+    where : mapping of str to str, optional
+        Select the rows with this text in these columns, as in ``read_studies``. Only selected rows are checked.
+    exclude : mapping of str to str, optional
+        Studies to leave out, with the reason. The notes of a table of arms list them.
 
     Returns
     -------
@@ -56,9 +64,10 @@ def read_arms(
     Raises
     ------
     DataError
-        For a number that is missing or impossible, a study with one arm, a treatment twice in a study or compared with itself.
+        For a number that is missing or impossible, a study with one arm, a treatment twice in a study or compared with itself, or
+        no study left.
     SpecError
-        If ``columns`` or ``treatments`` name something that is not there.
+        If ``columns``, ``treatments``, ``where`` or ``exclude`` name something that is not there.
 
     Examples
     --------
@@ -73,9 +82,25 @@ def read_arms(
     number_columns = [at for name, at in found.at.items() if name.split()[0] in (*ARM_NUMBERS, *CONTRAST_NUMBERS)]
     marks = Marks(decimal_marks([row[at] for row in raw.rows for at in number_columns]), raw.delimiter)
     rename = dict(treatments or {})
+    raw = raw.take(select_rows(raw, where or {}, found.at.get("study")))
+    raw = _without(raw, found.at["study"], exclude or {})
     if found.form in ("contrasts", "against base"):
         return (contrast_table if found.form == "contrasts" else against_base)(raw, found, marks, rename)
-    return _arms(raw, found, marks, rename, combine)
+    table = _arms(raw, found, marks, rename, combine)
+    left_out = [f"{study}: left out: {reason.strip()}" for study, reason in (exclude or {}).items()]
+    return replace(table, notes=(*left_out, *table.notes)) if left_out else table
+
+
+def _without(raw: RawTable, study: int, exclude: Mapping[str, str]) -> RawTable:
+    """Return the table without some studies."""
+    if not exclude:
+        return raw
+    names = [named(raw, row, study, "study") for row in range(len(raw.rows))]
+    reasons = exclusion_reasons(raw, (), names, exclude)
+    kept = [row for row, reason in enumerate(reasons) if not reason]
+    if not kept:
+        raise DataError("every study is left out", source=raw.source, fix="Leave out fewer studies.")
+    return raw.take(kept)
 
 
 def _arms(raw: RawTable, found: ArmColumns, marks: Marks, rename: Mapping[str, str], combine: bool) -> ArmTable:

@@ -54,6 +54,7 @@ def contrast_table(raw: RawTable, found: ArmColumns, marks: Marks, rename: Mappi
         dict(rename),
         raw.source,
         found.ratio,
+        extra_columns(raw, found),
     )
 
 
@@ -134,4 +135,15 @@ def against_base(raw: RawTable, found: ArmColumns, marks: Marks, rename: Mapping
         None if np.isnan(shared).all() else shared,
         dict(rename),
         raw.source,
+        extra=extra_columns(own, found),
     )
+
+
+def extra_columns(raw: RawTable, found: ArmColumns) -> dict[str, tuple[str, ...]]:
+    """Return the columns of a table that are no numbers of a contrast, as text."""
+    used = set(found.at.values())
+    return {
+        name: tuple(raw.text(row, at) for row in range(len(raw.rows)))
+        for at, name in enumerate(raw.header)
+        if at not in used
+    }

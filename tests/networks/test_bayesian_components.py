@@ -79,7 +79,7 @@ def test_components_connect_what_no_study_does() -> None:
 @pytest.mark.parametrize(
     ("options", "error", "match"),
     [
-        ({"inactive": "placebo"}, SpecError, "give components="),
+        ({"inactive": "placebo"}, SpecError, "give components, what separates"),
         ({"components": "+", "inactive": "sugar"}, SpecError, "unknown component 'sugar'"),
         ({"components": "+", "engine": "nuts", "measure": "OR"}, SpecError, "exact on contrasts only"),
         ({"components": "+", "interactions": ["CBT*sun"]}, SpecError, "component of the interaction"),
@@ -94,5 +94,5 @@ def test_two_names_of_one_treatment_are_refused() -> None:
     twice = pd.concat([TRIALS, pd.DataFrame([("6", "drug + CBT", "placebo", 0.5, 0.1)], columns=TRIALS.columns)])
     with pytest.raises(SpecError, match="'CBT \\+ drug' and 'drug \\+ CBT' have the same components"):
         bm.network(twice, "SMD", components="+")
-    with pytest.raises(SpecError, match="is for networks without components="):
+    with pytest.raises(SpecError, match="is for networks without components;"):
         bm.node_split(bm.network(TRIALS, "SMD", components="+"))

@@ -7,7 +7,8 @@ import pytest
 from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.networks.contrasts import network_contrasts
-from bayesmeta.networks.graph import network_component, network_graph
+from bayesmeta.networks.graph import network_graph
+from bayesmeta.networks.parts import network_component
 from bayesmeta.studies.arms import ContrastTable
 
 THREE = pd.DataFrame(

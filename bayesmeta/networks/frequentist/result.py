@@ -7,8 +7,10 @@ against the column's.
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scipy.special import chdtrc
@@ -253,6 +255,23 @@ class NetworkMeta(EffectMatrices):
     def rank_probabilities(self, better: str = "higher", draws: int = 100_000, seed: int = 1) -> pd.DataFrame:
         """Return the probability of each rank, one row per treatment; the standard error of p is sqrt(p (1 - p) / draws)."""
         return ranks.rank_probabilities(self, better, draws, seed)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the network to a netCDF file, completely or not at all; ``load_network`` reads it.
+
+        Parameters
+        ----------
+        path : str or path
+            File to write.
+
+        Returns
+        -------
+        pathlib.Path
+            The file.
+        """
+        from bayesmeta.networks.storage import save_network
+
+        return save_network(self, path)
 
     def _require_contrasts(self, what: str) -> None:
         if self.method == "NCH":
