@@ -50,12 +50,15 @@ from .networks.league import league_table as league_table
 from .networks.league import ranking as ranking
 from .networks.network import network as network
 from .networks.posterior import NetworkPosterior as NetworkPosterior
+from .networks.threshold import ThresholdAnalysis as ThresholdAnalysis
+from .networks.threshold import threshold_analysis as threshold_analysis
 from .plotting.coefficients import coefficient_forest as coefficient_forest
 from .plotting.coefficients import prior_posterior_plot as prior_posterior_plot
 from .plotting.coefficients import sweep_plot as sweep_plot
 from .plotting.network_forests import network_forest as network_forest
 from .plotting.network_forests import node_split_plot as node_split_plot
 from .plotting.network_graphs import network_plot as network_plot
+from .plotting.network_thresholds import threshold_plot as threshold_plot
 from .plotting.plots import forest as forest
 from .plotting.plots import tau_plot as tau_plot
 from .plotting.regressions import bubble as bubble

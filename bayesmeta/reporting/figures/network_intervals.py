@@ -58,6 +58,8 @@ class IntervalRow:
         Cells of the columns left of the panel, and right of the numbers.
     bar : (float, float), or None
         Ends of a band behind the interval, which may be infinite.
+    alerts : (bool, bool)
+        Whether the band is marked below and above the estimate; the label is then bold.
     """
 
     label: str
@@ -70,6 +72,7 @@ class IntervalRow:
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     bar: tuple[float, float] | None = None
+    alerts: tuple[bool, bool] = (False, False)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from bayesmeta.reporting.figures.text import printable, width, wrap
 
 _ROW, _LINE, _BETWEEN, _HEAD_LINE, _GAP = 0.17, 0.135, 0.08, 0.14, 0.14
 _PANEL = 1.25  # least width of the panel, in inches
+_BANDS = {False: "#9ecae1", True: "#f0a13a"}  # which differ in lightness too
 _NAMES = 0.8  # least width of long labels
 _LABELS = 0.36  # greatest share of the width for labels
 
@@ -83,7 +84,10 @@ def interval_table(
         for column, lines in zip(columns, head_lines[1:], strict=True)
     ]
     indented = any(block.header for block in blocks)
-    labels = max(width(printable(text), TEXT) for text in [header, *(row.label for row in rows)]) + 0.1 * indented
+    weight = "bold" if any(any(row.alerts) for row in rows) else "normal"
+    labels = (
+        max(width(printable(text), TEXT, weight) for text in [header, *(row.label for row in rows)]) + 0.1 * indented
+    )
     # headings of blocks extend over the cells left of the panel
     beside = sum(wides[: len(before)])
     labels = max([labels, *(width(printable(block.header), TEXT, "bold") - beside for block in blocks)])
@@ -106,7 +110,8 @@ def interval_table(
             tops.append((y, lines))
             y += _ROW * 0.9 * len(lines)
         for row in block.rows:
-            shown = wrap(printable(row.label), labels - 0.1 * indented, TEXT, most=3)
+            weight = "bold" if any(row.alerts) else "normal"
+            shown = wrap(printable(row.label), labels - 0.1 * indented, TEXT, weight, most=3)
             names.append(shown)
             high = max(_ROW, _LINE * max(len(shown), 1) + 0.035)
             at.append(y + high / 2)
@@ -136,9 +141,10 @@ def interval_table(
     for top, lines in tops:
         for n, line in enumerate(lines):
             sheet.write(MARGIN, head + top + _ROW * 0.9 * (n + 0.72), line, weight="bold")
-    for row_cells, shown, middle in zip(cells, names, at, strict=True):
+    for row, row_cells, shown, middle in zip(rows, cells, names, at, strict=True):
         for n, line in enumerate(shown):
-            sheet.write(MARGIN + 0.1 * indented, head + middle + 0.037 + _LINE * (n - (len(shown) - 1) / 2), line)
+            baseline = head + middle + 0.037 + _LINE * (n - (len(shown) - 1) / 2)
+            sheet.write(MARGIN + 0.1 * indented, baseline, line, weight="bold" if any(row.alerts) else "normal")
         for text, edge in zip(row_cells, edges, strict=True):
             sheet.write(edge, head + middle + 0.037, text, align="right")
     _below(sheet, axes, favours, xlines, (left, head + down, across), log)
@@ -172,9 +178,11 @@ def _draw(axes: Axes, row: IntervalRow, y: float) -> None:
     low, high = axes.get_xlim()
     look = LOOKS[row.look]
     if row.bar is not None:
-        a, b = max(row.bar[0], low), min(row.bar[1], high)
-        if a < b:
-            axes.fill_between([a, b], y - 0.065, y + 0.065, color="#9ecae1", lw=0, zorder=1, label="band")
+        parts = ((row.bar[0], row.estimate, row.alerts[0]), (row.estimate, row.bar[1], row.alerts[1]))
+        for a, b, alert in parts:
+            a, b = max(a, low), min(b, high)
+            if a < b:
+                axes.fill_between([a, b], y - 0.062, y + 0.062, color=_BANDS[alert], lw=0, zorder=1.5, label="band")
     lines: tuple[tuple[float, float, float, Any], ...] = (
         (row.pi_low, row.pi_high, 0.6, "-"),
         (row.low, row.high, 1.3, look.style),
