@@ -96,9 +96,8 @@ def threshold_figure(
             )
         )  # fmt: skip
     about = (
-        f"Bands: the estimate may move within them, all others staying as they are, and {printable(best)} remains the best; orange, and a bold "
-        f"name: the {100 * level:g}% interval reaches beyond. Best below, above: the best treatment beyond the lower and the upper "
-        "end"
+        f"Bands: the estimate may move within them, all others staying as they are, and {printable(best)} remains the best; orange, and a "
+        f"bold name: the {100 * level:g}% interval reaches beyond. Best below, above: the best treatment beyond the lower and the upper end"
     )
     return interval_table(
         "threshold figure", [IntervalBlock("", tuple(drawn))], log=log, level=level, header=header,
