@@ -37,6 +37,8 @@ from .frequentist.subgroups import subgroups as subgroups
 from .model.priors.defaults import default_priors as default_priors
 from .model.priors.distribution import Prior as Prior
 from .model.priors.parse import parse_prior as parse_prior
+from .networks.comparison_adjusted import ComparisonAdjusted as ComparisonAdjusted
+from .networks.comparison_adjusted import comparison_adjusted as comparison_adjusted
 from .networks.consistency import inconsistency as inconsistency
 from .networks.consistency import node_split as node_split
 from .networks.contrasts import NetworkContrasts as NetworkContrasts
@@ -53,9 +55,16 @@ from .networks.network import network as network
 from .networks.parts import network_component as network_component
 from .networks.posterior import NetworkPosterior as NetworkPosterior
 from .networks.storage import load_network as load_network
+from .networks.threshold import ThresholdAnalysis as ThresholdAnalysis
+from .networks.threshold import threshold_analysis as threshold_analysis
 from .plotting.coefficients import coefficient_forest as coefficient_forest
 from .plotting.coefficients import prior_posterior_plot as prior_posterior_plot
 from .plotting.coefficients import sweep_plot as sweep_plot
+from .plotting.network_forests import network_forest as network_forest
+from .plotting.network_forests import node_split_plot as node_split_plot
+from .plotting.network_funnels import comparison_adjusted_funnel as comparison_adjusted_funnel
+from .plotting.network_graphs import network_plot as network_plot
+from .plotting.network_thresholds import threshold_plot as threshold_plot
 from .plotting.plots import forest as forest
 from .plotting.plots import tau_plot as tau_plot
 from .plotting.regressions import bubble as bubble
