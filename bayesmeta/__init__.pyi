@@ -97,8 +97,10 @@ from .reviews.run import plan_review as plan_review
 from .reviews.run import run_review as run_review
 from .studies.arms import ArmTable as ArmTable
 from .studies.arms import ContrastTable as ContrastTable
+from .studies.categories import CategoryTable as CategoryTable
 from .studies.pairwise_arms import pairwise_arms as pairwise_arms
 from .studies.read import read_studies as read_studies
 from .studies.read_arms import read_arms as read_arms
+from .studies.read_categories import read_categories as read_categories
 from .studies.table import StudyTable as StudyTable
 from .support.versions import __version__ as __version__

@@ -47,6 +47,14 @@ from bayesmeta.engines.nuts.blocks import (
     add_study_effects,
     log1mexp_with_bounded_slope,
 )
+from bayesmeta.engines.nuts.category_arms import CategoryArms
+from bayesmeta.engines.nuts.category_blocks import (
+    add_categories,
+    add_category_baselines,
+    add_multinomial,
+    category_coordinates,
+    log_probabilities,
+)
 from bayesmeta.engines.nuts.levels import add_levels
 from bayesmeta.engines.nuts.model_files import load_model
 from bayesmeta.engines.nuts.network_arms import NetworkArms
@@ -61,20 +69,26 @@ from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.priors.priors import Priors
 
 __all__ = [
+    "CategoryArms",
     "ModelData",
     "NetworkArms",
     "Priors",
     "add_arm_effects",
     "add_arms",
     "add_baseline",
+    "add_categories",
+    "add_category_baselines",
     "add_data",
     "add_levels",
+    "add_multinomial",
     "add_network_priors",
     "add_priors",
     "add_study_effects",
     "add_trial_baselines",
+    "category_coordinates",
     "load_model",
     "log1mexp_with_bounded_slope",
+    "log_probabilities",
     "network_coordinates",
     "run_as_script",
 ]

@@ -17,6 +17,8 @@ from bayesmeta.support.files import sha256
 
 #: models of networks of trials, which ``bayesmeta.network`` fits
 NETWORKS = ("network_binomial", "network_normal", "network_poisson")
+#: models of outcomes with several categories, which ``bayesmeta.categories`` fits
+CATEGORIES = ("attachment_multinomial", "attachment_transition")
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class ModelFile:
     def built_in(self) -> bool:
         """Whether it is the model of this package for a likelihood, which quadrature computes too; else it is a user's own."""
         names = {study.model for likelihood in LIKELIHOODS.values() for study in likelihood.studies.values()}
-        return self.name in (*names, THREE_LEVELS, *NETWORKS) and self.path.parent == model_folder()
+        return self.name in (*names, THREE_LEVELS, *NETWORKS, *CATEGORIES) and self.path.parent == model_folder()
 
     def require(self, measure: str, likelihood: str) -> None:
         """Refuse an effect measure or a likelihood that the file does not list.

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from bayesmeta.engines.nuts.blocks import add_study_effects
+from bayesmeta.engines.nuts.category_arms import CategoryArms
 from bayesmeta.engines.nuts.network_arms import NetworkArms
 from bayesmeta.errors import SpecError
 from bayesmeta.model.priors.baseline import DEFAULT_BASELINE, check_baseline
@@ -54,22 +55,22 @@ def add_arms(data: NetworkArms) -> dict[str, Any]:
     return found
 
 
-def add_network_priors(priors: Priors, data: NetworkArms, columns: dict[str, Any]) -> tuple[Any, Any]:
+def add_network_priors(priors: Priors, data: NetworkArms | CategoryArms, columns: dict[str, Any]) -> tuple[Any, Any]:
     """Add the contrasts with the reference and tau, with their priors, to the PyMC model whose ``with`` block is active.
 
     Parameters
     ----------
     priors : Priors
         Prior for tau or tau2.
-    data : NetworkArms
+    data : NetworkArms or CategoryArms
         Its ``prior`` is the joint prior of the contrasts.
     columns : dict
-        From ``add_arms``.
+        From ``add_arms`` or ``add_categories``.
 
     Returns
     -------
     d : pymc variable, shape (T - 1,), dims ``basic``
-        Contrasts with the reference, model scale.
+        Contrasts with the reference, model scale; of categories, their coordinates.
     tau : pymc variable, scalar
         Between-study standard deviation.
     """

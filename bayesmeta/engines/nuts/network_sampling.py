@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,19 +64,69 @@ def sample_network(data: NetworkArms, priors: Priors, seed: int) -> NetworkDraws
     """
     file = load_model(NETWORK_MODELS[data.likelihood])
     file.require(data.measure, data.likelihood)
-    found: dict[str, float] = {}
     model = file.build(data, priors)
+    sampled = until_converged(
+        model,
+        ("d", "tau", "theta", "baseline"),
+        seed,
+        f"the network with the {data.likelihood.split()[0]} likelihood",
+        "A more informative prior for tau or d usually helps; the network on contrasts, without likelihood=, needs no sampling.",
+    )
+    values = {name: sampled.posterior[name].values for name in ("d", "tau", "theta", "baseline", "fitted")}
+    # effects of the arms against their trial's first, instead of the independent combinations
+    others = (data.back != 0).any(axis=1)
+    values["theta"] = values["theta"] @ data.back[others].T
+    return NetworkDraws(values, sampled.sample_stats, sampled.diagnostics)
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Draws that have converged, with the variables of the model as they are.
+
+    Parameters
+    ----------
+    posterior : xarray.Dataset
+        The variables.
+    sample_stats : mapping of str to numpy.ndarray
+        Statistics of the sampler, each of shape (chain, draw).
+    diagnostics : mapping
+        As in ``NetworkDraws``.
+    """
+
+    posterior: Any
+    sample_stats: Mapping[str, Array]
+    diagnostics: Mapping[str, Any]
+
+
+def until_converged(model: Any, variables: Sequence[str], seed: int, what: str, advice: str) -> Sampled:
+    """Sample a model until it has converged.
+
+    Parameters
+    ----------
+    model : pymc.Model
+        The model.
+    variables : sequence of str
+        Variables that must have converged.
+    seed : int
+        Seed of the sampler.
+    what, advice : str
+        What is sampled, and what usually helps, for messages.
+
+    Raises
+    ------
+    ConvergenceError
+        If NUTS cannot sample the model, or the chains have not converged after the last, most careful attempt.
+    """
+    found: dict[str, float] = {}
     for attempt, (draws, tune, target_accept) in enumerate(ATTEMPTS, 1):
         try:
             tree = _run(model, (draws, tune, target_accept), seed)
         except (RuntimeError, ValueError, ArithmeticError) as error:
             raise ConvergenceError(
-                f"NUTS could not sample the network with the {data.likelihood.split()[0]} likelihood: {error}\n  Check the data and the "
-                "priors for extreme values."
+                f"NUTS could not sample {what}: {error}\n  Check the data and the priors for extreme values."
             ) from error
         posterior, stats = tree["posterior"].to_dataset(), tree["sample_stats"].to_dataset()
-        kept = posterior[["d", "tau", "theta", "baseline"]]
-        found = convergence_diagnostics(kept, stats["diverging"].values)
+        found = convergence_diagnostics(posterior[list(variables)], stats["diverging"].values)
         if converged(found):
             settings = {
                 "attempts": attempt,
@@ -85,17 +135,12 @@ def sample_network(data: NetworkArms, priors: Priors, seed: int) -> NetworkDraws
                 "tune": tune,
                 "target_accept": target_accept,
             }
-            values = {str(name): kept[name].values for name in kept} | {"fitted": posterior["fitted"].values}
-            # effects of the arms against their trial's first, instead of the independent combinations
-            others = (data.back != 0).any(axis=1)
-            values["theta"] = values["theta"] @ data.back[others].T
             names = [name for name in ("diverging", "depth", "n_steps", "energy", "logp", "step_size") if name in stats]
-            return NetworkDraws(values, {name: stats[name].values for name in names}, {**found, **settings})
+            return Sampled(posterior, {name: stats[name].values for name in names}, {**found, **settings})
     raise ConvergenceError(
-        f"NUTS did not converge for this network after {len(ATTEMPTS)} attempts: worst r_hat {found['r_hat']:.3f} (must be below "
+        f"NUTS did not converge for {what} after {len(ATTEMPTS)} attempts: worst r_hat {found['r_hat']:.3f} (must be below "
         f"{R_HAT_BELOW}), least ESS {min(found['ess_bulk'], found['ess_tail']):.0f} (above {ESS_ABOVE:.0f}), {found['divergences']} "
-        "divergences (0).\n  A more informative prior for tau or d usually helps; the network on contrasts, without "
-        "likelihood=, needs no sampling."
+        f"divergences (0).\n  {advice}"
     )
 
 

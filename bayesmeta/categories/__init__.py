@@ -1,0 +1,1 @@
+"""Outcomes with several categories: the multinomial, change between categories, and ordered categories."""
