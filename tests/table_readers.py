@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
+from html import unescape
 from html.parser import HTMLParser
+
+import docx
 
 
 class Reader(HTMLParser):
@@ -61,3 +66,27 @@ def read_latex(text):
     rows = [line for line in text.split("\n") if line.startswith(r"\ragged")]
     assert all(row.endswith(r" \tabularnewline") for row in rows)
     return [re.sub(r"\\&", "", row) for row in rows]
+
+
+def text_of(path):
+    """Return the text of a table in any format: of a packed one all its parts, without their tags."""
+    if path.suffix not in (".xlsx", ".docx"):
+        return path.read_text("utf-8-sig")
+    with zipfile.ZipFile(path) as archive:
+        parts = [archive.read(name).decode("utf-8") for name in archive.namelist() if name.endswith(".xml")]
+    return "\n".join(unescape(re.sub(r"<[^>]*>", "\n", part)) for part in parts)
+
+
+def one_spacing(text):
+    """Return a text with its no-break spaces, line feeds and minus signs of type as plain ones."""
+    return text.replace("\u00a0", " ").replace("\n", " ").replace("\N{MINUS SIGN}", "-").replace("\N{INFINITY}", "inf")
+
+
+def read_docx(content):
+    """Return a document and the cells of its first table, row by row, each cell of a merged row once."""
+    document = docx.Document(io.BytesIO(content))
+    rows = []
+    for row in document.tables[0].rows:
+        cells = {cell._tc: cell.text for cell in row.cells}
+        rows.append([one_spacing(text) for text in cells.values()])
+    return document, rows

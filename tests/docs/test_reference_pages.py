@@ -41,7 +41,7 @@ def test_page_of_review_toml_has_a_row_per_key_with_type_and_default():
             assert re.search(rf"^\| `{key}` \| [^|]+ \| [^|]+ \| [^|]+ \|$", section.replace("\\|", ""), re.MULTILINE)
     assert '| `engine` | `"both"`, `"quadrature"` or `"nuts"` | `"both"` |' in review_toml_page()
     assert "| `level` | number, above 0 and below 1 | `0.95` |" in review_toml_page()
-    assert '| `tables` | list of text | `["csv", "md", "html", "tex", "xlsx"]` |' in review_toml_page()
+    assert '| `tables` | list of text | `["csv", "md", "html", "tex", "xlsx", "docx"]` |' in review_toml_page()
 
 
 def test_zero_cell_rules_are_all_named_and_explained():

@@ -7,15 +7,16 @@ import hashlib
 import io
 import json
 import shutil
-import zipfile
 
 import numpy as np
 import pandas as pd
 import pytest
 from paths import REVIEWS_FOLDER
+from table_readers import text_of
 
 import bayesmeta as bm
 from bayesmeta.errors import BayesmetaError, SpecError
+from bayesmeta.reporting.tables.formats import TABLE_FORMATS
 from bayesmeta.results.rows import TIDY
 from bayesmeta.reviews.agreement import run_agreement
 from bayesmeta.reviews.run import run_review
@@ -52,7 +53,7 @@ def test_what_is_written(run):
     tables = {
         f"tables/{name}.{form}"
         for name in ("main", "methods", "studies", "evidence", "priors")
-        for form in ("csv", "md", "html", "tex", "xlsx")
+        for form in TABLE_FORMATS
     }
     figures = {
         f"figures/{kind}_{id_}.{form}"
@@ -137,17 +138,9 @@ def test_the_manifest_records_what_made_the_outputs(run, small_source):
     assert str(folder.parent) not in text.replace(json.dumps(manifest["failed"])[1:-1], "")
 
 
-def text_of_table(path):
-    """The text of a table in any format."""
-    if path.suffix != ".xlsx":
-        return path.read_text("utf-8-sig")
-    with zipfile.ZipFile(path) as archive:
-        return archive.read("xl/worksheets/sheet1.xml").decode("utf-8")
-
-
 def test_the_notice_is_in_every_table_and_figure(run):
     for path in (run.out / "tables").iterdir():
-        assert NOTICE in text_of_table(path), path.name
+        assert NOTICE in text_of(path), path.name
     for path in (run.out / "figures").glob("*.svg"):
         text = path.read_text()
         words = NOTICE.split()
@@ -401,7 +394,7 @@ def test_pip_main_table_prints_the_published_estimates(pip):
 
 def test_pip_says_in_every_table_that_its_data_are_reconstructed(pip):
     for path in (pip.out / "tables").iterdir():
-        assert "reconstructed" in text_of_table(path), path.name
+        assert "reconstructed" in text_of(path), path.name
 
 
 def test_pip_copied_elsewhere_and_run_in_part_gives_the_same_results(pip, tmp_path):

@@ -1,1 +1,1 @@
-"""Tables for publication, as CSV, Markdown, HTML and LaTeX."""
+"""Tables for publication, as CSV, Markdown, HTML, LaTeX, Excel and Word."""

@@ -13,6 +13,7 @@ from bayesmeta.reporting.tables.html import to_html
 from bayesmeta.reporting.tables.latex import to_latex
 from bayesmeta.reporting.tables.layout import Table
 from bayesmeta.reporting.tables.markdown import to_markdown
+from bayesmeta.reporting.tables.word import to_docx
 from bayesmeta.reporting.tables.xlsx import to_xlsx
 
 
@@ -44,5 +45,6 @@ TABLE_FORMATS: dict[str, TableFormat] = {
         TableFormat("html", "HTML", lambda table, name: to_html(table, table_id=name)),
         TableFormat("tex", "LaTeX", lambda table, name: to_latex(table, label=f"tab:{name}")),
         TableFormat("xlsx", "Excel", lambda table, _: to_xlsx(table)),
+        TableFormat("docx", "Word", lambda table, _: to_docx(table)),
     )
 }

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from bayesmeta.reporting.numbers import typographic
-from bayesmeta.reporting.tables.layout import Layout, Table, plain
+from bayesmeta.reporting.tables.layout import Table, plain
+from bayesmeta.reporting.tables.widths import UNBROKEN, UNBROKEN_IN_HEADERS, column_widths, join
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -57,15 +58,6 @@ _GREEK = {
 }
 """Greek letters that are symbols where they do not belong to a Greek word."""
 _SYMBOL = re.compile(r"(?<![Ͱ-Ͽἀ-῿µ])[" + "".join(_GREEK) + r"](?![Ͱ-Ͽἀ-῿µ])")
-_PORTRAIT, _LANDSCAPE = 105, 165
-"""Characters of scriptsize type per line in the two page orientations, with usual margins."""
-_UNBROKEN = re.compile(r"\[[^]]*\]|\([^)]*\)")
-_UNBROKEN_IN_HEADERS = re.compile(r"\[[^]]*\]")
-"""What no line break may divide: intervals and standard deviations in cells, ``[95% CI]`` in headers."""
-_BREAK = re.compile(r"\s|(?<=-)")
-"""Where a line of text may be broken."""
-_GAP = 3
-"""Characters that the space between two columns takes."""
 
 
 def escape(text: str) -> str:
@@ -92,56 +84,12 @@ def escape(text: str) -> str:
     return f"{{{escaped[0]}}}{escaped[1:]}" if escaped[:1] in ("[", "*") else escaped
 
 
-def _join(text: str, unbroken: re.Pattern[str]) -> str:
-    """Replace the spaces in what no line break may divide by ties."""
-    return unbroken.sub(lambda match: match.group().replace(" ", "~"), text)
-
-
 def _cell(text: str, numeric: bool, broken: bool = False) -> str:
     """Escape a cell; a numeric one keeps its interval together, on a line of its own if `broken`."""
     if not numeric:
         return escape(text)
-    escaped = _join(escape(typographic(text)), _UNBROKEN)
+    escaped = join(escape(typographic(text)), UNBROKEN)
     return re.sub(r" (?=\[)", r"\\\\{}", escaped) if broken else escaped
-
-
-def _size(text: str) -> float:
-    """Return the width of a text in characters, broad ones counted as more than one."""
-    return len(text) + 0.7 * sum(map(text.count, "%<>mMwW"))
-
-
-def _longest(text: str, unbroken: re.Pattern[str] | None) -> float:
-    """Return the width of the longest piece that no line break may divide."""
-    if unbroken:
-        return max(map(_size, _join(text, unbroken).split(" ")))
-    return max(map(_size, _BREAK.split(text)))
-
-
-def _shares(layout: Layout) -> tuple[list[float], bool, bool]:
-    """Return each column's share of the line, whether intervals are set beneath their estimates, and whether a page has to be wide.
-
-    Text may take two lines. Numbers take one line where the page is wide enough for all of them, and else two throughout,
-    so that a column looks the same from top to bottom.
-    """
-    columns = list(zip(*(cells for _, rows in layout.sections for _, cells in rows), strict=True))
-    narrow, wide = [], []
-    for j, (header, numeric) in enumerate(zip(layout.headers, layout.numeric, strict=True)):
-        cells = columns[j] if columns else ("",)
-        least = max(
-            1.2 * _longest(header, _UNBROKEN_IN_HEADERS) + 0.7,
-            *(_longest(cell, _UNBROKEN if numeric else None) for cell in cells),
-        )
-        longest = max(map(len, cells))
-        narrow.append(_GAP + max(least, 0 if numeric else min(40, longest // 2 + 3)))
-        wide.append(_GAP + max(least, min(longest, 200 if numeric else 45)))
-    line = _PORTRAIT if sum(narrow) < 0.9 * _PORTRAIT else _LANDSCAPE
-    single = [full if numeric else need for full, need, numeric in zip(wide, narrow, layout.numeric, strict=True)]
-    broken = sum(single) > line
-    base = narrow if broken else single
-    spare = [0 if numeric else full - need for full, need, numeric in zip(wide, base, layout.numeric, strict=True)]
-    stretch = min(1.0, max(0, line - sum(base)) / max(1, sum(spare)))
-    widths = [need + stretch * more for need, more in zip(base, spare, strict=True)]
-    return [width / sum(widths) for width in widths], broken, line == _LANDSCAPE
 
 
 def _row(cells: list[str], numeric: tuple[bool, ...]) -> str:
@@ -168,14 +116,14 @@ def to_latex(table: Table, *, label: str | None = None) -> str:
     """
     layout = table.layout
     count = len(layout.headers)
-    shares, broken, wide = _shares(layout)
-    columns = "".join(rf"p{{\dimexpr {share:.4f}\linewidth-2\tabcolsep\relax}}" for share in shares)
-    titles = [rf"\textbf{{{_join(escape(typographic(header)), _UNBROKEN_IN_HEADERS)}}}" for header in layout.headers]
+    widths = column_widths(layout)
+    columns = "".join(rf"p{{\dimexpr {share:.4f}\linewidth-2\tabcolsep\relax}}" for share in widths.shares)
+    titles = [rf"\textbf{{{join(escape(typographic(header)), UNBROKEN_IN_HEADERS)}}}" for header in layout.headers]
     head = [r"\toprule", _row(titles, layout.numeric), r"\midrule"]
     reference = rf"\label{{{re.sub(r'[^A-Za-z0-9:.-]+', '-', label)}}}" if label else ""
     lines = [
-        f"% needs \\usepackage{{booktabs,longtable{',pdflscape' if wide else ''}}}",
-        *([r"\begin{landscape}"] if wide else []),
+        f"% needs \\usepackage{{booktabs,longtable{',pdflscape' if widths.landscape else ''}}}",
+        *([r"\begin{landscape}"] if widths.landscape else []),
         r"{\scriptsize\renewcommand{\arraystretch}{1.2}\setlength{\tabcolsep}{4pt}\setlength{\LTcapwidth}{\linewidth}",
         rf"\begin{{longtable}}{{@{{}}{columns}@{{}}}}",
         rf"\caption{{{escape(plain(table.caption))}}}{reference}\tabularnewline",
@@ -207,7 +155,7 @@ def to_latex(table: Table, *, label: str | None = None) -> str:
             heading = rf"\raggedright\textbf{{{escape(group)}}}"
             lines.append(rf"\multicolumn{{{count}}}{{@{{}}{across}}}{{{heading}}}\tabularnewline*")
         for mark, cells in rows:
-            written = [_cell(cell, numeric, broken) for cell, numeric in zip(cells, layout.numeric, strict=True)]
+            written = [_cell(cell, numeric, widths.broken) for cell, numeric in zip(cells, layout.numeric, strict=True)]
             written[0] += rf"\textsuperscript{{{mark}}}" if mark else ""
             lines.append(_row(written, layout.numeric))
-    return "\n".join([*lines, r"\end{longtable}", "}", *([r"\end{landscape}"] if wide else [])]) + "\n"
+    return "\n".join([*lines, r"\end{longtable}", "}", *([r"\end{landscape}"] if widths.landscape else [])]) + "\n"

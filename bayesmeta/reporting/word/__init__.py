@@ -1,0 +1,1 @@
+"""Word documents: text, tables and pictures, made with python-docx."""

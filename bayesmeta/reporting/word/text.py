@@ -1,0 +1,100 @@
+"""Text of a Word document as its XML: runs, paragraphs and numbered captions."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from bayesmeta.support.xml_text import escaped
+
+MAIN = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+_RIGHT_TO_LEFT = ("R", "AL")
+
+
+def run(text: str, *, bold: bool = False, italic: bool = False, superscript: bool = False, size: int = 0) -> str:
+    """Return runs of text; words of scripts written from right to left are runs of their own, marked as such.
+
+    Parameters
+    ----------
+    text : str
+        One line of any text; a line feed becomes a line break.
+    bold, italic, superscript : bool
+        How it looks.
+    size : int
+        Size of type in half points; by default that of the style.
+    """
+    look = f"{'<w:b/>' if bold else ''}{'<w:i/>' if italic else ''}"
+    look += f'<w:sz w:val="{size}"/><w:szCs w:val="{size}"/>' if size else ""
+    look += '<w:vertAlign w:val="superscript"/>' if superscript else ""
+    runs = []
+    for part, from_right in _directions(text):
+        properties = look + ("<w:rtl/>" if from_right else "")
+        lines = "<w:br/>".join(
+            f'<w:t xml:space="preserve">{escaped(line)}</w:t>' if line else "" for line in part.split("\n")
+        )
+        runs.append(f"<w:r>{f'<w:rPr>{properties}</w:rPr>' if properties else ''}{lines}</w:r>")
+    return "".join(runs)
+
+
+def paragraph(content: str, style: str, properties: str = "") -> str:
+    """Return a paragraph.
+
+    Parameters
+    ----------
+    content : str
+        Its runs, as XML.
+    style : str
+        Id of its style.
+    properties : str
+        Further properties, as XML in the order of the standard: ``w:keepNext``, ``w:tabs``, ``w:jc``.
+    """
+    return f'<w:p><w:pPr><w:pStyle w:val="{style}"/>{properties}</w:pPr>{content}</w:p>'
+
+
+def caption(kind: str, number: int, text: str, *, above: bool) -> str:
+    """Return a caption whose number Word counts: ``Table 1. Text``.
+
+    Parameters
+    ----------
+    kind : str
+        What is counted: "Table" or "Figure".
+    number : int
+        The number shown until Word counts again.
+    text : str
+        The caption.
+    above : bool
+        Whether it is above what it belongs to, and has to be on the same page.
+    """
+    field = (
+        '<w:r><w:fldChar w:fldCharType="begin"/></w:r>'
+        f'<w:r><w:instrText xml:space="preserve"> SEQ {kind} \\* ARABIC </w:instrText></w:r>'
+        '<w:r><w:fldChar w:fldCharType="separate"/></w:r>'
+        f'<w:r><w:t>{number}</w:t></w:r><w:r><w:fldChar w:fldCharType="end"/></w:r>'
+    )
+    return paragraph(
+        f"{run(f'{kind} ')}{field}{run(f'. {text}' if text else '')}", "Caption", "<w:keepNext/>" if above else ""
+    )
+
+
+def _directions(text: str) -> list[tuple[str, bool]]:
+    """Divide a text into parts, each with whether it is written from right to left."""
+    if text.isascii():
+        return [(text, False)]
+    marks = "".join("r" if unicodedata.bidirectional(character) in _RIGHT_TO_LEFT else "." for character in text)
+    parts, position = [], 0
+    # what is between two words of such a script belongs to them, unless a letter of another script is among it
+    for found in re.finditer(r"r+", _joined(marks, text)):
+        parts += [(text[position : found.start()], False)] if found.start() > position else []
+        parts.append((text[found.start() : found.end()], True))
+        position = found.end()
+    return [*parts, *([(text[position:], False)] if position < len(text) or not parts else [])]
+
+
+def _joined(marks: str, text: str) -> str:
+    """Mark also what is between two letters written from right to left, where it has no letter of another script."""
+
+    def between(found: re.Match[str]) -> str:
+        inside = text[found.start() : found.end()]
+        return found[0] if any(map(str.isalpha, inside)) else "r" * len(inside)
+
+    return re.sub(r"(?<=r)\.+(?=r)", between, marks)
