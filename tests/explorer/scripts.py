@@ -1,0 +1,54 @@
+"""Runs the explorer's scripts outside a page: by node, or by a headless chromium, whichever is found."""
+
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bayesmeta.reviews.explorer.assets import SCRIPTS, read_asset
+
+#: scripts that need no document
+NUMERIC = tuple(name for name in SCRIPTS if name not in ("drawing.js", "controls.js", "explorer.js"))
+
+
+def browser() -> str | None:
+    """Path of a chromium, or None."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+def run_scripts(body: str, given: object, folder: Path) -> object:
+    """Run the numeric scripts and then the body of a function of ``given``; return what it returns.
+
+    Fails where neither node nor chromium is found and this runs in continuous integration, which has to have one.
+    """
+    code = "\n".join(read_asset(name) for name in NUMERIC)
+    code += f"\nconst answer = JSON.stringify(((BM, given) => {{{body}}})(globalThis.BM, {json.dumps(given)}));"
+    if shutil.which("node"):
+        file = folder / "run.js"
+        file.write_text(code + "\nprocess.stdout.write(answer);", encoding="utf-8")
+        done = subprocess.run(["node", str(file)], capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+    if browser():
+        file = folder / "run.html"
+        page = f"<pre></pre><script>{code}\ndocument.querySelector('pre').textContent = answer;</script>"
+        file.write_text(page, encoding="utf-8")
+        command = [str(browser()), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", file.as_uri()]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        found = re.search(r"<pre>(.*)</pre>", done.stdout, re.DOTALL)
+        assert found is not None, done.stderr
+        assert found[1], done.stderr
+        return json.loads(html.unescape(found[1]))
+    return not_found("node or chromium")
+
+
+def not_found(what: str) -> None:
+    """Skip the test, or fail it in continuous integration."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} is needed by this test and is not installed")
+    pytest.skip(f"{what} is not installed")
