@@ -53,7 +53,7 @@ class ConvergenceError(BayesmetaError):
     """A sampler or an iteration that did not reach its stated accuracy."""
 
 
-def unknown_name(kind: str, name: object, known: Iterable[str]) -> SpecError:
+def unknown_name(kind: str, name: object, known: Iterable[str], place: str = "") -> SpecError:
     """Return the error for an unknown name, with the nearest known one as a suggestion.
 
     Parameters
@@ -64,6 +64,8 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> SpecError:
         The unknown name.
     known : iterable of str
         The known names.
+    place : str
+        Where the name is, as in "in the formula '~ dose'".
 
     Returns
     -------
@@ -78,7 +80,8 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> SpecError:
     lowered = {item.lower(): item for item in known}
     near = get_close_matches(str(name).lower(), list(lowered), n=1, cutoff=0.5)
     hint = f"; did you mean '{lowered[near[0]]}'?" if near else "."
-    return SpecError(f"unknown {kind} '{name}'{hint} Known: {', '.join(known)}")
+    where = f" {place}" if place else ""
+    return SpecError(f"unknown {kind} '{name}'{where}{hint} Known: {', '.join(known)}")
 
 
 def error_text(error: BaseException) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bayesmeta.effects.formula_terms import INTERCEPT
+from bayesmeta.effects.parameter_names import INTERCEPT
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.empirical import rhodes2015, turner2015
 from bayesmeta.model.priors.priors import Priors

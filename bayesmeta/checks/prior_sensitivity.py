@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from bayesmeta.checks.influence import pooled_numbers, term_row
 from bayesmeta.checks.prior_grids import default_mu_priors, default_tau_priors, slope_variants, with_coefficients
-from bayesmeta.effects.formula_terms import INTERCEPT
 from bayesmeta.effects.measures import MEASURES
+from bayesmeta.effects.parameter_names import INTERCEPT
 from bayesmeta.engines.terms import MEAN
 from bayesmeta.errors import BayesmetaError, SpecError
 from bayesmeta.model.priors.coefficients import combination_priors

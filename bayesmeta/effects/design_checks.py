@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bayesmeta.effects.estimate_columns import Column
-from bayesmeta.effects.formula_terms import INTERCEPT
+from bayesmeta.effects.parameter_names import INTERCEPT
 from bayesmeta.errors import DataError
 from bayesmeta.support.arrays import Array
 from bayesmeta.support.words import plural
@@ -16,6 +16,8 @@ from bayesmeta.support.words import plural
 RANK_TOLERANCE = 1e-10
 #: spread of a moderator relative to its size below which it is taken for a constant
 _CONSTANT = 1e-10
+#: size of values beyond which their powers are beyond the arithmetic of the computer; so is its inverse
+_LARGEST = 1e30
 
 
 def check_design(x: Array, names: Sequence[str], columns: Mapping[str, Column], *, many: bool = False) -> None:
@@ -56,6 +58,14 @@ def check_design(x: Array, names: Sequence[str], columns: Mapping[str, Column], 
         raise DataError(
             f"{p} coefficients ({shown}) cannot be estimated from {plural(k, 'estimate', 'estimates')}",
             fix="Use fewer moderators or categories.",
+        )
+    size = np.abs(x).max(axis=0)
+    extreme = (size > _LARGEST) | ((size > 0) & (size < 1 / _LARGEST))
+    if extreme.any():
+        i = int(np.flatnonzero(extreme)[0])
+        raise DataError(
+            f"'{names[i]}' has values of the size of {size[i]:.3g}, beyond what can be computed with",
+            fix="Give the moderator in other units.",
         )
     dependent = dependent_columns(x)
     if dependent:

@@ -17,13 +17,19 @@ from bayesmeta.effects.design import Design, mean_only
 from bayesmeta.effects.measures import MEASURES, find_measure
 from bayesmeta.effects.nesting import Nesting, independent
 from bayesmeta.errors import DataError, SpecError
-from bayesmeta.support.arrays import Array
+from bayesmeta.support.arrays import Array, real_numbers
 from bayesmeta.support.display import Displayed, counted
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from bayesmeta.studies.table import StudyTable
+
+
+#: size of effects and standard errors beyond which, or below the inverse of which, their powers are beyond the arithmetic of the computer
+_LARGEST = 1e40
+#: number of standard errors from 0 beyond which an effect has no digits left in common with them
+_MOST_ERRORS = 1e15
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -186,6 +192,7 @@ def effects_from_arrays(
     spread = finite_array(name, vi if vi is not None else sei, positive=True)
     same_length(effects, spread, name)
     names = label_names(labels, len(effects))
+    check_size(effects, spread if name == "sei" else np.sqrt(spread))
     blank = ("",) * len(effects)
     return Effects(effects, spread if name == "vi" else spread**2, names, found.name, blank, None, blank)
 
@@ -199,7 +206,7 @@ def finite_array(name: str, values: ArrayLike | None, *, positive: bool = False)
         If they are not one-dimensional, not numbers, or a value is missing, infinite or not positive.
     """
     try:
-        array = np.asarray(values, dtype=float)
+        array = real_numbers(values)
     except (TypeError, ValueError):
         raise DataError(
             f"{name} should be numbers, but is {reprlib.repr(values)}", fix="Give a one-dimensional array of numbers."
@@ -212,6 +219,23 @@ def finite_array(name: str, values: ArrayLike | None, *, positive: bool = False)
         should = "finite and above 0" if positive else "finite"
         raise DataError(f"{name}[{i}] = {array[i]:g}, but should be {should}", fix="Leave that study out.")
     return array
+
+
+def check_size(yi: Array, sei: Array) -> None:
+    """Refuse numbers with which models cannot be computed: effects and standard errors of an extreme size, or far apart.
+
+    Raises
+    ------
+    DataError
+    """
+    with np.errstate(all="ignore"):
+        extreme = (np.abs(yi) > _LARGEST) | (sei > _LARGEST) | (sei < 1 / _LARGEST) | (np.abs(yi) > sei * _MOST_ERRORS)
+    if extreme.any():
+        i = int(np.flatnonzero(extreme)[0])
+        raise DataError(
+            f"yi[{i}] = {yi[i]:.3g} has the standard error {sei[i]:.3g}, with which models cannot be computed",
+            fix="Check the units: standard errors, or variances; and the scale of the effects.",
+        )
 
 
 def same_length(yi: Array, values: Array, name: str) -> None:

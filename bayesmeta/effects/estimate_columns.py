@@ -143,16 +143,21 @@ def as_column(values: Any, name: str) -> Column:
         return values.array
     array = np.asarray(values)
     if array.ndim != 1:
-        raise DataError(f"it has shape {array.shape}", column=name, fix="Give one value per estimate.")
-    if array.dtype.kind in "iuf":
-        return array.astype(float)
-    if array.dtype.kind == "b":
+        raise DataError(f"it has shape {array.shape}", column=name, fix="Give a list with one value per row.")
+    if array.dtype.kind in "biuf":
         return array.astype(float)
     missing = [_is_blank(value) for value in array.tolist()]
     present = [value for value, blank in zip(array.tolist(), missing, strict=True) if not blank]
     if present and all(isinstance(value, (int, float, np.number)) for value in present):
         return np.array([np.nan if blank else float(v) for v, blank in zip(array.tolist(), missing, strict=True)])
-    return np.array([None if blank else str(v) for v, blank in zip(array.tolist(), missing, strict=True)], dtype=object)
+    known = all(isinstance(value, (str, int, float, np.bool_, np.integer, np.floating)) for value in present)
+    found = np.empty(len(array), dtype=object)
+    for i, (value, blank) in enumerate(
+        zip(values if array.dtype.kind in "mM" else array.tolist(), missing, strict=True)
+    ):
+        # what is neither number nor text, such as dates, remains what it is: it can name groups, but is no moderator
+        found[i] = None if blank else str(value) if known else value
+    return found
 
 
 def _is_blank(value: Any) -> bool:
@@ -177,7 +182,7 @@ def find_column(columns: Mapping[str, Column], name: str, what: str) -> Column:
         If there is no such column; the message suggests the nearest.
     """
     if name not in columns:
-        raise unknown_name(f"column for {what}", name, columns)
+        raise unknown_name("column", name, columns, f"for {what}")
     return columns[name]
 
 
@@ -207,6 +212,8 @@ def group_labels(columns: Mapping[str, Column], name: str, what: str, labels: Se
     if blank.any():
         names = ", ".join(f"'{labels[i]}'" for i in np.flatnonzero(blank)[:10])
         raise DataError(f"no value for {names}", column=name, fix=f"Fill it in: {what} needs it for every estimate.")
-    found = list(values)
+    found: list[Any] = [
+        value if value is None or isinstance(value, (str, float, np.generic)) else str(value) for value in values
+    ]
     whole = all(isinstance(v, (float, np.floating)) and float(v).is_integer() for v in np.array(found, object)[used])
     return [(int(v) if whole else v) if here else None for v, here in zip(found, used, strict=True)]

@@ -8,15 +8,10 @@ import numpy as np
 
 from bayesmeta.effects.estimate_columns import Column, find_column, missing_in
 from bayesmeta.effects.formula_terms import Formula, parse_formula, parse_plain
+from bayesmeta.effects.parameter_names import INTERCEPT, is_parameter
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.support.arrays import Array
 from bayesmeta.support.words import plural
-
-#: names of parameters, which a coefficient must not have
-_PARAMETERS = (
-    "mu", "tau", "tau2", "i2", "rho", "tau_between", "tau_within", "i2_between", "i2_within", "theta", "theta_new",
-    "theta_new_estimate", "effect_at_means", "baseline",
-)  # fmt: skip
 
 
 def source_columns(formula: Formula, columns: Mapping[str, Column], study: str) -> list[str]:
@@ -27,14 +22,22 @@ def source_columns(formula: Formula, columns: Mapping[str, Column], study: str) 
     return [name for name in dict.fromkeys(names) if name in columns]
 
 
-def refuse_names(names: Sequence[str]) -> None:
-    """Refuse coefficients with the name of a parameter, and two of one name.
+def refuse_names(names: Sequence[str], moderators: Sequence[str] = ()) -> None:
+    """Refuse moderators and coefficients with the name of a parameter, and two coefficients of one name.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of the coefficients; the intercept may be among them.
+    moderators : sequence of str
+        Columns that a formula names.
 
     Raises
     ------
     SpecError
     """
-    clash = [name for name in names if name in _PARAMETERS]
+    clash = [name for name in moderators if is_parameter(name)]
+    clash += [name for name in names if is_parameter(name) and name != INTERCEPT]
     if clash:
         raise SpecError(f"the moderator '{clash[0]}' has the name of a parameter of the model; rename the column")
     twice = [name for i, name in enumerate(names) if name in names[:i]]
@@ -64,6 +67,8 @@ def complete_rows(
     formula: Formula, columns: Mapping[str, Column], used: Array, labels: Sequence[str], drop: bool
 ) -> tuple[Array, tuple[str, ...]]:
     """Return the used estimates whose moderators are all there, and a sentence per estimate left out."""
+    for name in formula.variables:
+        _refuse_values(name, columns[name], used, labels)
     lacks = {name: missing_in(columns[name]) & used for name in formula.variables}
     any_missing = np.any(list(lacks.values()), axis=0) if lacks else np.zeros(len(used), dtype=bool)
     if not any_missing.any():
@@ -82,3 +87,24 @@ def complete_rows(
         for i in np.flatnonzero(any_missing)
     )
     return used & ~any_missing, sentences
+
+
+def _refuse_values(name: str, values: Column, used: Array, labels: Sequence[str]) -> None:
+    """Refuse infinite values of a moderator, and those that are neither numbers nor texts."""
+    if not isinstance(values, np.ndarray):
+        return
+    if values.dtype.kind == "f":
+        infinite = np.isinf(values) & used
+        if infinite.any():
+            row = int(np.flatnonzero(infinite)[0])
+            raise DataError(
+                f"the moderator is {values[row]:g} for '{labels[row]}'", column=name, fix="Give a finite number."
+            )
+    elif values.dtype.kind == "O":
+        other = next((int(i) for i in np.flatnonzero(used) if not isinstance(values[i], (str, type(None)))), None)
+        if other is not None:
+            raise DataError(
+                f"the moderator is {values[other]!s} ({type(values[other]).__name__}) for '{labels[other]}', neither a number nor a text",
+                column=name,
+                fix="Give numbers or texts; of dates, for example the year.",
+            )

@@ -17,9 +17,6 @@ import numpy as np
 from bayesmeta.effects.study_parts import StudyPart, name_parts
 from bayesmeta.errors import SpecError, unknown_name
 
-#: name of the coefficient that a formula adds unless it says ``0 +``
-INTERCEPT = "Intercept"
-
 _PLAIN = re.compile(r"\s*~?\s*(?:(?P<intercept>[01])\s*\+\s*)?(?P<names>[A-Za-z_]\w*(?:\s*\+\s*[A-Za-z_]\w*)*)\s*")
 _QUOTED = re.compile(r"(`[^`]*`|'[^']*'|\"[^\"]*\")")
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m|⧛[^⧚]*?(?=[A-Za-z(])|[⧛⧚]")
@@ -98,12 +95,14 @@ def parse_formula(text: str) -> Formula:
     from formulaic.errors import FormulaicError
     from formulaic.formula import SimpleFormula
 
+    if not text.strip(" ~"):
+        raise SpecError(f"the formula '{text}' has no terms; '~ 1' is a model without moderators")
     named, parts = name_parts(text)
     pieces = _QUOTED.split(named)
     pieces[::2] = [piece.replace("^", "**") for piece in pieces[::2]]
     try:
         parsed = Parsed("".join(pieces))
-    except FormulaicError as error:
+    except (FormulaicError, SyntaxError) as error:
         raise _unreadable(text, error) from None
     if not isinstance(parsed, SimpleFormula):
         raise SpecError(
@@ -161,7 +160,7 @@ def _variables(expression: str, text: str) -> list[str]:
                 )
         elif isinstance(node, ast.Name) and id(node) in called:
             if node.id not in known:
-                raise unknown_name(f"function in the formula '{text}'", node.id, _function_names(known))
+                raise unknown_name("function", node.id, _function_names(known), f"in the formula '{text}'")
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Q":
             found += [str(value.value) for value in node.args if isinstance(value, ast.Constant)]
         elif isinstance(node, ast.Name) and id(node) not in inner and node.id not in _CONTRASTS:
@@ -177,4 +176,5 @@ def _unreadable(text: str, error: Exception) -> SpecError:
     first = _ESCAPES.sub("", str(error)).strip().splitlines()[0]
     if "`.`" in first:
         first = "name the moderators instead of '.'"
+    first = first.replace(" (<unknown>, line 1)", "")
     return SpecError(f"the formula '{text}' cannot be read: {first}")

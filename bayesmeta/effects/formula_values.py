@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from bayesmeta.effects.estimate_columns import Column
-from bayesmeta.effects.formula_terms import INTERCEPT, Formula, transforms
+from bayesmeta.effects.formula_terms import Formula, transforms
+from bayesmeta.effects.parameter_names import INTERCEPT
 from bayesmeta.errors import DataError, SpecError
+from bayesmeta.studies.numbers import parse_number
 from bayesmeta.support.arrays import Array
 
 
@@ -35,9 +38,9 @@ class Term:
 
 
 def columns_of_formula(
-    formula: Formula, rows: Mapping[str, Column], k: int
+    formula: Formula, rows: Mapping[str, Column], labels: Sequence[str]
 ) -> tuple[Array, tuple[str, ...], tuple[Term, ...], Any]:
-    """Evaluate a formula for the used estimates: X, names, terms, and what evaluates it again."""
+    """Evaluate a formula for the used estimates, whose labels are given: X, names, terms, and what evaluates it again."""
     if formula.plain is not None:
         names = (INTERCEPT, *formula.plain) if formula.intercept else formula.plain
         terms = tuple(
@@ -45,8 +48,8 @@ def columns_of_formula(
             for i, name in enumerate(names)
         )
         spec = (formula.plain, formula.intercept)
-        return evaluate(spec, rows, k, formula.text), names, terms, spec
-    matrix = _formulaic_matrix(formula.parsed, rows, k, formula.text)
+        return evaluate(spec, rows, labels, formula.text), names, terms, spec
+    matrix = _formulaic_matrix(formula.parsed, rows, labels, formula.text)
     spec = matrix.model_spec
     terms = tuple(
         Term(INTERCEPT if str(term) == "1" else str(term), _factors(term), tuple(range(at.start, at.stop)))
@@ -59,25 +62,25 @@ def _factors(term: Any) -> frozenset[str]:
     return frozenset(factor.expr for factor in term.factors if factor.expr != "1")
 
 
-def evaluate(spec: Any, rows: Mapping[str, Column], m: int, text: str) -> Array:
-    """Return X, shape (m, p), of new rows."""
+def evaluate(spec: Any, rows: Mapping[str, Column], labels: Sequence[str], text: str) -> Array:
+    """Return X, shape (m, p), of new rows, whose m labels are for messages."""
     if not isinstance(spec, tuple):
-        return np.asarray(_formulaic_matrix(spec, rows, m, text), dtype=float)
+        return np.asarray(_formulaic_matrix(spec, rows, labels, text), dtype=float)
     names, intercept = spec
     for name in names:
         if not (isinstance(rows[name], np.ndarray) and rows[name].dtype.kind == "f"):
             raise DataError("the moderator should be numbers", column=name, fix="Give numbers, as in the data.")
-    columns = [np.ones(m)] if intercept else []
+    columns = [np.ones(len(labels))] if intercept else []
     return np.column_stack(columns + [rows[name] for name in names])
 
 
-def _formulaic_matrix(spec: Any, rows: Mapping[str, Column], m: int, text: str) -> Any:
+def _formulaic_matrix(spec: Any, rows: Mapping[str, Column], labels: Sequence[str], text: str) -> Any:
     """Evaluate a formula, or the spec of one evaluated before, by formulaic."""
     import pandas as pd
     from formulaic.errors import DataMismatchWarning, FormulaicError
 
     frame = pd.DataFrame(
-        {name: _unused_categories_removed(values, spec) for name, values in rows.items()}, index=range(m)
+        {name: _unused_categories_removed(values, spec) for name, values in rows.items()}, index=range(len(labels))
     )
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -94,13 +97,34 @@ def _formulaic_matrix(spec: Any, rows: Mapping[str, Column], m: int, text: str) 
         ) from None
     except (FormulaicError, ValueError, TypeError, KeyError) as error:
         reason = " ".join(str(error).split())
+        for name, values in rows.items():
+            if re.search(rf"\b{re.escape(name)}\b", reason) and (word := _first_text(values)) is not None:
+                raise DataError(
+                    f"the formula '{text}' computes with numbers, but there are texts such as '{word}'",
+                    column=name,
+                    fix="Give numbers, or take the column as it is: its texts are then categories.",
+                ) from None
         raise SpecError(f"the formula '{text}' cannot be computed: {reason}") from None
     values = np.asarray(matrix, dtype=float)
     if not np.isfinite(values).all():
         row, column = np.argwhere(~np.isfinite(values))[0]
         name = list(matrix.model_spec.column_names)[column] if hasattr(matrix, "model_spec") else ""
-        raise DataError(f"'{name}' is not a finite number in row {row + 1} of the values", fix=f"See '{text}'.")
+        raise DataError(
+            f"'{name}' is not a finite number for '{labels[row]}'", fix=f"Change the value, or the formula '{text}'."
+        )
     return matrix
+
+
+def _first_text(values: Column) -> str | None:
+    """Return the first text of a column that is no number; None of a column of numbers."""
+    if isinstance(values, np.ndarray) and values.dtype.kind != "O":
+        return None
+    for value in values:
+        try:
+            parse_number(str(value))
+        except DataError:
+            return str(value)
+    return str(values[0])
 
 
 def whole_categories(rows: Mapping[str, Column], categories: Sequence[str]) -> dict[str, Column]:

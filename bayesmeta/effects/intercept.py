@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from bayesmeta.effects.estimate_columns import Column
-from bayesmeta.effects.formula_terms import INTERCEPT
 from bayesmeta.effects.model_matrix import ModelMatrix
+from bayesmeta.effects.parameter_names import INTERCEPT
 
 
 def intercept_values(matrix: ModelMatrix, columns: Mapping[str, Column]) -> dict[str, str]:

@@ -6,6 +6,7 @@ importing it takes a second, and a sum of numeric columns, or X itself, does wit
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,7 +22,7 @@ from bayesmeta.effects.formula_columns import complete_rows, read_formula, refus
 from bayesmeta.effects.formula_values import Term, columns_of_formula, evaluate, whole_categories
 from bayesmeta.effects.study_parts import name_parts, notes_on_parts, part_columns
 from bayesmeta.errors import DataError, SpecError
-from bayesmeta.support.arrays import Array
+from bayesmeta.support.arrays import Array, real_numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +103,11 @@ class ModelMatrix:
         """
         if self.formula is None or isinstance(new, np.ndarray):
             return self._given_rows(new)
+        if not hasattr(new, "items"):
+            example = self.moderators[0] if self.moderators else "dose"
+            raise SpecError(
+                f"new values of the moderators should be a frame, or a mapping such as {{'{example}': [...]}}, but are {reprlib.repr(new)}"
+            )
         columns = {str(name): as_column(values, str(name)) for name, values in new.items()}
         sizes = {len(values) for values in columns.values()}
         m = len(new) if hasattr(new, "columns") else (sizes.pop() if len(sizes) == 1 else 1 if not sizes else -1)
@@ -113,12 +119,17 @@ class ModelMatrix:
                 raise SpecError(
                     f"predict needs the column '{name}': between() is the mean of the study, within() the difference from it"
                 )
-            blank = missing_in(find_column(columns, name, "predict"))
+            if name not in columns:
+                raise SpecError(
+                    f"predict needs the moderator '{name}' of '{self.formula}'; the new values have "
+                    f"{', '.join(map(repr, columns)) or 'no columns'}"
+                )
+            blank = missing_in(columns[name])
             if blank.any():
                 row = index[int(np.flatnonzero(blank)[0])]
                 raise DataError("the moderator is missing", row=row, column=name, fix="Fill it in.")
         named = {name: columns[name] for name in self.moderators}
-        return evaluate(self.spec, whole_categories(named, self.categories), m, self.formula), index
+        return evaluate(self.spec, whole_categories(named, self.categories), index, self.formula), index
 
     def _given_rows(self, new: Any) -> tuple[Array, list[str]]:
         """Return rows of X that are given as such, by the names of the columns where they have names."""
@@ -126,12 +137,12 @@ class ModelMatrix:
         index = [str(label) for label in new.index] if hasattr(new, "index") and hasattr(new, "columns") else None
         if hasattr(new, "items"):
             columns = {str(name): values for name, values in new.items()}
-            values = [find_column(columns, name, "predict") for name in names]
+            values = [find_column(columns, name, "predict, which needs the coefficients of X") for name in names]
             if len({len(column) for column in values}) > 1:
                 raise DataError("the columns of the new values have different lengths", fix="Give one value per row.")
             new = np.column_stack(values) if values else np.empty((0, p))
         try:
-            rows = np.asarray(new, dtype=float)
+            rows = real_numbers(new)
         except (TypeError, ValueError):
             raise SpecError("new rows of X should be numbers") from None
         if rows.ndim != 2 or rows.shape[1] != p:
@@ -196,8 +207,8 @@ def model_matrix(
         parts = part_columns(formula.parts, given, used, study)
     columns = {**given, **parts}
     rows = whole_categories({name: columns[name][used] for name in formula.variables}, formula.categories)
-    x, names, terms, spec = columns_of_formula(formula, rows, int(used.sum()))
-    refuse_names(names)
+    x, names, terms, spec = columns_of_formula(formula, rows, [labels[int(i)] for i in np.flatnonzero(used)])
+    refuse_names(names, formula.variables)
     check_design(x, names, rows, many=many)
     full = np.zeros((n, len(names)))
     full[used] = x
@@ -262,9 +273,16 @@ def _given(moderators: Any, used: Array, many: bool) -> ModelMatrix:
         x, names = moderators.matrix, moderators.names
     else:
         try:
-            x = np.asarray(moderators, dtype=float)
+            x = real_numbers(moderators)
         except (TypeError, ValueError):
-            raise SpecError("moderators should be a formula such as '~ dose', or a matrix of numbers") from None
+            shown = "not one of numbers" if hasattr(moderators, "dtype") else reprlib.repr(moderators)
+            raise SpecError(
+                f"moderators should be a formula such as '~ dose', or a matrix of numbers, but is {shown}"
+            ) from None
+        if x.ndim == 0:
+            raise SpecError(
+                f"moderators should be a formula such as '~ dose', or a matrix of numbers, but is {moderators!r}"
+            )
         x = x[:, None] if x.ndim == 1 else x
         default = tuple(f"x{i + 1}" for i in range(x.shape[1] if x.ndim == 2 else 0))
         names = tuple(map(str, moderators.columns)) if hasattr(moderators, "columns") else default

@@ -58,8 +58,10 @@ def pair_correlations(
     m = len(rows)
     if isinstance(correlation, str):
         found = np.full((m, m), _of_column(correlation, columns, rows, labels))
+        _check_equal(found[0, 0], rows, labels)
     elif isinstance(correlation, Real) and not isinstance(correlation, bool):
         found = np.full((m, m), _checked(float(correlation), "sampling_correlation"))
+        _check_equal(float(correlation), rows, labels)
     elif isinstance(correlation, Mapping) or hasattr(correlation, "columns"):
         pairs = _pairs(correlation)
         name = by if by is not None else _column_with(pairs, columns)
@@ -85,9 +87,20 @@ def _of_column(name: str, columns: Mapping[str, Column], rows: Sequence[int], la
 
 
 def _checked(value: float, what: str) -> float:
-    if not -1 <= value <= 1:
+    if not -1 < value < 1:
         raise SpecError(f"{what} should be between -1 and 1 but is {value!r}")
     return value
+
+
+def _check_equal(value: float, rows: Sequence[int], labels: Sequence[str]) -> None:
+    """Refuse one correlation between any two of m estimates that m variables cannot have: it is at least -1 / (m - 1)."""
+    m = len(rows)
+    if m > 2 and value <= -1 / (m - 1):
+        shown = ", ".join(f"'{labels[i]}'" for i in rows[:6]) + (", ..." if m > 6 else "")
+        raise SpecError(
+            f"sampling_correlation should be above -1/{m - 1} for the {m} estimates {shown} but is {value:g}: {m} variables cannot all be "
+            "correlated as negatively as that"
+        )
 
 
 def _pairs(correlation: Any) -> dict[tuple[str, str], float]:
@@ -110,7 +123,8 @@ def _pairs(correlation: Any) -> dict[tuple[str, str], float]:
         pair = (_text(one), _text(two))
         if not isinstance(value, (Real, np.number)) or isinstance(value, bool):
             raise SpecError(f"sampling_correlation of {pair[0]} and {pair[1]} should be a number but is {value!r}")
-        number = _checked(float(value), f"sampling_correlation of {pair[0]} and {pair[1]}")
+        same = pair[0] == pair[1] and value == 1  # the diagonal of a correlation matrix
+        number = 1.0 if same else _checked(float(value), f"sampling_correlation of {pair[0]} and {pair[1]}")
         for key in (pair, pair[::-1]):
             if found.setdefault(key, number) != number:
                 raise SpecError(

@@ -7,40 +7,49 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from bayesmeta.effects.design import MEAN
-from bayesmeta.model.priors.coefficients import AT_MEANS
+from bayesmeta.effects.parameter_names import (
+    AT_MEANS,
+    I2,
+    I2_BETWEEN,
+    I2_WITHIN,
+    NEW_STUDY,
+    RHO,
+    STUDY_EFFECT,
+    TAU,
+    TAU2,
+    TAU_BETWEEN,
+    TAU_WITHIN,
+)
 
-#: measures of heterogeneity: the between-study standard deviation, its square, and I2 in percent
-TAU, TAU2, I2 = "tau", "tau2", "i2"
+#: measures of heterogeneity
 HETEROGENEITY = (TAU, TAU2, I2)
 #: those of a three-level model: tau in all, the share rho between studies, both levels, and I2 by level
-LEVELS = (TAU, "rho", "tau_between", "tau_within", TAU2, I2, "i2_between", "i2_within")
-#: the effect in a new study (its mean effect, where studies have several), and that of a new estimate in a new study
-NEW_STUDY, NEW_ESTIMATE = "theta_new", "theta_new_estimate"
+LEVELS = (TAU, RHO, TAU_BETWEEN, TAU_WITHIN, TAU2, I2, I2_BETWEEN, I2_WITHIN)
 
 
 def study_term(label: str) -> str:
     """Return the name of the effect of one study."""
-    return f"theta[{label}]"
+    return f"{STUDY_EFFECT}[{label}]"
 
 
 def outcome_tau_term(outcome: str) -> str:
     """Return the name of the between-study standard deviation of one outcome."""
-    return f"tau[{outcome}]"
+    return f"{TAU}[{outcome}]"
 
 
 def new_outcome_term(outcome: str) -> str:
     """Return the name of the effect on one outcome in a new study."""
-    return f"theta_new[{outcome}]"
+    return f"{NEW_STUDY}[{outcome}]"
 
 
 def is_study_term(term: str) -> bool:
     """Whether a term is the effect of one study of the data."""
-    return term.startswith("theta[")
+    return term.startswith(f"{STUDY_EFFECT}[")
 
 
 def is_effect(term: str) -> bool:
     """Whether a term is on the scale of the effect (a coefficient, the effect in a study), rather than a measure of heterogeneity."""
-    return term not in LEVELS and not term.startswith("tau[")
+    return term not in LEVELS and not term.startswith(f"{TAU}[")
 
 
 @dataclass(frozen=True)

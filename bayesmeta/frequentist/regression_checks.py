@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesmeta.effects.design_checks import dependent_columns
-from bayesmeta.effects.formula_terms import INTERCEPT
+from bayesmeta.effects.parameter_names import INTERCEPT
 from bayesmeta.errors import ConvergenceError, DataError, SpecError
 from bayesmeta.frequentist.names import find_records
 from bayesmeta.frequentist.regression_core import Estimated, estimate_regression

@@ -9,7 +9,7 @@ from numbers import Real
 import numpy as np
 
 from bayesmeta.effects.design import Design
-from bayesmeta.effects.formula_terms import INTERCEPT
+from bayesmeta.effects.parameter_names import INTERCEPT
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.priors.coefficients import combination_priors

@@ -183,7 +183,7 @@ def _outcomes(found: DependentEstimates, within: str, structure: str) -> tuple[N
     SpecError
         For a structure that is not exact here.
     """
-    name = structure.upper()
+    name = str(structure).upper()
     if name not in STRUCTURES:
         raise unknown_name("structure", structure, tuple(STRUCTURES))
     chain, used = _chain(found), found.matrix.used

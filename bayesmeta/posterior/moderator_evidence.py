@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesmeta.effects.design import Design
-from bayesmeta.effects.formula_terms import INTERCEPT
 from bayesmeta.effects.formula_values import Term
+from bayesmeta.effects.parameter_names import AT_MEANS, INTERCEPT
 from bayesmeta.engines.arm_level.submodels import ArmFullModel
 from bayesmeta.engines.choose import MOST_COEFFICIENTS
 from bayesmeta.engines.normal.model import coefficient_prior
@@ -27,9 +27,6 @@ from bayesmeta.support.arguments import with_keywords_of
 
 if TYPE_CHECKING:
     import pandas as pd
-
-#: the effect at the means of the moderators
-AT_MEANS = "effect_at_means"
 
 
 @with_keywords_of(fit)

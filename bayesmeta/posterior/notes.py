@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bayesmeta.effects.formula_terms import INTERCEPT
 from bayesmeta.effects.intercept import intercept_sentence
 from bayesmeta.effects.measures import MEASURES
+from bayesmeta.effects.parameter_names import INTERCEPT
 from bayesmeta.engines.choose import automatic_engine
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.priors.priors import Priors

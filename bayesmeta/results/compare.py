@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from bayesmeta.effects.estimate_columns import columns_of
 from bayesmeta.effects.estimates import read_estimates
 from bayesmeta.effects.independence import independent_effects
 from bayesmeta.errors import BayesmetaError, ConvergenceError, DataError, SpecError
+from bayesmeta.frequentist.multilevel.groupings import parse_nesting
 from bayesmeta.model.likelihoods.registry import default_likelihood
 from bayesmeta.posterior.bands import Mid
 from bayesmeta.posterior.fit import fit
@@ -98,6 +100,7 @@ def compare(
     """
     check_scale(scale)
     check_level(level)
+    parse_nesting(nesting)
     dependent = any(value is not None for value in (nesting, sampling_correlation, covariance))
     effects, data = read_estimates(
         studies, measure, data, options, repeated=dependent, dependence=sampling_correlation is None
@@ -108,7 +111,10 @@ def compare(
         raise SpecError("sampling_correlation= needs nesting=: it is between the estimates of one outermost group")
     if nesting is None and (correlated or dependent):
         nesting = "estimate" if effects.nesting.one_estimate_per_study else "/".join(effects.nesting.levels)
-    wanted = WantedModels(_several(moderators), _several(by), nesting, sampling_correlation, drop_missing, covariance)
+    wanted = WantedModels(
+        _several(moderators, "moderators", "a formula such as '~ dose'"), _several(by, "by", "the name of a column"), nesting,
+        sampling_correlation, drop_missing, covariance,
+    )  # fmt: skip
     models = ModelInput(effects, columns_of(effects, data) if wanted.any else {}, wanted, level, "", EVERY_METHOD)
     stated = dict(priors or {})
     check_prior_names(models, list(stated))
@@ -154,6 +160,15 @@ def _with_note(row: dict[str, Any], effects: Effects) -> dict[str, Any]:
     return {**row, "note": "; ".join(filter(None, (note, row.get("note"))))}
 
 
-def _several(texts: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Return one text, or several, as a tuple."""
-    return (texts,) if isinstance(texts, str) else tuple(texts or ())
+def _several(texts: str | Sequence[str] | None, what: str, example: str) -> tuple[str, ...]:
+    """Return one text, or several, as a tuple.
+
+    Raises
+    ------
+    SpecError
+        If it is something else, or a text is empty.
+    """
+    found = (texts,) if isinstance(texts, str) else () if texts is None else texts
+    if not isinstance(found, (list, tuple)) or not all(isinstance(text, str) and text.strip() for text in found):
+        raise SpecError(f"{what} of compare should be {example}, or a list of them, but is {reprlib.repr(texts)}")
+    return tuple(found)

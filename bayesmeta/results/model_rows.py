@@ -16,7 +16,8 @@ import numpy as np
 
 from bayesmeta.effects.design import MEAN
 from bayesmeta.effects.effects import Effects
-from bayesmeta.engines.terms import NEW_STUDY, TAU, is_effect
+from bayesmeta.effects.parameter_names import AT_MEANS, NEW_STUDY, RHO, TAU, TAU_BETWEEN, TAU_WITHIN
+from bayesmeta.engines.terms import is_effect
 from bayesmeta.frequentist.multilevel.result import Multilevel
 from bayesmeta.frequentist.regression_result import Regression
 from bayesmeta.frequentist.subgroups import Subgroups
@@ -26,8 +27,6 @@ from bayesmeta.results.methods import NESTED
 if TYPE_CHECKING:
     import pandas as pd
 
-#: the effect at the means of the moderators, and measures of heterogeneity of nested models
-AT_MEANS, TAU_BETWEEN, TAU_WITHIN, RHO = "effect_at_means", "tau_between", "tau_within", "rho"
 #: the pooled effect of all subgroups together, and the difference of a subgroup from the first
 OVERALL, DIFFERENCE = "overall", "difference"
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from bayesmeta.errors import SpecError
-from bayesmeta.support.arrays import Array
+from bayesmeta.support.arrays import Array, real_numbers
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -98,7 +98,7 @@ def checked_numbers(value: object, name: str) -> Array:
         If it is something else.
     """
     try:
-        found = np.asarray(value, dtype=float)
+        found = real_numbers(value)
     except (TypeError, ValueError):
         found = None
     if found is None or value is None:

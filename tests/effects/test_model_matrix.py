@@ -121,8 +121,8 @@ def test_plain_sums_do_not_import_formulaic():
 @pytest.mark.parametrize(
     ("formula", "error", "text"),
     [
-        ("~ ablt", SpecError, r"'ablt'; did you mean 'ablat'"),
-        ("~ lg(ablat)", SpecError, r"'lg'; did you mean 'log'"),
+        ("~ ablt", SpecError, r"'ablt' for the formula '~ ablt'; did you mean 'ablat'"),
+        ("~ lg(ablat)", SpecError, r"'lg' .*did you mean 'log'"),
         ("yi ~ ablat", SpecError, "moderators only"),
         ("~ .", SpecError, "name the moderators"),
         ("~ log(", SpecError, "cannot be read"),

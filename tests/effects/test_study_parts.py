@@ -77,7 +77,7 @@ def test_means_are_those_of_the_estimates_in_the_model() -> None:
         ("~ within(weeks)", {"weeks": DATA["weeks"]}, DataError, "'weeks' does not vary within studies: each has one estimate"),
         ("~ between(weeks)", DATA.assign(weeks=MEANS), DataError, "does not vary within studies: each has one value"),
         ("~ within(week)", DATA, SpecError, "did you mean 'weeks'"),
-        ("~ within(weeks, trail)", DATA, SpecError, "unknown column for within"),
+        ("~ within(weeks, trail)", DATA, SpecError, "unknown column 'trail' for within"),
         ("~ within(kind)", DATA.assign(kind=list("abcabc")), SpecError, "needs numbers, but 'kind' has categories"),
         ("~ whithin(weeks)", DATA, SpecError, "did you mean 'within'"),
     ],

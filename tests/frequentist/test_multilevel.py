@@ -273,13 +273,17 @@ FRAME = {
 }
 
 
+#: correlations of three estimates that cannot occur together
+IMPOSSIBLE = np.array([[1, 0.9, -0.9], [0.9, 1, 0.9], [-0.9, 0.9, 1]])
+
+
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [
         ({"nesting": "own/estimate"}, bm.DataError, "every group of 'own' has one estimate"),
         ({"nesting": "study + study"}, bm.DataError, "are the same groups"),
         ({"nesting": "all"}, bm.DataError, "all estimates are in one group of 'all'"),
-        ({"nesting": "studdy/estimate"}, bm.SpecError, "'studdy'; did you mean 'study'"),
+        ({"nesting": "studdy/estimate"}, bm.SpecError, "'studdy' for nesting; did you mean 'study'"),
         ({"nesting": "study/"}, bm.SpecError, "outer to inner"),
         ({"nesting": "study", "structure": "UN"}, bm.SpecError, "needs within="),
         ({"within": "time"}, bm.SpecError, "needs nesting="),
@@ -291,7 +295,8 @@ FRAME = {
         ({"nesting": "study", "sampling_correlation": 0.5, "covariance": np.eye(6)}, bm.SpecError, "not both"),
         ({"nesting": "study", "covariance": np.eye(5)}, bm.DataError, r"shape \(5, 5\), but there are 6"),
         ({"nesting": "study", "covariance": [np.eye(2)]}, bm.DataError, "1 matrices for 3 groups"),
-        ({"covariance": np.eye(6) + np.fliplr(np.eye(6)) * 1.5}, bm.DataError, "not positive definite"),
+        ({"covariance": np.eye(6) + np.fliplr(np.eye(6)) * 1.5}, bm.DataError, "a correlation of 1.5"),
+        ({"covariance": np.kron(np.eye(2), IMPOSSIBLE)}, bm.DataError, "not positive definite"),
         ({"nesting": "study/own", "method": "DL"}, bm.SpecError, "unknown method of multilevel"),
         ({"nesting": "study/own", "ci": "hksj"}, bm.SpecError, "unknown confidence interval"),
         ({"nesting": "study/own", "moderators": "~ factor(own)"}, bm.DataError, "6 coefficients for 6 estimates"),

@@ -112,7 +112,7 @@ def test_what_cannot_be_grouped_is_refused():
     ) == [1, 1]
     with pytest.raises(bm.DataError, match="all studies are in one group: 'a'"):
         bm.subgroups(**keywords, by=["a", "a", "a"])
-    with pytest.raises(bm.SpecError, match="'focuss'; did you mean 'focus'"):
+    with pytest.raises(bm.SpecError, match="'focuss' for by; did you mean 'focus'"):
         bm.subgroups(**keywords, data={"focus": ["a", "b", "b"]}, by="focuss")
     with pytest.raises(bm.DataError, match="data has 2 rows"):
         bm.subgroups(**keywords, by=["a", "b"])

@@ -162,7 +162,7 @@ def test_rows_of_x() -> None:
     )
     named = bm.predict(fit, pd.DataFrame({"dose": [4.0], "one": [1.0]}))
     np.testing.assert_allclose(named, bm.predict(fit, np.array([[1.0, 4.0]])))
-    with pytest.raises(SpecError, match=r"did you mean 'dose'|column for predict 'dose'"):
+    with pytest.raises(SpecError, match=r"unknown column 'dose' for predict, .*did you mean 'dosis'"):
         bm.predict(fit, pd.DataFrame({"one": [1.0], "dosis": [1.0]}))
     with pytest.raises(DataError, match="not a finite number"):
         bm.predict(fit, np.array([[1.0, np.nan]]))
@@ -171,7 +171,7 @@ def test_rows_of_x() -> None:
 @pytest.mark.parametrize(
     ("frame", "error", "message"),
     [
-        ({"dose": [1.0]}, SpecError, "column for predict 'rob'"),
+        ({"dose": [1.0]}, SpecError, "needs the moderator 'rob'"),
         ({"dose": [1.0], "rob": ["x"]}, SpecError, "without the category 'x'"),
         ({"dose": [np.nan], "rob": ["h"]}, DataError, "the moderator is missing"),
         ({"dose": [1.0, 2.0], "rob": ["h"]}, DataError, "different lengths"),

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from bayesmeta.effects.parameter_names import NEW_ESTIMATE
 from bayesmeta.engines.marginals.normal_mixtures import NormalMixtures
 from bayesmeta.engines.marginals.point_masses import PointMasses
 from bayesmeta.engines.marginals.protocol import Marginals
 from bayesmeta.engines.normal.linear_effects import known_or_mixed
 from bayesmeta.engines.solution import ComputedSolution
-from bayesmeta.engines.terms import NEW_ESTIMATE, NEW_STUDY, TAU, Terms, outcome_tau_term
+from bayesmeta.engines.terms import NEW_STUDY, TAU, Terms, outcome_tau_term
 from bayesmeta.support.arrays import Array
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from bayesmeta.effects.design import MEAN
+from bayesmeta.effects.parameter_names import NEW_ESTIMATE
 from bayesmeta.engines.marginals.normal_mixtures import NormalMixtures
 from bayesmeta.engines.marginals.protocol import Marginals
 from bayesmeta.engines.marginals.tabulated import Tabulated
@@ -20,15 +21,7 @@ from bayesmeta.engines.normal.nested_model import Conditional, NestedModel, cond
 from bayesmeta.engines.numerics.boxes import BoxDensity
 from bayesmeta.engines.numerics.panels import Map, PanelDensity
 from bayesmeta.engines.solution import ComputedSolution
-from bayesmeta.engines.terms import (
-    LEVELS,
-    NEW_ESTIMATE,
-    NEW_STUDY,
-    Terms,
-    new_outcome_term,
-    study_term,
-    with_effect_at_means,
-)
+from bayesmeta.engines.terms import LEVELS, NEW_STUDY, Terms, new_outcome_term, study_term, with_effect_at_means
 from bayesmeta.frequentist.i_squared import typical_variance
 from bayesmeta.support.arrays import Array
 

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from bayesmeta.effects.design import MEAN
+from bayesmeta.effects.parameter_names import NEW_ESTIMATE
 from bayesmeta.engines.marginals.samples import Samples
 from bayesmeta.engines.normal.three_level_solution import level_terms
 from bayesmeta.engines.nuts.blocks import add_coefficients
 from bayesmeta.engines.nuts.sampling import NutsSolution
-from bayesmeta.engines.terms import AT_MEANS, NEW_ESTIMATE, NEW_STUDY, TAU, TAU2, Terms
+from bayesmeta.engines.terms import AT_MEANS, NEW_STUDY, TAU, TAU2, Terms
 from bayesmeta.errors import SpecError
 from bayesmeta.frequentist.i_squared import i_squared
 from bayesmeta.model.likelihoods.data import ModelData

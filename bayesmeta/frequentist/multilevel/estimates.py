@@ -14,13 +14,8 @@ from bayesmeta.effects.estimate_columns import Column, columns_of
 from bayesmeta.effects.estimates import read_estimates
 from bayesmeta.effects.model_matrix import ModelMatrix, effects_with_moderators
 from bayesmeta.errors import SpecError
-from bayesmeta.frequentist.multilevel.groupings import (
-    group_keys,
-    parse_nesting,
-    sampling_covariance,
-    sampling_of_effects,
-)
-from bayesmeta.support.arrays import Array
+from bayesmeta.frequentist.multilevel.groupings import group_keys, parse_nesting
+from bayesmeta.frequentist.multilevel.sampling import given_covariance, sampling_of_effects, variances_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +75,7 @@ def dependent_estimates(
     options = dict(options)
     no_spread = not {"vi", "sei", "ci_low"} & {name for name, value in options.items() if value is not None}
     if effects is None and covariance is not None and no_spread:
-        options |= {"vi": _variances_of(covariance)}
+        options |= {"vi": variances_of(covariance)}
     if covariance is not None and sampling_correlation is not None:
         raise SpecError("give covariance= or sampling_correlation=, not both")
     effects, data = read_estimates(
@@ -102,16 +97,7 @@ def dependent_estimates(
     if chains and not np.array_equal(pooled, used):
         every = group_keys(chains[0][:1], columns, effects.labels, pooled)[0]
     if covariance is not None:
-        sampling = sampling_covariance(effects.vi[pooled], covariance, every, pooled).subset(used[pooled])
+        sampling = given_covariance(effects.vi[pooled], covariance, every, pooled).subset(used[pooled])
     else:
         sampling = sampling_of_effects(effects, columns, sampling_correlation, within, every, pooled).subset(used)
     return DependentEstimates(effects, matrix, columns, nesting, chains, outer, sampling)
-
-
-def _variances_of(covariance: Any) -> Array:
-    """Return the variances of a covariance given without ``vi``."""
-    if hasattr(covariance, "variances"):
-        return covariance.variances
-    if isinstance(covariance, (list, tuple)) and len(covariance) and np.ndim(covariance[0]) == 2:
-        raise SpecError("give vi= beside a covariance in one matrix per group")
-    return np.diagonal(np.asarray(covariance, dtype=float))

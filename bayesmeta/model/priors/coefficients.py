@@ -14,14 +14,13 @@ from functools import cached_property
 import numpy as np
 
 from bayesmeta.effects.design import Design
+from bayesmeta.effects.parameter_names import AT_MEANS
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
 from bayesmeta.support.words import plural
 
-#: the effect at the means of the moderators
-AT_MEANS = "effect_at_means"
 #: standard deviation of the default prior for a slope per standard deviation of its moderator, for log ratios and SMD
 SLOPE_SD = 0.5
 

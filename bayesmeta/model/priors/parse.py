@@ -6,7 +6,7 @@ import ast
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bayesmeta.effects.formula_terms import INTERCEPT
+from bayesmeta.effects.parameter_names import INTERCEPT
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.empirical import CORPUS, EMPIRICAL, corpus

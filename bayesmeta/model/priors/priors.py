@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bayesmeta.effects.formula_terms import INTERCEPT
+from bayesmeta.effects.parameter_names import INTERCEPT
 from bayesmeta.errors import SpecError
 from bayesmeta.model.priors.baseline import check_baseline_family
 from bayesmeta.model.priors.distribution import Prior

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from bayesmeta.effects.design import MEAN
-from bayesmeta.effects.formula_terms import INTERCEPT
 from bayesmeta.effects.measures import MEASURES
+from bayesmeta.effects.parameter_names import INTERCEPT
 from bayesmeta.engines.choose import ENGINES
 from bayesmeta.engines.terms import TAU
 from bayesmeta.errors import BayesmetaError

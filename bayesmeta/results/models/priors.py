@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from bayesmeta.effects.formula_terms import INTERCEPT
+from bayesmeta.effects.parameter_names import INTERCEPT
 from bayesmeta.errors import BayesmetaError, unknown_name
 from bayesmeta.model.priors.parse import LEVELS, PARAMETERS
 from bayesmeta.results.models.given import ModelInput

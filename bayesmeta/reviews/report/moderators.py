@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from bayesmeta.effects.formula_terms import INTERCEPT
 from bayesmeta.effects.measures import MEASURES
+from bayesmeta.effects.parameter_names import INTERCEPT
 from bayesmeta.posterior.method import parse_method
 from bayesmeta.reporting.bayes_factors import bayes_factor
 from bayesmeta.reporting.numbers import count, interval, is_missing, number, percent, pvalue, significant
