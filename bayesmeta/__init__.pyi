@@ -61,6 +61,10 @@ from .plotting.network_forests import network_forest as network_forest
 from .plotting.network_forests import node_split_plot as node_split_plot
 from .plotting.network_funnels import comparison_adjusted_funnel as comparison_adjusted_funnel
 from .plotting.network_graphs import network_plot as network_plot
+from .plotting.network_heats import league_heat as league_heat
+from .plotting.network_heats import net_heat_plot as net_heat_plot
+from .plotting.network_heats import rank_heat as rank_heat
+from .plotting.network_ranks import rankogram as rankogram
 from .plotting.network_thresholds import threshold_plot as threshold_plot
 from .plotting.plots import forest as forest
 from .plotting.plots import tau_plot as tau_plot
