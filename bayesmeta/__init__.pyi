@@ -57,6 +57,9 @@ from .networks.threshold import threshold_analysis as threshold_analysis
 from .plotting.coefficients import coefficient_forest as coefficient_forest
 from .plotting.coefficients import prior_posterior_plot as prior_posterior_plot
 from .plotting.coefficients import sweep_plot as sweep_plot
+from .plotting.network_evidence import contribution_plot as contribution_plot
+from .plotting.network_evidence import transitivity as transitivity
+from .plotting.network_evidence import transitivity_plot as transitivity_plot
 from .plotting.network_forests import network_forest as network_forest
 from .plotting.network_forests import node_split_plot as node_split_plot
 from .plotting.network_funnels import comparison_adjusted_funnel as comparison_adjusted_funnel
