@@ -60,10 +60,17 @@ from .networks.threshold import threshold_analysis as threshold_analysis
 from .plotting.coefficients import coefficient_forest as coefficient_forest
 from .plotting.coefficients import prior_posterior_plot as prior_posterior_plot
 from .plotting.coefficients import sweep_plot as sweep_plot
+from .plotting.network_evidence import contribution_plot as contribution_plot
+from .plotting.network_evidence import transitivity as transitivity
+from .plotting.network_evidence import transitivity_plot as transitivity_plot
 from .plotting.network_forests import network_forest as network_forest
 from .plotting.network_forests import node_split_plot as node_split_plot
 from .plotting.network_funnels import comparison_adjusted_funnel as comparison_adjusted_funnel
 from .plotting.network_graphs import network_plot as network_plot
+from .plotting.network_heats import league_heat as league_heat
+from .plotting.network_heats import net_heat_plot as net_heat_plot
+from .plotting.network_heats import rank_heat as rank_heat
+from .plotting.network_ranks import rankogram as rankogram
 from .plotting.network_thresholds import threshold_plot as threshold_plot
 from .plotting.plots import forest as forest
 from .plotting.plots import tau_plot as tau_plot

@@ -37,7 +37,7 @@ def test_effects_are_those_of_the_data_in_the_stated_direction():
         pairs = [
             {row["treat1"], row["treat2"]} == {a, b} for a, b in zip(frame["treat1"], frame["treat2"], strict=True)
         ]
-        own = frame[(frame["study"] == row["study"]) & pairs]
+        own = frame[(frame["study"] == row["study"]) & np.array(pairs)]
         sign = 1.0 if own["treat1"].iloc[0] == row["treat1"] else -1.0
         # netmeta's data give standard errors with four decimals, so those of the trial with three arms are made consistent
         np.testing.assert_allclose(

@@ -150,3 +150,24 @@ def swatches(sheet: Canvas, left: float, y: float, entries: Sequence[tuple[str, 
 def risk_key(sheet: Canvas, left: float, y: float, lead: str) -> None:
     """Draw the key of the levels of risk of bias."""
     swatches(sheet, left, y, [(risk.color, risk.name) for risk in RISKS], lead)
+
+
+def swatches_rows(texts: Sequence[str], wide: float) -> list[int]:
+    """Return the row of each entry of a key in columns of equal width, as wide as the widest text."""
+    if not texts:
+        return []
+    columns = max(int((wide - 2 * MARGIN) / _swatch_width(texts, wide)), 1)
+    return [n // columns for n in range(len(texts))]
+
+
+def _swatch_width(texts: Sequence[str], wide: float) -> float:
+    return min(max(width(printable(text), SMALL) for text in texts) + 0.46, wide - 2 * MARGIN)
+
+
+def write_swatches(sheet: Canvas, entries: Sequence[tuple[str, str]], rows: Sequence[int], top: float) -> None:
+    """Draw a key in columns, as ``swatches_rows`` divides it, with its top in inches below the heading."""
+    each = _swatch_width([text for _, text in entries], sheet.wide)
+    columns = rows.count(0)
+    for n, (entry, row) in enumerate(zip(entries, rows, strict=True)):
+        cut = shorten(printable(entry[1]), each - 0.32, SMALL)
+        swatches(sheet, MARGIN + each * (n % columns), top + 0.15 * row + 0.06, [(entry[0], cut)])
