@@ -91,9 +91,15 @@ def svg_text(figure: Figure) -> str:
     str
         The element, without an XML header.
     """
-    text = _render(figure, FIGURE_FORMATS["svg"], DPI).decode("utf-8")
-    figure.clear()
+    text = rendered(figure, "svg").decode("utf-8")
     return text[text.index("<svg") :]
+
+
+def rendered(figure: Figure, name: str, *, dpi: float = DPI) -> bytes:
+    """Return the file of a figure in a format of ``FIGURE_FORMATS``, and empty it."""
+    content = _render(figure, FIGURE_FORMATS[name], dpi)
+    figure.clear()
+    return content
 
 
 def _render(figure: Figure, form: FigureFormat, dpi: float) -> bytes:

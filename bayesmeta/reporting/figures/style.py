@@ -11,7 +11,7 @@ from bayesmeta.reporting.figures.text import FAMILY
 # Blue and greys are distinguishable with every kind of colour vision, and by lightness and shape in a grey print.
 INK, SOFT, BAYES = "#1a1a1a", "#666666", "#0072b2"
 TEXT, SMALL, TITLE = 8.0, 7.0, 9.5  # font sizes in points
-DPI = 200
+DPI = 300
 
 
 def label_axes(axes: Axes, *, title: str = "", xlabel: str = "", ylabel: str = "") -> None:

@@ -53,6 +53,7 @@ class WordDocument:
             relationships.pop(name)  # a picture of the template
         add_styles(self.docx)
         self._body: list[str] = []
+        self._identities = 0
         self._landscape = False
         self._section_is_empty = True
 
@@ -60,6 +61,11 @@ class WordDocument:
         """Append elements, as XML with the prefixes ``w`` and ``r``."""
         self._body += elements
         self._section_is_empty = self._section_is_empty and not elements
+
+    def next_id(self) -> int:
+        """Return a number that no other picture of the document has."""
+        self._identities += 1
+        return self._identities
 
     def turn(self, *, landscape: bool) -> None:
         """Continue on pages of this orientation: a new page if the present one has something on it and is turned otherwise."""

@@ -1,0 +1,1 @@
+"""Documents of a run for a paper: methods text, references, manuscript, checklists, workbook."""
