@@ -3,6 +3,8 @@
 from .certainty.absolute_risks import absolute_risks as absolute_risks
 from .certainty.absolute_risks import risk_draws as risk_draws
 from .certainty.absolute_risks import risk_marginal as risk_marginal
+from .certainty.bias_adjusted import BiasAdjusted as BiasAdjusted
+from .certainty.bias_adjusted import bias_adjusted as bias_adjusted
 from .certainty.risk_of_bias import RiskOfBias as RiskOfBias
 from .certainty.risk_of_bias import risk_of_bias as risk_of_bias
 from .checks.correlation_sweep import correlation_sweep as correlation_sweep

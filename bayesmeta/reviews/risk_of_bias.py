@@ -12,6 +12,7 @@ from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.results.models.given import one_line
 from bayesmeta.results.risk_of_bias import MODEL, risk_of_bias_rows
 from bayesmeta.reviews.band_keys import mid_of
+from bayesmeta.reviews.bias_adjustment import adjusted_rows
 from bayesmeta.reviews.result import AnalysisResult
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def add_risk_of_bias(
         row.update({f"{PREFIX}{key}": text for key, text in known.items()})
     if not sensitivity or not effects.k:
         return []
+    adjusted = adjusted_rows(review, keys, effects, found.tool, judged, result)
     tool = found.tool
     labels = {OVERALL: OVERALL} | {one.key: one.label for one in tool.domains if one.counts}
     high = {label: [tool.is_high(known[key]) for known in judged] for key, label in labels.items()}
@@ -89,7 +91,7 @@ def add_risk_of_bias(
     )
     if rows:
         result.models.append({"kind": MODEL, "model": MODEL})
-    return rows
+    return rows + adjusted
 
 
 def _names(effects: Effects) -> tuple[str, ...]:

@@ -2,11 +2,56 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field, model_validator
 
+from bayesmeta.certainty.bias_priors import bias_prior, check_domains
+from bayesmeta.certainty.risk_of_bias import OVERALL
 from bayesmeta.certainty.risk_of_bias_tools import Tool, get_tool
-from bayesmeta.errors import BayesmetaError
+from bayesmeta.effects.measures import MEASURES
+from bayesmeta.errors import BayesmetaError, unknown_name
 from bayesmeta.reviews.settings import Strict
+
+
+class AdjustKeys(Strict):
+    """The bias-adjusted model: an additive bias of the studies at high risk, with a stated prior."""
+
+    domains: tuple[str, ...] = Field(
+        default=(OVERALL,),
+        description='Keys of the domains that have a bias each, or `"overall"` for one bias of the studies at high overall risk.',
+    )
+    priors: dict[str, str | dict[str, str]] = Field(
+        default={},
+        description='By measure, the prior for every bias, `{ RR = "Normal(0, 0.2)" }`, or one by domain, '
+        '`{ SMD = { allocation_concealment = "Normal(-0.1, 0.1)" } }`, on the model scale (log for ratios); a negative mean is a bias '
+        "towards lower values. Default: Normal(0, 0.2) for log ratios and Normal(0, 0.11) for SMD; other measures need one.",
+    )
+    unclear: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.0, description="Share of the bias of studies whose risk is between low and high, or was not judged."
+    )
+
+    def priors_for(self, measure: str) -> dict[str, str]:
+        """Return the priors of the biases by domain, or of all of them as "bias", for a measure."""
+        stated = self.priors.get(measure, {})
+        return {"bias": stated} if isinstance(stated, str) else dict(stated)
+
+    def check(self, tool: Tool) -> None:
+        """Refuse what cannot be used with a tool.
+
+        Raises
+        ------
+        SpecError
+            For an unknown domain or measure, or a prior that is not Normal.
+        """
+        keys = check_domains(tool, self.domains)
+        for measure in self.priors:
+            if measure not in MEASURES:
+                raise unknown_name("measure", measure, MEASURES)
+            for domain, text in self.priors_for(measure).items():
+                if domain not in ("bias", *keys):
+                    raise unknown_name("domain with a bias", domain, keys)
+                bias_prior(text)
 
 
 class RiskOfBiasKeys(Strict):
@@ -43,12 +88,22 @@ class RiskOfBiasKeys(Strict):
         "such as the blinding of participants in psychotherapy, can be left out.",
     )
 
+    adjust: AdjustKeys | None = Field(
+        default=None,
+        description="A model in which the studies at high risk have an additive bias with a stated prior, with the keys below; "
+        "`adjust = {}` takes the defaults.",
+    )
+
     @model_validator(mode="after")
     def _known_tool(self) -> RiskOfBiasKeys:
+        where = "[risk_of_bias]"
         try:
-            self.known_tool()
+            tool = self.known_tool()
+            where = "[risk_of_bias] adjust:"
+            if self.adjust is not None:
+                self.adjust.check(tool)
         except BayesmetaError as error:
-            raise ValueError(f"[risk_of_bias] {error}") from None
+            raise ValueError(f"{where} {error}") from None
         return self
 
     def known_tool(self) -> Tool:

@@ -15,7 +15,7 @@ from bayesmeta.reviews.analysis_keys import ANALYSIS_ID, Analysis, Published
 from bayesmeta.reviews.band_keys import BandKeys, check_bands, check_mid, check_thresholds, without_unused
 from bayesmeta.reviews.file_names import toml_file
 from bayesmeta.reviews.grade_keys import AbsoluteKeys, GradeKeys, RatingKeys
-from bayesmeta.reviews.risk_of_bias_keys import RiskOfBiasKeys
+from bayesmeta.reviews.risk_of_bias_keys import AdjustKeys, RiskOfBiasKeys
 from bayesmeta.reviews.settings import Options, Settings, Strict
 from bayesmeta.reviews.spec_errors import explain
 from bayesmeta.reviews.stated_priors import AlternativePriors, PriorTexts, check_stated_baseline, read_corpus_prior
@@ -239,6 +239,7 @@ def _read_corpora(given: dict[str, Any], folder: Path) -> None:
 #: tables of review.toml by their names in it, "" the file itself
 TABLES: dict[str, type[Strict]] = {
     "": Review, "settings": Settings, "options": Options, "studies": StudyCharacteristics, "priors": PriorTexts, "bands": BandKeys,
-    "risk_of_bias": RiskOfBiasKeys, "absolute": AbsoluteKeys, "per_1000": BandKeys, "grade": GradeKeys, "rating": RatingKeys,
+    "risk_of_bias": RiskOfBiasKeys, "adjust": AdjustKeys,
+    "absolute": AbsoluteKeys, "per_1000": BandKeys, "grade": GradeKeys, "rating": RatingKeys,
     "alternative": AlternativePriors, "analysis": Analysis, "published": Published, "synthesis": Synthesis,
 }  # fmt: skip

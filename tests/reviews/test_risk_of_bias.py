@@ -234,6 +234,22 @@ def test_judgements_that_cannot_be_used_are_reported_and_the_rest_is_kept(source
 @pytest.mark.parametrize(
     ("old", "new", "part"),
     [
+        (
+            'tool = "rob2"',
+            'tool = "rob2"\nadjust = { domains = ["blinding"] }',
+            "[risk_of_bias] adjust: unknown domain of RoB 2 'blinding'",
+        ),
+        (
+            'tool = "rob2"',
+            'tool = "rob2"\nadjust = { priors = { XY = "Normal(0, 1)" } }',
+            "[risk_of_bias] adjust: unknown measure 'XY'",
+        ),
+        (
+            'tool = "rob2"',
+            'tool = "rob2"\nadjust = { priors = { RR = "Cauchy(0, 1)" } }',
+            "[risk_of_bias] adjust: the prior for a bias is Normal",
+        ),
+        ('tool = "rob2"', 'tool = "rob2"\nadjust = { share = 1 }', "share"),
         ('tool = "rob2"', 'tool = "rob3"', "[risk_of_bias] unknown risk-of-bias tool 'rob3'; did you mean 'rob2'?"),
         ('tool = "rob2"', "", "[risk_of_bias] the key 'tool' is missing"),
         ('tool = "rob2"', 'tool = "rob2"\ndata = "bias.csv"', "[risk_of_bias] there is no data file 'bias.csv'"),
@@ -260,3 +276,75 @@ def test_an_imported_review_has_the_judgements_of_its_file(tmp_path, name):
         assert found.of(one.study)["sequence_generation"] == one.judgement.removesuffix(" risk").replace(
             "not judged", ""
         )
+
+
+ADJUST = 'tool = "rob2"\nadjust = { domains = ["deviations"], unclear = 0.5, priors = { SMD = "Normal(-0.1, 0.2)" } }'
+
+
+def test_rows_and_table_of_the_bias_adjusted_model(source):
+    (source / "review.toml").write_text(REVIEW.replace('tool = "rob2"', ADJUST))
+    out = source / "out"
+    done = run_review(source, out, figures=False)
+    assert done.failed == {}
+    frame = pd.DataFrame(done.results[0].rows)
+    rows = frame[frame["model"] == "bias_adjusted"].set_index(["group", "term"])
+    judgements = bm.risk_of_bias(source / "studies.csv", "rob2")
+    effects = bm.effect_sizes(
+        yi=[-0.3, -0.1, -0.8, -0.4], sei=[0.2, 0.15, 0.25, 0.3], labels=["A", "B", "C", "D"], measure="SMD"
+    )
+    fitted = bm.bias_adjusted(
+        effects, judgements, domains=("deviations",), unclear=0.5, priors={"deviations": "Normal(-0.1, 0.2)"}
+    )
+    stated = rows.loc[("stated priors", "mu")]
+    assert stated["estimate"] == pytest.approx(fitted.posterior.quantile("mu", 0.5))
+    assert stated["prob_benefit"] == pytest.approx(fitted.posterior.cdf("mu", 0.0))
+    assert stated["pi_low"] == pytest.approx(fitted.summary().loc["mu", "pi_low"])
+    bias = rows.loc[("stated priors", "bias_deviations")]
+    assert bias["estimate"] == pytest.approx(fitted.posterior.quantile("bias_deviations", 0.5))
+    assert np.isnan(bias["prob_benefit"])
+    plain = rows.loc[("unadjusted", "mu"), "estimate"]
+    main = frame[(frame["model"] == "") & (frame["method"] == "bayes:normal:quadrature") & (frame["term"] == "mu")]
+    assert plain == pytest.approx(main["estimate"].item())
+    factors = fitted.sensitivity()
+    for factor, expected in zip(factors["factor"], factors["median"], strict=True):
+        group = "stated priors" if factor == 1 else f"sd x {factor:g}"
+        assert rows.loc[(group, "mu"), "estimate"] == pytest.approx(expected)
+    table = pd.read_csv(out / "tables" / "bias_adjusted.csv")
+    assert list(table["Prior for the bias"].dropna())[:2] == ["No bias", "Normal(-0.1, 0.2)"]
+    assert len(table.dropna(subset=["Effect"])) >= 6
+    review, results = load_run(out)
+    notes = " ".join(review_tables(review, results)["bias_adjusted"].notes)
+    assert "have 0.5 of it" in notes
+
+
+def test_ratios_of_the_bias_adjusted_model_are_factors(source):
+    toml = (
+        REVIEW.replace('tool = "rob2"', 'tool = "rob2"\nadjust = {}')
+        .replace('measure = "SMD"', 'measure = "OR"')
+        .replace("SMD", "OR")
+    )
+    toml = toml.replace("trivial = 0.2\nsmall = 0.5", "trivial = 0.9\nsmall = 0.8")
+    (source / "review.toml").write_text(toml)
+    (source / "sleep.csv").write_text(SLEEP.replace("yi,sei", "logor,se"))
+    done = run_review(source, source / "out", figures=False)
+    assert done.failed == {}
+    frame = pd.DataFrame(done.results[0].rows)
+    rows = frame[frame["model"] == "bias_adjusted"].set_index(["group", "term"])
+    effects = bm.effect_sizes(
+        yi=[-0.3, -0.1, -0.8, -0.4], sei=[0.2, 0.15, 0.25, 0.3], labels=["A", "B", "C", "D"], measure="OR"
+    )
+    fitted = bm.bias_adjusted(effects, bm.risk_of_bias(source / "studies.csv", "rob2"))
+    for term, own in (("mu", "mu"), ("bias_overall", "bias_overall")):
+        expected = np.exp(fitted.posterior.quantile(own, np.array([0.5, 0.025])))
+        assert rows.loc[("stated priors", term), ["estimate", "ci_low"]].tolist() == pytest.approx(expected)
+    low = np.exp(fitted.summary().loc["mu", "pi_low"])
+    assert rows.loc[("stated priors", "mu"), "pi_low"] == pytest.approx(low)
+
+
+def test_a_measure_without_a_prior_for_its_bias_is_reported(source):
+    toml = REVIEW.replace('tool = "rob2"', 'tool = "rob2"\nadjust = {}').replace("SMD", "MD")
+    (source / "review.toml").write_text(toml)
+    done = run_review(source, source / "out", figures=False)
+    (error,) = done.results[0].errors
+    assert error.startswith("[risk_of_bias] adjust: the bias of a MD has no default prior")
+    assert not [row for row in done.results[0].rows if row["model"] == "bias_adjusted"]

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from bayesmeta.effects.zero_cells import ZERO_CELL_RULES
 from bayesmeta.reviews.spec import (
     AbsoluteKeys,
+    AdjustKeys,
     AlternativePriors,
     Analysis,
     BandKeys,
@@ -44,6 +45,7 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "A rating of `grade`": RatingKeys,
     "[studies]": StudyCharacteristics,
     "[risk_of_bias]": RiskOfBiasKeys,
+    "adjust": AdjustKeys,
     "[[synthesis]]": Synthesis,
 }
 SIMPLE = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`"}
