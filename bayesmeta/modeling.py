@@ -65,6 +65,7 @@ from bayesmeta.engines.nuts.network_blocks import (
     add_trial_baselines,
     network_coordinates,
 )
+from bayesmeta.engines.nuts.sampling_errors import add_sampling_errors
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.priors.priors import Priors
 
@@ -83,6 +84,7 @@ __all__ = [
     "add_multinomial",
     "add_network_priors",
     "add_priors",
+    "add_sampling_errors",
     "add_study_effects",
     "add_trial_baselines",
     "category_coordinates",

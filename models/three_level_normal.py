@@ -1,6 +1,7 @@
 """Three-level model for ready-made estimates: studies with several estimates each.
 
-    y_i ~ Normal(theta_i, se_i^2)                    estimate i, with its standard error taken as known
+    y_i ~ Normal(theta_i, se_i^2)                    estimate i, with its standard error taken as known; or, where the sampling
+                                                     errors within studies are correlated, y ~ Normal(theta, S) with S known
     theta_i = x_i' b + u_j(i) + w_i                  its effect: study j(i), and what is its own
     u_j ~ Normal(0, rho tau^2)                       between studies; the variable ``u`` is in units of its standard deviation
     w_i ~ Normal(0, (1 - rho) tau^2)                 between the estimates of a study
@@ -15,7 +16,15 @@ Reference: Konstantopoulos (2011), Res Synth Methods 2:61-76.
 
 import pymc as pm
 
-from bayesmeta.modeling import ModelData, Priors, add_data, add_levels, add_study_effects, run_as_script
+from bayesmeta.modeling import (
+    ModelData,
+    Priors,
+    add_data,
+    add_levels,
+    add_sampling_errors,
+    add_study_effects,
+    run_as_script,
+)
 
 MEASURES = ()
 LIKELIHOODS = ("normal",)
@@ -28,8 +37,7 @@ def build(data: ModelData, priors: Priors) -> pm.Model:
         expected, tau_between, tau_within, study = add_levels(priors, data)
         u = tau_between * pm.Normal("u", 0.0, 1.0, shape=int(study.max()) + 1)
         theta = add_study_effects(expected + u[study], tau_within, columns)
-        log_density = pm.logp(pm.Normal.dist(theta, columns["se"]), columns["effect"])
-        pm.Potential("log_likelihood", columns["included"] * log_density)
+        add_sampling_errors(theta, columns, data)
     return model
 
 

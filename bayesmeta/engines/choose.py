@@ -172,17 +172,17 @@ def _by_nuts(data: ModelData, priors: Priors, seed: int, model: ModelChoice) -> 
     from bayesmeta.engines.nuts.model_files import default_model, load_model
     from bayesmeta.engines.nuts.sampling import sample
 
-    if not data.covariance.diagonal:
-        raise SpecError(
-            "engine 'nuts' treats estimates with independent sampling errors, but some of these are correlated; use engine='quadrature', "
-            "which is exact for them with likelihood='normal'"
-        )
     if model is None and data.nesting is not None:
         if data.outcomes is not None or data.nesting.groups.shape[1] != 2:
             raise SpecError(
                 "engine 'nuts' has a model for nesting='study/estimate' only; use engine='quadrature', which is exact"
             )
         model = THREE_LEVELS
+    if not data.covariance.diagonal and model != THREE_LEVELS:
+        raise SpecError(
+            "engine 'nuts' has correlated sampling errors in its model for nesting='study/estimate' only, and some of these are "
+            "correlated; use engine='quadrature', which is exact for them with likelihood='normal'"
+        )
     file = load_model(model) if model is not None else default_model(data.measure, data.likelihood)
     if file.built_in and (file.name == THREE_LEVELS) != (data.nesting is not None):
         raise SpecError(

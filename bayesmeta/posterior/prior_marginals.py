@@ -8,7 +8,7 @@ from bayesmeta.effects.design import MEAN
 from bayesmeta.engines.marginals.priors import normal_marginal, prior_marginal
 from bayesmeta.engines.marginals.protocol import Marginals
 from bayesmeta.engines.normal.model import coefficient_prior
-from bayesmeta.engines.terms import TAU
+from bayesmeta.engines.terms import TAU, outcome_tau_term
 from bayesmeta.posterior.posterior import Posterior
 
 
@@ -25,7 +25,10 @@ def prior_marginals(posterior: Posterior) -> dict[str, Marginals]:
     priors, design = posterior.priors, posterior.data.design
     found: dict[str, Marginals | None] = {}
     if priors.between is None or priors.within is None:
-        found[TAU] = prior_marginal(TAU, priors.scale, square=priors.on_variance)
+        outcomes = posterior.data.outcomes
+        own = outcomes is not None and outcomes.structure == "UN"
+        for name in map(outcome_tau_term, outcomes.names) if own else (TAU,):  # type: ignore[union-attr]
+            found[name] = prior_marginal(name, priors.scale, square=priors.on_variance)
     others = {"rho": priors.rho, "tau_between": priors.between, "tau_within": priors.within}
     found |= {name: prior_marginal(name, prior) for name, prior in others.items() if prior is not None}
     if design.is_mean:

@@ -54,6 +54,47 @@ def test_log_density(by_level: bool) -> None:
     assert_same_density(found, expected)
 
 
+def test_log_density_with_correlated_sampling_errors() -> None:
+    priors = {"mu": "Normal(0.1, 2)", "tau": "HalfNormal(0.5)", "rho": "Beta(2, 3)"}
+    fitted, independent = bm.fit(**GIVEN, sampling_correlation=0.6, priors=priors), bm.fit(**GIVEN, priors=priors)
+    covariance = np.where(STUDY[:, None] == STUDY, 0.6, 0.0) * np.sqrt(np.outer(V, V))
+    np.fill_diagonal(covariance, V)
+    both = [Evaluated(load_model("three_level_normal").build(fit.data, fit.priors)) for fit in (fitted, independent)]
+    rng, found, expected = np.random.default_rng(4), [], []
+    for _ in range(12):
+        point = {"mu": rng.normal(), "u": rng.normal(size=4), "z": rng.normal(size=len(Y))}
+        point |= {"tau_log__": rng.normal() - 1, "rho_logodds__": rng.normal()}
+        (value, *shown), (other, *_) = (evaluate(**point) for evaluate in both)
+        theta = shown[-1]
+        found.append(value - other)
+        expected.append(
+            stats.multivariate_normal.logpdf(Y, theta, covariance) - stats.norm.logpdf(Y, theta, np.sqrt(V)).sum()
+        )
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-8)
+
+
+def test_an_indefinite_sampling_covariance_is_for_quadrature() -> None:
+    block = np.array([[1, 0.9, -0.9], [0.9, 1, 0.9], [-0.9, 0.9, 1]]) * 0.01
+    given = {
+        "yi": Y[:6] * 3,
+        "vi": np.full(6, 0.01),
+        "data": {"study": [0, 0, 0, 1, 1, 1]},
+        "nesting": "study/estimate",
+    }
+    with pytest.raises(bm.SpecError, match="positive definite sampling covariance"):
+        bm.fit(**given, covariance=np.kron(np.eye(2), block), engine="nuts")
+
+
+@pytest.mark.sampling
+def test_nuts_and_quadrature_agree_with_correlated_sampling_errors() -> None:
+    given = {**GIVEN, "sampling_correlation": 0.6}
+    sampled, exact = bm.fit(**given, engine="nuts"), bm.fit(**given)
+    agreement = bm.engine_agreement(sampled, exact)
+    assert worst_disagreement(agreement) < largest_by_chance(len(agreement))
+    # the correlation matters: the fit without it is another one
+    assert worst_disagreement(bm.engine_agreement(sampled, bm.fit(**GIVEN))) > largest_by_chance(len(agreement))
+
+
 @pytest.mark.sampling
 def test_nuts_and_quadrature_agree(tmp_path: Path) -> None:
     given = {**GIVEN, "moderators": "~ dose", "priors": {"dose": "Normal(0, 0.2)"}}
@@ -81,8 +122,10 @@ def test_the_file_is_for_nested_estimates_only() -> None:
         bm.fit(**GIVEN, model="generic_normal")
     with pytest.raises(bm.SpecError, match="nesting='study/estimate' only"):
         bm.fit(**{**GIVEN, "nesting": "study"}, engine="nuts")
-    with pytest.raises(bm.SpecError, match="sampling errors, but some of these are correlated"):
-        bm.fit(**GIVEN, sampling_correlation=0.5, engine="nuts")
+    with pytest.raises(
+        bm.SpecError, match=r"correlated sampling errors in its model for nesting='study/estimate' only"
+    ):
+        bm.fit(yi=Y, vi=V, covariance=np.diag(V) + 0.01 * (1 - np.eye(8)), engine="nuts")
     grouped = {**GIVEN, "data": {"study": STUDY, "arm": [0, 0, 1, 0, 1, 0, 0, 0]}, "nesting": "study/arm"}
     with pytest.raises(bm.SpecError, match="share a group of 'study/arm'"):
         bm.fit(**grouped, engine="nuts")

@@ -183,5 +183,5 @@ def test_priors_that_replace_others_in_a_model():
 def test_data_that_nuts_has_a_model_for():
     given = {"nesting": "study/estimate", "measure": "GEN", "priors": PRIORS}
     assert can_sample(bm.fit(NESTED, **given).data)
-    assert not can_sample(bm.fit(NESTED, sampling_correlation=0.3, **given).data)
+    assert can_sample(bm.fit(NESTED, sampling_correlation=0.3, **given).data)
     assert not can_sample(bm.fit(NESTED, **(given | {"nesting": "study"})).data)

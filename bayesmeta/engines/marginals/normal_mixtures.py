@@ -44,6 +44,31 @@ class NormalMixtures(Exact):
             (term,), self.weights, self.means[i : i + 1], self.sds[i : i + 1], self.finite_moments[i : i + 1]
         )
 
+    def merged(self, most: int = 2000, parts: int = 48) -> NormalMixtures:
+        """Return nearly the same mixture of one term with fewer components: those of similar mean and spread are one.
+
+        Parameters
+        ----------
+        most : int
+            Components up to this number are left as they are.
+        parts : int
+            Number of ranges of means, and of logarithms of standard deviations. Each merged component has the weight, mean and variance
+            of its parts.
+        """
+        if self.means.shape[1] <= most:
+            return self
+        means, variances, w = self.means[0], self.sds[0] ** 2, self.weights
+        places = []
+        for values in (means, np.log(self.sds[0])):
+            ends = np.quantile(values, [0.0, 1.0])
+            share = (values - ends[0]) / max(float(np.ptp(ends)), np.finfo(float).tiny)
+            places.append(np.minimum((share * parts).astype(int), parts - 1))
+        _, group = np.unique(places[0] * parts + places[1], return_inverse=True)
+        total = np.bincount(group, w)
+        mean = np.bincount(group, w * means) / total
+        variance = np.bincount(group, w * (variances + (means - mean[group]) ** 2)) / total
+        return NormalMixtures(self.terms, total, mean[None], np.sqrt(variance)[None], self.finite_moments)
+
     def mean(self) -> Array:
         """Means, shape (T,)."""
         return np.where(self._exists(1), self.means @ self.weights, np.nan)

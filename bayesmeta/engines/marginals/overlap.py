@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from bayesmeta.engines.marginals.normal_mixtures import NormalMixtures
 from bayesmeta.engines.marginals.protocol import Marginals
 from bayesmeta.support.arrays import Array
 
 #: probability beyond the outermost quantiles between which densities are compared, and parts of the range between two quantiles
 _TAIL, _PARTS = 1e-9, 4
-#: halvings that find a crossing of the densities; the area's error is that of the crossing, squared
-_HALVINGS = 30
+#: steps that find a crossing of the densities, and its relative error; the area's error is that of the crossing, squared
+_STEPS, _WIDTH = 40, 1e-7
 
 
 def overlap(first: Marginals, second: Marginals) -> float:
@@ -67,17 +68,37 @@ def _crossings(first: Marginals, second: Marginals) -> Array:
     p = np.concatenate(
         [np.geomspace(_TAIL, 1e-3, 8), np.linspace(1e-3, 1 - 1e-3, 65)[1:-1], 1 - np.geomspace(1e-3, _TAIL, 8)]
     )
-    quantiles = np.concatenate([one.quantile(p[:, None])[:, 0] for one in (first, second)])
+    # where they cross is found with fewer components, and then for the distributions themselves
+    fewer = tuple(one.merged() if isinstance(one, NormalMixtures) else one for one in (first, second))
+    quantiles = np.concatenate([one.quantile(p[:, None])[:, 0] for one in fewer])
     ends = np.unique(quantiles[np.isfinite(quantiles)])
     shares = np.arange(_PARTS) / _PARTS
     grid = np.append((ends[:-1, None] + np.diff(ends)[:, None] * shares).ravel(), ends[-1:])
-    sign = _gap(first, second, grid) > 0
+    sign = _gap(*fewer, grid) > 0
     changes = np.flatnonzero(sign[1:] != sign[:-1])
-    low, high, rising = grid[changes], grid[changes + 1], sign[changes + 1]
-    for _ in range(_HALVINGS):
-        if not len(low):
+    if not len(changes):
+        return np.empty(0)
+    # with a part of the grid on each side, should the crossing of the distributions themselves be there
+    low, high = grid[np.maximum(changes - 1, 0)], grid[np.minimum(changes + 2, len(grid) - 1)]
+    at_low, at_high = np.split(_gap(first, second, np.concatenate([low, high])), 2)
+    there = (at_low > 0) != (at_high > 0)
+    return _roots(first, second, low[there], high[there], at_low[there], at_high[there])
+
+
+def _roots(first: Marginals, second: Marginals, low: Array, high: Array, at_low: Array, at_high: Array) -> Array:
+    """Return the zeros of the difference of the densities between brackets with its values, by the Illinois method."""
+    root = 0.5 * (low + high)
+    for _ in range(_STEPS):
+        if not len(low) or (high - low <= _WIDTH * np.maximum(np.abs(low), np.abs(high))).all():
             break
-        middle = 0.5 * (low + high)
-        upper = (_gap(first, second, middle) > 0) == rising
-        low, high = np.where(upper, low, middle), np.where(upper, middle, high)
-    return 0.5 * (low + high)
+        before, span = root, at_high - at_low
+        root = np.where(span != 0, (low * at_high - high * at_low) / np.where(span != 0, span, 1.0), 0.5 * (low + high))
+        root = np.clip(root, low, high)
+        at_root = _gap(first, second, root)
+        left = (at_root > 0) == (at_low > 0)
+        # an end that stays where it is counts half, so that it moves the next time
+        at_low, at_high = np.where(left, at_root, 0.5 * at_low), np.where(left, 0.5 * at_high, at_root)
+        low, high = np.where(left, root, low), np.where(left, high, root)
+        if (np.abs(root - before) <= _WIDTH * np.abs(root)).all():
+            break
+    return root

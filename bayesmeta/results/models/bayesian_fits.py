@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from bayesmeta.engines.choose import ENGINES, MOST_COEFFICIENTS
 from bayesmeta.errors import ConvergenceError, SpecError
 from bayesmeta.model.likelihoods.data import ModelData
@@ -58,9 +60,12 @@ def exact_with(likelihood: str, coefficients: int) -> bool:
 
 
 def can_sample(data: ModelData) -> bool:
-    """Whether NUTS has a model for these data: sampling errors are independent, and levels are at most two."""
-    levels = data.nesting is None or (data.outcomes is None and data.nesting.groups.shape[1] == 2)
-    return data.covariance.diagonal and levels
+    """Whether NUTS has a model for these data: independent estimates, or estimates in studies whose covariance S is positive definite."""
+    if data.nesting is None:
+        return data.covariance.diagonal
+    if data.outcomes is not None or data.nesting.groups.shape[1] != 2:
+        return False
+    return all(float(np.linalg.eigvalsh(block)[0]) > 0 for _, block in data.covariance.blocks)
 
 
 def _nesting(given: ModelInput) -> dict[str, Any]:
