@@ -91,5 +91,9 @@ def error_text(error: BaseException) -> str:
     --------
     >>> error_text(SpecError("no such method")), error_text(ValueError("a fault"))
     ('no such method', 'unexpected ValueError: a fault')
+    >>> error_text(OSError(28, "No space left on device", "data.csv"))
+    'data.csv: No space left on device'
     """
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error) if isinstance(error, BayesmetaError) else f"unexpected {type(error).__name__}: {error}"

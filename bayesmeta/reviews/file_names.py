@@ -19,13 +19,32 @@ REPORT_FILE = "report.html"
 MANIFEST_FILE, LEDGER_FILE = "manifest.json", "ledger.jsonl"
 #: present only while a run writes
 LOCK_FILE = ".run.lock"
-#: folders of the publication tables, the figures and the saved NUTS fits
-TABLES, FIGURES, FITS = "tables", "figures", "fits"
+#: folders of the results, the publication tables, the figures and the saved NUTS fits
+ANALYSES, TABLES, FIGURES, FITS = "analyses", "tables", "figures", "fits"
+
+
+#: most bytes of a file's name, on any system
+LONGEST = 255
+
+
+def is_output(name: str) -> bool:
+    """Return whether a path relative to a run's folder is that of a file that a ledger lists: a result, a fit, a figure, a table, the report.
+
+    Examples
+    --------
+    >>> is_output("tables/main.csv"), is_output("tables"), is_output("tables/../main.csv"), is_output("studies.toml")
+    (True, False, False, False)
+    """
+    if name in (RESULTS_FILE, STUDIES_FILE, ROWS_FILE, REPORT_FILE):
+        return True
+    folder, _, file = name.partition("/")
+    plain = re.fullmatch(r"[^/\\:\0]+", file) is not None and file not in (".", "..")
+    return plain and folder in (ANALYSES, TABLES, FIGURES, FITS) and len(file.encode()) <= LONGEST
 
 
 def result_file(out: Path, analysis_id: str) -> Path:
     """Return the file of an analysis' result in a run's folder."""
-    return out / "analyses" / f"{analysis_id}.json"
+    return out / ANALYSES / f"{analysis_id}.json"
 
 
 def forest_file(out: Path, analysis_id: str) -> Path:

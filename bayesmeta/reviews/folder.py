@@ -14,6 +14,7 @@ from bayesmeta.support.json_files import write_json
 from bayesmeta.support.problems import recorded
 
 FLOAT_FORMAT = "%.10g"
+RUN_AGAIN = "run the review again"
 
 
 def save_review(out: Path, review: Review) -> Path:
@@ -22,14 +23,23 @@ def save_review(out: Path, review: Review) -> Path:
 
 
 def finished_results(out: Path, review: Review) -> list[AnalysisResult]:
-    """Read the results in a run's folder, in the order of the review."""
+    """Read the results in a run's folder, in the order of the review.
+
+    Raises
+    ------
+    DataError
+        If one cannot be read.
+    """
     found = []
     for analysis in review.every_analysis:
         path = result_file(out, analysis.id)
         if path.is_file():
-            result = read_result(read_bytes(path))
+            try:
+                result = read_result(read_bytes(path))
+            except (ValueError, TypeError, RecursionError):
+                raise DataError("not a result as it was written", source=str(path), fix=RUN_AGAIN) from None
             if result.id != analysis.id:
-                raise ValueError(f"{path.name} is the result of another analysis")
+                raise DataError("the result of another analysis", source=str(path), fix=RUN_AGAIN)
             found.append(result)
     return found
 
@@ -60,11 +70,11 @@ def load_run(out: Path) -> tuple[Review, list[AnalysisResult]]:
         )
     try:
         review = Review.model_validate(json.loads(read_bytes(file)))
-        found = finished_results(out, review)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise DataError(f"this run cannot be read: {error}", source=str(out), fix="run the review again") from None
+    except (ValueError, TypeError, RecursionError):
+        raise DataError("not the review of a run as it was written", source=str(file), fix=RUN_AGAIN) from None
+    found = finished_results(out, review)
     if not found:
-        raise DataError("this run has no finished analysis", source=str(out), fix="run the review again")
+        raise DataError("this run has no finished analysis", source=str(out), fix=RUN_AGAIN)
     return review, found
 
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
 from bayesmeta.errors import DataError
 
@@ -58,19 +58,6 @@ def check_confined(path: str | os.PathLike[str], *, follow: bool = True) -> None
             source=str(path),
             fix="Remove the link, or choose another folder with --out.",
         )
-
-
-def is_plain_name(name: str) -> bool:
-    """Return whether a name can only mean a file below a folder: relative, without "..", on any system.
-
-    Examples
-    --------
-    >>> is_plain_name("tables/main.csv"), is_plain_name("../x"), is_plain_name("/etc/x"), is_plain_name("c:x")
-    (True, False, False, False)
-    """
-    windows = PureWindowsPath(name)
-    plain = not (PurePosixPath(name).is_absolute() or windows.drive or windows.root or "\0" in name)
-    return plain and bool(windows.parts) and ".." not in windows.parts
 
 
 def check_not_linked(path: Path) -> None:

@@ -38,10 +38,13 @@ class Source:
         A review.toml, the folder that contains one, or a Cochrane file.
     label : str
         Name in messages and in the summary: the path as given, or relative to the folder that was given.
+    problem : str
+        Why it cannot be read, where that is known: a folder that cannot be searched.
     """
 
     path: Path
     label: str
+    problem: str = ""
 
     @property
     def cochrane(self) -> bool:
@@ -124,7 +127,9 @@ def find_sources(paths: Iterable[str | os.PathLike[str]], out: Path | None = Non
     found: list[Source] = []
     for given in map(Path, paths):
         if os.path.isdir(given):
-            found += [Source(path, path.relative_to(given).as_posix()) for path in _search(given, out)]
+            found += [
+                Source(path, path.relative_to(given).as_posix(), problem) for path, problem in _search(given, out)
+            ]
         elif os.path.isfile(given):
             found.append(Source(given, f"{given.resolve().parent.name}/{given.name}"))
         else:
@@ -137,29 +142,32 @@ def find_sources(paths: Iterable[str | os.PathLike[str]], out: Path | None = Non
     return list(unique.values())
 
 
-def _search(folder: Path, out: Path | None, seen: set[Path] | None = None) -> list[Path]:
+def _search(folder: Path, out: Path | None, seen: set[Path] | None = None) -> list[tuple[Path, str]]:
     """Search a folder: one that contains a review.toml is a review, and its other files are the tables of it.
 
-    Each folder is searched once, whatever links lead to it; one that cannot be searched is returned itself, and reading it says why.
+    Each folder is searched once, whatever links lead to it. What has the name of a review and is no file (a pipe, a device, a link to
+    nothing) is found too, and reading it says what it is. A folder that cannot be searched is returned with the reason.
     """
     seen = set() if seen is None else seen
+    found: list[tuple[Path, str]] = []
     try:
         real = folder.resolve()
         if real in seen or (out is not None and real == out.resolve()):
             return []
         seen.add(real)
-        if (folder / REVIEW_TOML).is_file():
-            return [folder / REVIEW_TOML]
-        found: list[Path] = []
+        if os.path.lexists(folder / REVIEW_TOML) and not (folder / REVIEW_TOML).is_dir():
+            return [(folder / REVIEW_TOML, "")]
         for path in sorted(folder.iterdir()):
             if path.name.startswith("."):
                 continue
             if path.is_dir():
                 found += _search(path, out, seen)
-            elif path.suffix.lower() in COCHRANE and path.is_file():
-                found.append(path)
-    except (OSError, RuntimeError):  # RuntimeError: a loop of links, or folders nested too deeply
-        return [folder]
+            elif path.suffix.lower() in COCHRANE:
+                found.append((path, ""))
+    except OSError as error:
+        found.append((folder, f"the folder cannot be searched: {error.strerror or error}"))
+    except (RuntimeError, ValueError) as error:  # a loop of links, or folders nested too deeply
+        found.append((folder, f"the folder cannot be searched: {error}"))
     return found
 
 
@@ -207,6 +215,8 @@ def read_source(source: Source, imported: Path, *, engine: str | None = None, fr
     BayesmetaError
         If it cannot be imported or read.
     """
+    if source.problem:
+        raise SpecError(source.problem)
     file = review_file(source, imported, fresh=fresh)
     try:
         review, _ = read_review(file)

@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from bayesmeta.errors import BayesmetaError
-from bayesmeta.reviews.file_names import LEDGER_FILE
-from bayesmeta.support.confined import is_plain_name
+from bayesmeta.reviews.file_names import ANALYSES, LEDGER_FILE, is_output
 from bayesmeta.support.files import append_text, read_bytes, sha256, write_text
 
 #: names of the entries of a review's tables, of the figures of the whole review, of its report, and of what its analyses are made from
@@ -55,7 +54,8 @@ class Entry:
     TypeError
         If a value is of another type.
     ValueError
-        If a file is not one below the run's folder: a ledger may come from elsewhere, and what it names is replaced and removed.
+        If a file is none that a run writes: a ledger may come from elsewhere, and what it names is replaced and removed. If a text
+        is not valid Unicode.
     """
 
     name: str
@@ -72,8 +72,10 @@ class Entry:
             texts += [*mapping.keys(), *mapping.values()]
         if not all(isinstance(text, str) for text in texts):
             raise TypeError("an entry of the ledger needs texts")
-        for name in (*self.files, entry_analysis(self.name)):
-            if name and not is_plain_name(name):
+        "".join(texts).encode()  # half a character cannot be written again
+        analysis = entry_analysis(self.name)
+        for name in (*self.files, *([f"{ANALYSES}/{analysis}.json"] if analysis else [])):
+            if not is_output(name):
                 raise ValueError(f"'{name}' is no file of a run")
 
 

@@ -87,6 +87,60 @@ def test_a_ledger_removes_nothing_outside(tmp_path, around):
     assert snapshot(around) == before
 
 
+@pytest.mark.parametrize("entry", ["analysis gone", "analysis 1.1", "figures 1.1", "tables", "report", "review", "x"])
+def test_a_ledger_with_names_that_no_run_writes_does_no_harm(tmp_path, entry):
+    """Folders, names that are too long for the system, half a character: no file of a run, so that the line is skipped."""
+    source, out = write_source(tmp_path / "source"), tmp_path / "out"
+    run_review(source, out)
+    (out / "mine.txt").write_text("precious")
+    whole = snapshot(out)
+    names = (
+        "",
+        ".",
+        "tables",
+        "analyses",
+        "mine.txt",
+        "a" * 300,
+        "tables/" + "a" * 300,
+        "a/" * 3000,
+        "tables/\ud800",
+        "\0",
+        "a\\b",
+    )
+    for name in names:
+        for gone in (entry, f"{entry}{name}"):
+            with open(out / "ledger.jsonl", "a") as stream:
+                stream.write(json.dumps({"name": gone, "made_from": {"a": "b"}, "files": {name: "00"}}) + "\n")
+            done = run_review(source, out)
+            assert (done.failed, done.kept) == ({}, ("1.1",)), name
+            assert {**snapshot(out), "manifest.json": b""} == {**whole, "manifest.json": b""}, name
+
+
+def test_a_review_of_wrong_types_is_one_message(tmp_path):
+    source, out = write_source(tmp_path / "source"), tmp_path / "out"
+    run_review(source, out)
+    for text in (
+        "[]",
+        "1",
+        "null",
+        '{"id": 1}',
+        '{"id": {"a": 1}, "analysis": [1]}',
+        "[" * 100_000,
+        "9" * 5000,
+        "NaN",
+        "\udcff",
+    ):
+        (out / "review.json").write_bytes(text.encode("utf-8", "surrogateescape"))
+        with pytest.raises(DataError) as caught:
+            write_report(out)
+        assert (
+            str(caught.value)
+            == f"{out / 'review.json'}: not the review of a run as it was written\n  run the review again"
+        )
+    assert run_review(source, out).failed == {}
+    assert write_report(out).is_file()
+
+
 LINKS = {
     "a table": "tables/main.csv", "the folder of the tables": "tables", "the folder of the results": "analyses",
     "a result": "analyses/1.1.json", "the report": "report.html", "the ledger": "ledger.jsonl", "the lock": ".run.lock",
