@@ -161,7 +161,7 @@ def geometry(graph: NetworkGraph, arms: ArmTable | None = None) -> pd.DataFrame:
     graph : NetworkGraph
         The graph.
     arms : ArmTable, optional
-        The arms, for participants and events.
+        The arms, for participants and events; those of studies in the graph count.
 
     Returns
     -------
@@ -183,6 +183,7 @@ def geometry(graph: NetworkGraph, arms: ArmTable | None = None) -> pd.DataFrame:
     for column, name in (("n", "participants"), ("events", "events")):
         if arms is None or column not in arms.columns or np.isnan(arms.columns[column]).any():
             continue
+        inside = np.isin(np.array(arms.studies, dtype=object), list(graph.studies))
         of = np.array(arms.treatments, dtype=object)
-        frame[name] = [float(arms.columns[column][of == treatment].sum()) for treatment in graph.treatments]
+        frame[name] = [float(arms.columns[column][inside & (of == one)].sum()) for one in graph.treatments]
     return frame

@@ -19,6 +19,7 @@ from bayesmeta.errors import BayesmetaError, DataError
 from bayesmeta.model.likelihoods.collect import NO_STUDY
 from bayesmeta.model.likelihoods.registry import LIKELIHOODS, model_data
 from bayesmeta.model.priors.parse import parse_priors
+from bayesmeta.networks.posterior import NetworkPosterior
 from bayesmeta.posterior.bands import Mid
 from bayesmeta.posterior.fit import solve
 from bayesmeta.posterior.method import BayesianMethod
@@ -34,21 +35,26 @@ from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.analysis_models import likelihoods_of, model_rows
 from bayesmeta.reviews.analysis_priors import priors_of
 from bayesmeta.reviews.band_keys import mid_of
+from bayesmeta.reviews.network_keys import Network
+from bayesmeta.reviews.network_run import run_network
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.risk_of_bias import add_risk_of_bias
-from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
+from bayesmeta.reviews.spec import AnyAnalysis, Review
 from bayesmeta.reviews.synthesis_keys import Synthesis
 from bayesmeta.support.frames import records
 
 if TYPE_CHECKING:
     import pandas as pd
 
+#: a posterior that can be saved
+Fit = Posterior | NetworkPosterior
+
 
 def run_analysis(
     review: Review,
-    analysis: AnalysisOrSynthesis,
+    analysis: AnyAnalysis,
     folder: Path,
-    save_fit: Callable[[str, Posterior], None] | None = None,
+    save_fit: Callable[[str, Fit], None] | None = None,
 ) -> AnalysisResult:
     """Run every method on one analysis; a method that fails is recorded and does not stop the others.
 
@@ -56,7 +62,7 @@ def run_analysis(
     ----------
     review : Review
         The review, for its settings, options and priors.
-    analysis : Analysis or Synthesis
+    analysis : Analysis, Synthesis or Network
         The analysis to run.
     folder : pathlib.Path
         Folder of the data files.
@@ -72,6 +78,8 @@ def run_analysis(
     DataError, SpecError
         If the study table cannot be used at all.
     """
+    if isinstance(analysis, Network):
+        return run_network(review, analysis, folder, save_fit)
     data = read_data(review, analysis, folder)
     result = AnalysisResult(analysis.id)
     keys, level = review.as_analysis(analysis), review.level_of(analysis)
@@ -100,7 +108,7 @@ def _pairwise(
     folder: Path,
     effects: Effects,
     result: AnalysisResult,
-    save_fit: Callable[[str, Posterior], None] | None,
+    save_fit: Callable[[str, Fit], None] | None,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], AnalysisResult]:
     """Pool independent studies by every method; return the rows, the studies and the result with what else it contains."""
     level = review.level_of(analysis)

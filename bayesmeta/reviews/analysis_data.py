@@ -19,7 +19,9 @@ from bayesmeta.errors import BayesmetaError
 from bayesmeta.results.models.given import ModelInput
 from bayesmeta.results.models.priors import check_prior_names
 from bayesmeta.reviews.analysis_keys import Analysis
-from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
+from bayesmeta.reviews.network_data import prepare_network
+from bayesmeta.reviews.network_keys import Network
+from bayesmeta.reviews.spec import AnalysisOrSynthesis, AnyAnalysis, Review
 from bayesmeta.reviews.synthesis_keys import Synthesis
 from bayesmeta.studies.characteristics import Characteristics, read_characteristics
 from bayesmeta.studies.read import read_studies
@@ -110,9 +112,12 @@ def analysis_effects(review: Review, analysis: Analysis, folder: Path) -> Effect
     return compute_effects(table, analysis.measure, **_effect_options(review, analysis, table))
 
 
-def data_problem(review: Review, analysis: AnalysisOrSynthesis, folder: Path) -> str:
+def data_problem(review: Review, analysis: AnyAnalysis, folder: Path) -> str:
     """Return why the data of an analysis, or its priors by coefficient, cannot be used; "" if they can."""
     try:
+        if isinstance(analysis, Network):
+            prepare_network(review, analysis, folder)
+            return ""
         data = read_data(review, analysis, folder)
         columns = columns_beside(review, analysis, folder, data)
         given = ModelInput(data.effects, columns, analysis.wanted, review.level_of(analysis), analysis.id)

@@ -15,6 +15,7 @@ from bayesmeta.reviews.analysis_keys import ANALYSIS_ID, Analysis, Published
 from bayesmeta.reviews.band_keys import BandKeys, check_bands, check_mid, check_thresholds, without_unused
 from bayesmeta.reviews.file_names import toml_file
 from bayesmeta.reviews.grade_keys import AbsoluteKeys, GradeKeys, RatingKeys
+from bayesmeta.reviews.network_keys import Network
 from bayesmeta.reviews.risk_of_bias_keys import AdjustKeys, RiskOfBiasKeys
 from bayesmeta.reviews.settings import Options, Settings, Strict
 from bayesmeta.reviews.spec_errors import explain
@@ -24,6 +25,14 @@ from bayesmeta.support.arguments import checked_path
 from bayesmeta.support.files import read_bytes
 
 AnalysisOrSynthesis = Analysis | Synthesis
+#: what a run fits
+AnyAnalysis = Analysis | Synthesis | Network
+
+
+#: keys of a network that an analysis has too
+SHARED_WITH_NETWORKS = (
+    "id", "outcome", "measure", "data", "comparison", "time", "better", "level", "mid", "bands", "note"
+)  # fmt: skip
 
 
 class Review(Strict):
@@ -59,16 +68,21 @@ class Review(Strict):
     risk_of_bias: RiskOfBiasKeys | None = Field(
         default=None, description="Judgements of the risk of bias, for figures, tables and sensitivity analyses."
     )
-    analysis: Annotated[tuple[Analysis, ...], Field(min_length=1)] = Field(description="The meta-analyses to fit.")
+    analysis: tuple[Analysis, ...] = Field(
+        default=(), description="The meta-analyses to fit. A review has at least one of them, or one `[[network]]`."
+    )
     synthesis: tuple[Synthesis, ...] = Field(default=(), description="Models that pool several of the analyses.")
+    network: tuple[Network, ...] = Field(default=(), description="Network meta-analyses of several treatments.")
 
     @model_serializer(mode="wrap")
     def _without_unused_tables(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written: dict[str, Any] = handler(self)
-        return without_unused(written, ("studies", "synthesis", "bands", "risk_of_bias"))
+        return without_unused(written, ("studies", "synthesis", "network", "bands", "risk_of_bias"))
 
     @model_validator(mode="after")
     def _consistent(self) -> Review:
+        if not (self.analysis or self.network):
+            raise ValueError("'analysis' is missing: a review has at least one [[analysis]] or one [[network]]")
         seen: set[str] = set()
         for analysis in self.every_analysis:
             if analysis.id.lower() in seen:
@@ -99,15 +113,17 @@ class Review(Strict):
         return self
 
     @property
-    def every_analysis(self) -> tuple[AnalysisOrSynthesis, ...]:
-        """What a run fits: the analyses, then the syntheses."""
-        return (*self.analysis, *self.synthesis)
+    def every_analysis(self) -> tuple[AnyAnalysis, ...]:
+        """What a run fits: the analyses, then the syntheses, then the networks."""
+        return (*self.analysis, *self.synthesis, *self.network)
 
-    def members(self, analysis: AnalysisOrSynthesis) -> tuple[Analysis, ...]:
-        """Return the analyses whose estimates are pooled: those of a synthesis, or the analysis itself."""
+    def members(self, analysis: AnyAnalysis) -> tuple[Analysis, ...]:
+        """Return the analyses whose estimates are pooled: those of a synthesis, none of a network, or the analysis itself."""
+        if isinstance(analysis, Network):
+            return ()
         return analysis.members(self.analysis) if isinstance(analysis, Synthesis) else (analysis,)
 
-    def level_of(self, analysis: AnalysisOrSynthesis) -> float:
+    def level_of(self, analysis: AnyAnalysis) -> float:
         """Return the level of an analysis' intervals: its own, else the review's."""
         return analysis.level or self.settings.level
 
@@ -119,13 +135,15 @@ class Review(Strict):
             if one.measure == analysis.measure and one.comparison in (None, analysis.comparison)
         )
 
-    def as_analysis(self, analysis: AnalysisOrSynthesis) -> Analysis:
-        """Return an analysis, or a synthesis with the keys of an analysis, as tables and figures need them.
+    def as_analysis(self, analysis: AnyAnalysis) -> Analysis:
+        """Return an analysis, or a synthesis or network with the keys of an analysis, as tables and figures need them.
 
-        Its ``data`` is that of the first analysis that it pools.
+        The ``data`` of a synthesis is that of the first analysis that it pools.
         """
         if isinstance(analysis, Analysis):
             return analysis
+        if isinstance(analysis, Network):
+            return Analysis(**{name: getattr(analysis, name) for name in SHARED_WITH_NETWORKS})
         members = self.members(analysis)
         own = {
             name: getattr(analysis, name) for name in type(analysis).model_fields if name not in ("analyses", "select")
@@ -155,9 +173,9 @@ class Review(Strict):
         own = self.risk_of_bias.data if self.risk_of_bias else None
         return own or (self.studies.data if self.studies else "")
 
-    def data_files(self, analysis: AnalysisOrSynthesis) -> tuple[str, ...]:
+    def data_files(self, analysis: AnyAnalysis) -> tuple[str, ...]:
         """Return the tables that an analysis reads: of the analyses it pools, and of the studies if it is used."""
-        files = [member.data for member in self.members(analysis)]
+        files = [analysis.data] if isinstance(analysis, Network) else [one.data for one in self.members(analysis)]
         if self.studies is not None and analysis.beyond_pairwise:
             files.append(self.studies.data)
         if self.risk_of_bias is not None:
@@ -210,9 +228,10 @@ def read_review(path: str | os.PathLike[str]) -> tuple[Review, Path]:
         raise SpecError("\n".join(f"{file}: {explain(item, given, TABLES)}" for item in error.errors())) from None
     except BayesmetaError as error:
         raise SpecError(f"{file}: {error}") from None
-    for analysis in review.analysis:
-        if not os.path.isfile(file.parent / analysis.data):
-            raise SpecError(f"{file}: analysis {analysis.id}: there is no data file '{analysis.data}' in {file.parent}")
+    named = [(f"analysis {one.id}", one.data) for one in review.analysis]
+    for what, data in [*named, *((f"network {one.id}", one.data) for one in review.network)]:
+        if not os.path.isfile(file.parent / data):
+            raise SpecError(f"{file}: {what}: there is no data file '{data}' in {file.parent}")
     if review.studies is not None and not os.path.isfile(file.parent / review.studies.data):
         raise SpecError(f"{file}: [studies] there is no data file '{review.studies.data}' in {file.parent}")
     if review.risk_of_bias is not None and not os.path.isfile(file.parent / review.risk_of_bias_data):
@@ -226,8 +245,10 @@ def _read_corpora(given: dict[str, Any], folder: Path) -> None:
     tables = list(priors.items()) if isinstance(priors, dict) else []
     if isinstance(alternatives, list):
         tables += [(table.get("measure"), table) for table in alternatives if isinstance(table, dict)]
-    analyses = given.get("analysis")
-    if isinstance(analyses, list):
+    for kind in ("analysis", "network"):
+        analyses = given.get(kind)
+        if not isinstance(analyses, list):
+            continue
         tables += [(str(one.get("measure")).upper(), one.get("priors")) for one in analyses if isinstance(one, dict)]
     for measure, table in tables:
         for key in ("tau", "tau2"):
@@ -242,4 +263,5 @@ TABLES: dict[str, type[Strict]] = {
     "risk_of_bias": RiskOfBiasKeys, "adjust": AdjustKeys,
     "absolute": AbsoluteKeys, "per_1000": BandKeys, "grade": GradeKeys, "rating": RatingKeys,
     "alternative": AlternativePriors, "analysis": Analysis, "published": Published, "synthesis": Synthesis,
+    "network": Network,
 }  # fmt: skip

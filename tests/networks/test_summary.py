@@ -55,6 +55,7 @@ def test_geometry_counts_participants_of_all_arms() -> None:
     # the study without events is not estimable
     assert frame.loc["a"].to_dict() == {"studies": 2, "arms": 2, "compared_with": 2, "participants": 218, "events": 20}
     assert frame.loc["d", "studies"] == 1
+    pd.testing.assert_frame_equal(frame, geometry(bm.network_graph(contrasts), bm.read_arms(ARMS)))
     assert "participants" not in geometry(bm.network_graph(contrasts))
 
 

@@ -12,6 +12,7 @@ from bayesmeta.reporting.tables.html import STYLE, table_element
 from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.file_names import REPORT_FILE
 from bayesmeta.reviews.folder import load_run
+from bayesmeta.reviews.network_result import network_of
 from bayesmeta.reviews.report.tables import review_tables
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.running.ledger import Ledger
@@ -95,9 +96,7 @@ def report_page(review: Review, results: list[AnalysisResult], problems: list[st
         with recorded(f"table '{name}'", problems):
             tables[name] = table_element(table, table_id=name)
     sections = _of_review(review, results, problems)
-    for result in results:
-        if not result.studies:
-            continue
+    for result in filter(_has_section, results):
         analysis = known[result.id]
         failed: list[str] | None = None if problems is None else []
         figures = _figures(review, analysis, result, failed)
@@ -105,13 +104,17 @@ def report_page(review: Review, results: list[AnalysisResult], problems: list[st
         drawn += "".join(f'<p class="notice">{escape(problem)}</p>' for problem in failed or ())
         if problems is not None:
             problems += [f"analysis {result.id}: {problem}" for problem in failed or ()]
-        sections.append(f'<section id="a-{escape(result.id)}"><h2>{escape(_heading(analysis))}</h2>{drawn}</section>')
+        league = tables.pop(f"network_league_{result.id}", "")
+        own = f'<div class="table">{league}</div>' if league else ""
+        sections.append(
+            f'<section id="a-{escape(result.id)}"><h2>{escape(_heading(analysis))}</h2>{own}{drawn}</section>'
+        )
     notice = f'<p class="notice">{escape(review.notice)}</p>' if review.notice else ""
     links = " ".join(
-        f'<a href="#a-{escape(result.id)}">{escape(result.id)}</a>' for result in results if result.studies
+        f'<a href="#a-{escape(result.id)}">{escape(result.id)}</a>' for result in results if _has_section(result)
     )
     more = "".join(
-        f'<details><summary>{escape(name.capitalize())}</summary><div class="table">{body}</div></details>'
+        f'<details><summary>{escape(name.capitalize().replace("_", " "))}</summary><div class="table">{body}</div></details>'
         for name, body in tables.items()
         if name != "main"
     )
@@ -122,6 +125,11 @@ def report_page(review: Review, results: list[AnalysisResult], problems: list[st
         f"<p>{escape(review.citation)}</p>{notice}<nav>{links}</nav>"
         f'<div class="table">{tables.get("main", "")}</div>{more}{"".join(sections)}{_UNFOLD}</body></html>\n'
     )
+
+
+def _has_section(result: AnalysisResult) -> bool:
+    """Whether there is anything of an analysis to show: the studies of a network are in its tables."""
+    return bool(result.studies) or network_of(result) is not None
 
 
 #: what a page begins with that shows the results of an earlier run

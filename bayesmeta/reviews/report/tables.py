@@ -18,11 +18,20 @@ from bayesmeta.reviews.report.evidence import engines_table, evidence_table, pri
 from bayesmeta.reviews.report.headings import Row, at_level, headings, shared_level, split_rows
 from bayesmeta.reviews.report.left_out import left_out_table
 from bayesmeta.reviews.report.moderators import moderators_table
+from bayesmeta.reviews.report.network_evidence import heterogeneity_table, inconsistency_table, splits_table
+from bayesmeta.reviews.report.network_tables import (
+    effects_table,
+    geometry_table,
+    league_tables,
+    ranking_table,
+    treatments_table,
+)
 from bayesmeta.reviews.report.risk_of_bias import judgements_table, sensitivity_table
 from bayesmeta.reviews.report.subgroups import subgroups_table
 from bayesmeta.reviews.report.summary_of_findings import grade_table, summary_of_findings
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
+from bayesmeta.support.problems import recorded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,6 +67,8 @@ def review_tables(review: Review, results: list[AnalysisResult], problems: list[
             table = _without_failing_rows(name, make, review, results, error, problems)
         if table is not None:
             found[name] = table
+    with recorded("league tables", problems):
+        found |= league_tables(review, results)
     return found
 
 
@@ -150,6 +161,7 @@ def _main(review: Review, results: list[AnalysisResult]) -> Table | None:
             *_mid_note(review),
             thresholds_note(review),
             *_synthesis_note(review),
+            *_network_note(review),
         ),
         "Comparison" if grouped else None,
         review.notice,
@@ -160,6 +172,12 @@ def _synthesis_note(review: Review) -> tuple[str, ...]:
     """Return a note that says where the syntheses are; none if there are none."""
     ids = ", ".join(synthesis.id for synthesis in review.synthesis)
     return (f"Syntheses of several analyses ({ids}) are in the table of dependent estimates.",) if ids else ()
+
+
+def _network_note(review: Review) -> tuple[str, ...]:
+    """Return a note that says where the networks are; none if there are none."""
+    ids = ", ".join(network.id for network in review.network)
+    return (f"Networks of several treatments ({ids}) are in tables of their own.",) if ids else ()
 
 
 def _mid_note(review: Review) -> tuple[str, ...]:
@@ -241,4 +259,11 @@ TABLES: Mapping[str, Make] = {
     "evidence": evidence_table,
     "priors": priors_table,
     "engines": engines_table,
+    "networks": geometry_table,
+    "network_treatments": treatments_table,
+    "network_effects": effects_table,
+    "network_ranking": ranking_table,
+    "network_heterogeneity": heterogeneity_table,
+    "network_inconsistency": inconsistency_table,
+    "network_splits": splits_table,
 }

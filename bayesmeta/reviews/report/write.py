@@ -10,6 +10,7 @@ from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.file_names import ROWS_FILE, TABLES
 from bayesmeta.reviews.folder import write_frames
 from bayesmeta.reviews.parquet import rows_bytes
+from bayesmeta.reviews.report.network_cinema import write_cinema
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
 from bayesmeta.support.files import write_bytes
@@ -36,7 +37,7 @@ def write_run_tables(
 def write_tables(
     out: Path, review: Review, results: list[AnalysisResult], problems: list[str] | None = None
 ) -> list[Path]:
-    """Write the publication tables of a run: those of ``review_tables``.
+    """Write the publication tables of a run: those of ``review_tables``, and the files of its networks for CINeMA.
 
     ``problems`` receives a line about each table, row and file that cannot be made; by default the first problem is raised.
 
@@ -52,7 +53,7 @@ def write_tables(
         for form in review.settings.tables:
             with recorded(f"table '{name}' as {form}", problems):
                 written += tables.write(table, out / TABLES / name, [form])
-    return written
+    return written + write_cinema(out, review, results, problems)
 
 
 def write_figures(

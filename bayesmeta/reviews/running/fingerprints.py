@@ -13,8 +13,10 @@ import numpy as np
 from bayesmeta.engines.nuts.model_files import available_models, model_folder
 from bayesmeta.errors import DataError
 from bayesmeta.reviews.analysis_keys import Analysis
+from bayesmeta.reviews.network_data import read_network
+from bayesmeta.reviews.network_keys import Network
 from bayesmeta.reviews.running.code_digest import code_digest, digest
-from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
+from bayesmeta.reviews.spec import AnyAnalysis, Review
 from bayesmeta.reviews.synthesis_keys import Synthesis
 from bayesmeta.studies.read import read_studies
 from bayesmeta.support.files import sha256
@@ -31,6 +33,7 @@ OTHER_KEYS = frozenset(
         "notice",
         "analysis",
         "synthesis",
+        "network",
         "studies",
         "priors",
         "alternative",
@@ -43,9 +46,7 @@ OTHER_KEYS = frozenset(
 NUMERIC, SAMPLING = ("numpy", "scipy"), ("pymc", "pytensor", "nutpie", "arviz")
 
 
-def fingerprint(
-    review: Review, analysis: AnalysisOrSynthesis, folder: Path, content: str | None = None
-) -> dict[str, str]:
+def fingerprint(review: Review, analysis: AnyAnalysis, folder: Path, content: str | None = None) -> dict[str, str]:
     """Return hashes of the parts that the result of an analysis depends on.
 
     Parameters
@@ -112,7 +113,7 @@ def file_digest(file: Path) -> str:
         return ""
 
 
-def data_digest(review: Review, analysis: AnalysisOrSynthesis, folder: Path) -> str:
+def data_digest(review: Review, analysis: AnyAnalysis, folder: Path) -> str:
     """Hash the data files of an analysis: SHA-256 of one file, the hash of the names and hashes of several; "" if one cannot be read."""
     return combined({name: file_digest(folder / name) for name in review.data_files(analysis)})
 
@@ -124,7 +125,7 @@ def combined(hashes: Mapping[str, str]) -> str:
     return next(iter(hashes.values())) if len(hashes) == 1 else digest(sorted(hashes.items()))
 
 
-def tables_digest(review: Review, analysis: AnalysisOrSynthesis, folder: Path, content: str | None = None) -> str:
+def tables_digest(review: Review, analysis: AnyAnalysis, folder: Path, content: str | None = None) -> str:
     """Hash the tables that an analysis reads, as they are read for it.
 
     Parameters
@@ -134,6 +135,8 @@ def tables_digest(review: Review, analysis: AnalysisOrSynthesis, folder: Path, c
     content : str, optional
         Hash of the data files.
     """
+    if isinstance(analysis, Network):
+        return network_digest(analysis, folder, content)
     members = review.members(analysis)
     if len(review.data_files(analysis)) == 1 and len(members) == 1 and review.risk_of_bias is None:
         return table_digest(members[0], folder, content)
@@ -145,7 +148,7 @@ def tables_digest(review: Review, analysis: AnalysisOrSynthesis, folder: Path, c
     return digest(parts)
 
 
-def _keys(review: Review, analysis: AnalysisOrSynthesis) -> Any:
+def _keys(review: Review, analysis: AnyAnalysis) -> Any:
     """Return the keys of an analysis, or of a synthesis and of the analyses that it pools."""
     own = analysis.model_dump(mode="json")
     return (
@@ -166,6 +169,18 @@ def table_digest(analysis: Analysis, folder: Path, content: str | None = None) -
         chosen = [tuple(sorted(given.items())) for given in (analysis.where, analysis.exclude, analysis.columns)]
         return _read_digest(file.resolve(), content, *chosen)
     except Exception:  # whatever reading raises, running the analysis reports
+        return content
+
+
+def network_digest(network: Network, folder: Path, content: str | None = None) -> str:
+    """Hash the table of arms or contrasts as it is read for a network; for a table that cannot be read, its file."""
+    content = file_digest(folder / network.data) if content is None else content
+    try:
+        table = read_network(network, folder)
+        if file_digest(folder / network.data) != content:
+            return content
+        return digest(_plain({name: value for name, value in vars(table).items() if name != "source"}))
+    except Exception:  # whatever reading raises, running the network reports
         return content
 
 

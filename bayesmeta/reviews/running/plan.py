@@ -11,11 +11,12 @@ from pydantic import ValidationError
 
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.reviews.file_names import result_file
+from bayesmeta.reviews.network_keys import Network
 from bayesmeta.reviews.running.code_digest import code_digest, digest
 from bayesmeta.reviews.running.fingerprints import data_digest, fingerprint
 from bayesmeta.reviews.running.ledger import Ledger, analysis_entry, figures_entry
 from bayesmeta.reviews.running.state import state_of
-from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
+from bayesmeta.reviews.spec import AnyAnalysis, Review
 from bayesmeta.reviews.stated_priors import PriorTexts, read_corpus_prior
 from bayesmeta.reviews.synthesis_keys import Synthesis
 from bayesmeta.support.versions import versions
@@ -41,7 +42,7 @@ class Step:
         Hash of its data files (``data_digest``); "" if one cannot be read.
     """
 
-    analysis: AnalysisOrSynthesis
+    analysis: AnyAnalysis
     why: str
     why_draw: str
     made_from: dict[str, str]
@@ -108,7 +109,7 @@ def with_priors(review: Review, given: tuple[tuple[str, str], ...]) -> Review:
     if not given:
         return review
     priors, problems = dict(review.priors), []
-    measures = sorted({analysis.measure for analysis in review.analysis})
+    measures = sorted({one.measure for one in review.analysis} | {one.measure for one in review.network})
     for measure in measures:
         stated = priors[measure].given() if measure in priors else {}
         if {"tau", "tau2"} & dict(given).keys():
@@ -129,15 +130,15 @@ def with_priors(review: Review, given: tuple[tuple[str, str], ...]) -> Review:
 
 def _without_own(review: Review, names: Collection[str]) -> dict[str, Any]:
     """Return the analyses and syntheses of a review without their own priors for what is given for all of them."""
-    gone = {*names, *(("tau", "tau2") if {"tau", "tau2"} & set(names) else ())}
+    gone = {*names, *(("tau", "tau2") if {"tau", "tau2"} & set(names) else ()), *(("d",) if "mu" in names else ())}
 
     def cleaned(one: Any) -> Any:
         return one.model_copy(update={"priors": {name: text for name, text in one.priors.items() if name not in gone}})
 
-    return {"analysis": tuple(map(cleaned, review.analysis)), "synthesis": tuple(map(cleaned, review.synthesis))}
+    return {kind: tuple(map(cleaned, getattr(review, kind))) for kind in ("analysis", "synthesis", "network")}
 
 
-def select_analyses(review: Review, only: tuple[str, ...]) -> list[AnalysisOrSynthesis]:
+def select_analyses(review: Review, only: tuple[str, ...]) -> list[AnyAnalysis]:
     """Return the analyses with these ids, all if there are none, in the order of the review.
 
     Raises
@@ -172,9 +173,7 @@ def plan(review: Review, folder: Path, out: Path, choice: Choice, ledger: Ledger
     return [_step(review, analysis, folder, out, choice, ledger) for analysis in select_analyses(review, choice.only)]
 
 
-def _step(
-    review: Review, analysis: AnalysisOrSynthesis, folder: Path, out: Path, choice: Choice, ledger: Ledger
-) -> Step:
+def _step(review: Review, analysis: AnyAnalysis, folder: Path, out: Path, choice: Choice, ledger: Ledger) -> Step:
     data = data_digest(review, analysis, folder)
     made_from = fingerprint(review, analysis, folder, data)
     why = "a fresh run was requested" if choice.fresh else ledger.why_outdated(analysis_entry(analysis.id), made_from)
@@ -189,7 +188,7 @@ def _step(
     return Step(analysis, why, why_draw, made_from, data)
 
 
-def figures_made_from(review: Review, analysis: AnalysisOrSynthesis, ledger: Ledger) -> dict[str, str]:
+def figures_made_from(review: Review, analysis: AnyAnalysis, ledger: Ledger) -> dict[str, str]:
     """Return hashes of what the figures of an analysis depend on: its result, as the ledger has it, the review, the code."""
     alone = single_analysis(review, analysis).model_dump(mode="json", exclude={"settings": {"tables", "save_fits"}})
     return {
@@ -223,10 +222,13 @@ def report_made_from(review: Review, ledger: Ledger, finished: list[str]) -> dic
     return {**made_from, "version": digest([made_from["version"], _version("matplotlib")])}
 
 
-def single_analysis(review: Review, analysis: AnalysisOrSynthesis) -> Review:
-    """Return the review with only this analysis, as it is sent to a worker; a synthesis with the analyses that it pools."""
-    synthesis = (analysis,) if isinstance(analysis, Synthesis) else ()
-    return review.model_copy(update={"analysis": review.members(analysis), "synthesis": synthesis})
+def single_analysis(review: Review, analysis: AnyAnalysis) -> Review:
+    """Return the review with only this analysis or network, as it is sent to a worker; a synthesis with the analyses that it pools."""
+    only = {
+        "synthesis": (analysis,) if isinstance(analysis, Synthesis) else (),
+        "network": (analysis,) if isinstance(analysis, Network) else (),
+    }
+    return review.model_copy(update={"analysis": review.members(analysis), **only})
 
 
 def _version(package: str) -> str:

@@ -37,7 +37,7 @@ from bayesmeta.reviews.running.plan import (
 )
 from bayesmeta.reviews.running.state import State, state_of
 from bayesmeta.reviews.running.tasks import Outcome
-from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
+from bayesmeta.reviews.spec import AnyAnalysis, Review
 from bayesmeta.support.files import read_bytes, remove, sha256, write_bytes
 
 
@@ -118,7 +118,7 @@ class RunFolder:
         if entry.files and entry.data != data:
             self.ledger.entries[entry.name] = replace(entry, data=data)
 
-    def write_figures(self, analysis: AnalysisOrSynthesis, outcome: Outcome) -> None:
+    def write_figures(self, analysis: AnyAnalysis, outcome: Outcome) -> None:
         """Write the figures of an analysis; with a problem they are drawn again by the next run."""
         name = figures_entry(analysis.id)
         files = self._write(outcome.figures, self.ledger.get(name))

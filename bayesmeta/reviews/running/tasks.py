@@ -12,15 +12,14 @@ from typing import Literal
 
 from bayesmeta.engines.choose import ENGINES
 from bayesmeta.errors import error_text
-from bayesmeta.posterior.posterior import Posterior
-from bayesmeta.reviews.analysis import run_analysis
+from bayesmeta.reviews.analysis import Fit, run_analysis
 from bayesmeta.reviews.file_names import REPORT_FILE, fit_file
 from bayesmeta.reviews.report.page import report_page
 from bayesmeta.reviews.report.write import draw_analysis, draw_review, write_run_tables
 from bayesmeta.reviews.result import read_result, result_text
 from bayesmeta.reviews.running.code_digest import code_digest
 from bayesmeta.reviews.running.fingerprints import combined, tables_digest
-from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
+from bayesmeta.reviews.spec import AnyAnalysis, Review
 from bayesmeta.support.confined import confined
 from bayesmeta.support.files import read_bytes, sha256
 
@@ -64,7 +63,7 @@ class Task:
     code: str = ""
 
     @property
-    def analysis(self) -> AnalysisOrSynthesis:
+    def analysis(self) -> AnyAnalysis:
         """The analysis to fit or draw."""
         return self.review.every_analysis[-1]
 
@@ -173,13 +172,16 @@ def _copied(task: Task, folder: Path, copies: dict[str, Path]) -> Review:
         copy.write_bytes(task.data[name] if task.data is not None else read_bytes(Path(task.folder) / name))
     review = task.review
     analyses = tuple(one.model_copy(update={"data": copies[one.data].name}) for one in review.analysis)
+    networks = tuple(one.model_copy(update={"data": copies[one.data].name}) for one in review.network)
     studies = review.studies
     if studies is not None and studies.data in copies:
         studies = studies.model_copy(update={"data": copies[studies.data].name})
     judged = review.risk_of_bias
     if judged is not None:
         judged = judged.model_copy(update={"data": copies[review.risk_of_bias_data].name})
-    return review.model_copy(update={"analysis": analyses, "studies": studies, "risk_of_bias": judged})
+    return review.model_copy(
+        update={"analysis": analyses, "network": networks, "studies": studies, "risk_of_bias": judged}
+    )
 
 
 def _with_names(text: str, task: Task, copies: Mapping[str, Path]) -> str:
@@ -248,12 +250,12 @@ def _read_files(folder: Path) -> dict[str, bytes]:
     }
 
 
-def _save_fit(task: Task, out: Path) -> Callable[[str, Posterior], None] | None:
+def _save_fit(task: Task, out: Path) -> Callable[[str, Fit], None] | None:
     """Return a function that saves a sampled fit; an exact one is computed again faster than it is read."""
     if not task.review.settings.save_fits:
         return None
 
-    def save(method: str, posterior: Posterior) -> None:
+    def save(method: str, posterior: Fit) -> None:
         if not ENGINES[posterior.engine].exact:
             posterior.save(fit_file(out, task.analysis.id, method))
 

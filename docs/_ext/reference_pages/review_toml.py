@@ -17,6 +17,7 @@ from bayesmeta.reviews.spec import (
     Analysis,
     BandKeys,
     GradeKeys,
+    Network,
     Options,
     PriorTexts,
     Published,
@@ -47,6 +48,7 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "[risk_of_bias]": RiskOfBiasKeys,
     "adjust": AdjustKeys,
     "[[synthesis]]": Synthesis,
+    "[[network]]": Network,
 }
 SIMPLE = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`"}
 LIMITS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}

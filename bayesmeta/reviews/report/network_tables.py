@@ -1,0 +1,282 @@
+"""Tables of the networks of a run: treatments, effects against the reference, league table, ranking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from bayesmeta.effects.measures import MEASURES
+from bayesmeta.networks.pairs import versus
+from bayesmeta.reporting.numbers import count, estimate, interval, is_missing, number, probability
+from bayesmeta.reporting.tables.layout import NOTE, Table
+from bayesmeta.reporting.tables.results import text_frame
+from bayesmeta.results.methods import method_label
+from bayesmeta.reviews.network_result import network_of
+from bayesmeta.reviews.report.headings import at_level, headings
+from bayesmeta.reviews.result import AnalysisResult
+from bayesmeta.reviews.spec import Review
+
+Saved = dict[str, Any]
+#: method of the exact fit on contrasts
+EXACT = "bayes:normal:quadrature"
+
+
+def networks(review: Review, results: list[AnalysisResult]) -> Iterator[tuple[str, AnalysisResult, Saved]]:
+    """Yield the heading, the result and what was saved of each network."""
+    heading = headings(review)
+    for result in results:
+        saved = network_of(result)
+        if saved is not None:
+            yield heading[result.id], result, saved
+
+
+def frequentist_method(saved: Saved) -> str:
+    """Return the method of the frequentist fit; "" if it failed."""
+    return next((method for method in saved["fits"] if not method.startswith("bayes:")), "")
+
+
+def geometry_table(review: Review, results: list[AnalysisResult]) -> Table | None:
+    """Return the table of the networks: their treatments, trials, designs, comparisons and loops."""
+    lines = []
+    for heading, _, saved in networks(review, results):
+        people = [row["participants"] for row in saved["geometry"] if not is_missing(row.get("participants"))]
+        designs, edges = saved["designs"], saved["edges"]
+        treatments = len(saved["treatments"])
+        whole = treatments * (treatments - 1) // 2
+        left_out = "; ".join(f"{study}: {why}" for study, why in saved["left_out"].items())
+        lines.append(
+            {
+                "Network": heading,
+                "Treatments": count(treatments),
+                "Trials": count(len(saved["studies"])),
+                "Multi-arm": count(len(saved["multi_arm"])),
+                "Designs": count(len(designs)),
+                "Comparisons with trials": f"{len(edges)} of {whole}",
+                "Loops": count(saved["loops"]),
+                "Participants": count(sum(people)) if people else "",
+                "Reference": saved["reference"],
+                NOTE: ". ".join(
+                    filter(None, (f"Not estimable: {left_out}" if left_out else "", _part(saved), *saved["notes"]))
+                ),
+            }
+        )
+    if not lines:
+        return None
+    notes = (
+        "Designs: sets of treatments that are compared in a trial. Loops: independent ones, comparisons - treatments + 1. "
+        "Participants: of the arms in the analysis.",
+    )
+    return grouped_table(review, lines, "the networks", notes, None)
+
+
+def _part(saved: Saved) -> str:
+    return f"The part of a disconnected network that has {saved['component']}" if saved["component"] else ""
+
+
+def treatments_table(review: Review, results: list[AnalysisResult]) -> Table | None:
+    """Return the table of the treatments of each network, with the names that were lumped into them."""
+    lines = []
+    for heading, _, saved in networks(review, results):
+        for row in saved["geometry"]:
+            name = row["treatment"]
+            lumped = [old for old, new in saved["lumping"].items() if new == name and old != name]
+            lines.append(
+                {
+                    "Network": heading,
+                    "Treatment": f"{name} (reference)" if name == saved["reference"] else name,
+                    "Trials": count(row["studies"]),
+                    "Compared with": count(row["compared_with"]),
+                    "Participants": _if_known(row.get("participants")),
+                    "Events": _if_known(row.get("events")),
+                    "Lumped into it": "; ".join(lumped),
+                }
+            )
+    if not lines:
+        return None
+    notes = ("Compared with: number of treatments that a trial compares it with.",)
+    return grouped_table(
+        review, lines, "treatments of the networks", notes, "Network", ("Participants", "Events", "Lumped into it")
+    )
+
+
+def _if_known(value: Any) -> str:
+    return "" if is_missing(value) else count(value)
+
+
+def effects_table(review: Review, results: list[AnalysisResult]) -> Table | None:
+    """Return the table of the effects of the treatments against the reference, by every method."""
+    lines = []
+    for heading, result, saved in networks(review, results):
+        rows = {(row["method"], row["term"]): row for row in result.rows}
+        order = _by_rank(saved, result.primary)
+        for name in order:
+            if name == saved["reference"]:
+                continue
+            term = versus(name, saved["reference"])
+            main = rows.get((result.primary, term), {})
+            exact = rows.get((EXACT, term), {}) if result.primary != EXACT else {}
+            other = rows.get((frequentist_method(saved), term), {})
+            lines.append(
+                {
+                    "Network": heading,
+                    "Comparison": term,
+                    "Trials": count(main.get("k_direct", other.get("k_direct", np.nan)), missing=""),
+                    "Estimate": _written(main),
+                    "Prediction interval": interval(main.get("pi_low"), main.get("pi_high")),
+                    "P(benefit)": probability(main.get("prob_benefit")),
+                    "Exact, on contrasts": _written(exact),
+                    "Frequentist": _written(other),
+                }
+            )
+    if not lines:
+        return None
+    notes = (
+        f"The effect of the first treatment against the second, natural scale. Estimate: posterior median, {at_level(review, 'interval')}, "
+        f"of the Bayesian network: {_methods(review, results)}. Trials: those that compare the two; without any the evidence is indirect.",
+    )
+    optional = ("P(benefit)", "Exact, on contrasts", "Prediction interval")
+    return grouped_table(review, lines, "networks, effects against the reference", notes, "Network", optional)
+
+
+def _methods(review: Review, results: list[AnalysisResult]) -> str:
+    """Write which methods the columns of the networks have."""
+    shown = [(result.id, result.primary, frequentist_method(saved)) for _, result, saved in networks(review, results)]
+    labels = {(method_label(main), method_label(other)) for _, main, other in shown}
+    if len(labels) == 1:
+        main, other = next(iter(labels))
+        return f"{main}; frequentist: {other}"
+    return "; ".join(f"{name} {method_label(main)}, frequentist {method_label(other)}" for name, main, other in shown)
+
+
+def _written(row: dict[str, Any]) -> str:
+    return estimate(row.get("estimate"), row.get("ci_low"), row.get("ci_high"))
+
+
+def _by_rank(saved: Saved, method: str) -> list[str]:
+    """Return the treatments, the best first where the side of benefit is known; else in their order."""
+    ranked = saved["fits"].get(method, {}).get("ranking")
+    return [row["treatment"] for row in ranked] if ranked else list(saved["treatments"])
+
+
+def league_tables(review: Review, results: list[AnalysisResult]) -> dict[str, Table]:
+    """Return the league table of each network by the name of its file."""
+    return {
+        f"network_league_{result.id}": league_table(review, heading, result, saved)
+        for heading, result, saved in networks(review, results)
+        if saved["fits"]
+    }
+
+
+def league_table(review: Review, heading: str, result: AnalysisResult, saved: Saved) -> Table:
+    """Return the league table of a network: each cell is the effect of its row's treatment against its column's, in both triangles.
+
+    Parameters
+    ----------
+    review : Review
+        The review, for its title and notice.
+    heading : str
+        What the network is called.
+    result : AnalysisResult
+        Its result.
+    saved : dict
+        What was saved of it.
+    """
+    method = result.primary or frequentist_method(saved)
+    fit, names = saved["fits"][method], saved["treatments"]
+    order = [names.index(name) for name in _by_rank(saved, method)]
+    log = MEASURES[saved["measure"]].log
+    matrices = [np.array(fit[name], dtype=float) for name in ("estimate", "ci_low", "ci_high")]
+    shown = [np.exp(matrix) if log else matrix for matrix in matrices]
+    lines = []
+    for i in order:
+        cells = {names[j]: "" if i == j else estimate(*(matrix[i, j] for matrix in shown)) for j in order}
+        lines.append({"Treatment": names[i], **cells})
+    kind = "posterior median" if method.startswith("bayes:") else "estimate"
+    words = league_words(saved["measure"], saved["better"])
+    sorting = "Treatments are in the order of SUCRA, the best first. " if fit.get("ranking") else ""
+    notes = [
+        f"{words} {sorting}{method_label(method)}: {kind} and {100 * saved['level']:g}% interval, natural scale.",
+        _lumped(saved),
+        saved["note"],
+    ]
+    return Table(
+        text_frame(lines, ["Treatment", *(names[j] for j in order)]),
+        f"{review.title}: league table, {heading}",
+        tuple(filter(None, notes)),
+        None,
+        review.notice,
+    )
+
+
+def league_words(measure: str, better: str) -> str:
+    """Say in words how a cell of a league table is read."""
+    null = "1" if MEASURES[measure].log else "0"
+    found = (
+        f"Each cell, above the diagonal and below it, is the {MEASURES[measure].phrase} of its row's treatment against its column's: the "
+        "two triangles are the same comparisons in opposite directions."
+    )
+    if not better:
+        return found
+    side = "above" if better == "higher" else "below"
+    return f"{found} Values {side} {null} favour the row's treatment."
+
+
+def _lumped(saved: Saved) -> str:
+    by_name: dict[str, list[str]] = {}
+    for old, new in saved["lumping"].items():
+        if old != new:
+            by_name.setdefault(new, []).append(old)
+    found = "; ".join(f"{new}: {', '.join(old)}" for new, old in by_name.items())
+    return f"Analysed under one name: {found}." if found else ""
+
+
+def ranking_table(review: Review, results: list[AnalysisResult]) -> Table | None:
+    """Return the table of the ranking of the treatments of each network."""
+    lines = []
+    for heading, result, saved in networks(review, results):
+        method = result.primary or frequentist_method(saved)
+        ranked = saved["fits"].get(method, {}).get("ranking") or []
+        scores = {
+            row["treatment"]: row["sucra"]
+            for row in saved["fits"].get(frequentist_method(saved), {}).get("ranking", ())
+        }
+        exact = {row["treatment"]: row["sucra"] for row in saved["fits"].get(EXACT, {}).get("ranking", ())}
+        for row in ranked:
+            name = row["treatment"]
+            lines.append(
+                {
+                    "Network": heading,
+                    "Treatment": name,
+                    "SUCRA": number(row["sucra"], 3),
+                    "Mean rank": f"{number(row['mean_rank'], 2)} [{count(row['rank_low'])}, {count(row['rank_high'])}]",
+                    "P(best)": probability(row["prob_best"]),
+                    "SUCRA, exact on contrasts": number(exact.get(name, np.nan), 3, missing="")
+                    if method != EXACT
+                    else "",
+                    "P-score": number(scores.get(name, np.nan), 3, missing=""),
+                }
+            )
+    if not lines:
+        return None
+    notes = (
+        "SUCRA: mean over the other treatments of the probability of being better, 1 for a treatment that is certainly the best; P-score: "
+        f"the same of the frequentist method. Mean rank with its {at_level(review, 'interval')}, 1 being the best. P(best) of imprecise "
+        f"treatments is large too: read the ranks with the effects. Bayesian network: {_methods(review, results)}.",
+    )
+    return grouped_table(review, lines, "networks, ranking", notes, "Network", ("SUCRA, exact on contrasts", "P-score"))
+
+
+def grouped_table(
+    review: Review,
+    lines: list[dict[str, str]],
+    caption: str,
+    notes: tuple[str, ...],
+    groups: str | None,
+    optional: tuple[str, ...] = (),
+) -> Table:
+    """Return rows of text as a table of the review; optional columns that are blank throughout are left out."""
+    columns = list(lines[0])
+    used = (*optional, *((NOTE,) if NOTE in columns else ()))
+    return Table(text_frame(lines, columns, used), f"{review.title}: {caption}", notes, groups, review.notice)
