@@ -32,8 +32,8 @@ def write_pages(app: Any) -> None:
         if not file.exists() or file.read_text(encoding="utf-8") != text:
             file.write_text(text, encoding="utf-8")
     run_tutorial_review(Path(app.srcdir) / "_generated" / "bcg")
-    for page, folder in FIGURES.items():
-        draw_page_figures(Path(app.srcdir) / page, Path(app.srcdir) / folder)
+    for source, folder in FIGURES.items():
+        draw_page_figures(Path(app.srcdir) / source, Path(app.srcdir) / folder)
 
 
 def setup(app: Any) -> dict[str, Any]:
