@@ -11,6 +11,7 @@ import numpy as np
 
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.networks.frequentist.least_squares import edge_weights
+from bayesmeta.networks.frequentist.methods import NETWORK_METHODS
 from bayesmeta.networks.frequentist.result import NetworkMeta
 from bayesmeta.networks.pairs import versus
 from bayesmeta.networks.transitivity import Characteristic, characteristics, transitivity_table
@@ -64,6 +65,10 @@ def contribution_plot(
     """
     if not isinstance(net, NetworkMeta):
         raise SpecError(f"contribution_plot takes the result of network_meta, but got {type(net).__name__}")
+    if risk_of_bias is not None and NETWORK_METHODS[net.method].counts:
+        raise SpecError(
+            "contributions by risk of bias need a method that weights contrasts of trials; choose CE, DL, ML or REML"
+        )
     places = risk_places(net.data, risk_of_bias)
     shares = contribution_shares(net, estimates, method, places)
     about = [f"Contributions by {method} of the flow of evidence (the weights of trials with τ² as estimated)"]

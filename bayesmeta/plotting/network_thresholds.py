@@ -59,7 +59,7 @@ def threshold_plot(
         if most is None or most >= len(rows)
         else [f"{len(rows) - most} estimates with greater thresholds are not drawn"]
     )
-    tau = "τ fixed at its estimate" if analysis.tau == "fixed" else "τ estimated again for each moved estimate"
+    tau = "τ stays as it is" if analysis.tau == "fixed" else "τ estimated again for each moved estimate"
     about = f"Best: {analysis.best} ({analysis.better} is better); {tau}"
     return threshold_figure(
         rows[:most], best=analysis.best, measure=analysis.measure, log=is_log(analysis.measure), level=analysis.level,

@@ -151,6 +151,26 @@ def test_effects_and_influence_of_a_posterior():
             )
 
 
+def test_thresholds_of_components_and_moderators():
+    """Effects are linear in the data there too, and fitting again at a threshold with tau known changes the best treatment."""
+    rows = [
+        ("a", "x", "p", -0.5, 0.2), ("b", "y", "p", -0.3, 0.3), ("c", "x+y", "p", -1.0, 0.25), ("d", "x+y", "x", -0.2, 0.2),
+        ("e", "z", "p", -0.7, 0.2), ("f", "z", "x", -0.1, 0.2),
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["study", "treat1", "treat2", "yi", "sei"])
+    ages = {name: 40.0 + 5 * i for i, name in enumerate("abcdef")}
+    shared = {"measure": "MD", "reference": "p", "better": "lower", "priors": {"tau": "Point(0.1)"}}
+    for options in ({"components": "+", "inactive": "p"}, {"moderator": ages}):
+        net = bm.network(frame, **shared, **options)
+        linear = linear_in_data(net)
+        np.testing.assert_allclose(linear.influence @ linear.contrasts.y, linear.effects, atol=1e-10)
+        found = bm.threshold_analysis(net, by="study")
+        again = bm.threshold_analysis(net, by="study", tau="refit")
+        columns = ["low", "high"]
+        np.testing.assert_allclose(again.table.loc[found.table.index, columns], found.table[columns], rtol=1e-6)
+        assert np.isfinite(found.table["high"]).sum() >= 2
+
+
 @pytest.mark.parametrize("bayes", [False, True])
 def test_refitted_thresholds(bayes):
     """With tau estimated again the best treatment changes just above the threshold, which is not that with tau fixed."""

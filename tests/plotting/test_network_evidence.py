@@ -82,6 +82,8 @@ def test_errors_of_contributions(diabetes):
             bm.contribution_plot(diabetes, **options)
     with pytest.raises(bm.SpecError, match="result of network_meta"):
         bm.contribution_plot(bm.network(pair(), "MD"))
+    with pytest.raises(bm.SpecError, match="weights contrasts of trials"):
+        bm.contribution_plot(bm.network_meta(smoking(), method="MH"), risk_of_bias={"Trial 1": "low"})
 
 
 def test_table_of_characteristics(cessation):

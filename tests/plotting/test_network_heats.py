@@ -10,7 +10,7 @@ from network_examples import check_texts, pair, senn, smoking, star, texts
 import bayesmeta as bm
 from bayesmeta.plotting.network_heats import league_values, net_heat_values, rank_heat_values
 from bayesmeta.plotting.network_ranks import rank_values
-from bayesmeta.reporting.figures.network_heat import LeagueValues, league_figure
+from bayesmeta.reporting.figures.network_heat import LeagueValues, NetHeat, league_figure, net_heat_figure
 from bayesmeta.reporting.figures.network_parts import DIVERGING, SEQUENTIAL, ink_on
 from bayesmeta.reporting.figures.network_ranks import RankValues, rankogram_figure
 
@@ -105,6 +105,14 @@ def test_net_heat_is_that_of_the_network():
     shown = heat.contribution[heat.contribution > 0]
     np.testing.assert_allclose(np.array(squares) / max(squares), shown / shown.max(), rtol=1e-9)
     assert any("contrasts are left out" in text for text in texts(figure))
+
+
+def test_net_heat_of_many_designs():
+    rng = np.random.default_rng(5)
+    names = tuple(f"Treatment {i}:Treatment {i + 1}" for i in range(60))
+    figure = net_heat_figure(NetHeat(names, rng.normal(0, 5, (60, 60)), rng.uniform(0, 1, (60, 60))))
+    check_texts(figure)
+    assert any("Changes beyond 8" in text for text in texts(figure))
 
 
 def test_contributions_of_net_heat_are_weights_of_direct_estimates():

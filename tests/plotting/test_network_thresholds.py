@@ -34,7 +34,7 @@ def test_figure_of_contrasts(analysis):
     assert inside == set(analysis.table.index[analysis.table["sensitive"]])
     assert not any(row.label in bold for row in rows if row.label not in inside)
     assert figure.axes[0].get_xscale() == "log"
-    assert any("τ fixed at its estimate" in text for text in texts(figure))
+    assert any("τ stays as it is" in text for text in texts(figure))
     bands = [part for part in figure.axes[0].collections if part.get_label() == "band"]
     assert len(bands) >= len(rows)
 

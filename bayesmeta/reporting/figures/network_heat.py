@@ -189,8 +189,9 @@ def net_heat_figure(
     ]
     if beyond:
         about.append(f"Changes beyond {_MOST_CHANGE:g} have the colour of the end of the scale")
+    side = min(max((MOST_WIDTH - 2.2) / max(count, 1), 0.15), 0.34)
     return matrix_figure(
-        "net heat plot", cells, heat.labels, heat.labels, scale, least=(0.34, 0.34), title=title, notes=[*about, *notes],
+        "net heat plot", cells, heat.labels, heat.labels, scale, least=(side, side), title=title, notes=[*about, *notes],
         width_inches=width_inches,
     )  # fmt: skip
 

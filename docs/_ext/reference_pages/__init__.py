@@ -8,6 +8,7 @@ from typing import Any
 from .command_line import command_line_page
 from .math_elements import add_mathml_renderer
 from .measures import measures_table
+from .page_figures import draw_page_figures
 from .review_toml import review_toml_page
 from .tutorial_run import run_tutorial_review
 
@@ -19,14 +20,20 @@ PAGES = {
 }
 
 
+#: pages whose Python blocks write figures, with the folder of these
+FIGURES = {"how-to/network-figures.md": "_generated/network-figures"}
+
+
 def write_pages(app: Any) -> None:
-    """Write every generated file whose text has changed, and the tables and figures of the tutorial."""
+    """Write every generated file whose text has changed, the tables and figures of the tutorial, and figures of how-to pages."""
     for name, page in PAGES.items():
         file, text = Path(app.srcdir) / name, page()
         file.parent.mkdir(parents=True, exist_ok=True)
         if not file.exists() or file.read_text(encoding="utf-8") != text:
             file.write_text(text, encoding="utf-8")
     run_tutorial_review(Path(app.srcdir) / "_generated" / "bcg")
+    for source, folder in FIGURES.items():
+        draw_page_figures(Path(app.srcdir) / source, Path(app.srcdir) / folder)
 
 
 def setup(app: Any) -> dict[str, Any]:
