@@ -60,6 +60,9 @@ def explorer_data(review: Review, analysis: Analysis, result: AnalysisResult) ->
     if arm_level is not None:
         tables = study_tables(arm_level["name"], analysis.measure, result.studies, arm_level.pop("baseline"))
         for study, row, table in zip(studies, result.studies, tables, strict=True):
+            if table is not None and arm_level["name"] == "nct" and study["y"] is not None:
+                # as in the fit, the normal approximation is that of the effects, with the review's options
+                table["guide"], table["variance"] = [study["y"], study["se"] ** 2], study["se"] ** 2
             study["table"] = table
             study["fitted"] = not is_missing(row.get("theta"))
         if not any("table" in study and study["table"] for study in studies):

@@ -147,8 +147,8 @@
         this.tau.box, this.mu.box, this.studies.box, this.bands.box, reset);
       controls.addEventListener("submit", (event) => event.preventDefault());
       const results = h("div", { class: "results", role: "group", "aria-label": "Results under these settings" },
-        this.alert, this.live, this.numbers, this.forest, this.densities);
-      this.root.replaceChildren(h("div", { class: "explorer-grid" }, controls, results));
+        this.alert, this.numbers, this.forest, this.densities, this.leaveOut());
+      this.root.replaceChildren(this.live, h("div", { class: "explorer-grid" }, controls, results));
       new ResizeObserver(() => this.resized()).observe(this.forest);
     }
 
@@ -183,6 +183,8 @@
       this.table();
       this.draw();
       this.announce();
+      clearTimeout(this.influenceTimer);
+      this.influenceTimer = setTimeout(() => this.influence(), 200);
     }
 
     calculatorOfRun() {
@@ -243,6 +245,38 @@
       this.densities.replaceChildren(this.densityOfMu(solution, numbers, runs, wide), this.densityOfTau(solution, numbers, runs, wide));
     }
 
+    /** A folded table of the results without each study, under the present settings; computed when it is opened. */
+    leaveOut() {
+      const body = h("div", { class: "numbers" });
+      this.without = h("details", { class: "without" }, h("summary", {}, "Without each study in turn"), body);
+      this.without.addEventListener("toggle", () => this.withoutEach(body));
+      this.influence = () => this.withoutEach(body);
+      return this.without;
+    }
+
+    withoutEach(body) {
+      if (!this.without.open || !this.shown) return;
+      const { data, state, back } = this, used = data.studies.map((_, i) => i).filter((i) => state.included[i] && this.calculator.usable(state.likelihood, i));
+      if (used.length < 2) {
+        body.replaceChildren(h("p", {}, "This needs at least two studies."));
+        return;
+      }
+      const calculator = new Calculator(data), lines = [];
+      for (const left of used) {
+        const included = state.included.map((one, i) => one && i !== left);
+        try {
+          const { mu, tau } = summary(calculator.solve({ ...state, included }), data.level);
+          const [text, a, b] = row([back(mu[0])], back(mu[1]), back(mu[2])), [between, c, d] = row([tau[0]], tau[1], tau[2]);
+          lines.push([data.studies[left].label, `${text} [${a}, ${b}]`, `${between} [${c}, ${d}]`]);
+        } catch (error) {
+          lines.push([data.studies[left].label, error.message, ""]);
+        }
+      }
+      const head = h("thead", {}, h("tr", {}, ...["Left out", `Pooled ${data.phrase}`, "τ"].map((text) => h("th", { scope: "col" }, text))));
+      const rows = lines.map(([label, ...texts]) => h("tr", {}, h("th", { scope: "row" }, h("bdi", {}, label)), ...texts.map((text) => h("td", {}, text))));
+      body.replaceChildren(h("table", { class: "result" }, h("caption", {}, `Median and ${this.percent} credible interval`), head, h("tbody", {}, ...rows)));
+    }
+
     densityOfMu(solution, numbers, runs, width) {
       const { data, state } = this, reach = 0.6 * Math.max(numbers.mu[2] - numbers.mu[1], runs.mu[2] - runs.mu[1]);
       const low = Math.min(numbers.mu[1], runs.mu[1]) - reach, high = Math.max(numbers.mu[2], runs.mu[2]) + reach;
@@ -268,7 +302,7 @@
 
     captioned(drawing, text) {
       const key = (css, name) => h("span", { class: `key ${css}` }, name);
-      return h("figure", {}, drawing, h("figcaption", {}, `${text}: `, key("posterior", "posterior"), " ", key("prior", "prior"), " ", key("run", "posterior of the run")));
+      return h("figure", { style: `width:${drawing.getAttribute("width")}px` }, drawing, h("figcaption", {}, `${text}: `, key("posterior", "posterior"), " ", key("prior", "prior"), " ", key("run", "posterior of the run")));
     }
 
     /** Tell readers of the screen the result, after the last of several changes. */
