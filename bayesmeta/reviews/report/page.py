@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bayesmeta.reporting.tables.html import STYLE, table_element
 from bayesmeta.reviews.analysis_keys import Analysis
+from bayesmeta.reviews.explorer.assets import STYLES, policy, read_asset, script
 from bayesmeta.reviews.file_names import REPORT_FILE
 from bayesmeta.reviews.folder import load_run
 from bayesmeta.reviews.network_result import network_of
+from bayesmeta.reviews.report.page_sections import analysis_heading, analysis_section, review_section
 from bayesmeta.reviews.report.tables import review_tables
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.running.ledger import Ledger
@@ -21,35 +21,6 @@ from bayesmeta.reviews.spec import Review
 from bayesmeta.support.confined import confined
 from bayesmeta.support.files import write_text
 from bayesmeta.support.problems import recorded
-
-if TYPE_CHECKING:
-    from bayesmeta.reviews.report.figure_list import NamedFigure
-
-_STYLE = """
-body { font-family: system-ui, sans-serif; color: #1a1a1a; max-width: 90rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; border-bottom: 1px solid #ccc; }
-h1, h2, p, summary { overflow-wrap: anywhere; }
-.notice { border-left: 4px solid #b45309; background: #fff7ed; padding: .6rem 1rem; }
-.table { overflow-x: auto; padding: 10px 0; } .table td .interval { display: block; }
-figure { margin: 1rem 0; overflow-x: auto; } figure svg { max-width: 100%; min-width: min(100%, 40rem); height: auto; }
-details { margin: 1rem 0; } summary { cursor: pointer; font-weight: 600; } nav { line-height: 1.8; } nav a { margin-right: 1rem; }
-@media (max-width: 700px) {
-  body { margin: 1rem auto; padding: 0 .6rem; } figure svg { min-width: 40rem; max-width: none; }
-}
-@media print {
-  @page { size: A4 landscape; margin: 10mm; }
-  body { margin: 0; padding: 0; max-width: none; } nav { display: none; }
-  .table, figure { overflow: visible; } section { break-before: page; } h2 { break-after: avoid; margin-top: 0; }
-  table.data { width: 100%; font-size: 6.5pt; } table.data td, table.data th { padding: 1pt 2pt; overflow-wrap: break-word; }
-  table.data th[style] { min-width: 0 !important; } table.data td.number { white-space: normal; }
-  table.data caption { font-size: 9pt; } table.data tfoot td { font-size: 6.5pt; } table.data tfoot div { max-width: none; }
-  tr { break-inside: avoid; } tfoot { display: table-row-group; }
-  figure { break-inside: avoid; } figure svg { max-height: 165mm; min-width: 0; }
-  details::details-content { display: block; content-visibility: visible; height: auto; } details > summary { list-style: none; }
-}
-"""
-# a folded part is not printed by browsers that do not know ::details-content
-_UNFOLD = "<script>addEventListener('beforeprint', () => document.querySelectorAll('details').forEach(part => part.open = true))</script>"
 
 
 def write_report(out: str | os.PathLike[str], problems: list[str] | None = None) -> Path:
@@ -95,41 +66,54 @@ def report_page(review: Review, results: list[AnalysisResult], problems: list[st
     for name, table in review_tables(review, results, problems).items():
         with recorded(f"table '{name}'", problems):
             tables[name] = table_element(table, table_id=name)
-    sections = _of_review(review, results, problems)
-    for result in filter(_has_section, results):
-        analysis = known[result.id]
-        failed: list[str] | None = None if problems is None else []
-        figures = _figures(review, analysis, result, failed)
-        drawn = "".join(f"<figure>{svg}</figure>" for svg in _with_distinct_ids(figures, result.id))
-        drawn += "".join(f'<p class="notice">{escape(problem)}</p>' for problem in failed or ())
-        if problems is not None:
-            problems += [f"analysis {result.id}: {problem}" for problem in failed or ()]
-        league = tables.pop(f"network_league_{result.id}", "")
-        own = f'<div class="table">{league}</div>' if league else ""
-        sections.append(
-            f'<section id="a-{escape(result.id)}"><h2>{escape(_heading(analysis))}</h2>{own}{drawn}</section>'
-        )
-    notice = f'<p class="notice">{escape(review.notice)}</p>' if review.notice else ""
-    links = " ".join(
-        f'<a href="#a-{escape(result.id)}">{escape(result.id)}</a>' for result in results if _has_section(result)
+    shown = [result for result in results if result.studies or network_of(result) is not None]
+    of_review = review_section(review, results, problems)
+    sections = of_review + "".join(
+        # the league table of a network is shown with its figures
+        analysis_section(review, known[result.id], result, problems, own=tables.pop(f"network_league_{result.id}", ""))
+        for result in shown
     )
+    notice = f'<p class="notice">{escape(review.notice)}</p>' if review.notice else ""
     more = "".join(
-        f'<details><summary>{escape(name.capitalize().replace("_", " "))}</summary><div class="table">{body}</div></details>'
+        f'<details id="table-{escape(name)}"><summary>{escape(name.capitalize().replace("_", " "))}</summary>'
+        f'<div class="table">{body}</div></details>'
         for name, body in tables.items()
         if name != "main"
     )
+    more = f'<h2 id="tables">Tables</h2>{more}' if more else ""
+    citation = f"<p>{escape(review.citation)}</p>" if review.citation else ""
+    main = f'<div class="table" id="main-table">{tables["main"]}</div>' if "main" in tables else ""
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{escape(policy((script(),)))}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(review.title)}</title><style>{STYLE}\n{_STYLE}</style></head><body><h1>{escape(review.title)}</h1>"
-        f"<p>{escape(review.citation)}</p>{notice}<nav>{links}</nav>"
-        f'<div class="table">{tables.get("main", "")}</div>{more}{"".join(sections)}{_UNFOLD}</body></html>\n'
+        f"<title>{escape(review.title)}</title><style>{STYLE}\n{_styles()}</style></head>"
+        '<body><a class="skip" href="#main">Skip to the results</a>'
+        f"<header><h1>{escape(review.title)}</h1>{citation}{notice}</header>"
+        f"{_contents([known[result.id] for result in shown], bool(main), bool(more), bool(of_review))}"
+        f'<main id="main">{main}{more}{sections}</main><script>{script()}</script></body></html>\n'
     )
 
 
-def _has_section(result: AnalysisResult) -> bool:
-    """Whether there is anything of an analysis to show: the studies of a network are in its tables."""
-    return bool(result.studies) or network_of(result) is not None
+def _styles() -> str:
+    return "\n".join(read_asset(name) for name in STYLES)
+
+
+def _contents(analyses: list[Analysis], main: bool, more: bool, of_review: bool) -> str:
+    """Return the navigation: the tables, and each analysis by comparison."""
+    links = ['<li><a href="#main-table">Main table</a></li>'] if main else []
+    links += ['<li><a href="#tables">Tables</a></li>'] if more else []
+    links += ['<li><a href="#all-studies">All studies</a></li>'] if of_review else []
+    groups: dict[str, list[str]] = {}
+    for analysis in analyses:
+        link = f'<li><a href="#a-{escape(analysis.id)}">{escape(analysis_heading(analysis))}</a></li>'
+        groups.setdefault(analysis.comparison, []).append(link)
+    parts = [f"<ul>{''.join(links)}</ul>"] if links else []
+    for i, (comparison, found) in enumerate(groups.items()):
+        name = escape(comparison) or ("Analyses" if len(groups) == 1 else "Other analyses")
+        folded = " open" if i == 0 and len(analyses) <= 60 else ""
+        parts.append(f"<details{folded}><summary>{name}</summary><ul>{''.join(found)}</ul></details>")
+    return f'<nav class="contents" id="contents" aria-label="Contents"><strong>Contents</strong>{"".join(parts)}</nav>'
 
 
 #: what a page begins with that shows the results of an earlier run
@@ -153,48 +137,3 @@ def mark_as_older(folder: Path) -> None:
     text = file.read_text(encoding="utf-8", errors="replace")
     if _OLDER not in text:
         write_text(file, text.replace("<body>", f"<body>{_OLDER}", 1))
-
-
-def _of_review(review: Review, results: list[AnalysisResult], problems: list[str] | None) -> list[str]:
-    """Return the section with the figures of the whole review; none where there are none."""
-    from bayesmeta.reviews.report.figure_list import review_figures
-
-    failed: list[str] | None = None if problems is None else []
-    drawn = _with_distinct_ids(_drawn(review_figures(review, results), failed), "review")
-    shown = [f"<figure>{svg}</figure>" for svg in drawn]
-    shown += [f'<p class="notice">{escape(problem)}</p>' for problem in failed or ()]
-    if problems is not None:
-        problems += failed or ()
-    return [f'<section id="all-studies"><h2>All studies</h2>{"".join(shown)}</section>'] if shown else []
-
-
-def _figures(review: Review, analysis: Analysis, result: AnalysisResult, problems: list[str] | None) -> list[str]:
-    """Draw all figures of an analysis as SVG; those that cannot be drawn are left out."""
-    from bayesmeta.reviews.report.figure_list import figures_of
-
-    return _drawn(figures_of(review, analysis, result), problems)
-
-
-def _drawn(figures: list[NamedFigure], problems: list[str] | None) -> list[str]:
-    from bayesmeta.reporting.figures.save import svg_text
-
-    texts: list[str] = []
-    for figure in figures:
-        with recorded(figure.name, problems):
-            texts.append(svg_text(figure.draw()))
-    return texts
-
-
-def _heading(analysis: Analysis) -> str:
-    return f"{analysis.id} {analysis.outcome}" + (f", {analysis.time}" if analysis.time else "")
-
-
-def _with_distinct_ids(figures: list[str], analysis_id: str) -> list[str]:
-    """Prefix the ids inside each SVG, so that the figures of one page do not refer to each other's elements."""
-    out = []
-    for i, svg in enumerate(figures):
-        prefix = f"f{re.sub('[^A-Za-z0-9]', '_', analysis_id)}_{i}_"
-        named = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}\1"', svg)
-        named = re.sub(r'(href=")#([^"]+)"', rf'\1#{prefix}\2"', named)
-        out.append(re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}\1)", named))
-    return out

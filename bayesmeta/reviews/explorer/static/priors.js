@@ -52,6 +52,11 @@
       median: (a, b) => b / (a < 1 ? Math.exp((gammaln(a + 1) - Math.LN2) / a) : a - 1 / 3), spread: (a) => 1.349 * (1 / a + 1 / Math.sqrt(a)) * 0.8,
       tail: (a) => a + 1, onLogScale: true,
     },
+    Beta: {
+      parameters: ["a", "b"],
+      logpdf: (x, a, b) => (a - 1) * Math.log(x) + (b - 1) * Math.log1p(-x) + gammaln(a + b) - gammaln(a) - gammaln(b),
+      median: (a, b) => a / (a + b), support: () => [0, 1],
+    },
     Point: { parameters: ["value"], logpdf: () => 0, median: (v) => v },
   };
   const FAMILIES_OF_MU = {
@@ -64,7 +69,7 @@
     },
     Flat: { parameters: [], logpdf: () => 0 },
   };
-  const POSITIVE = new Set(["sd", "scale", "df", "sdlog", "rate", "shape"]);
+  const POSITIVE = new Set(["sd", "scale", "df", "sdlog", "rate", "shape", "a", "b"]);
 
   /** Return what is wrong with the parameters of a prior in words, or "". */
   function fault(family, args, onTau) {

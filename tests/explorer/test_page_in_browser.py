@@ -1,0 +1,343 @@
+"""The report page as a reader uses it: every control of the explorer, by keyboard, in a narrow window, in the dark and on paper."""
+
+import re
+
+import numpy as np
+import pytest
+
+from bayesmeta.model.likelihoods.registry import model_data
+from bayesmeta.posterior.bands import band_probabilities
+from bayesmeta.posterior.fit import fit
+
+COUNTS = {"events_e": [8, 12, 3, 0], "n_e": [48, 60, 31, 40], "events_c": [16, 15, 9, 0], "n_c": [49, 58, 30, 41]}
+
+
+@pytest.fixture
+def open_page(chromium, page_file):
+    """Open the page in a window of its own; nothing may be written to the console and nothing loaded."""
+    pages, messages = [], []
+
+    def opened(width=1280, analysis="1.1", **options):
+        page = chromium.new_page(viewport={"width": width, "height": 900}, **options)
+        pages.append(page)
+        page.on("console", lambda message: messages.append(message.text))
+        page.on("pageerror", lambda error: messages.append(str(error)))
+        page.on(
+            "request", lambda request: messages.append(request.url) if not request.url.startswith("file:") else None
+        )
+        page.goto(page_file.as_uri())
+        if analysis:
+            part = page.locator(f"[id='a-{analysis}'] details.explore")
+            part.locator("summary").first.click()
+            part.locator("table.result").first.wait_for()
+            page.part = part
+        return page
+
+    yield opened
+    for page in pages:
+        page.close()
+    assert messages == []
+
+
+def settled(page) -> str:
+    """Text of the results, after the changes have been computed."""
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    return page.part.locator(".numbers").first.inner_text()
+
+
+def computed(page) -> dict:
+    """The numbers behind the results, model scale."""
+    settled(page)
+    return page.part.evaluate("part => part.explorer.shown.numbers")
+
+
+def expected(frame, likelihood, **priors) -> dict:
+    posterior = fit(frame, measure="RR", likelihood=likelihood, priors=priors, engine="quadrature")
+    p = np.array([0.5, 0.025, 0.975])
+    return {name: posterior.quantile(term, p) for name, term in (("mu", "mu"), ("fresh", "theta_new"), ("tau", "tau"))}
+
+
+def assert_close(found: dict, wanted: dict, tolerance: float = 2e-6) -> None:
+    for name, values in wanted.items():
+        np.testing.assert_allclose(found[name], values, rtol=tolerance, atol=tolerance)
+
+
+@pytest.fixture(scope="module")
+def frame():
+    import pandas as pd
+
+    return pd.DataFrame({"study": list("abcd"), **COUNTS})
+
+
+def test_it_starts_from_the_result_of_the_run(open_page, hostile, frame):
+    page = open_page()
+    assert page.title().startswith("Names that could do harm")
+    assert_close(
+        computed(page), expected(frame, "binomial", mu="Normal(0, 2.82)", tau="HalfNormal(0.5)"), tolerance=1e-5
+    )
+    rows = page.part.locator("table.result").first.locator("tbody tr")
+    for i in range(rows.count()):
+        here, run = rows.nth(i).locator("td").all_inner_texts()
+        assert here == run, rows.nth(i).inner_text()
+    row = next(r for r in hostile.results[0].rows if r["method"] == hostile.results[0].primary and r["term"] == "mu")
+    assert f"{row['estimate']:.2f}" in page.part.locator("table.result td").first.inner_text()
+
+
+def test_priors_and_likelihood(open_page, frame):
+    page = open_page()
+    part = page.part
+    part.get_by_label("normal approximation").check()
+    assert_close(computed(page), expected(frame, "normal", mu="Normal(0, 2.82)", tau="HalfNormal(0.5)"))
+    tau, mu = part.locator("fieldset.prior").nth(0), part.locator("fieldset.prior").nth(1)
+    tau.get_by_label("standard deviation", exact=True).fill("0.2")
+    assert_close(computed(page), expected(frame, "normal", mu="Normal(0, 2.82)", tau="HalfNormal(0.2)"))
+    tau.get_by_label("Family").select_option("HalfCauchy")
+    tau.get_by_label("scale", exact=True).fill("0.3")
+    mu.get_by_label("mean", exact=True).fill("-0.2")
+    mu.get_by_label("standard deviation", exact=True).fill("0.4")
+    assert_close(computed(page), expected(frame, "normal", mu="Normal(-0.2, 0.4)", tau="HalfCauchy(0.3)"))
+    part.get_by_label("binomial, exact").check()
+    assert_close(computed(page), expected(frame, "binomial", mu="Normal(-0.2, 0.4)", tau="HalfCauchy(0.3)"), 1e-5)
+    tau.get_by_label("Family").select_option("LogNormal")
+    tau.get_by_label("mean of the log", exact=True).fill("-2.56")
+    tau.get_by_label("standard deviation of the log", exact=True).fill("1.74")
+    tau.get_by_label("a prior for τ² instead of τ").check()
+    assert_close(
+        computed(page), expected(frame, "binomial", mu="Normal(-0.2, 0.4)", tau2="LogNormal(-2.56, 1.74)"), 1e-5
+    )
+    part.get_by_label("normal approximation").check()
+    mu.get_by_label("Family").select_option("Flat")
+    assert not mu.locator("input[type=range]").is_visible()
+    assert_close(computed(page), expected(frame, "normal", mu="Flat()", tau2="LogNormal(-2.56, 1.74)"))
+    part.get_by_label("Priors", exact=True).select_option("Turner 2015")
+    turner = 'turner2015("mental health indicators", "non-pharmacological vs. placebo / control")'
+    assert_close(computed(page), expected(frame, "normal", mu="Flat()", tau=turner))
+    part.get_by_role("button", name="Back to the run's result").click()
+    assert_close(
+        computed(page), expected(frame, "binomial", mu="Normal(0, 2.82)", tau="HalfNormal(0.5)"), tolerance=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    "family", ["HalfNormal", "HalfCauchy", "HalfT", "Uniform", "Exponential", "LogNormal", "LogT", "Gamma", "InvGamma", "Point"]
+)  # fmt: skip
+def test_every_family_and_its_slider(open_page, family):
+    page = open_page(analysis="1.2")
+    tau = page.part.locator("fieldset.prior").nth(0)
+    tau.get_by_label("Family").select_option(family)
+    before = settled(page)
+    slider = tau.locator("input[type=range]")
+    slider.focus()
+    for _ in range(25):
+        page.keyboard.press("ArrowRight")
+    after = settled(page)
+    assert before != after
+    assert (slider.get_attribute("aria-valuetext") or "").startswith("τ: ")
+    for _ in range(25):
+        page.keyboard.press("ArrowLeft")
+    assert settled(page) == before
+    assert not page.part.locator(".wrong").is_visible()
+
+
+def test_studies_are_dropped_and_added(open_page, frame):
+    import pandas as pd
+
+    page = open_page()
+    studies = page.part.locator("fieldset.studies")
+    boxes = studies.locator("input[type=checkbox]")
+    assert [boxes.nth(i).is_checked() for i in range(5)] == [True, True, True, True, False]
+    assert "left out by the run: quasi-randomized" in studies.inner_text()
+    boxes.nth(0).uncheck()
+    priors = {"mu": "Normal(0, 2.82)", "tau": "HalfNormal(0.5)"}
+    assert_close(computed(page), expected(frame.iloc[1:], "binomial", **priors), 1e-5)
+    assert "3 of 5 studies" in settled(page)
+    studies.get_by_role("button", name="All studies").click()
+    left_out = {"study": "e", "events_e": 30, "n_e": 40, "events_c": 10, "n_c": 39}
+    everything = pd.concat([frame, pd.DataFrame([left_out])], ignore_index=True)
+    assert_close(computed(page), expected(everything, "binomial", **priors), 1e-5)
+    studies.get_by_role("button", name="Those of the run").click()
+    assert [boxes.nth(i).is_checked() for i in range(5)] == [True, True, True, True, False]
+    # without events in either arm a study has no estimate for the normal approximation
+    page.part.get_by_label("normal approximation").check()
+    settled(page)
+    assert boxes.nth(3).is_disabled()
+    for i in range(3):
+        boxes.nth(i).uncheck()
+    settled(page)
+    assert "tick at least one" in page.part.locator("[role=alert]").inner_text()
+    boxes.nth(1).check()
+    settled(page)
+    assert not page.part.locator("[role=alert]").is_visible()
+
+
+def test_without_each_study(open_page, frame):
+    page = open_page()
+    page.part.get_by_text("Without each study in turn").click()
+    table = page.part.locator("details.without table")
+    table.wait_for()
+    assert table.locator("tbody tr").count() == 4
+    wanted = expected(frame.iloc[[0, 1, 3]], "binomial", mu="Normal(0, 2.82)", tau="HalfNormal(0.5)")
+    assert f"{np.exp(wanted['mu'][0]):.2f}" in table.locator("tbody tr").nth(2).inner_text()
+
+
+def test_bands(open_page, frame):
+    page = open_page()
+    bands = page.part.locator("fieldset.bands")
+    posterior = fit(frame, measure="RR", priors={"mu": "Normal(0, 2.82)", "tau": "HalfNormal(0.5)"})
+
+    def check(given, better):
+        settled(page)
+        wanted = band_probabilities(posterior, given, better=better)
+        shown = page.part.locator("table.bands tbody tr")
+        assert shown.count() == wanted.shape[1]
+        for i, values in enumerate(wanted.to_numpy().T):
+            for text, value in zip(shown.nth(i).locator("td").all_inner_texts(), values, strict=True):
+                assert abs(float(re.sub("[<>]", "", text)) - value) <= 0.0101, (given, better, i)
+
+    assert bands.get_by_label("trivial up to").input_value() == "0.9"
+    check({"trivial": 0.9, "small": 0.75}, "lower")
+    bands.get_by_label("moderate up to").fill("0.5")
+    check({"trivial": 0.9, "small": 0.75, "moderate": 0.5}, "lower")
+    bands.get_by_label("Better is").select_option("higher")
+    check({"trivial": 0.9, "small": 0.75, "moderate": 0.5}, "higher")
+    bands.get_by_label("small up to").fill("0.95")
+    settled(page)
+    assert "further from no effect" in page.part.locator("[role=alert]").inner_text()
+    bands.get_by_label("small up to").fill("")
+    settled(page)
+    assert 'give "small up to" first' in page.part.locator("[role=alert]").inner_text()
+    bands.get_by_label("moderate up to").fill("")
+    check({"trivial": 0.9}, "higher")
+    bands.get_by_label("trivial up to").fill("")
+    settled(page)
+    assert page.part.locator("table.bands").count() == 0
+
+
+def test_the_tests_above_use_every_control(open_page):
+    page = open_page()
+    names = page.part.locator("form").evaluate(
+        "form => [...form.elements].filter(e => e.tagName !== 'FIELDSET').map(e => (e.labels && e.labels[0] || e).innerText.trim())"
+    )
+    known = ["normal approximation", "binomial, exact", "Priors", "Family", "standard deviation", "Move the standard deviation",
+             "a prior for τ² instead of τ", "Family", "mean", "standard deviation", "Move the standard deviation"]  # fmt: skip
+    assert names[: len(known)] == known
+    rest = [
+        "All studies",
+        "Those of the run",
+        "Better is",
+        "trivial up to",
+        "small up to",
+        "moderate up to",
+        "Back to the run's result",
+    ]
+    assert names[-len(rest) :] == rest
+    assert len(names) == len(known) + 5 + len(rest)
+    assert all(names)
+
+
+def test_wrong_numbers_are_refused_in_words(open_page):
+    page = open_page(analysis="1.2")
+    tau = page.part.locator("fieldset.prior").nth(0)
+    before = settled(page)
+    for text, message in (("-1", "must be above 0"), ("", "must be a number")):
+        tau.locator("input[type=number]").first.fill(text)
+        settled(page)
+        assert message in page.part.locator("[role=alert]").inner_text()
+    assert page.part.locator(".numbers").first.inner_text() == before
+
+
+def test_by_keyboard_and_screen_reader(open_page):
+    page = open_page(analysis=None)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    summary = page.locator("[id='a-1.1'] details.explore > summary")
+    summary.focus()
+    page.keyboard.press("Enter")
+    part = page.part = page.locator("[id='a-1.1'] details.explore")
+    part.locator("table.result").first.wait_for()
+    live = part.locator("[role=status]")
+    assert live.get_attribute("aria-live") == "polite"
+    assert live.inner_text().startswith("Pooled risk ratio 0.")
+    first = live.inner_text()
+    # radio buttons are one stop; the arrows choose
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowUp")
+    settled(page)
+    assert page.evaluate("document.activeElement.value") == "normal"
+    stops = set()
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        stops.add(page.evaluate("document.activeElement.id || document.activeElement.innerText"))
+    assert "Back to the run's result" in stops
+    part.locator("fieldset.prior").nth(1).get_by_label("mean", exact=True).fill("-3")
+    page.wait_for_function(
+        "([part, first]) => part.querySelector('[role=status]').textContent !== first", arg=[part.element_handle(), first]
+    )  # fmt: skip
+    for drawing in part.locator("svg").all():
+        assert drawing.get_attribute("role") == "img"
+        assert drawing.get_attribute("aria-label")
+    assert part.locator("fieldset").count() == part.locator("fieldset > legend").count()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_in_a_narrow_window(open_page, scheme):
+    page = open_page(width=420, color_scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 420
+    box, form = page.part.locator(".results").bounding_box(), page.part.locator("form").bounding_box()
+    assert box["y"] >= form["y"] + form["height"]
+    assert page.part.locator(".drawing svg").bounding_box()["width"] <= 420
+    colours = page.evaluate("['color', 'backgroundColor'].map(name => getComputedStyle(document.body)[name])")
+    bright = [sum(map(int, re.findall(r"\d+", colour)[:3])) > 380 for colour in colours]
+    assert bright == ([True, False] if scheme == "dark" else [False, True])
+    table = page.locator("#main-table table")
+    cells = table.locator("th.group").first.evaluate(
+        "cell => ['color', 'backgroundColor'].map(n => getComputedStyle(cell)[n])"
+    )
+    assert len({sum(map(int, re.findall(r"\d+", colour)[:3])) > 380 for colour in cells}) == 2
+
+
+def test_on_paper(open_page):
+    page = open_page()
+    page.emulate_media(media="print")
+    assert not page.locator("nav.contents").is_visible()
+    assert not page.part.locator("form").is_visible()
+    assert page.part.locator(".results").is_visible()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("details:not(.explore):not([open])").count() == 0
+    assert len(page.pdf()) > 10_000
+
+
+def test_names_are_shown_as_they_are(open_page):
+    from explorer.conftest import HOSTILE
+
+    page = open_page()
+    labels = page.part.locator("fieldset.studies bdi").all_inner_texts()
+    assert labels[:4] == list(HOSTILE)
+    assert page.locator("img").count() == 0
+    assert "broken" not in page.title().split("harm")[0]
+    assert page.evaluate("document.scripts.length") == 1 + page.locator("script[type='application/json']").count()
+
+
+def test_first_content_is_shown_soon(open_page):
+    page = open_page(analysis=None)
+    page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length > 0")
+    times = page.evaluate("performance.getEntriesByName('first-contentful-paint').map(e => e.startTime)")
+    # the promise is one second; machines that run tests are busy
+    assert times[0] < 5000
+
+
+def test_what_the_page_computes_from_is_what_the_run_fitted(hostile, frame):
+    from bayesmeta.effects.compute import effect_sizes
+    from bayesmeta.reviews.explorer.data import explorer_data
+    from bayesmeta.reviews.folder import load_run
+
+    review, results = load_run(hostile.out)
+    data = explorer_data(review, review.as_analysis(review.analysis[0]), results[0])
+    assert data is not None
+    effects = effect_sizes(frame, "RR")
+    normal = model_data(effects, "normal")
+    found = [(s["y"], s["se"]) for s in data["studies"][:3]]
+    np.testing.assert_allclose(found, np.stack([normal.columns["effect"], normal.columns["se"]], axis=1), rtol=1e-11)
+    assert data["studies"][3]["y"] is None
+    assert [study["fitted"] for study in data["studies"]] == [True, True, True, True, False]
+    assert all(study["table"] for study in data["studies"])
