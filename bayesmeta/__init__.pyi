@@ -8,6 +8,7 @@ from .certainty.bias_adjusted import bias_adjusted as bias_adjusted
 from .certainty.risk_of_bias import RiskOfBias as RiskOfBias
 from .certainty.risk_of_bias import risk_of_bias as risk_of_bias
 from .checks.correlation_sweep import correlation_sweep as correlation_sweep
+from .checks.cumulative import cumulative as cumulative
 from .checks.engine_agreement import engine_agreement as engine_agreement
 from .checks.influence import influence as influence
 from .checks.leave_one_out import leave_one_out as leave_one_out
@@ -57,6 +58,7 @@ from .networks.posterior import NetworkPosterior as NetworkPosterior
 from .plotting.coefficients import coefficient_forest as coefficient_forest
 from .plotting.coefficients import prior_posterior_plot as prior_posterior_plot
 from .plotting.coefficients import sweep_plot as sweep_plot
+from .plotting.cumulative import cumulative_plot as cumulative_plot
 from .plotting.plots import forest as forest
 from .plotting.plots import tau_plot as tau_plot
 from .plotting.regressions import bubble as bubble

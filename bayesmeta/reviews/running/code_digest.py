@@ -21,7 +21,7 @@ MAKES_RESULTS = (
     "results", "checks", "certainty", "networks", "reviews/file_names.py", "reviews/spec.py", "reviews/settings.py",
     "reviews/stated_priors.py", "reviews/analysis_keys.py", "reviews/model_keys.py", "reviews/synthesis_keys.py", "reviews/spec_errors.py",
     "reviews/analysis_data.py", "reviews/band_keys.py", "reviews/risk_of_bias_keys.py", "reviews/risk_of_bias.py",
-    "reviews/bias_adjustment.py", "reviews/grade_keys.py",
+    "reviews/bias_adjustment.py", "reviews/cumulative.py", "reviews/grade_keys.py",
     "reviews/absolute.py", "reviews/import_risk_of_bias.py",
     "reviews/analysis.py", "reviews/analysis_models.py", "reviews/analysis_priors.py",
     "reviews/result.py", "reviews/import_cochrane.py", "reviews/cochrane_toml.py",
