@@ -82,6 +82,7 @@ from .posterior.storage import load_posterior as load_posterior
 from .posterior.subgroup_fits import SubgroupFits as SubgroupFits
 from .posterior.summary import summarize as summarize
 from .results.compare import compare as compare
+from .reviews.changes import review_changes as review_changes
 from .reviews.collection.counts import corpus_summary as corpus_summary
 from .reviews.collection.prior import corpus_prior as corpus_prior
 from .reviews.collection.run_many import run_collection as run_collection
