@@ -268,7 +268,7 @@ def _certainty_changed(then: Analysis, current: Analysis) -> Iterable[Change]:
     reasons = [() if one is None else one.reasons for one in levels]
     if words[0] != words[1] or reasons[0] != reasons[1]:
         note = "" if words[0] != words[1] else f"other reasons: {'; '.join(reasons[1])}"
-        yield Change(current.id, "Certainty (GRADE)", *words, note)
+        yield Change(current.id, "Certainty (GRADE)", words[0], words[1], note)
 
 
 def _readable(text: str) -> str:
