@@ -8,6 +8,7 @@ from .certainty.bias_adjusted import bias_adjusted as bias_adjusted
 from .certainty.risk_of_bias import RiskOfBias as RiskOfBias
 from .certainty.risk_of_bias import risk_of_bias as risk_of_bias
 from .checks.correlation_sweep import correlation_sweep as correlation_sweep
+from .checks.cumulative import cumulative as cumulative
 from .checks.engine_agreement import engine_agreement as engine_agreement
 from .checks.influence import influence as influence
 from .checks.leave_one_out import leave_one_out as leave_one_out
@@ -62,6 +63,7 @@ from .networks.threshold import threshold_analysis as threshold_analysis
 from .plotting.coefficients import coefficient_forest as coefficient_forest
 from .plotting.coefficients import prior_posterior_plot as prior_posterior_plot
 from .plotting.coefficients import sweep_plot as sweep_plot
+from .plotting.cumulative import cumulative_plot as cumulative_plot
 from .plotting.network_evidence import contribution_plot as contribution_plot
 from .plotting.network_evidence import transitivity as transitivity
 from .plotting.network_evidence import transitivity_plot as transitivity_plot
@@ -97,6 +99,7 @@ from .posterior.storage import load_posterior as load_posterior
 from .posterior.subgroup_fits import SubgroupFits as SubgroupFits
 from .posterior.summary import summarize as summarize
 from .results.compare import compare as compare
+from .reviews.changes import review_changes as review_changes
 from .reviews.collection.counts import corpus_summary as corpus_summary
 from .reviews.collection.prior import corpus_prior as corpus_prior
 from .reviews.collection.run_many import run_collection as run_collection

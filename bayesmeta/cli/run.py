@@ -57,6 +57,12 @@ def run(
         bool, typer.Option("--dry-run", help="Read the data, list what would be run and why; write nothing.")
     ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run everything again, even what is up to date.")] = False,
+    since: Annotated[
+        Path | None,
+        typer.Option(
+            "--since", metavar="OUT", help="Folder of an earlier run: say what changed, and write the table changes."
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """Run every analysis of a review, or of many, and write results, tables and figures.
@@ -70,6 +76,10 @@ def run(
     if jobs is not None and scheduler is not None:
         raise SpecError("give --jobs or --scheduler, not both: the scheduler's workers run the analyses")
     single = is_single_review(reviews)
+    if since is not None and (dry_run or not single):
+        raise SpecError(
+            f"--since compares a run of one review; leave it out with {'--dry-run' if dry_run else 'several'}"
+        )
     choice = Choice(
         engine.value if engine else None,
         tuple(only or ()),
@@ -82,7 +92,10 @@ def run(
         return
     try:
         with ending_signals_raise():
-            failed = (_run_one if single else _run_many)(reviews, out, choice, jobs, scheduler, quiet)
+            if single:
+                failed = _run_one(reviews, out, choice, jobs, scheduler, quiet, since)
+            else:
+                failed = _run_many(reviews, out, choice, jobs, scheduler, quiet)
     except KeyboardInterrupt as interrupt:
         _interrupted(interrupt)
     if failed:
@@ -99,7 +112,13 @@ def _interrupted(interrupt: KeyboardInterrupt) -> NoReturn:
 
 
 def _run_one(
-    reviews: list[Path], out: Path | None, choice: Choice, jobs: int | None, scheduler: str | None, quiet: bool
+    reviews: list[Path],
+    out: Path | None,
+    choice: Choice,
+    jobs: int | None,
+    scheduler: str | None,
+    quiet: bool,
+    since: Path | None,
 ) -> int:
     """Run one review; return the exit code."""
     from bayesmeta.reviews.run import plan_review, run_review
@@ -122,8 +141,14 @@ def _run_one(
         scheduler=scheduler,
         fresh=choice.fresh,
         priors=dict(choice.priors),
+        since=since,
     )
     _report_one(done)
+    if since is not None and done.changes is not None:
+        from bayesmeta.reviews.changes import change_lines
+
+        for line in change_lines(done.changes, since):
+            typer.echo(line)
     if not done.failed:
         return 0
     return 1 if done.results else 2

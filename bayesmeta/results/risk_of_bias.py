@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from bayesmeta.effects.covariance import Covariance
 from bayesmeta.effects.design import MEAN
 from bayesmeta.effects.effects import Effects
-from bayesmeta.effects.nesting import independent
+from bayesmeta.effects.subset import subset_of
 from bayesmeta.errors import BayesmetaError
 from bayesmeta.model.likelihoods.registry import model_data
 from bayesmeta.posterior.bands import Mid
@@ -25,26 +24,6 @@ from bayesmeta.results.rows import not_estimable, tidy_frequentist, tidy_posteri
 #: the model of these rows, their groups, and the frequentist methods among them
 MODEL, ALL_STUDIES, WITHOUT = "risk_of_bias", "all studies", "without high risk: "
 METHODS = ("DL", "REML-HKSJ")
-
-
-def subset_of(effects: Effects, keep: np.ndarray) -> Effects:
-    """Return some of independent estimates, ``keep`` bool (n,)."""
-    rows = np.flatnonzero(keep)
-
-    def texts(values: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(values[i] for i in rows)
-
-    return Effects(
-        effects.yi[rows],
-        effects.vi[rows],
-        texts(effects.labels),
-        effects.measure,
-        texts(effects.reasons),
-        None if effects.studies is None else effects.studies.subset(keep),
-        texts(effects.notes),
-        covariance=Covariance(effects.vi[rows]),
-        nesting=independent(len(rows)),
-    )
 
 
 def risk_of_bias_rows(

@@ -35,6 +35,7 @@ from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.analysis_models import likelihoods_of, model_rows
 from bayesmeta.reviews.analysis_priors import priors_of
 from bayesmeta.reviews.band_keys import mid_of
+from bayesmeta.reviews.cumulative import add_cumulative
 from bayesmeta.reviews.network_keys import Network
 from bayesmeta.reviews.network_run import run_network
 from bayesmeta.reviews.result import AnalysisResult
@@ -135,6 +136,7 @@ def _pairwise(
     primary = _primary(posteriors)
     studies = study_rows(effects, summaries.get(primary), level)
     rows += add_risk_of_bias(review, analysis, folder, effects, studies, result, posteriors.get(primary))
+    rows += add_cumulative(review, analysis, folder, effects, posteriors.get(primary), result)
     add_absolute(analysis, effects, posteriors.get(primary), level, result)
     tau = tau_density(posteriors[primary], level) if primary else {}
     return rows, studies, dataclasses.replace(result, primary=primary, tau=tau)

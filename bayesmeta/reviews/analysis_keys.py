@@ -101,6 +101,11 @@ class Analysis(ModelKeys):
         description="Absolute effects, for the table `summary_of_findings`: "
         '`{ baseline = 0.12 }`, `{ baseline = "pooled" }`, or for an SMD `{ sd = 5 }`.',
     )
+    cumulative: bool | str | None = Field(
+        default=None,
+        description='Pool the studies again after each one, in the order of their years (`true`) or of a column (`"date"`), of the study '
+        "table or of the table under `[studies]`; by default as `cumulative` under `[settings]`.",
+    )
     grade: GradeKeys | None = Field(
         default=None,
         description='The reviewers\' GRADE ratings: `[analysis.grade]` with `imprecision = { down = 1, why = "few events" }` and so on.',
@@ -112,7 +117,7 @@ class Analysis(ModelKeys):
 
     @classmethod
     def _left_out(cls) -> tuple[str, ...]:
-        return "estimates", "data_level", "domain", "bands", "absolute", "grade"
+        return "estimates", "data_level", "domain", "bands", "absolute", "grade", "cumulative"
 
     @field_validator("measure")
     @classmethod

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bayesmeta.errors import SpecError
+from bayesmeta.reviews.changes import Change
 from bayesmeta.reviews.file_names import result_file, toml_file
+from bayesmeta.reviews.folder import load_run
 from bayesmeta.reviews.result import AnalysisResult, read_result
 from bayesmeta.reviews.running.plan import Choice, Step, apply_choice, plan, select_analyses
 from bayesmeta.reviews.running.progress import Progress, Silent
@@ -39,6 +41,8 @@ class Run(Displayed):
         The selected analyses that were up to date, and were not run again.
     outdated : tuple of str
         Analyses that were not selected and whose result is of other data, settings or code than this run's.
+    changes : tuple of Change, optional
+        What changed since the run named by ``since``; None without one, or without a result.
     """
 
     out: Path
@@ -47,6 +51,7 @@ class Run(Displayed):
     seconds: float
     kept: tuple[str, ...] = ()
     outdated: tuple[str, ...] = ()
+    changes: tuple[Change, ...] | None = None
 
     def _line(self) -> str:
         kept = f" ({len(self.kept)} kept)" if self.kept else ""
@@ -65,6 +70,7 @@ def run_review(
     scheduler: str | None = None,
     fresh: bool = False,
     priors: Mapping[str, str] | None = None,
+    since: str | os.PathLike[str] | None = None,
 ) -> Run:
     """Run the analyses of a review and write results, tables and figures.
 
@@ -93,6 +99,8 @@ def run_review(
         Whether to make everything again, also what is up to date.
     priors : mapping of str to str, optional
         Priors for mu, tau or tau2 of every measure, in place of the review's, e.g. ``{"tau": "corpus:FILE"}``.
+    since : str or path, optional
+        Folder of an earlier run, which may be ``out`` itself: what changed is in ``Run.changes`` and in the table ``changes``.
 
     Returns
     -------
@@ -106,9 +114,10 @@ def run_review(
     BusyError
         If another run is writing into the folder.
     DataError
-        If something cannot be written; what was finished before is kept.
+        If something cannot be written; what was finished before is kept. If ``since`` has no run; then nothing is written.
     """
     started = time.perf_counter()
+    before = None if since is None else load_run(Path(since))
     choice = Choice(engine, only, figures, fresh, tuple((priors or {}).items()))
     review, folder, target = open_review(path, out, choice)
     select_analyses(review, only)
@@ -120,12 +129,13 @@ def run_review(
         try:
             with progress.over(run.to_do, review.title):
                 run_tasks(workers, run.tasks(), _report_start(progress), _record(run, progress))
+            changes = tuple(run.write_changes(before)) if before is not None and run.finished else None
         finally:
             run.close()
     selected = [step.analysis.id for step in run.steps]
     files = [result_file(target, name) for name in selected if name in run.finished]
     results = tuple(read_result(path.read_bytes()) for path in files)
-    return Run(target, results, run.failed, time.perf_counter() - started, tuple(run.kept), run.outdated)
+    return Run(target, results, run.failed, time.perf_counter() - started, tuple(run.kept), run.outdated, changes)
 
 
 def plan_review(

@@ -104,6 +104,11 @@ class Settings(Strict):
         default=default_figure_formats(),
         description=f"File formats of the figures: any of {', '.join(f'`"{name}"`' for name in FIGURE_FORMATS)}.",
     )
+    cumulative: bool | str = Field(
+        default=False,
+        description="Whether each analysis pools its studies again after each one, in the order of their years (`true`) or of a column "
+        '(`"date"`); an analysis can say otherwise.',
+    )
     save_fits: bool = Field(
         default=True, description="Whether NUTS posteriors are kept in the folder `fits`, as netCDF."
     )

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
+from bayesmeta.checks.cumulative import YEAR
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import BayesmetaError, DataError, SpecError, unknown_name
 from bayesmeta.reviews.analysis_keys import ANALYSIS_ID, Analysis, Published
@@ -173,10 +174,21 @@ class Review(Strict):
         own = self.risk_of_bias.data if self.risk_of_bias else None
         return own or (self.studies.data if self.studies else "")
 
+    def order_column(self, analysis: AnyAnalysis) -> str:
+        """Return the column in whose order a cumulative meta-analysis adds the studies; "" where none is wanted."""
+        if not isinstance(analysis, Analysis):
+            return ""
+        stated = self.settings.cumulative if analysis.cumulative is None else analysis.cumulative
+        return YEAR if stated is True else stated or ""
+
+    def reads_characteristics(self, analysis: AnyAnalysis) -> bool:
+        """Whether an analysis reads the table under ``[studies]``."""
+        return self.studies is not None and (analysis.beyond_pairwise or bool(self.order_column(analysis)))
+
     def data_files(self, analysis: AnyAnalysis) -> tuple[str, ...]:
         """Return the tables that an analysis reads: of the analyses it pools, and of the studies if it is used."""
         files = [analysis.data] if isinstance(analysis, Network) else [one.data for one in self.members(analysis)]
-        if self.studies is not None and analysis.beyond_pairwise:
+        if self.studies is not None and self.reads_characteristics(analysis):
             files.append(self.studies.data)
         if self.risk_of_bias is not None:
             files.append(self.risk_of_bias_data)

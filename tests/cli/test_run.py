@@ -124,3 +124,25 @@ def test_run_refuses_an_unknown_analysis_and_a_file_as_folder(refused, small_rev
     (tmp_path / "taken").write_text("a file")
     assert "taken" in refused("run", small_review, "--out", tmp_path / "taken", "--quiet", "--no-figures")
     assert not out.exists()
+
+
+def test_since_says_what_changed(run, small_review, tmp_path):
+    options = (small_review, "--quiet", "--no-figures", "--only", "1.1", "--out")
+    run(*options, tmp_path / "first")
+    _, out, _ = run(*options, tmp_path / "second", "--since", tmp_path / "first")
+    assert f"nothing changed since {tmp_path / 'first'}\n" in out
+    data = small_review.parent / "death.csv"
+    data.write_text(data.read_text().rstrip("\n") + "\nNew trial,3,50,7,50\n")
+    _, out, _ = run(*options, tmp_path / "second", "--since", tmp_path / "first")
+    assert "1.1 Study added: New trial\n" in out
+    assert "1.1 Bayesian estimate: " in out
+    assert (tmp_path / "second" / "tables" / "changes.csv").is_file()
+
+
+def test_since_is_for_one_run_of_one_review(run, two, small_review, tmp_path):
+    code, _, err = run(two, "--since", tmp_path)
+    assert code != 0
+    assert "--since compares a run of one review; leave it out with several" in err
+    code, _, err = run(small_review, "--since", tmp_path, "--out", tmp_path / "out")
+    assert "this folder contains no run" in err
+    assert not (tmp_path / "out").exists()

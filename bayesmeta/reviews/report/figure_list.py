@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from bayesmeta.reporting.numbers import is_missing
 from bayesmeta.reviews.analysis_keys import Analysis
+from bayesmeta.reviews.cumulative import MODEL as CUMULATIVE
 from bayesmeta.reviews.file_names import forest_file, model_figure_file, review_figure_file, tau_file
 from bayesmeta.reviews.report import figures
 from bayesmeta.reviews.report import model_figures as models
 from bayesmeta.reviews.report.coefficient_figures import coefficient_figure, density_figure
+from bayesmeta.reviews.report.cumulative import cumulative_figure
 from bayesmeta.reviews.report.model_figures import analysis_title
 from bayesmeta.reviews.report.moderators import of_kind
 from bayesmeta.reviews.report.risk_of_bias import bias_figures, judged, tool_of, weighted_bars
@@ -110,6 +112,8 @@ def figures_of(review: Review, analysis: Analysis, result: AnalysisResult) -> li
     if tool_of(review) and sum(bool(judged(row)) for row in result.studies) >= BARS_FROM:
         title = analysis_title(analysis)
         add("weighted risk of bias", "bias_summary", "", partial(weighted_bars, review, title, result))
+    if any(of_kind(result, CUMULATIVE)):
+        add("cumulative forest plot", "cumulative", "", partial(cumulative_figure, review, analysis, result))
     for model in of_kind(result, "dependence"):
         if model.get("points"):
             add(

@@ -13,6 +13,7 @@ from bayesmeta.reporting.tables.results import comparison_table, main_notes, mai
 from bayesmeta.reporting.tables.studies import arm_data, study_table
 from bayesmeta.reviews.report.bands import bands_of_review, thresholds_note
 from bayesmeta.reviews.report.bias_adjusted import bias_adjusted_table
+from bayesmeta.reviews.report.cumulative import cumulative_table
 from bayesmeta.reviews.report.dependence import dependence_table
 from bayesmeta.reviews.report.evidence import engines_table, evidence_table, priors_table
 from bayesmeta.reviews.report.headings import Row, at_level, headings, shared_level, split_rows
@@ -253,6 +254,7 @@ TABLES: Mapping[str, Make] = {
     "subgroups": subgroups_table,
     "dependence": dependence_table,
     "influence": left_out_table,
+    "cumulative": cumulative_table,
     "risk_of_bias": judgements_table,
     "risk_of_bias_sensitivity": sensitivity_table,
     "bias_adjusted": bias_adjusted_table,

@@ -21,7 +21,7 @@ MAKES_RESULTS = (
     "results", "checks", "certainty", "networks", "reviews/file_names.py", "reviews/spec.py", "reviews/settings.py",
     "reviews/stated_priors.py", "reviews/analysis_keys.py", "reviews/model_keys.py", "reviews/synthesis_keys.py", "reviews/spec_errors.py",
     "reviews/analysis_data.py", "reviews/band_keys.py", "reviews/risk_of_bias_keys.py", "reviews/risk_of_bias.py",
-    "reviews/bias_adjustment.py", "reviews/grade_keys.py",
+    "reviews/bias_adjustment.py", "reviews/cumulative.py", "reviews/grade_keys.py",
     "reviews/absolute.py", "reviews/import_risk_of_bias.py",
     "reviews/network_data.py", "reviews/network_judgements.py",
     "reviews/network_keys.py", "reviews/network_result.py", "reviews/network_rows.py", "reviews/network_run.py",
@@ -30,7 +30,7 @@ MAKES_RESULTS = (
 )  # fmt: skip
 #: parts that show results: after a change tables, figures and files are written again, and nothing is fitted again
 SHOWS_RESULTS = (
-    "reporting", "reviews/report", "reviews/explorer", "reviews/agreement.py",
+    "reporting", "reviews/report", "reviews/explorer", "reviews/agreement.py", "reviews/changes.py",
     "reviews/folder.py", "reviews/manifest.py", "reviews/parquet.py", "reviews/run.py",
     "reviews/running/code_digest.py", "reviews/running/fingerprints.py", "reviews/running/plan.py",
     "reviews/running/review_run.py", "reviews/running/run_folder.py", "reviews/running/state.py", "reviews/running/tasks.py",

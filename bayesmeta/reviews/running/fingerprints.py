@@ -141,7 +141,7 @@ def tables_digest(review: Review, analysis: AnyAnalysis, folder: Path, content: 
     if len(review.data_files(analysis)) == 1 and len(members) == 1 and review.risk_of_bias is None:
         return table_digest(members[0], folder, content)
     parts = [table_digest(member, folder) for member in members]
-    if review.studies is not None and analysis.beyond_pairwise:
+    if review.studies is not None and review.reads_characteristics(analysis):
         parts.append(file_digest(folder / review.studies.data))
     if review.risk_of_bias is not None:
         parts.append(file_digest(folder / review.risk_of_bias_data))

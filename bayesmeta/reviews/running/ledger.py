@@ -14,6 +14,8 @@ from bayesmeta.support.files import append_text, read_bytes, sha256, write_text
 #: names of the entries of a review's tables, of the figures of the whole review, of its report, and of what its analyses are made from
 #: by the last run's data and settings
 TABLES_ENTRY, DRAWN_ENTRY, REPORT_ENTRY, REVIEW_ENTRY = "tables", "figures", "report", "review"
+#: name of the entry of the table of what changed since an earlier run
+CHANGES_ENTRY = "changes"
 
 
 def analysis_entry(analysis_id: str) -> str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
 from bayesmeta.errors import DataError
-from bayesmeta.reviews.file_names import MANIFEST_FILE
-from bayesmeta.reviews.folder import save_review
+from bayesmeta.reporting.tables.write import write as write_table
+from bayesmeta.reviews.changes import Change, Loaded, changes_between
+from bayesmeta.reviews.file_names import MANIFEST_FILE, TABLES
+from bayesmeta.reviews.folder import load_run, save_review
 from bayesmeta.reviews.manifest import manifest
+from bayesmeta.reviews.report.changes import CHANGES, changes_table
 from bayesmeta.reviews.report.page import mark_as_older
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.running.fingerprints import combined, file_digest, fingerprint, tables_digest
@@ -23,6 +27,7 @@ from bayesmeta.reviews.running.run_folder import RunFolder
 from bayesmeta.reviews.running.state import expected_entry, with_notice
 from bayesmeta.reviews.running.tasks import Outcome, Task
 from bayesmeta.reviews.spec import Review
+from bayesmeta.support.confined import confined
 from bayesmeta.support.files import read_bytes, remove_scraps
 from bayesmeta.support.json_files import write_json
 
@@ -188,6 +193,8 @@ class ReviewRun:
                 )
             if not finished or changed:
                 self._outputs.remove_tables()
+            if self.run_now:
+                self._outputs.remove_changes()
             self._end()
         return []
 
@@ -240,6 +247,25 @@ class ReviewRun:
         self.outdated = self._outputs.state().outdated
         write_json(self.out / MANIFEST_FILE, {**made, **done})
         self.ended = True
+
+    def write_changes(self, before: Loaded) -> list[Change]:
+        """Write the table of what changed since an earlier run, and return the changes; the run has ended.
+
+        Raises
+        ------
+        DataError
+            If a file cannot be written, or the run has no result.
+        """
+        with tempfile.TemporaryDirectory(prefix="bayesmeta-") as scratch:
+            review, results = load_run(self.out)
+            found = changes_between(before, (review, results))
+            with confined(scratch):
+                shown = changes_table(with_notice(review, self._outputs.state()), found)
+                paths = write_table(shown, Path(scratch) / CHANGES, review.settings.tables)
+            files = {f"{TABLES}/{path.name}": path.read_bytes() for path in paths}
+        with uninterrupted():
+            self._outputs.write_changes(files)
+        return found
 
     def _results(self) -> Iterator[tuple[AnalysisResult, str]]:
         """Yield the finished results, each with the hash of its data; a file that is no result has failed."""

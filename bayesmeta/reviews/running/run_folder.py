@@ -19,6 +19,7 @@ from bayesmeta.reviews.file_names import (
 )
 from bayesmeta.reviews.result import AnalysisResult, read_result
 from bayesmeta.reviews.running.ledger import (
+    CHANGES_ENTRY,
     DRAWN_ENTRY,
     REPORT_ENTRY,
     REVIEW_ENTRY,
@@ -166,6 +167,16 @@ class RunFolder:
             remove(self.out / name)
         self.ledger.entries.pop(DRAWN_ENTRY, None)
 
+    def write_changes(self, files: Mapping[str, bytes]) -> None:
+        """Write the table of what changed since an earlier run."""
+        self.ledger.add(Entry(CHANGES_ENTRY, {}, self._write(files, self.ledger.get(CHANGES_ENTRY))))
+
+    def remove_changes(self) -> None:
+        """Remove the table of what changed since an earlier run: it is that of another run than this one."""
+        for name in self.ledger.get(CHANGES_ENTRY).files:
+            remove(self.out / name)
+        self.ledger.entries.pop(CHANGES_ENTRY, None)
+
     def remove_tables(self) -> None:
         """Remove what shows all results together: there is none to show, or they do not belong together."""
         self.remove_review_figures()
@@ -225,6 +236,7 @@ class RunFolder:
                 TABLES_ENTRY,
                 DRAWN_ENTRY,
                 REPORT_ENTRY,
+                CHANGES_ENTRY,
                 *(entry(name) for name in self.ids for entry in (analysis_entry, figures_entry)),
             ]
         )
