@@ -62,7 +62,10 @@ def arms_of(table: CategoryTable, reference: str, priors: NetworkPriors) -> Cate
             "try Normal(0, 2)"
         )
     trials = tuple(table.rows_by_study())
-    trial_of, treatment_of = {name: i for i, name in enumerate(trials)}, {one: i for i, one in enumerate(graph.treatments)}
+    trial_of, treatment_of = (
+        {name: i for i, name in enumerate(trials)},
+        {one: i for i, one in enumerate(graph.treatments)},
+    )
     scale = priors.scale.scale
     typical = float(scale.quantile(0.5)) ** (0.5 if priors.scale.on_variance else 1.0)
     return category_arms(

@@ -40,7 +40,9 @@ def arms(spread: np.ndarray, reference: int = 0, together: tuple[int, ...] = ())
             arm.append(i)
     numbers = (np.array(counts), np.array(arm), np.array(cells))
     names = tuple("abcd"[:c]), tuple("xy"[:b]) if b > 1 else ()
-    return category_arms(names, ("A", "B", "C"), reference, ("s1", "s2"), TRIAL, TREATMENT, numbers, spread, CONTRASTS, 0.3)
+    return category_arms(
+        names, ("A", "B", "C"), reference, ("s1", "s2"), TRIAL, TREATMENT, numbers, spread, CONTRASTS, 0.3
+    )
 
 
 def model_of(data: CategoryArms):
@@ -155,7 +157,17 @@ def test_two_categories_are_a_network_of_odds_ratios() -> None:
     data = arms(spread)
     columns = {"events": events, "n": n}
     network = network_arms(
-        "OR", "binomial arms", ("A", "B", "C"), 0, ("s1", "s2"), TRIAL, TREATMENT, columns, guide_of_arms("OR", columns), CONTRASTS, 0.3
+        "OR",
+        "binomial arms",
+        ("A", "B", "C"),
+        0,
+        ("s1", "s2"),
+        TRIAL,
+        TREATMENT,
+        columns,
+        guide_of_arms("OR", columns),
+        CONTRASTS,
+        0.3,
     )
     one, other = Evaluated(model_of(data)), Evaluated(load_model("network_binomial").build(network, PRIORS))
     rng, differences = np.random.default_rng(2), []
