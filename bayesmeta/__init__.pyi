@@ -1,5 +1,7 @@
 """Public names of bayesmeta: each is loaded from its module when it is first used."""
 
+from .categories.fit import categories as categories
+from .categories.result import CategoryFit as CategoryFit
 from .certainty.absolute_risks import absolute_risks as absolute_risks
 from .certainty.absolute_risks import risk_draws as risk_draws
 from .certainty.absolute_risks import risk_marginal as risk_marginal

@@ -5,6 +5,7 @@
     log p_kb = a_ib + theta_kb - mean of the trial's theta_b, up to a constant
     theta_kb - theta_1b ~ Normal(d_t(k)b - d_t(1)b, tau^2 / 2 (I - 11'/C))    against the trial's first arm, for each b
     log w_i ~ Normal(0, s^2 / 2 (I - 11'/B)) up to a constant,  a_ib ~ Normal(0, s^2 / 2 (I - 11'/C))
+    s = 2.5, or that of the baseline prior given
     d_tb ~ Normal(0, s_d^2 / 2 (I - 11'/C)) for each b,  tau ~ the priors given
 
 Given each category before treatment this is ``attachment_multinomial``; tau is common to them, and what a treatment does to those who were

@@ -24,7 +24,7 @@ MODULES = {dotted(path): path for path in sorted(PACKAGE.rglob("*.py")) if path.
 #: subpackages in order: each imports only those before it (ARCHITECTURE.md says the same)
 SUBPACKAGES = (
     "errors", "support", "studies", "effects", "frequentist", "model", "engines", "cochrane", "posterior", "results", "checks",
-    "networks", "certainty", "reporting", "plotting", "reviews", "calibration", "modeling", "cli",
+    "networks", "categories", "certainty", "reporting", "plotting", "reviews", "calibration", "modeling", "cli",
 )  # fmt: skip
 #: subpackages that must not know others, though those come earlier
 UNKNOWN_TO = {

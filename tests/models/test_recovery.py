@@ -19,6 +19,8 @@ RECOVERED = {
     "models/test_recovery.py::test_a_mean_and_heterogeneity_are_recovered": ["generic_normal"],
     "models/test_recovery.py::test_both_levels_are_recovered": ["three_level_normal"],
     "models/test_recovery.py::test_effects_of_a_network_are_recovered": ["network_binomial", "network_normal"],
+    "categories/test_categories_fit.py::test_the_effects_of_categories_are_recovered": ["attachment_multinomial"],
+    "categories/test_categories_fit.py::test_transitions_are_recovered_and_margins_are_used": ["attachment_transition"],
 }  # fmt: skip
 DENSITY = {
     "models/test_models.py::test_normal_model_is_the_hierarchical_model": [
@@ -31,6 +33,9 @@ DENSITY = {
     "models/test_three_levels.py::test_log_density": ["three_level_normal"],
     "models/test_network_models.py::test_the_log_density_is_that_of_the_hierarchical_model": [
         "network_binomial", "network_normal", "network_poisson"
+    ],
+    "models/test_category_models.py::test_the_log_density_is_that_of_the_multinomial": [
+        "attachment_multinomial", "attachment_transition"
     ],
 }  # fmt: skip
 

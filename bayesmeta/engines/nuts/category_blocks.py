@@ -10,8 +10,11 @@ from scipy.special import gammaln
 from bayesmeta.engines.nuts.category_arms import CategoryArms, centred_basis
 from bayesmeta.errors import SpecError
 from bayesmeta.model.priors.baseline import DEFAULT_BASELINE
+from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
 
+#: prior of the baselines of change, which margins may not identify: Normal(0, 10) would have most of its mass at risks near 0 and 1
+BASELINE_OF_CHANGE = Prior("Normal", (0.0, 2.5))
 #: added to probabilities of which the log is taken
 TINY = 1e-300
 
@@ -72,7 +75,8 @@ def add_category_baselines(priors: Priors, data: CategoryArms, name: str = "base
     Parameters
     ----------
     priors : Priors
-        Its ``baseline`` is the prior of every log odds of two categories at the baseline, Normal with mean 0; None: Normal(0, 10).
+        Its ``baseline`` is the prior of every log odds of two categories at the baseline, Normal with mean 0; None: Normal(0, 10), and
+        Normal(0, 2.5) where there are categories before treatment, because margins may leave them to the prior.
     data : CategoryArms
         Arms of the trials.
     name : str
@@ -92,7 +96,7 @@ def add_category_baselines(priors: Priors, data: CategoryArms, name: str = "base
     """
     import pymc as pm
 
-    prior = priors.baseline or DEFAULT_BASELINE
+    prior = priors.baseline or (BASELINE_OF_CHANGE if data.before else DEFAULT_BASELINE)
     if prior.family != "Normal" or prior.args[0] != 0.0:
         raise SpecError(
             f"the prior for the baseline of categories is that of every log odds of two of them, Normal with mean 0, but is {prior}; "

@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).resolve().parents[2]
 #: parts of the package that make results: subpackages and files, relative to its folder
 MAKES_RESULTS = (
     "errors.py", "modeling.py", "data", "support", "studies", "effects", "frequentist", "model", "engines", "cochrane", "posterior",
-    "results", "checks", "certainty", "networks", "reviews/file_names.py", "reviews/spec.py", "reviews/settings.py",
+    "results", "checks", "certainty", "networks", "categories", "reviews/file_names.py", "reviews/spec.py", "reviews/settings.py",
     "reviews/stated_priors.py", "reviews/analysis_keys.py", "reviews/model_keys.py", "reviews/synthesis_keys.py", "reviews/spec_errors.py",
     "reviews/analysis_data.py", "reviews/band_keys.py", "reviews/risk_of_bias_keys.py", "reviews/risk_of_bias.py",
     "reviews/bias_adjustment.py", "reviews/cumulative.py", "reviews/grade_keys.py",

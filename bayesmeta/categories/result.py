@@ -1,0 +1,306 @@
+"""``CategoryFit``: risks, risk ratios and risk differences of the categories of one outcome, from the same draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayesmeta.categories.baseline import POOLED, pooled_baseline, stated_baseline
+from bayesmeta.categories.sampled import Effects
+from bayesmeta.engines.marginals.samples import Samples
+from bayesmeta.errors import SpecError, unknown_name
+from bayesmeta.networks.contrast_priors import NetworkPriors
+from bayesmeta.posterior.bands import SIDES
+from bayesmeta.studies.categories import CategoryTable
+from bayesmeta.support.arguments import check_level
+from bayesmeta.support.arrays import Array
+from bayesmeta.support.display import Displayed, counted, estimate_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: what ``CategoryFit.summary`` has of each category
+RISK, RR, RD = "risk", "RR", "RD"
+MEASURES = (RISK, RR, RD)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CategoryFit(Displayed):
+    """Posterior of an outcome with C categories, after each of B categories before treatment where these are known.
+
+    Parameters
+    ----------
+    table : CategoryTable
+        The n arms, in order.
+    reference : str
+        Treatment against which the others are compared.
+    priors : NetworkPriors
+        Priors.
+    treatments : tuple of str
+        Names of the T treatments.
+    effects : Effects
+        Draws of the effects against the reference and of tau.
+    fitted : numpy.ndarray, shape (chain, draw, n, B, C)
+        Draws of the probabilities of the cells of each arm.
+    engine : str
+        "nuts", or "quadrature" for the normal approximation.
+    diagnostics : mapping
+        Convergence diagnostics and settings of NUTS.
+    baseline : str or mapping of str to float
+        "pooled", or the probabilities stated.
+    baseline_n : float or None
+        Participants from whom these were estimated.
+    seed : int
+        Seed.
+    provenance : mapping of str to str
+        Versions of the packages that computed it.
+    link : str
+        "" for the multinomial; "probit" or "logit" for ordered categories.
+    """
+
+    table: CategoryTable
+    reference: str
+    priors: NetworkPriors
+    treatments: tuple[str, ...]
+    effects: Effects
+    fitted: Array
+    engine: str
+    diagnostics: Mapping[str, Any]
+    baseline: str | Mapping[str, float] = POOLED
+    baseline_n: float | None = None
+    seed: int = 1
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    link: str = ""
+
+    def _line(self) -> str:
+        low, middle, high = np.quantile(self.tau, [0.025, 0.5, 0.975])
+        size = f"{len(self.treatments)} treatments, {counted(len(set(self.table.studies)), 'trial')}"
+        tau = estimate_text(middle, low, high, 0.95)
+        return f"{', '.join(self.terms)}; {size}, reference {self.reference}; tau {tau}"
+
+    def _table(self) -> pd.DataFrame:
+        return self.summary()
+
+    @property
+    def tau(self) -> Array:
+        """Draws of the standard deviation between trials of every log odds of two categories, shape (chain, draw).
+
+        Of an ordered outcome it is on the scale of its link.
+        """
+        return self.effects.tau
+
+    @cached_property
+    def at_baseline(self) -> Array:
+        """Draws of the probabilities of the cells under the reference, shape (chain, draw, B, C)."""
+        if isinstance(self.baseline, str):
+            return pooled_baseline(self.table, self.fitted, self.reference)
+        return stated_baseline(self.baseline, self.baseline_n, self.table, self.tau.shape, self.seed)
+
+    @cached_property
+    def probabilities(self) -> Array:
+        """Draws of the probabilities of the cells under each treatment at the baseline, shape (chain, draw, T, B, C); they sum to 1."""
+        return self.effects.at(self.at_baseline)
+
+    @cached_property
+    def new_probabilities(self) -> Array:
+        """The same in a new trial, with its own effects."""
+        return self.effects.at(self.at_baseline, self.seed)
+
+    def against(
+        self, reference: str, baseline: str | Mapping[str, float] = POOLED, baseline_n: float | None = None
+    ) -> CategoryFit:
+        """Return the same posterior with another reference, at a baseline under that treatment; nothing is sampled again.
+
+        Parameters
+        ----------
+        reference : str
+            Treatment against which the others are compared.
+        baseline, baseline_n
+            As in ``categories``.
+
+        Raises
+        ------
+        SpecError
+            If the treatment is unknown.
+        """
+        if reference not in self.treatments:
+            raise unknown_name("treatment", reference, self.treatments)
+        effects = self.effects.against(self.treatments.index(reference))
+        return replace(self, reference=reference, effects=effects, baseline=baseline, baseline_n=baseline_n)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The treatments but the reference."""
+        return tuple(name for name in self.treatments if name != self.reference)
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of what has a risk: the categories; of change, each change among all participants, and each category after treatment."""
+        return (*self.table.cell_names, *self.table.categories) if self.table.before else self.table.categories
+
+    def risks(self, treatment: str, *, new_study: bool = False, given: str | None = None) -> Array:
+        """Return draws of the risks of the terms under a treatment, shape (chain, draw, terms).
+
+        Parameters
+        ----------
+        treatment : str
+            The treatment.
+        new_study : bool
+            Whether in a new trial.
+        given : str, optional
+            A category before treatment: the risks are those of the C categories after it, of participants who were in this one.
+
+        Raises
+        ------
+        SpecError
+            If the treatment or the category is unknown.
+        """
+        if treatment not in self.treatments:
+            raise unknown_name("treatment", treatment, self.treatments)
+        draws = (self.new_probabilities if new_study else self.probabilities)[:, :, self.treatments.index(treatment)]
+        if given is not None:
+            if given not in self.table.before:
+                raise unknown_name("category before treatment", given, self.table.before)
+            one = draws[:, :, self.table.before.index(given)]
+            return one / one.sum(axis=-1, keepdims=True)
+        cells = draws.reshape(*draws.shape[:2], -1)
+        return np.concatenate([cells, draws.sum(axis=2)], axis=-1) if self.table.before else cells
+
+    def summary(self, *, level: float = 0.95, new_study: bool = False) -> pd.DataFrame:
+        """Summarize risks, risk ratios and risk differences against the reference.
+
+        Parameters
+        ----------
+        level : float
+            Level of the intervals.
+        new_study : bool
+            Whether of a new trial, with its own effects.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per treatment, term and measure (``risk``, ``RR``, ``RD``); of change also per category before treatment, ``given``,
+            with the risks among those who were in it ("" otherwise). Columns ``estimate`` (posterior median), ``mean``, ``sd``,
+            ``ci_low``, ``ci_high`` (equal-tailed), ``prob_higher`` (probability that the risk is above that under the reference),
+            ``mcse`` (Monte Carlo standard error of the mean), ``ess`` and ``r_hat``.
+
+        Raises
+        ------
+        SpecError
+            If the level is not between 0 and 1.
+        """
+        import pandas as pd
+
+        check_level(level)
+        rows: list[dict[str, Any]] = []
+        for given in ("", *self.table.before):
+            terms = self.table.categories if given else self.terms
+            base = self.risks(self.reference, given=given or None)
+            for name in (self.reference, *self.others):
+                risk = self.risks(name, new_study=new_study, given=given or None)
+                values = {RISK: risk}
+                if name != self.reference:
+                    values |= {RR: risk / base, RD: risk - base}
+                for measure, draws in values.items():
+                    higher = (risk > base).mean(axis=(0, 1)) if measure != RISK else np.full(len(terms), np.nan)
+                    rows += _summaries((name, given, measure), terms, draws, higher, level)
+        order = {measure: i for i, measure in enumerate(MEASURES)}
+        frame = pd.DataFrame(rows)
+        frame["place"] = frame["measure"].map(order)
+        frame = frame.sort_values(["place"], kind="stable").drop(columns="place")
+        return frame.reset_index(drop=True)
+
+    def probability(self, sides: Mapping[str, str], treatment: str | None = None, *, new_study: bool = False) -> float:
+        """Return the probability that the risks of several categories are all on the sides given: more secure and less disorganised.
+
+        Parameters
+        ----------
+        sides : mapping of str to str
+            "higher" or "lower" than under the reference, by term: ``{"secure": "higher", "disorganised": "lower"}``.
+        treatment : str, optional
+            The treatment; may be left out where there are two.
+        new_study : bool
+            Whether in a new trial.
+
+        Raises
+        ------
+        SpecError
+            If a name is unknown, or no treatment is given where there are several.
+        """
+        name = self._treatment(treatment)
+        difference = self.risks(name, new_study=new_study) - self.risks(self.reference)
+        found = np.ones(difference.shape[:2], dtype=bool)
+        for term, side in sides.items():
+            if term not in self.terms:
+                raise unknown_name("category", term, self.terms)
+            if side not in SIDES:
+                raise unknown_name("side", side, SIDES)
+            one = difference[..., self.terms.index(term)]
+            found &= one > 0 if side == "higher" else one < 0
+        return float(found.mean())
+
+    def _treatment(self, treatment: str | None) -> str:
+        if treatment is not None:
+            if treatment not in self.others:
+                raise unknown_name("treatment", treatment, self.others)
+            return treatment
+        if len(self.others) > 1:
+            raise SpecError(f"say which treatment: {', '.join(self.others)}")
+        return self.others[0]
+
+    def margins(self, *, level: float = 0.95) -> pd.DataFrame:
+        """Compare the numbers reported with what the model predicts for the same arms.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per number: study, treatment, category, count, n, ``expected``, and ``low``, ``high`` of the predictive interval of
+            this level; ``p`` is the mid-P probability of as few (posterior predictive).
+        """
+        check_level(level)
+        frame, table = self.table.to_frame(), self.table
+        rng = np.random.default_rng([self.seed, 4])
+        flat = self.fitted.reshape(-1, *self.fitted.shape[2:4], self.fitted.shape[-1])
+        flat = flat.reshape(len(flat), len(table.studies), -1)
+        replicated = np.stack(
+            [rng.multinomial(int(n), flat[:, i] / flat[:, i].sum(-1, keepdims=True)) for i, n in enumerate(table.n)],
+            axis=1,
+        )
+        of_numbers = np.einsum("sqc,qc->sq", replicated[:, table.arm], table.cells.astype(float))
+        tail = 0.5 - 0.5 * level
+        frame["expected"] = (
+            np.einsum("sqc,qc->q", flat[:, table.arm], table.cells.astype(float)) / len(flat) * frame["n"]
+        )
+        frame["low"], frame["high"] = np.quantile(of_numbers, [tail, 1 - tail], axis=0)
+        counts = table.counts
+        frame["p"] = (of_numbers < counts).mean(axis=0) + 0.5 * (of_numbers == counts).mean(axis=0)
+        return frame
+
+    def separate(self, *, level: float = 0.95) -> pd.DataFrame:
+        """Set the risk ratios of this model beside those of separate meta-analyses of each category; ``bayesmeta.categories.separate``."""
+        from bayesmeta.categories.separate import separate_ratios
+
+        return separate_ratios(self, level)
+
+
+def _summaries(
+    whose: tuple[str, str, str], terms: Sequence[str], draws: Array, higher: Array, level: float
+) -> list[dict[str, Any]]:
+    """Return a row per term of draws of shape (chain, draw, terms)."""
+    samples = Samples(tuple(terms), np.moveaxis(draws, -1, 0))
+    tail = 0.5 - 0.5 * level
+    low, middle, high = (samples.quantile(p) for p in (tail, 0.5, 1 - tail))
+    mean, sd, error = samples.mean(), samples.sd(), samples.sampling_error(level)
+    treatment, given, measure = whose
+    return [
+        {
+            "treatment": treatment, "given": given, "term": term, "measure": measure, "estimate": middle[i], "mean": mean[i],
+            "sd": sd[i], "ci_low": low[i], "ci_high": high[i], "prob_higher": higher[i], "mcse": error["mcse_mean"][i],
+            "ess": error["ess_bulk"][i], "r_hat": error["r_hat"][i],
+        }
+        for i, term in enumerate(terms)
+    ]  # fmt: skip

@@ -1,0 +1,253 @@
+"""Attachment as one outcome: risks, risk ratios and risk differences of all categories from one model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayesmeta as bm
+from bayesmeta.categories.baseline import stated_baseline
+from bayesmeta.errors import DataError, SpecError
+from bayesmeta.studies.read_categories import read_categories
+
+CLASSES = ("secure", "avoidant", "resistant", "disorganised")
+TABLE = pd.DataFrame(
+    [("E", "PIP", 45, 5, 0, 9), ("E", "control", 6, 7, 4, 14), ("F", "PIP", 29, 6, 0, 3), ("F", "control", 1, 11, 16, 12),
+     ("F", "talking", 22, 6, 2, 9)],
+    columns=["study", "treatment", *CLASSES],
+)  # fmt: skip
+CHANGE = pd.DataFrame(
+    [("E", "PIP", 41, 4, 1, 13), ("E", "control", 3, 3, 2, 23), ("F", "PIP", 28, 1, 0, 9), ("F", "control", 1, 0, 1, 38)],
+    columns=["study", "treatment", "insecure_to_secure", "stable_secure", "secure_to_insecure", "stable_insecure"],
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def attachment():
+    return bm.categories(TABLE, seed=3)
+
+
+@pytest.fixture(scope="module")
+def change():
+    return bm.categories(CHANGE, seed=3)
+
+
+def ratios(fit, treatment="PIP", measure="RR"):
+    frame = fit.summary()
+    return frame[(frame.treatment == treatment) & (frame.measure == measure) & (frame.given == "")].set_index("term")
+
+
+@pytest.mark.sampling
+def test_the_risks_are_coherent(attachment) -> None:
+    assert attachment.diagnostics["divergences"] == 0
+    assert attachment.reference == "control"
+    for new in (False, True):
+        for name in attachment.treatments:
+            np.testing.assert_allclose(attachment.risks(name, new_study=new).sum(axis=-1), 1.0, rtol=1e-12)
+    frame = attachment.summary()
+    assert list(dict.fromkeys(frame.measure)) == ["risk", "RR", "RD"]
+    assert len(frame) == 4 * (3 + 2 + 2)
+    differences = frame[frame.measure == "RD"].groupby("treatment")["mean"].sum()
+    np.testing.assert_allclose(differences, 0.0, atol=1e-12)
+    rr = ratios(attachment)
+    assert rr.loc["secure", "ci_low"] > 2
+    assert rr.loc["disorganised", "ci_high"] < 1
+    assert (frame.r_hat < 1.01).all()
+    wide = attachment.summary(new_study=True)
+    assert (wide.sd[wide.measure == "RD"] >= frame.sd[frame.measure == "RD"]).all()
+
+
+@pytest.mark.sampling
+def test_joint_probabilities(attachment) -> None:
+    both = attachment.probability({"secure": "higher", "disorganised": "lower"}, "PIP")
+    rr = ratios(attachment)
+    least = rr.loc["secure", "prob_higher"] + (1 - rr.loc["disorganised", "prob_higher"]) - 1
+    assert least - 1e-9 <= both <= min(rr.loc["secure", "prob_higher"], 1 - rr.loc["disorganised", "prob_higher"])
+    assert both > 0.95
+    assert attachment.probability(dict.fromkeys(CLASSES, "higher"), "PIP") == 0.0
+    with pytest.raises(SpecError, match="say which treatment: PIP, talking"):
+        attachment.probability({"secure": "higher"})
+    with pytest.raises(SpecError, match="unknown category 'secured'"):
+        attachment.probability({"secured": "higher"}, "PIP")
+    with pytest.raises(SpecError, match="unknown side"):
+        attachment.probability({"secure": "more"}, "PIP")
+
+
+@pytest.mark.sampling
+def test_the_margins_agree_with_the_data(attachment, change) -> None:
+    for fit in (attachment, change):
+        margins = fit.margins()
+        assert (margins["count"].between(margins.low, margins.high)).all()
+        assert margins.p.between(0.05, 0.95).all()
+        by_arm = margins.groupby(["study", "treatment"])
+        np.testing.assert_allclose(by_arm.expected.sum(), by_arm["n"].first(), rtol=1e-9)
+
+
+@pytest.mark.sampling
+def test_order_and_labels_change_nothing_but_the_draws(attachment) -> None:
+    """Label switching is impossible: other names, in another order, have the risks of the same participants."""
+    renamed = TABLE[["study", "treatment", *CLASSES[::-1]]].rename(columns={"secure": "B", "disorganised": "D"})
+    other = bm.categories(renamed.iloc[::-1], seed=11)
+    one, two = ratios(attachment), ratios(other).rename(index={"B": "secure", "D": "disorganised"})
+    error = np.hypot(one.mcse, two.mcse)
+    assert (abs(one["mean"] - two["mean"]) < 4.5 * error).all()
+
+
+@pytest.mark.sampling
+def test_another_reference_is_the_same_posterior(attachment) -> None:
+    other = attachment.against("talking")
+    arm = [name == "talking" for name in other.table.treatments].index(True)
+    np.testing.assert_allclose(other.risks("talking"), other.fitted[:, :, arm, 0], rtol=1e-12)
+    back = other.against("control")
+    np.testing.assert_allclose(back.probabilities, attachment.probabilities, rtol=1e-9)
+    with pytest.raises(SpecError, match="unknown treatment"):
+        attachment.against("placebo")
+
+
+@pytest.mark.sampling
+def test_a_stated_baseline(attachment) -> None:
+    given = {"secure": 0.3, "avoidant": 0.2, "resistant": 0.1, "disorganised": 0.4}
+    known = attachment.against("control", given)
+    np.testing.assert_allclose(known.risks("control")[0, 0], [0.3, 0.2, 0.1, 0.4], rtol=1e-12)
+    estimated = attachment.against("control", given, 50)
+    risk = estimated.risks("control")[..., 0]
+    assert risk.mean() == pytest.approx(0.3, abs=0.01)
+    assert risk.std() == pytest.approx(np.sqrt(0.3 * 0.7 / 51), rel=0.05)
+    # odds ratios do not depend on the baseline, risk ratios do
+    odds = {}
+    for name, fit in (("pooled", attachment), ("stated", known)):
+        pip, control = fit.risks("PIP"), fit.risks("control")
+        odds[name] = (pip[..., 0] / pip[..., 3]) / (control[..., 0] / control[..., 3])
+    np.testing.assert_allclose(odds["pooled"], odds["stated"], rtol=1e-9)
+
+
+@pytest.mark.sampling
+def test_separate_ratios_beside(attachment) -> None:
+    frame = attachment.separate()
+    assert "sum to 1" in frame.attrs["why"]
+    rows = frame[frame.treatment == "PIP"].set_index("term")
+    assert (rows.k == 2).all()
+    alone = bm.fit(
+        pd.DataFrame({"study": ["E", "F"], "events_e": [45, 29], "n_e": [59, 38], "events_c": [6, 1], "n_c": [31, 40]}),
+        measure="RR", likelihood="binomial",
+    )  # fmt: skip
+    assert rows.loc["secure", "separate"] == pytest.approx(np.exp(alone.quantile("mu", 0.5)), rel=1e-6)
+    assert (frame[frame.treatment == "talking"].k == 1).all()
+
+
+@pytest.mark.sampling
+def test_change_given_the_class_before(change) -> None:
+    assert change.terms == (
+        "secure to secure",
+        "secure to insecure",
+        "insecure to secure",
+        "insecure to insecure",
+        "secure",
+        "insecure",
+    )
+    given = change.risks("PIP", given="insecure")
+    np.testing.assert_allclose(given.sum(axis=-1), 1.0, rtol=1e-12)
+    draws = change.risks("PIP")
+    np.testing.assert_allclose(draws[..., 4], draws[..., 0] + draws[..., 2], rtol=1e-12)
+    # who was secure before does not depend on the treatment
+    np.testing.assert_allclose(draws[..., :2].sum(-1), change.risks("control")[..., :2].sum(-1), rtol=1e-12)
+    frame = change.summary()
+    rows = frame[(frame.given == "insecure") & (frame.measure == "risk")].set_index(["treatment", "term"])
+    assert rows.loc[("PIP", "secure"), "estimate"] > 0.5
+    assert rows.loc[("control", "secure"), "estimate"] < 0.2
+    with pytest.raises(SpecError, match="category before treatment"):
+        change.risks("PIP", given="avoidant")
+
+
+@pytest.mark.sampling
+def test_the_effects_of_categories_are_recovered() -> None:
+    rng = np.random.default_rng(8)
+    effect, tau = np.array([0.9, -0.1, -0.3, -0.5]), 0.3
+    rows = []
+    for trial in range(24):
+        base = np.array([0.2, 0.1, 0.0, -0.3]) + 0.4 * rng.normal(size=4)
+        deviation = tau * np.sqrt(0.5) * rng.normal(size=4)
+        for arm, shift in (("control", 0.0), ("PIP", effect + deviation - deviation.mean())):
+            p = np.exp(base + shift)
+            rows.append((f"s{trial:02}", arm, *rng.multinomial(120, p / p.sum())))
+    fit = bm.categories(pd.DataFrame(rows, columns=["study", "treatment", *CLASSES]))
+    draws = fit.effects.effects[:, :, 1, 0]
+    error = draws.std(axis=(0, 1))
+    assert fit.treatments == ("control", "PIP")
+    assert (abs(draws.mean(axis=(0, 1)) - effect) < 3.5 * error).all()
+    assert (error < 0.15).all()
+    assert abs(fit.tau.mean() - tau) < 3.5 * fit.tau.std() < 0.35
+
+
+@pytest.mark.sampling
+def test_transitions_are_recovered_and_margins_are_used() -> None:
+    """Of every fifth trial only the classes after treatment are known."""
+    rng = np.random.default_rng(9)
+    rows = []
+    for trial in range(10):
+        for arm, shift in (("control", 0.0), ("PIP", 1.0)):
+            before = rng.binomial(150, 0.35)
+            kept = rng.binomial(before, 1 / (1 + np.exp(-(0.8 + 0.3 * shift))))
+            gained = rng.binomial(150 - before, 1 / (1 + np.exp(-(-1.2 + shift))))
+            if trial % 5:
+                rows += [
+                    (f"s{trial:02}", arm, "secure", "secure", kept),
+                    (f"s{trial:02}", arm, "secure", "insecure", before - kept),
+                ]
+                rows += [
+                    (f"s{trial:02}", arm, "insecure", "secure", gained),
+                    (f"s{trial:02}", arm, "insecure", "insecure", 150 - before - gained),
+                ]
+            else:
+                rows += [
+                    (f"s{trial:02}", arm, "any", "secure", kept + gained),
+                    (f"s{trial:02}", arm, "any", "insecure", 150 - kept - gained),
+                ]
+    frame = pd.DataFrame(rows, columns=["study", "treatment", "before", "after", "count"])
+    fit = bm.categories(frame, categories=["secure", "insecure"])
+    # log odds of secure: sqrt(2) times the coordinate, twice the centred log ratio
+    odds = 2 * fit.effects.effects[:, :, 1, :, 0]
+    for value, true in zip(np.moveaxis(odds, -1, 0), (0.3, 1.0), strict=True):
+        assert abs(value.mean() - true) < 3.5 * value.std() < 1.5
+
+
+def test_what_cannot_be_fitted_is_refused_before_sampling() -> None:
+    with pytest.raises(SpecError, match="unknown treatment 'placebo'"):
+        bm.categories(TABLE, reference="placebo")
+    with pytest.raises(SpecError, match="whose mean must be 0"):
+        bm.categories(TABLE, priors={"d": "independent Normal(1, 2)"})
+    with pytest.raises(SpecError, match="baseline is 'pooled'"):
+        bm.categories(TABLE, baseline="mean")
+    with pytest.raises(SpecError, match="size of a stated baseline"):
+        bm.categories(TABLE, baseline_n=10)
+    apart = pd.concat([TABLE[:2], TABLE[2:4].replace({"PIP": "a", "control": "b"})])
+    with pytest.raises(DataError, match="component"):
+        bm.categories(apart)
+
+
+@pytest.mark.parametrize(
+    ("given", "size", "message"),
+    [
+        ({"secure": 1.0}, None, "no probability of avoidant, resistant, disorganised"),
+        (dict.fromkeys(CLASSES, 0.3), None, "sum to 1.2"),
+        (dict(zip(CLASSES, (0.5, 0.5, 0.0, 0.0), strict=True)), None, "above 0 but resistant has 0"),
+        (dict.fromkeys(CLASSES, 0.25), -1, "above 0, but is -1"),
+        ({"safe": 1.0}, None, "unknown category of the baseline"),
+    ],
+)
+def test_a_baseline_that_is_none(given, size, message) -> None:
+    with pytest.raises(SpecError, match=message):
+        stated_baseline(given, size, read_categories(TABLE), (1, 1), 1)
+
+
+@pytest.mark.sampling
+def test_the_normal_approximation_agrees_where_every_category_has_many() -> None:
+    large = TABLE.assign(**{name: 10 * TABLE[name] + 40 for name in CLASSES})
+    exact, near = bm.categories(large, seed=2), bm.categories(large, engine="quadrature", seed=2)
+    one, two = ratios(exact), ratios(near)
+    assert near.diagnostics == {}
+    np.testing.assert_allclose(two["estimate"], one["estimate"], rtol=0.03)
+    np.testing.assert_allclose(two["sd"], one["sd"], rtol=0.12)
+    with pytest.raises(SpecError, match="unknown engine"):
+        bm.categories(large, engine="jags")
