@@ -19,6 +19,7 @@ from bayesmeta.reviews.report.coefficient_figures import coefficient_figure, den
 from bayesmeta.reviews.report.cumulative import cumulative_figure
 from bayesmeta.reviews.report.model_figures import analysis_title
 from bayesmeta.reviews.report.moderators import of_kind
+from bayesmeta.reviews.report.network_figures import network_figures, rank_heat_figures
 from bayesmeta.reviews.report.risk_of_bias import bias_figures, judged, tool_of, weighted_bars
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
@@ -53,6 +54,7 @@ class NamedFigure:
 #: what makes figures of a whole review: each returns the name, the kind (its file) and what draws it, of those that can be drawn
 OF_REVIEW: tuple[Callable[[Review, Sequence[AnalysisResult]], list[tuple[str, str, Callable[[], Figure]]]], ...] = (
     bias_figures,
+    rank_heat_figures,
 )
 
 
@@ -74,7 +76,7 @@ def review_figures(review: Review, results: Sequence[AnalysisResult]) -> list[Na
 
 
 def figures_of(review: Review, analysis: Analysis, result: AnalysisResult) -> list[NamedFigure]:
-    """Return the figures of an analysis, in the order of the report; none where it has no studies.
+    """Return the figures of an analysis, in the order of the report; none where there is nothing to draw.
 
     Parameters
     ----------
@@ -85,6 +87,12 @@ def figures_of(review: Review, analysis: Analysis, result: AnalysisResult) -> li
     result : AnalysisResult
         Its result, as saved: nothing is fitted.
     """
+    of_network = network_figures(review, analysis, result)
+    if of_network:
+        return [
+            NamedFigure(name, partial(model_figure_file, kind=kind, analysis_id=analysis.id), draw)
+            for name, kind, draw in of_network
+        ]
     if not result.studies:
         return []
     found = [
