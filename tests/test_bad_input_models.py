@@ -131,7 +131,7 @@ NESTINGS = {
     "correlation below its bound": (
         {"nesting": "setting/estimate", "data": DATA, "sampling_correlation": -0.34},
         bm.SpecError,
-        ["sampling_correlation", "-1/3", "'Trial 1', 'Trial 2', 'Trial 5', 'Trial 6'", "-0.34"],
+        ["sampling_correlation", "-1/3", "positive definite", "'Trial 1', 'Trial 2', 'Trial 5', 'Trial 6'", "-0.34"],
     ),
     "correlation of an unknown column": (NESTED | {"sampling_correlation": "r"}, bm.SpecError, ["'r'", "sampling_correlation"]),
     "correlation without groups": ({"nesting": None, "sampling_correlation": 0.5, "data": DATA}, bm.SpecError, ["nesting="]),

@@ -84,7 +84,7 @@ def correlation_sweep(
     if extra := [name for name in ("covariance", "sampling_correlation") if name in given]:
         raise SpecError(f"correlation_sweep varies the sampling correlation, so {extra[0]}= cannot be given")
     values = [float(value) for value in correlations]
-    if bad := [value for value in values if not -1 <= value <= 1]:
+    if bad := [value for value in values if not -1 < value < 1]:
         raise SpecError(f"correlations should be between -1 and 1 but one is {bad[0]:g}")
     rows: list[dict[str, Any]] = []
     measure = "GEN"

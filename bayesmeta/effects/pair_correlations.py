@@ -98,8 +98,8 @@ def _check_equal(value: float, rows: Sequence[int], labels: Sequence[str]) -> No
     if m > 2 and value <= -1 / (m - 1):
         shown = ", ".join(f"'{labels[i]}'" for i in rows[:6]) + (", ..." if m > 6 else "")
         raise SpecError(
-            f"sampling_correlation should be above -1/{m - 1} for the {m} estimates {shown} but is {value:g}: {m} variables cannot all be "
-            "correlated as negatively as that"
+            f"sampling_correlation should be above -1/{m - 1} for the {m} estimates {shown} but is {value:g}, with which their covariance "
+            "is not positive definite"
         )
 
 

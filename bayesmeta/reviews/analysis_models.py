@@ -19,6 +19,7 @@ from bayesmeta.posterior.refit import refit
 from bayesmeta.results.models.bayesian import BayesianResults, FittedModel, bayesian_models
 from bayesmeta.results.models.bayesian_fits import BayesianChoice
 from bayesmeta.results.models.bayesian_rows import model_posterior_rows
+from bayesmeta.results.models.correlations import at_correlations
 from bayesmeta.results.models.drawn import add_drawn
 from bayesmeta.results.models.given import DEPENDENCE, ModelInput, Rows, one_line
 from bayesmeta.results.models.run import frequentist_models
@@ -131,6 +132,9 @@ def _dependence_checks(
         for model in result.models:
             if (model["kind"], model["model"]) == (fitted.kind, fitted.model):
                 model["left_out"] = left_out
+    for model in result.models:
+        if (model["kind"], model["model"]) == (fitted.kind, fitted.model):
+            model["bayesian_sweep"] = at_correlations(given, choice, exact)
     usual = default_priors(exact.measure, exact.data)
     result.priors.setdefault(
         exact.likelihood, ", ".join(f"{name} ~ {text}" for name, text in exact.priors.to_dict().items())

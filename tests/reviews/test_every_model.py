@@ -130,6 +130,33 @@ def test_sweep_over_the_sampling_correlation(every_model):
         assert point["estimate"] == pytest.approx(fit.estimates[0], rel=1e-7)
 
 
+def test_bayesian_sweep_over_the_sampling_correlation(every_model):
+    (result,) = [result for result in every_model.results if result.id == "S1"]
+    (model,) = [model for model in result.models if model["kind"] == "dependence"]
+    assert [point["sampling_correlation"] for point in model["bayesian_sweep"]] == [0.0, 0.2, 0.4, 0.6, 0.8, 0.9]
+    data = stacked().iloc[:9]
+    given = {"yi": data.yi, "vi": data.vi, "data": data, "nesting": "study/estimate", "measure": "SMD"}
+    for point in model["bayesian_sweep"][::3]:
+        fit = bm.fit(sampling_correlation=point["sampling_correlation"], **given)
+        assert point["estimate"] == pytest.approx(fit.quantile("mu", 0.5), rel=1e-6)
+        assert point["tau"] == pytest.approx(fit.quantile("tau", 0.5), rel=1e-6)
+    table = pd.read_csv(every_model.out / "tables" / "dependence.csv", keep_default_na=False)
+    bayesian = table[table.Method.str.startswith("Bayesian") & table.Analysis.str.startswith("S1")]
+    assert list(bayesian["Sampling correlation"].astype(float)) == [0.6, 0.0, 0.2, 0.4, 0.8, 0.9]
+
+
+def test_cluster_robust_rows_have_the_heterogeneity_of_their_fit(every_model):
+    table = pd.read_csv(every_model.out / "tables" / "dependence.csv", keep_default_na=False)
+    robust = table[table.Method.str.contains("CR2")]
+    assert len(robust) >= 2
+    names = ["tau between", "tau within", "rho"]
+    for row in robust.to_dict("records"):
+        (plain,) = table[(table.Method == "REML") & (table.Analysis == row["Analysis"])].to_dict("records")
+        assert [row[name] for name in names] == [plain[name].split(" [")[0] for name in names]
+        # an estimate without its interval is not shown, and the note says why
+        assert bool(row["Estimate"]) != ("degrees of freedom: no interval" in row["Note"])
+
+
 def test_tables_are_in_every_format(every_model):
     for name in TABLES:
         for form in TABLE_FORMATS:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from bayesmeta.effects.measures import MEASURES
-from bayesmeta.posterior.method import parse_method
+from bayesmeta.posterior.method import BayesianMethod, parse_method
 from bayesmeta.reporting.bayes_factors import bayes_factor
 from bayesmeta.reporting.numbers import count, estimate, is_missing, number, percent
 from bayesmeta.reporting.tables.layout import NOTE, Table
 from bayesmeta.reporting.tables.results import text_frame, written_estimate
 from bayesmeta.results.methods import method_label
 from bayesmeta.results.model_rows import RHO, TAU_BETWEEN, TAU_WITHIN
+from bayesmeta.results.models.bayesian_fits import NORMAL
 from bayesmeta.reviews.report.headings import at_level, headings
 from bayesmeta.reviews.report.moderators import ENOUGH_DF, of_kind, rows_of, written_robust
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
 
+#: method of the Bayesian sweep of sampling correlations
+EXACT = BayesianMethod(NORMAL, "quadrature").id
 NAMES = (
     "Analysis", "Method", "Sampling correlation", "Estimate", "Prediction interval", "tau", "tau between", "tau within", "rho", "I2",
     "k", "Groups", NOTE,
@@ -81,8 +85,12 @@ def _named(review: Review, analysis_id: str) -> Any:
 def _method_lines(result: AnalysisResult, model: dict[str, Any]) -> list[dict[str, str]]:
     """Return one line per method at the stated sampling correlation."""
     lines: list[dict[str, str]] = []
-    for method, terms in rows_of(result, model["model"]).items():
+    every = rows_of(result, model["model"])
+    for method, terms in every.items():
         row = terms.get(("mu", ""), {})
+        robust = method.endswith("-CR2")
+        # the heterogeneity of a cluster-robust row is that of the fit whose coefficients it has
+        scales = every.get(method.removesuffix("-CR2"), terms)
         found = parse_method(method)
         if found is not None and found.priors:
             continue
@@ -90,19 +98,33 @@ def _method_lines(result: AnalysisResult, model: dict[str, Any]) -> list[dict[st
             {
                 "Method": method_label(method),
                 "Sampling correlation": _correlation(model["sampling_correlation"]),
-                "Estimate": written_robust(row) if method.endswith("-CR2") else written_estimate(row),
+                "Estimate": written_robust(row) if robust else written_estimate(row),
                 "Prediction interval": _interval(row),
                 "tau": written_estimate(terms.get(("tau", ""), {})) or number(row.get("tau")),
-                "tau between": written_estimate(terms.get((TAU_BETWEEN, ""), {})),
-                "tau within": written_estimate(terms.get((TAU_WITHIN, ""), {})),
-                "rho": written_estimate(terms.get((RHO, ""), {})),
+                "tau between": _scale(scales, TAU_BETWEEN, robust),
+                "tau within": _scale(scales, TAU_WITHIN, robust),
+                "rho": _scale(scales, RHO, robust),
                 "I2": percent(row.get("i2")),
                 "k": count(model["k"]) if not lines else "",
                 "Groups": count(model["groups"]) if not lines else "",
-                NOTE: _evidence(row) or (_levels(model) if not lines else ""),
+                NOTE: _evidence(row) or (_few_df(row) if robust else _levels(model) if not lines else ""),
             }
         )
     return lines
+
+
+def _scale(terms: Mapping[tuple[str, str], dict[str, Any]], name: str, robust: bool) -> str:
+    """Return a standard deviation or a share; of a cluster-robust row without the interval, which is not cluster-robust."""
+    row = terms.get((name, ""), {})
+    return number(row.get("estimate")) if robust else written_estimate(row)
+
+
+def _few_df(row: dict[str, Any]) -> str:
+    """Return a sentence on an interval that is not shown for lack of degrees of freedom; "" for one that is."""
+    df = row.get("df")
+    if is_missing(df) or float(df) >= ENOUGH_DF:  # type: ignore[arg-type]
+        return ""
+    return f"{float(df):.1f} degrees of freedom: no interval"  # type: ignore[arg-type]
 
 
 def _interval(row: dict[str, Any]) -> str:
@@ -134,18 +156,21 @@ def _levels(model: dict[str, Any]) -> str:
     return f"By level (REML): {'; '.join(parts)}"
 
 
+def sweeps_of(model: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the label of the method and the values at each sampling correlation, the methods together at each."""
+    named = [(method_label(EXACT), point) for point in model.get("bayesian_sweep", [])]
+    named += [(method_label("REML-t"), point) for point in model["sweep"]]
+    return sorted(named, key=lambda pair: float(pair[1]["sampling_correlation"]))
+
+
 def _sweep_lines(model: dict[str, Any], log: bool) -> list[dict[str, str]]:
-    """Return one line per other sampling correlation, by REML with t intervals."""
+    """Return one line per method and other sampling correlation, by quadrature and by REML with t intervals."""
     blank = dict.fromkeys(NAMES[1:], "")
     lines = []
-    for point in model["sweep"]:
+    for method, point in sweeps_of(model):
         if point["sampling_correlation"] == model["sampling_correlation"]:
             continue
-        line = {
-            **blank,
-            "Method": method_label("REML-t"),
-            "Sampling correlation": _correlation(point["sampling_correlation"]),
-        }
+        line = {**blank, "Method": method, "Sampling correlation": _correlation(point["sampling_correlation"])}
         if "failed" in point:
             lines.append({**line, NOTE: f"Not estimable: {point['failed']}"})
             continue

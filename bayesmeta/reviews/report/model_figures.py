@@ -19,6 +19,7 @@ from bayesmeta.reporting.numbers import is_missing, number, typographic
 from bayesmeta.results.methods import method_label
 from bayesmeta.results.model_rows import OVERALL
 from bayesmeta.reviews.analysis_keys import Analysis
+from bayesmeta.reviews.report.dependence import sweeps_of
 from bayesmeta.reviews.report.moderators import bayesian_method, of_kind, rows_of, shown_method
 from bayesmeta.reviews.report.subgroups import SHOWN
 from bayesmeta.reviews.result import AnalysisResult
@@ -212,14 +213,14 @@ def nested_figure(review: Review, analysis: Analysis, result: AnalysisResult, mo
 def sweep_figure(review: Review, analysis: Analysis, model: Model) -> Figure:
     """Draw the pooled effect at other sampling correlations."""
     natural: Any = np.exp if is_ratio(analysis) else np.asarray
-    method = method_label("REML-t")
     names = ("estimate", "ci_low", "ci_high")
+    points = sorted(sweeps_of(model), key=lambda pair: pair[0] == method_label("REML-t"))
     rows = [
         SweepRow(method, point["sampling_correlation"], *(float(natural(point[name])) for name in names))
-        for point in model["sweep"]
+        for method, point in points
         if "failed" not in point
     ]
-    failed = [number(point["sampling_correlation"]) for point in model["sweep"] if "failed" in point]
+    failed = list(dict.fromkeys(number(point["sampling_correlation"]) for _, point in points if "failed" in point))
     return sweep(
         rows, log=is_ratio(analysis), ylabel=f"{analysis.measure} with {100 * review.level_of(analysis):g}% interval",
         title=f"{analysis_title(analysis)}: sampling correlation",
