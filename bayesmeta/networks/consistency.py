@@ -35,7 +35,7 @@ def node_split(net: NetworkPosterior, *, level: float = 0.95) -> pd.DataFrame:
     Parameters
     ----------
     net : NetworkPosterior
-        From ``network``, exact on contrasts.
+        From ``network``: exact on contrasts, or with the likelihood of the arms, which is then sampled once per comparison.
     level : float
         Probability of the equal-tailed intervals.
 
@@ -51,17 +51,23 @@ def node_split(net: NetworkPosterior, *, level: float = 0.95) -> pd.DataFrame:
     Raises
     ------
     SpecError
-        If the network is not exact on contrasts.
+        If it is a network of components.
+    ConvergenceError
+        If the chains of an arm-level network do not converge.
 
     Notes
     -----
     Dias et al. 2010, Stat Med 29:932-944; in a multi-arm trial both arms deviate by half of the difference. Where the prior of the
-    difference is wide, the Bayes factor favours consistency.
+    difference is wide, the Bayes factor favours consistency. Of sampled networks it is the ratio of the densities of no difference before
+    and after the data (Savage and Dickey), the latter a kernel density of the draws.
     """
-    import pandas as pd
-
-    consistent = require_exact(net, "node splitting")
+    check_network(net)
     check_level(level)
+    if not isinstance(net.solution, NetworkSolution):
+        from bayesmeta.networks.sampled_splits import split_rows
+
+        return _split_frame(split_rows(net, net.solution, level), net, level)
+    consistent = require_exact(net, "node splitting")
     contrasts, reference = net.contrasts, consistent.reference
     rows = {}
     for first, second in compared(contrasts):
@@ -88,6 +94,12 @@ def node_split(net: NetworkPosterior, *, level: float = 0.95) -> pd.DataFrame:
             "prob_above_0": 1 - float(parts.cdf(np.zeros(1))[2]),
             **_evidence(consistent, split), "tau": _median_tau(split),
         }  # fmt: skip
+    return _split_frame(rows, net, level)
+
+
+def _split_frame(rows: dict[str, dict[str, float]], net: NetworkPosterior, level: float) -> pd.DataFrame:
+    import pandas as pd
+
     columns = (
         "network", "network_sd", "direct", "direct_sd", "indirect", "indirect_sd", "difference", "difference_sd", "ci_low", "ci_high",
         "prob_above_0", "bf_inconsistency", "prob_inconsistency", "tau",
