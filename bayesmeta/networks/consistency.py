@@ -37,7 +37,8 @@ def node_split(net: NetworkPosterior | NetworkMeta, *, level: float | None = Non
     Parameters
     ----------
     net : NetworkPosterior or NetworkMeta
-        From ``network``, exact on contrasts, or ``network_meta``.
+        From ``network``: exact on contrasts, or with the likelihood of the arms, which is then sampled once per comparison; or from
+        ``network_meta``.
     level : float, optional
         Probability of the equal-tailed intervals; default: 0.95, of ``network_meta`` the level of its fit.
 
@@ -55,21 +56,26 @@ def node_split(net: NetworkPosterior | NetworkMeta, *, level: float | None = Non
     Raises
     ------
     SpecError
-        If the network is not exact on contrasts.
+        If it is a network of components.
+    ConvergenceError
+        If the chains of an arm-level network do not converge.
 
     Notes
     -----
     Dias et al. 2010, Stat Med 29:932-944; in a multi-arm trial both arms deviate by half of the difference. Where the prior of the
-    difference is wide, the Bayes factor favours consistency.
+    difference is wide, the Bayes factor favours consistency. Of sampled networks it is the ratio of the densities of no difference before
+    and after the data (Savage and Dickey), the latter a kernel density of the draws.
     """
-    import pandas as pd
-
     check_either(net)
     if isinstance(net, NetworkMeta):
         return tables.node_split(net, level)
-    consistent = require_exact(net, "node splitting")
     level = LEVEL if level is None else level
     check_level(level)
+    if not isinstance(net.solution, NetworkSolution):
+        from bayesmeta.networks.sampled_splits import split_rows
+
+        return _split_frame(split_rows(net, net.solution, level), net, level)
+    consistent = require_exact(net, "node splitting")
     contrasts, reference = net.contrasts, consistent.reference
     rows = {}
     for first, second in compared(contrasts):
@@ -96,6 +102,12 @@ def node_split(net: NetworkPosterior | NetworkMeta, *, level: float | None = Non
             "prob_above_0": 1 - float(parts.cdf(np.zeros(1))[2]),
             **_evidence(consistent, split), "tau": _median_tau(split),
         }  # fmt: skip
+    return _split_frame(rows, net, level)
+
+
+def _split_frame(rows: dict[str, dict[str, float]], net: NetworkPosterior, level: float) -> pd.DataFrame:
+    import pandas as pd
+
     columns = (
         "network", "network_sd", "direct", "direct_sd", "indirect", "indirect_sd", "difference", "difference_sd", "ci_low", "ci_high",
         "prob_above_0", "bf_inconsistency", "prob_inconsistency", "tau",

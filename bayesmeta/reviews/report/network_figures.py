@@ -105,7 +105,9 @@ def effects_of(saved: Saved) -> list[NetworkEffect]:
         if i == at:
             continue
         for method, fit in saved["fits"].items():
-            values = [_natural(saved, fit[key][i][at]) for key in ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")]
+            values = [
+                _natural(saved, fit[key][i][at]) for key in ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
+            ]
             if is_missing(values[0]):
                 continue
             found.append(
@@ -221,7 +223,10 @@ def _contributions(saved: Saved, texts: dict[str, Any]) -> Figure:
     used = np.flatnonzero(values.max(axis=0) > 0.0005)
     values = values[:, used] / values[:, used].sum(axis=1, keepdims=True)
     shares = Shares(
-        tuple(rows), tuple(matrix["columns"][i] for i in used), values, labels=tuple(str(n + 1) for n in range(len(used)))
+        tuple(rows),
+        tuple(matrix["columns"][i] for i in used),
+        values,
+        labels=tuple(str(n + 1) for n in range(len(used))),
     )
     return shares_figure(
         "contributions", shares, header="Network estimate", xlabel="Contribution of direct comparisons to the network estimate (%)", **texts
