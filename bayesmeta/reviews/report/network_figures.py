@@ -81,14 +81,14 @@ def drawing_of(saved: Saved) -> NetworkDrawing:
     names = list(saved["treatments"])
     own = {row["treatment"]: row for row in saved["geometry"]}
     nodes = tuple(NetworkNode(name, _number(own[name], "participants"), int(own[name]["studies"])) for name in names)
-    edges = tuple(
-        NetworkEdge(*sorted((names.index(edge["treat1"]), names.index(edge["treat2"]))), int(edge["studies"]))
-        for edge in saved["edges"]
-    )
+    edges = []
+    for edge in saved["edges"]:
+        first, second = sorted((names.index(edge["treat1"]), names.index(edge["treat2"])))
+        edges.append(NetworkEdge(first, second, int(edge["studies"])))
     shaded = [design["treatments"] for design in saved["designs"] if len(design["treatments"]) > 2]
     return NetworkDrawing(
         nodes,
-        edges,
+        tuple(edges),
         tuple(tuple(sorted(names.index(name) for name in design)) for design in shaded),
         len(saved["multi_arm"]),
     )
@@ -105,17 +105,14 @@ def effects_of(saved: Saved) -> list[NetworkEffect]:
         if i == at:
             continue
         for method, fit in saved["fits"].items():
-            values = [
+            estimate, low, high, pi_low, pi_high = (
                 _natural(saved, fit[key][i][at]) for key in ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
-            ]
-            if is_missing(values[0]):
+            )
+            if math.isnan(estimate):
                 continue
-            found.append(
-                NetworkEffect(
-                    name, method_label(method), *values, direct.get(frozenset((name, reference)), 0),
-                    "bayes" if parse_method(method) else "frequentist",
-                )
-            )  # fmt: skip
+            look = "bayes" if parse_method(method) else "frequentist"
+            studies = direct.get(frozenset((name, reference)), 0)
+            found.append(NetworkEffect(name, method_label(method), estimate, low, high, pi_low, pi_high, studies, look))
     return found
 
 
@@ -245,10 +242,11 @@ def _rank_heat(review: Review, ranked: Sequence[tuple[Analysis, Saved, str]]) ->
         for name, value in values.items():
             sucra[names.index(name), column] = value
     order = np.argsort(-np.nanmean(sucra, axis=1), kind="stable")
-    outcomes = tuple(analysis_title(analysis) for analysis, _, _ in ranked)
+    key = "; ".join(f"{one.id}: {', '.join(filter(None, (one.outcome, one.time)))}" for one, _, _ in ranked)
+    heat = RankHeat(tuple(names[i] for i in order), tuple(one.id for one, _, _ in ranked), sucra[order])
     return rank_heat_figure(
-        RankHeat(tuple(names[i] for i in order), outcomes, sucra[order]), score=" or ".join(sorted(scores, reverse=True)),
-        title=f"{review.title}: ranks of treatments", notes=[review.notice] if review.notice else [],
+        heat, score=" or ".join(sorted(scores, reverse=True)), title=f"{review.title}: ranks of treatments",
+        notes=[key, *([review.notice] if review.notice else [])],
     )  # fmt: skip
 
 
@@ -276,5 +274,4 @@ def _natural(saved: Saved, value: Any) -> float:
 
 
 def _number(row: Saved, key: str) -> float:
-    value = row.get(key)
-    return math.nan if is_missing(value) else float(value)
+    return math.nan if is_missing(row.get(key)) else float(row[key])
