@@ -91,7 +91,7 @@ class Linear:
     influence : numpy.ndarray, shape (T, m)
         Change of each effect when a contrast moves by one.
     tau2 : float
-        Heterogeneity variance that stands for all: the estimate, or the squared posterior median.
+        Heterogeneity variance, for the weights of trials: the estimate, or the squared posterior median.
     refit : callable
         Returns the effects, shape (T,), for other contrasts, shape (m,).
     """

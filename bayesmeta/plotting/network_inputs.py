@@ -129,17 +129,6 @@ def left_out_notes(contrasts: NetworkContrasts) -> list[str]:
     return [f"Without {plural(len(contrasts.left_out), 'study', 'studies')}: {reasons}"]
 
 
-def effect_label(measure: str, level: float, kind: str = "") -> str:
-    """Return the name of an axis of effects.
-
-    Examples
-    --------
-    >>> effect_label("OR", 0.95, "credible")
-    'OR with 95% credible interval'
-    """
-    return f"{measure} with {100 * level:g}% {kind + ' ' if kind else ''}interval"
-
-
 def favours(first: str, second: str, better: str | None) -> tuple[str, str]:
     """Return what low and high effects of a first treatment against a second favour; empty texts without a side of benefit."""
     if better is None:

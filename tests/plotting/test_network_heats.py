@@ -105,6 +105,9 @@ def test_net_heat_is_that_of_the_network():
     shown = heat.contribution[heat.contribution > 0]
     np.testing.assert_allclose(np.array(squares) / max(squares), shown / shown.max(), rtol=1e-9)
     assert any("contrasts are left out" in text for text in texts(figure))
+    # the design of three arms has a number, which a note explains
+    assert "Designs of several arms: (1) Acarbose:Metformin:Placebo." in texts(figure)
+    assert "Acarbose:Metformin (1)" in texts(figure)
 
 
 def test_net_heat_of_many_designs():

@@ -131,7 +131,7 @@ def network_funnel_figure(
 
 
 def _look(n: int) -> tuple[str, str]:
-    """Return marker and colour of a comparison: 40 are told apart, by shape and lightness too."""
+    """Return marker and colour of a comparison: 40 differ, by shape and lightness too."""
     return _MARKERS[n % len(_MARKERS)], _COLORS[(n + n // len(_MARKERS)) % len(_COLORS)]
 
 

@@ -147,7 +147,7 @@ def _laid_out(
         sides = [max([sizes[i][0] for i in range(len(nodes)) if s * unit[i, 0] > 1e-6], default=0.0) for s in (1, -1)]
         most = (wide - 2 * MARGIN - sum(sides)) / 2 - float(radii.max()) - 0.06
         needed = max(sum(sizes[i][1] + 0.02 for i in range(len(nodes)) if s * unit[i, 0] > 1e-6) for s in (1, -1)) / 2
-        round_ = max(min(most, max(1.3, needed)), 0.9)
+        round_ = max(min(most, max(1.3, 0.11 * len(nodes), needed)), 0.9)
         return unit * round_, around(unit * round_, radii, sizes, round_)
     if isinstance(layout, Mapping):
         missing = [node.name for node in nodes if node.name not in layout]

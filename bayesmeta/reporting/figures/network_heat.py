@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -189,11 +190,27 @@ def net_heat_figure(
     ]
     if beyond:
         about.append(f"Changes beyond {_MOST_CHANGE:g} have the colour of the end of the scale")
-    side = min(max((MOST_WIDTH - 2.2) / max(count, 1), 0.15), 0.34)
+    side = min(max((MOST_WIDTH - 2.8) / max(count, 1), 0.15), 0.34)
+    labels, numbered = _numbered(heat.labels)
+    about += numbered
     return matrix_figure(
-        "net heat plot", cells, heat.labels, heat.labels, scale, least=(side, side), title=title, notes=[*about, *notes],
+        "net heat plot", cells, labels, labels, scale, least=(side, side), title=title, notes=[*about, *notes],
         width_inches=width_inches,
     )  # fmt: skip
+
+
+def _numbered(labels: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Replace the names of designs of several arms, "A:B (A:B:C)", by numbers, "A:B (1)"; return the labels and a note on the numbers."""
+    designs: dict[str, int] = {}
+    shown = []
+    for label in labels:
+        found = re.fullmatch(r"(.*) \((.*:.*:.*)\)", label)
+        if found:
+            number = designs.setdefault(found[2], len(designs) + 1)
+            label = f"{found[1]} ({number})"
+        shown.append(label)
+    written = "; ".join(f"({number}) {design}" for design, number in designs.items())
+    return shown, [f"Designs of several arms: {written}"] if designs else []
 
 
 def rank_heat_figure(

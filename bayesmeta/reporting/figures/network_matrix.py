@@ -22,7 +22,7 @@ from bayesmeta.reporting.figures.style import INK, SMALL, SOFT, TEXT
 from bayesmeta.reporting.figures.text import families, printable, width, wrap
 from bayesmeta.support.arrays import Array
 
-_LINE, _TALLEST, _SCALE, _NAMES = 0.125, 1.5, 0.1, 1.7
+_LINE, _TALLEST, _SCALE, _NAMES = 0.125, 2.3, 0.1, 2.3
 _EMPTY = "#e6e6e6"
 
 

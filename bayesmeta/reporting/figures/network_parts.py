@@ -29,7 +29,7 @@ class Risk:
     name : str
         Its name in the key.
     color : str
-        Its colour: the levels differ in lightness too, so that they are told apart in grey.
+        Its colour: the levels differ in lightness too, so that they are distinguishable in grey.
     """
 
     name: str
@@ -44,7 +44,7 @@ RISKS = (
     Risk("not assessed", "#d9d9d9"),
 )
 
-#: blue below, white at zero, orange-red above: told apart with every kind of colour vision
+#: blue below, white at zero, orange-red above: distinguishable with every kind of colour vision
 DIVERGING = LinearSegmentedColormap.from_list("diverging", ["#2166ac", "#92c5de", "#ffffff", "#fdb863", "#b35806"])
 #: white to dark blue
 SEQUENTIAL = LinearSegmentedColormap.from_list("sequential", ["#ffffff", "#c6dbef", "#6baed6", "#2171b5", "#08306b"])
