@@ -13,7 +13,7 @@ import pytest
 from bayesmeta.reviews.explorer.assets import SCRIPTS, read_asset
 
 #: scripts that need no document
-NUMERIC = tuple(name for name in SCRIPTS if name not in ("drawing.js", "controls.js", "explorer.js"))
+NUMERIC = tuple(name for name in SCRIPTS if name not in ("controls.js", "explorer.js", "page.js"))
 
 
 def browser() -> str | None:

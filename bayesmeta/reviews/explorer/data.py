@@ -67,7 +67,7 @@ def explorer_data(review: Review, analysis: Analysis, result: AnalysisResult) ->
             study["fitted"] = not is_missing(row.get("theta"))
         if not any("table" in study and study["table"] for study in studies):
             likelihoods.remove(arm_level)
-    if not any(one["name"] == "normal" for one in likelihoods) or not likelihoods:
+    if not likelihoods:
         return None
     bands = bands_for(review, analysis)
     return {

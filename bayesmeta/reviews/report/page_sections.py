@@ -120,7 +120,9 @@ def _tables(review: Review, analysis: Analysis, result: AnalysisResult, problems
             table = TABLES[name](review, [result]) if name in TABLES else None
             if table is not None:
                 body = table_element(_own(table, f"{heading}, analysis {analysis.id}"), table_id=f"{name}-{result.id}")
-                found.append(f'<details><summary>{escape(heading)}</summary><div class="table">{body}</div></details>')
+                found.append(
+                    f'<details class="again"><summary>{escape(heading)}</summary><div class="table">{body}</div></details>'
+                )
     return "".join(found)
 
 

@@ -39,13 +39,13 @@
     const place = decimalsFor(low, high), aroundZero = place !== null && low <= 0 && high >= 0;
     const noise = aroundZero ? 1e-9 * (high - low) : 0;
     const ends = [low, high].map((x) => number(x, place, !aroundZero ? 2 : Math.abs(x) > noise ? 1 : 0));
-    return [...values.map((x) => number(x, place, aroundZero ? 0 : 2)), ...ends].map((text) => text.replace("-", "−"));
+    return [...values.map((x) => number(x, place, aroundZero ? 0 : 2)), ...ends].map((text) => text.replace(/^-/, "−"));
   }
 
   function probability(p) {
     if (Number.isNaN(p)) return "";
-    if (p > 0.99) return p >= 0.995 ? ">0.99" : rounded(p, 2);
-    return p < 0.01 ? (p <= 0.005 ? "<0.01" : rounded(p, 2)) : rounded(p, 2);
+    if (p >= 0.995) return ">0.99";
+    return p < 0.005 ? "<0.01" : rounded(p, 2);
   }
 
   // ---- SVG
@@ -132,7 +132,7 @@
     let y = 8;
     const write = (label, numbers, css, middle) => {
       const base = narrow ? y + 13 : middle + 4.5, most = narrow ? width - 150 : textWidth;
-      const letters = Math.floor(most / (0.56 * size));
+      const letters = Math.floor(most / (0.52 * size));
       const short = [...label].length > letters ? `${[...label].slice(0, letters - 1).join("")}…` : label;
       const text = svg("text", { class: css, x: 0, y: base }, short);
       if (short !== label) text.append(svg("title", {}, label));
