@@ -87,10 +87,10 @@ class Bands:
             return family.cdf(np.full(size, np.nextafter(-edge, -np.inf)))
         return 1 - family.cdf(np.full(size, edge))
 
-    def in_words(self) -> str:
-        """Write the thresholds on the natural scale, on the side below no effect for ratios: ``trivial 0.9, small 0.8``."""
-        log = MEASURES[self.measure].log
-        written = [np.exp(-edge) if log else edge for edge in self.edges]
+    def in_words(self, better: str | None = None) -> str:
+        """Write the thresholds on the natural scale, ratios on the side of benefit or below no effect: ``trivial 0.9, small 0.8``."""
+        log, sign = MEASURES[self.measure].log, 1.0 if better == "higher" else -1.0
+        written = [np.exp(sign * edge) if log else edge for edge in self.edges]
         if len(written) == 1:
             return f"{written[0]:.4g}"
         return ", ".join(f"{name} {value:.4g}" for name, value in zip(THRESHOLDS, written, strict=False))

@@ -35,6 +35,7 @@ def risk_of_bias_rows(
     level: float = 0.95,
     better: str | None = None,
     mid: Mid | None = None,
+    known: Sequence[Mapping[str, Any]] = (),
 ) -> list[dict[str, Any]]:
     """Return the pooled effect of all studies and without those at high risk of bias, by each method.
 
@@ -49,6 +50,8 @@ def risk_of_bias_rows(
         ones are left out.
     analysis, level, better, mid
         As in ``summarize`` and its rows.
+    known : sequence of mapping
+        Rows of all studies that have been computed, by the same level, side and limits, which are not computed again.
 
     Returns
     -------
@@ -67,16 +70,32 @@ def risk_of_bias_rows(
     for group, kept in sets.items():
         key = kept.tobytes()
         if key not in made:
-            made[key] = _pooled(effects, posterior, kept, analysis, level, better, mid)
+            there = _known_rows(known, posterior) if kept.all() else []
+            made[key] = there or _pooled(effects, posterior, kept, analysis, level, better, mid)
         rows += [{**row, "model": MODEL, "group": group} for row in made[key]]
     return rows
+
+
+def _known_rows(known: Sequence[Mapping[str, Any]], posterior: Posterior | None) -> list[dict[str, Any]]:
+    """Return the rows of mu of all studies, if they are known by every method; else none."""
+    names = _methods(posterior)
+    found = {
+        row["method"]: dict(row)
+        for row in known
+        if row["method"] in names and row["term"] == MEAN and not row.get("model")
+    }
+    return [found[name] for name in names] if len(found) == len(names) else []
+
+
+def _methods(posterior: Posterior | None) -> list[str]:
+    return [*METHODS, *([BayesianMethod(posterior.likelihood, "quadrature").id] if posterior is not None else [])]
 
 
 def _pooled(
     effects: Effects, posterior: Posterior | None, kept: np.ndarray, analysis: str, level: float, better: str | None, mid: Mid | None
 ) -> list[dict[str, Any]]:  # fmt: skip
     chosen = effects if kept.all() else subset_of(effects, kept)
-    names = [*METHODS, *([BayesianMethod(posterior.likelihood, "quadrature").id] if posterior is not None else [])]
+    names = _methods(posterior)
     if not chosen.k:
         return [{**not_estimable(chosen, name, "no study is left", analysis), "k": 0} for name in names]
     rows = [tidy_frequentist(FREQUENTIST[name].pool(chosen, level), name, chosen, analysis)[0] for name in METHODS]

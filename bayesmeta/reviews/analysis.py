@@ -135,9 +135,10 @@ def _pairwise(
     rows += _alternatives(review, analysis, effects, level, mid, result)
     primary = _primary(posteriors)
     studies = study_rows(effects, summaries.get(primary), level)
-    rows += add_risk_of_bias(review, analysis, folder, effects, studies, result, posteriors.get(primary))
-    rows += add_cumulative(review, analysis, folder, effects, posteriors.get(primary), result)
-    add_absolute(analysis, effects, posteriors.get(primary), level, result)
+    shown = posteriors.get(primary)
+    rows += add_risk_of_bias(review, analysis, folder, effects, studies, result, shown, computed=rows)
+    rows += add_cumulative(review, analysis, folder, effects, shown, result)
+    add_absolute(analysis, effects, shown, level, result)
     tau = tau_density(posteriors[primary], level) if primary else {}
     return rows, studies, dataclasses.replace(result, primary=primary, tau=tau)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,7 @@ def add_risk_of_bias(
     posterior: Posterior | None = None,
     *,
     sensitivity: bool = True,
+    computed: Sequence[dict[str, Any]] = (),
 ) -> list[dict[str, Any]]:
     """Add the judgements to the rows of the studies, and return the rows of the sensitivity analyses.
 
@@ -66,6 +68,8 @@ def add_risk_of_bias(
         The Bayesian fit that is shown.
     sensitivity : bool
         Whether to pool again without studies at high risk.
+    computed : sequence of dict
+        Rows of all studies that have been computed.
     """
     try:
         found = read_judgements(review, folder)
@@ -87,7 +91,14 @@ def add_risk_of_bias(
     labels = {OVERALL: OVERALL} | {one.key: one.label for one in tool.domains if one.counts}
     high = {label: [tool.is_high(known[key]) for known in judged] for key, label in labels.items()}
     rows = risk_of_bias_rows(
-        effects, posterior, high, keys.id, level=review.level_of(keys), better=keys.better, mid=mid_of(review, keys)
+        effects,
+        posterior,
+        high,
+        keys.id,
+        level=review.level_of(keys),
+        better=keys.better,
+        mid=mid_of(review, keys),
+        known=computed,
     )
     if rows:
         result.models.append({"kind": MODEL, "model": MODEL})

@@ -348,3 +348,24 @@ def test_a_measure_without_a_prior_for_its_bias_is_reported(source):
     (error,) = done.results[0].errors
     assert error.startswith("[risk_of_bias] adjust: the bias of a MD has no default prior")
     assert not [row for row in done.results[0].rows if row["model"] == "bias_adjusted"]
+
+
+def test_what_is_known_of_all_studies_is_not_fitted_again(source, monkeypatch):
+    from bayesmeta.results import risk_of_bias as rows
+
+    solve = rows.solve
+    solved, pooled = [], []
+    monkeypatch.setattr(rows, "solve", lambda data, *given: solved.append(data.labels) or solve(data, *given))
+    summarize = rows.summarize
+    monkeypatch.setattr(
+        rows, "summarize", lambda fitted, **given: pooled.append(fitted.data.labels) or summarize(fitted, **given)
+    )
+    done = run_review(source, source / "out", figures=False)
+    assert done.failed == {}
+    # overall and the domain of deviations have the same studies at high risk, and no other domain has any
+    assert solved == pooled == [("A", "B")]
+    frame = pd.DataFrame(done.results[0].rows)
+    both = frame[(frame["term"] == "mu") & (frame["method"] == "bayes:normal:quadrature")].set_index(["model", "group"])
+    columns = ["estimate", "ci_low", "pi_high", "hdi_low", "prob_benefit", "prob_trivial"]
+    whole = both.loc[("risk_of_bias", "all studies"), columns]
+    assert whole.tolist() == both.loc[("", ""), columns].tolist()

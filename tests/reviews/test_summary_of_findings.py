@@ -206,3 +206,42 @@ def test_keys_that_cannot_be_used(tmp_path, old, new, part):
         read_review(tmp_path)
     assert part in str(caught.value)
     assert "analysis 1." in str(caught.value)
+
+
+ONE = """id = "sof"
+title = "One outcome"
+[settings]
+engine = "quadrature"
+tables = ["html"]
+[mid]
+RR = 0.8
+[[analysis]]
+id = "1.1"
+outcome = "Falls"
+measure = "RR"
+better = "higher"
+data = "falls.csv"
+absolute = { baseline = "median" }
+"""
+
+
+def test_without_ratings_there_is_no_empty_column_and_thresholds_are_those_of_both_sides(tmp_path):
+    run = run_review(write(tmp_path, ONE), figures=False)
+    tables = review_tables(*load_run(run.out))
+    assert "What it means" not in tables["summary_of_findings"].frame
+    facts = tables["grade"].frame.set_index("Domain").loc["Imprecision", "Facts"]
+    assert "thresholds 0.8 and 1.25." in facts
+    page = (run.out / "tables" / "summary_of_findings.html").read_text()
+    # no line break divides an interval, or the number of studies
+    assert '<span class="interval">(3 studies)</span>' in page
+    assert page.count('<span class="interval">[') >= 3
+
+
+@pytest.mark.parametrize(
+    ("better", "shown"), [("lower", "trivial 0.8, small 0.5"), ("higher", "trivial 1.25, small 2")]
+)
+def test_bands_of_ratios_are_written_on_the_side_of_benefit(tmp_path, better, shown):
+    toml = ONE.replace("[mid]\nRR = 0.8", "[bands.RR]\ntrivial = 0.8\nsmall = 0.5").replace("higher", better)
+    run = run_review(write(tmp_path, toml), figures=False)
+    facts = review_tables(*load_run(run.out))["grade"].frame.set_index("Domain").loc["Imprecision", "Facts"]
+    assert f"thresholds {shown}, and the same for harm." in facts

@@ -21,7 +21,7 @@ table.data tbody td, table.data tbody th { border-top: 1px solid #e6e6e6; font-w
 table.data tbody th.group { font-weight: bold; background: #f4f4f4; padding: 8px 6px; border: solid #d3d3d3; border-width: 2px 0; }
 table.data tfoot td { padding: 2px 6px; border: 0; font-size: 12px; max-width: 0; }
 table.data tfoot tr:first-child td { border-top: 1px solid #1a1a1a; padding-top: 6px; }
-table.data tfoot div { position: sticky; left: 6px; max-width: calc(100vw - 3rem); }
+table.data tfoot div { position: sticky; left: 6px; max-width: calc(100vw - 4rem); }
 table.data sup { line-height: 0; }
 """.strip()
 _PAGE_STYLE = """
@@ -40,6 +40,8 @@ body { margin: 1.5rem; background: #fff; color: #1a1a1a; }
   tfoot { display: table-row-group; }
 }
 """.strip()
+#: an interval in a cell of text, "[161 to 627]" or "RR 0.69 [0.38, 1.18]", with the number before it
+_SHORT_INTERVAL = re.compile(r"(?:(?<= )-[\d.]+ )?\[(?=[^][]*\d)[^][<>&]{1,30}\]|\(\d+ [a-z]+\)")
 #: a table with more columns puts intervals on a line of their own where the window is narrow
 WIDE = 10
 
@@ -111,7 +113,7 @@ def _cell(tag: str, text: str, numeric: bool, attributes: str = "") -> str:
 def _text(text: str, numeric: bool) -> str:
     """Escape a cell or header; an interval is marked, so that no line break divides it."""
     if not numeric:
-        return escape(text)
+        return _SHORT_INTERVAL.sub(lambda found: f'<span class="interval">{typographic(found[0])}</span>', escape(text))
     return re.sub(r"(^| )(\[[^]]*\])", r'\1<span class="interval">\2</span>', escape(typographic(text)))
 
 

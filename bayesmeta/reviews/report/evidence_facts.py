@@ -97,6 +97,15 @@ def _effect(analysis: Analysis, row: Row, bands: Bands | None) -> Effect:
     return Effect(estimate, low, high, math.nan if bands is None else bands.edges[0])
 
 
+def _thresholds(analysis: Analysis, bands: Bands | None) -> str:
+    """Write the thresholds against which the interval is seen."""
+    if bands is None:
+        return "no minimal important difference was stated"
+    if len(bands.edges) == 1:
+        return "thresholds {:.4g} and {:.4g}".format(*bands.limits)
+    return f"thresholds {bands.in_words(analysis.better)}, and the same for harm"
+
+
 def _imprecision(analysis: Analysis, result: AnalysisResult, row: Row, effect: Effect, bands: Bands | None) -> Finding:
     found, absolute = absolute_of(result), absolute_bands(analysis)
     ratio = effect.estimate if analysis.measure in ("RR", "OR", "HR", "PETO") else math.nan
@@ -105,9 +114,7 @@ def _imprecision(analysis: Analysis, result: AnalysisResult, row: Row, effect: E
         if MEASURES[analysis.measure].log
         else f"Effect {written_estimate(row)}"
     )
-    thresholds = (
-        f"; thresholds {bands.in_words()}" if bands is not None else "; no minimal important difference was stated"
-    )
+    thresholds = f"; {_thresholds(analysis, bands)}"
     if not is_missing(found.get("difference")):
         shown = f"{difference_text(found)} at a risk of {1000 * found['baseline']:.0f} per 1,000; {shown[:1].lower()}{shown[1:]}"
         if absolute is not None:

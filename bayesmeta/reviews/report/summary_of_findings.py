@@ -28,6 +28,7 @@ OPTIONAL = (
     "Risk with control",
     "Risk with intervention",
     "Number needed to treat",
+    "What it means",
     NOTE,
 )
 NOT_RATED = "Not rated"
