@@ -33,6 +33,8 @@ from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.analysis_models import likelihoods_of, model_rows
 from bayesmeta.reviews.analysis_priors import priors_of
 from bayesmeta.reviews.band_keys import mid_of
+from bayesmeta.reviews.categories import run_categories
+from bayesmeta.reviews.categories_keys import Categories
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
 from bayesmeta.reviews.synthesis_keys import Synthesis
@@ -54,7 +56,7 @@ def run_analysis(
     ----------
     review : Review
         The review, for its settings, options and priors.
-    analysis : Analysis or Synthesis
+    analysis : Analysis, Synthesis or Categories
         The analysis to run.
     folder : pathlib.Path
         Folder of the data files.
@@ -70,6 +72,8 @@ def run_analysis(
     DataError, SpecError
         If the study table cannot be used at all.
     """
+    if isinstance(analysis, Categories):
+        return run_categories(analysis, review.settings.engine, review.settings.seed, review.level_of(analysis), folder)
     data = read_data(review, analysis, folder)
     result = AnalysisResult(analysis.id)
     keys, level = review.as_analysis(analysis), review.level_of(analysis)

@@ -19,7 +19,9 @@ from bayesmeta.errors import BayesmetaError
 from bayesmeta.results.models.given import ModelInput
 from bayesmeta.results.models.priors import check_prior_names
 from bayesmeta.reviews.analysis_keys import Analysis
-from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
+from bayesmeta.reviews.categories import read_counts
+from bayesmeta.reviews.categories_keys import Categories
+from bayesmeta.reviews.spec import AnalysisOrSynthesis, Pooled, Review
 from bayesmeta.reviews.synthesis_keys import Synthesis
 from bayesmeta.studies.characteristics import Characteristics, read_characteristics
 from bayesmeta.studies.read import read_studies
@@ -45,7 +47,7 @@ class AnalysisData:
     effects: Effects
 
 
-def read_data(review: Review, analysis: AnalysisOrSynthesis, folder: Path) -> AnalysisData:
+def read_data(review: Review, analysis: Pooled, folder: Path) -> AnalysisData:
     """Read the study tables of an analysis or of a synthesis and compute the effects.
 
     Raises
@@ -58,9 +60,7 @@ def read_data(review: Review, analysis: AnalysisOrSynthesis, folder: Path) -> An
     return AnalysisData(members, parts, _stacked(members, parts) if isinstance(analysis, Synthesis) else parts[0])
 
 
-def columns_beside(
-    review: Review, analysis: AnalysisOrSynthesis, folder: Path, data: AnalysisData
-) -> dict[str, Column]:
+def columns_beside(review: Review, analysis: Pooled, folder: Path, data: AnalysisData) -> dict[str, Column]:
     """Return the columns that moderators, groups and nestings can name besides those of the study table of an analysis.
 
     The table of the studies is read only where a name is none of the others.
@@ -113,6 +113,9 @@ def analysis_effects(review: Review, analysis: Analysis, folder: Path) -> Effect
 def data_problem(review: Review, analysis: AnalysisOrSynthesis, folder: Path) -> str:
     """Return why the data of an analysis, or its priors by coefficient, cannot be used; "" if they can."""
     try:
+        if isinstance(analysis, Categories):
+            read_counts(analysis, folder)
+            return ""
         data = read_data(review, analysis, folder)
         columns = columns_beside(review, analysis, folder, data)
         given = ModelInput(data.effects, columns, analysis.wanted, review.level_of(analysis), analysis.id)

@@ -28,12 +28,10 @@ from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.analysis_priors import prior_texts
 from bayesmeta.reviews.band_keys import mid_of
 from bayesmeta.reviews.result import AnalysisResult
-from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
+from bayesmeta.reviews.spec import Pooled, Review
 
 
-def model_rows(
-    review: Review, analysis: AnalysisOrSynthesis, folder: Path, data: AnalysisData, result: AnalysisResult
-) -> Rows:
+def model_rows(review: Review, analysis: Pooled, folder: Path, data: AnalysisData, result: AnalysisResult) -> Rows:
     """Return the rows of the models beyond one pooled effect; their values and failures are added to the result.
 
     Parameters
@@ -76,7 +74,7 @@ def model_rows(
     return rows
 
 
-def _choice(review: Review, analysis: AnalysisOrSynthesis, keys: Analysis, effects: Effects) -> BayesianChoice:
+def _choice(review: Review, analysis: Pooled, keys: Analysis, effects: Effects) -> BayesianChoice:
     """Return what the Bayesian models are fitted by: the likelihoods and engines of the settings."""
     engine = review.settings.engine
     engines = ("quadrature", "nuts") if engine == "both" else (engine,)

@@ -13,6 +13,7 @@ from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import BayesmetaError, DataError, SpecError, unknown_name
 from bayesmeta.reviews.analysis_keys import ANALYSIS_ID, Analysis, Published
 from bayesmeta.reviews.band_keys import BandKeys, check_bands, check_mid, check_thresholds, without_unused
+from bayesmeta.reviews.categories_keys import Categories
 from bayesmeta.reviews.file_names import toml_file
 from bayesmeta.reviews.settings import Options, Settings, Strict
 from bayesmeta.reviews.spec_errors import explain
@@ -21,7 +22,9 @@ from bayesmeta.reviews.synthesis_keys import StudyCharacteristics, Synthesis, sh
 from bayesmeta.support.arguments import checked_path
 from bayesmeta.support.files import read_bytes
 
-AnalysisOrSynthesis = Analysis | Synthesis
+#: what is pooled from study tables, and what a run fits
+Pooled = Analysis | Synthesis
+AnalysisOrSynthesis = Pooled | Categories
 
 
 class Review(Strict):
@@ -56,11 +59,12 @@ class Review(Strict):
     )
     analysis: Annotated[tuple[Analysis, ...], Field(min_length=1)] = Field(description="The meta-analyses to fit.")
     synthesis: tuple[Synthesis, ...] = Field(default=(), description="Models that pool several of the analyses.")
+    categories: tuple[Categories, ...] = Field(default=(), description="Outcomes with several categories, each as one.")
 
     @model_serializer(mode="wrap")
     def _without_unused_tables(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written: dict[str, Any] = handler(self)
-        return without_unused(written, ("studies", "synthesis", "bands"))
+        return without_unused(written, ("studies", "synthesis", "bands", "categories"))
 
     @model_validator(mode="after")
     def _consistent(self) -> Review:
@@ -91,11 +95,13 @@ class Review(Strict):
 
     @property
     def every_analysis(self) -> tuple[AnalysisOrSynthesis, ...]:
-        """What a run fits: the analyses, then the syntheses."""
-        return (*self.analysis, *self.synthesis)
+        """What a run fits: the analyses, then the syntheses, then the outcomes with categories."""
+        return (*self.analysis, *self.synthesis, *self.categories)
 
     def members(self, analysis: AnalysisOrSynthesis) -> tuple[Analysis, ...]:
-        """Return the analyses whose estimates are pooled: those of a synthesis, or the analysis itself."""
+        """Return the analyses whose estimates are pooled: those of a synthesis, or the analysis itself; none of categories."""
+        if isinstance(analysis, Categories):
+            return ()
         return analysis.members(self.analysis) if isinstance(analysis, Synthesis) else (analysis,)
 
     def level_of(self, analysis: AnalysisOrSynthesis) -> float:
@@ -117,6 +123,8 @@ class Review(Strict):
         """
         if isinstance(analysis, Analysis):
             return analysis
+        if isinstance(analysis, Categories):
+            return analysis.as_analysis()
         members = self.members(analysis)
         own = {
             name: getattr(analysis, name) for name in type(analysis).model_fields if name not in ("analyses", "select")
@@ -140,7 +148,8 @@ class Review(Strict):
 
     def data_files(self, analysis: AnalysisOrSynthesis) -> tuple[str, ...]:
         """Return the tables that an analysis reads: of the analyses it pools, and of the studies if it is used."""
-        files = [member.data for member in self.members(analysis)]
+        files = [analysis.data] if isinstance(analysis, Categories) else []
+        files += [member.data for member in self.members(analysis)]
         if self.studies is not None and analysis.beyond_pairwise:
             files.append(self.studies.data)
         return tuple(dict.fromkeys(files))
@@ -218,5 +227,5 @@ def _read_corpora(given: dict[str, Any], folder: Path) -> None:
 #: tables of review.toml by their names in it, "" the file itself
 TABLES: dict[str, type[Strict]] = {
     "": Review, "settings": Settings, "options": Options, "studies": StudyCharacteristics, "priors": PriorTexts, "bands": BandKeys,
-    "alternative": AlternativePriors, "analysis": Analysis, "published": Published, "synthesis": Synthesis,
+    "alternative": AlternativePriors, "analysis": Analysis, "published": Published, "synthesis": Synthesis, "categories": Categories,
 }  # fmt: skip

@@ -51,7 +51,11 @@ def explain(item: Any, given: dict[str, Any], tables: Mapping[str, type[BaseMode
 
 
 def _place(location: tuple[Any, ...], given: dict[str, Any]) -> str:
-    if len(location) > 1 and location[0] in ("analysis", "alternative", "synthesis") and isinstance(location[1], int):
+    if (
+        len(location) > 1
+        and location[0] in ("analysis", "alternative", "synthesis", "categories")
+        and isinstance(location[1], int)
+    ):
         entry = given[location[0]][location[1]]
         name = entry.get("id", entry.get("name")) if isinstance(entry, dict) else None
         inner = "".join(f"[{part}] " for part in location[2:-1])

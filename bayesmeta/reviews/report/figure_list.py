@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from bayesmeta.reporting.numbers import is_missing
 from bayesmeta.reviews.analysis_keys import Analysis
+from bayesmeta.reviews.categories import KIND
 from bayesmeta.reviews.file_names import forest_file, model_figure_file, tau_file
 from bayesmeta.reviews.report import figures
 from bayesmeta.reviews.report import model_figures as models
+from bayesmeta.reviews.report.categories import shift_figure
 from bayesmeta.reviews.report.coefficient_figures import coefficient_figure, density_figure
 from bayesmeta.reviews.report.moderators import of_kind
 from bayesmeta.reviews.result import AnalysisResult
@@ -54,6 +56,21 @@ def figures_of(review: Review, analysis: Analysis, result: AnalysisResult) -> li
     result : AnalysisResult
         Its result, as saved: nothing is fitted.
     """
+    shifts = list(of_kind(result, KIND))
+    if shifts:
+        return [
+            NamedFigure(
+                f"shift of categories against {model['reference']}",
+                partial(
+                    model_figure_file,
+                    kind="categories",
+                    analysis_id=analysis.id,
+                    name=model["reference"] if len(shifts) > 1 else "",
+                ),
+                partial(shift_figure, review, analysis, model),
+            )
+            for model in shifts
+        ]
     if not result.studies:
         return []
     found = [

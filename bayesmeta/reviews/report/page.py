@@ -92,7 +92,7 @@ def report_page(review: Review, results: list[AnalysisResult], problems: list[st
             tables[name] = table_element(table, table_id=name)
     sections = []
     for result in results:
-        if not result.studies:
+        if not (result.studies or result.models):
             continue
         analysis = known[result.id]
         failed: list[str] | None = None if problems is None else []
@@ -104,7 +104,9 @@ def report_page(review: Review, results: list[AnalysisResult], problems: list[st
         sections.append(f'<section id="a-{escape(result.id)}"><h2>{escape(_heading(analysis))}</h2>{drawn}</section>')
     notice = f'<p class="notice">{escape(review.notice)}</p>' if review.notice else ""
     links = " ".join(
-        f'<a href="#a-{escape(result.id)}">{escape(result.id)}</a>' for result in results if result.studies
+        f'<a href="#a-{escape(result.id)}">{escape(result.id)}</a>'
+        for result in results
+        if result.studies or result.models
     )
     more = "".join(
         f'<details><summary>{escape(name.capitalize())}</summary><div class="table">{body}</div></details>'

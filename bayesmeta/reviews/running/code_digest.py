@@ -20,7 +20,7 @@ MAKES_RESULTS = (
     "errors.py", "modeling.py", "data", "support", "studies", "effects", "frequentist", "model", "engines", "cochrane", "posterior",
     "results", "checks", "certainty", "networks", "categories", "reviews/file_names.py", "reviews/spec.py", "reviews/settings.py",
     "reviews/stated_priors.py", "reviews/analysis_keys.py", "reviews/model_keys.py", "reviews/synthesis_keys.py", "reviews/spec_errors.py",
-    "reviews/analysis_data.py", "reviews/band_keys.py",
+    "reviews/analysis_data.py", "reviews/band_keys.py", "reviews/categories.py", "reviews/categories_keys.py",
     "reviews/analysis.py", "reviews/analysis_models.py", "reviews/analysis_priors.py",
     "reviews/result.py", "reviews/import_cochrane.py", "reviews/cochrane_toml.py",
 )  # fmt: skip

@@ -13,6 +13,7 @@ import numpy as np
 from bayesmeta.engines.nuts.model_files import available_models, model_folder
 from bayesmeta.errors import DataError
 from bayesmeta.reviews.analysis_keys import Analysis
+from bayesmeta.reviews.categories_keys import Categories
 from bayesmeta.reviews.running.code_digest import code_digest, digest
 from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
 from bayesmeta.reviews.synthesis_keys import Synthesis
@@ -31,6 +32,7 @@ OTHER_KEYS = frozenset(
         "notice",
         "analysis",
         "synthesis",
+        "categories",
         "studies",
         "priors",
         "alternative",
@@ -89,7 +91,7 @@ def fingerprint(
         "version": digest([code_digest(), [known[name] for name in NUMERIC + (SAMPLING if samples else ())]]),
     }
     if samples:
-        parts["model"] = _models_digest(known_as.measure)
+        parts["model"] = _models_digest("categories" if isinstance(analysis, Categories) else known_as.measure)
     return parts
 
 
@@ -134,6 +136,8 @@ def tables_digest(review: Review, analysis: AnalysisOrSynthesis, folder: Path, c
     content : str, optional
         Hash of the data files.
     """
+    if isinstance(analysis, Categories):
+        return file_digest(folder / analysis.data) if content is None else content
     members = review.members(analysis)
     if len(review.data_files(analysis)) == 1 and len(members) == 1:
         return table_digest(members[0], folder, content)

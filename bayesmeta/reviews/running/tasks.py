@@ -175,7 +175,8 @@ def _copied(task: Task, folder: Path, copies: dict[str, Path]) -> Review:
     studies = review.studies
     if studies is not None and studies.data in copies:
         studies = studies.model_copy(update={"data": copies[studies.data].name})
-    return review.model_copy(update={"analysis": analyses, "studies": studies})
+    categories = tuple(one.model_copy(update={"data": copies[one.data].name}) for one in review.categories)
+    return review.model_copy(update={"analysis": analyses, "studies": studies, "categories": categories})
 
 
 def _with_names(text: str, task: Task, copies: Mapping[str, Path]) -> str:

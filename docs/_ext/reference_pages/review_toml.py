@@ -14,6 +14,7 @@ from bayesmeta.reviews.spec import (
     AlternativePriors,
     Analysis,
     BandKeys,
+    Categories,
     Options,
     PriorTexts,
     Published,
@@ -37,6 +38,7 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "published": Published,
     "[studies]": StudyCharacteristics,
     "[[synthesis]]": Synthesis,
+    "[[categories]]": Categories,
 }
 SIMPLE = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`"}
 LIMITS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
