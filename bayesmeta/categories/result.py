@@ -260,25 +260,15 @@ class CategoryFit(Displayed):
         pandas.DataFrame
             One row per number: study, treatment, category, count, n, ``expected``, and ``low``, ``high`` of the predictive interval of
             this level; ``p`` is the mid-P probability of as few (posterior predictive).
+
+        Raises
+        ------
+        SpecError
+            For the normal approximation, whose probabilities of an arm are those of its own counts.
         """
-        check_level(level)
-        frame, table = self.table.to_frame(), self.table
-        rng = np.random.default_rng([self.seed, 4])
-        flat = self.fitted.reshape(-1, *self.fitted.shape[2:4], self.fitted.shape[-1])
-        flat = flat.reshape(len(flat), len(table.studies), -1)
-        replicated = np.stack(
-            [rng.multinomial(int(n), flat[:, i] / flat[:, i].sum(-1, keepdims=True)) for i, n in enumerate(table.n)],
-            axis=1,
-        )
-        of_numbers = np.einsum("sqc,qc->sq", replicated[:, table.arm], table.cells.astype(float))
-        tail = 0.5 - 0.5 * level
-        frame["expected"] = (
-            np.einsum("sqc,qc->q", flat[:, table.arm], table.cells.astype(float)) / len(flat) * frame["n"]
-        )
-        frame["low"], frame["high"] = np.quantile(of_numbers, [tail, 1 - tail], axis=0)
-        counts = table.counts
-        frame["p"] = (of_numbers < counts).mean(axis=0) + 0.5 * (of_numbers == counts).mean(axis=0)
-        return frame
+        from bayesmeta.categories.margins import predicted_margins
+
+        return predicted_margins(self, level)
 
     def separate(self, *, level: float = 0.95) -> pd.DataFrame:
         """Set the risk ratios of this model beside those of separate meta-analyses of each category; ``bayesmeta.categories.separate``."""

@@ -35,6 +35,8 @@ from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.analysis_models import likelihoods_of, model_rows
 from bayesmeta.reviews.analysis_priors import priors_of
 from bayesmeta.reviews.band_keys import mid_of
+from bayesmeta.reviews.categories import run_categories
+from bayesmeta.reviews.categories_keys import Categories
 from bayesmeta.reviews.cumulative import add_cumulative
 from bayesmeta.reviews.network_keys import Network
 from bayesmeta.reviews.network_run import run_network
@@ -63,7 +65,7 @@ def run_analysis(
     ----------
     review : Review
         The review, for its settings, options and priors.
-    analysis : Analysis, Synthesis or Network
+    analysis : Analysis, Synthesis, Network or Categories
         The analysis to run.
     folder : pathlib.Path
         Folder of the data files.
@@ -81,6 +83,8 @@ def run_analysis(
     """
     if isinstance(analysis, Network):
         return run_network(review, analysis, folder, save_fit)
+    if isinstance(analysis, Categories):
+        return run_categories(analysis, review.settings.engine, review.settings.seed, review.level_of(analysis), folder)
     data = read_data(review, analysis, folder)
     result = AnalysisResult(analysis.id)
     keys, level = review.as_analysis(analysis), review.level_of(analysis)

@@ -19,9 +19,11 @@ from bayesmeta.errors import BayesmetaError
 from bayesmeta.results.models.given import ModelInput
 from bayesmeta.results.models.priors import check_prior_names
 from bayesmeta.reviews.analysis_keys import Analysis
+from bayesmeta.reviews.categories import read_counts
+from bayesmeta.reviews.categories_keys import Categories
 from bayesmeta.reviews.network_data import prepare_network
 from bayesmeta.reviews.network_keys import Network
-from bayesmeta.reviews.spec import AnalysisOrSynthesis, AnyAnalysis, Review
+from bayesmeta.reviews.spec import AnyAnalysis, Review
 from bayesmeta.reviews.synthesis_keys import Synthesis
 from bayesmeta.studies.characteristics import Characteristics, read_characteristics
 from bayesmeta.studies.read import read_studies
@@ -115,6 +117,9 @@ def analysis_effects(review: Review, analysis: Analysis, folder: Path) -> Effect
 def data_problem(review: Review, analysis: AnyAnalysis, folder: Path) -> str:
     """Return why the data of an analysis, or its priors by coefficient, cannot be used; "" if they can."""
     try:
+        if isinstance(analysis, Categories):
+            read_counts(analysis, folder)
+            return ""
         if isinstance(analysis, Network):
             prepare_network(review, analysis, folder)
             return ""

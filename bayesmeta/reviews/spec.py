@@ -14,6 +14,7 @@ from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import BayesmetaError, DataError, SpecError, unknown_name
 from bayesmeta.reviews.analysis_keys import ANALYSIS_ID, Analysis, Published
 from bayesmeta.reviews.band_keys import BandKeys, check_bands, check_mid, check_thresholds, without_unused
+from bayesmeta.reviews.categories_keys import Categories
 from bayesmeta.reviews.file_names import toml_file
 from bayesmeta.reviews.grade_keys import AbsoluteKeys, GradeKeys, RatingKeys
 from bayesmeta.reviews.network_keys import Network
@@ -27,7 +28,7 @@ from bayesmeta.support.files import read_bytes
 
 AnalysisOrSynthesis = Analysis | Synthesis
 #: what a run fits
-AnyAnalysis = Analysis | Synthesis | Network
+AnyAnalysis = Analysis | Synthesis | Network | Categories
 
 
 #: keys of a network that an analysis has too
@@ -74,11 +75,12 @@ class Review(Strict):
     )
     synthesis: tuple[Synthesis, ...] = Field(default=(), description="Models that pool several of the analyses.")
     network: tuple[Network, ...] = Field(default=(), description="Network meta-analyses of several treatments.")
+    categories: tuple[Categories, ...] = Field(default=(), description="Outcomes with several categories, each as one.")
 
     @model_serializer(mode="wrap")
     def _without_unused_tables(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written: dict[str, Any] = handler(self)
-        return without_unused(written, ("studies", "synthesis", "network", "bands", "risk_of_bias"))
+        return without_unused(written, ("studies", "synthesis", "network", "categories", "bands", "risk_of_bias"))
 
     @model_validator(mode="after")
     def _consistent(self) -> Review:
@@ -115,12 +117,12 @@ class Review(Strict):
 
     @property
     def every_analysis(self) -> tuple[AnyAnalysis, ...]:
-        """What a run fits: the analyses, then the syntheses, then the networks."""
-        return (*self.analysis, *self.synthesis, *self.network)
+        """What a run fits: the analyses, the syntheses, the networks, then the outcomes with categories."""
+        return (*self.analysis, *self.synthesis, *self.network, *self.categories)
 
     def members(self, analysis: AnyAnalysis) -> tuple[Analysis, ...]:
-        """Return the analyses whose estimates are pooled: those of a synthesis, none of a network, or the analysis itself."""
-        if isinstance(analysis, Network):
+        """Return the analyses whose estimates are pooled: those of a synthesis, or the analysis itself; none of other models."""
+        if isinstance(analysis, Network | Categories):
             return ()
         return analysis.members(self.analysis) if isinstance(analysis, Synthesis) else (analysis,)
 
@@ -145,6 +147,8 @@ class Review(Strict):
             return analysis
         if isinstance(analysis, Network):
             return Analysis(**{name: getattr(analysis, name) for name in SHARED_WITH_NETWORKS})
+        if isinstance(analysis, Categories):
+            return analysis.as_analysis()
         members = self.members(analysis)
         own = {
             name: getattr(analysis, name) for name in type(analysis).model_fields if name not in ("analyses", "select")
@@ -187,7 +191,10 @@ class Review(Strict):
 
     def data_files(self, analysis: AnyAnalysis) -> tuple[str, ...]:
         """Return the tables that an analysis reads: of the analyses it pools, and of the studies if it is used."""
-        files = [analysis.data] if isinstance(analysis, Network) else [one.data for one in self.members(analysis)]
+        if isinstance(analysis, Network | Categories):
+            files = [analysis.data]
+        else:
+            files = [one.data for one in self.members(analysis)]
         if self.studies is not None and self.reads_characteristics(analysis):
             files.append(self.studies.data)
         if self.risk_of_bias is not None:
@@ -275,5 +282,5 @@ TABLES: dict[str, type[Strict]] = {
     "risk_of_bias": RiskOfBiasKeys, "adjust": AdjustKeys,
     "absolute": AbsoluteKeys, "per_1000": BandKeys, "grade": GradeKeys, "rating": RatingKeys,
     "alternative": AlternativePriors, "analysis": Analysis, "published": Published, "synthesis": Synthesis,
-    "network": Network,
+    "network": Network, "categories": Categories,
 }  # fmt: skip

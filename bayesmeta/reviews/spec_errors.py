@@ -53,7 +53,7 @@ def explain(item: Any, given: dict[str, Any], tables: Mapping[str, type[BaseMode
 def _place(location: tuple[Any, ...], given: dict[str, Any]) -> str:
     if (
         len(location) > 1
-        and location[0] in ("analysis", "alternative", "synthesis", "network")
+        and location[0] in ("analysis", "alternative", "synthesis", "network", "categories")
         and isinstance(location[1], int)
     ):
         entry = given[location[0]][location[1]]

@@ -247,6 +247,8 @@ def test_the_normal_approximation_agrees_where_every_category_has_many() -> None
     exact, near = bm.categories(large, seed=2), bm.categories(large, engine="quadrature", seed=2)
     one, two = ratios(exact), ratios(near)
     assert near.diagnostics == {}
+    with pytest.raises(SpecError, match="engine='nuts'"):
+        near.margins()
     np.testing.assert_allclose(two["estimate"], one["estimate"], rtol=0.03)
     np.testing.assert_allclose(two["sd"], one["sd"], rtol=0.12)
     with pytest.raises(SpecError, match="unknown engine"):

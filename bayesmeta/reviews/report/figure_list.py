@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from bayesmeta.reporting.numbers import is_missing
 from bayesmeta.reviews.analysis_keys import Analysis
+from bayesmeta.reviews.categories import KIND
 from bayesmeta.reviews.cumulative import MODEL as CUMULATIVE
 from bayesmeta.reviews.file_names import forest_file, model_figure_file, review_figure_file, tau_file
 from bayesmeta.reviews.report import figures
 from bayesmeta.reviews.report import model_figures as models
+from bayesmeta.reviews.report.categories import shift_figure
 from bayesmeta.reviews.report.coefficient_figures import coefficient_figure, density_figure
 from bayesmeta.reviews.report.cumulative import cumulative_figure
 from bayesmeta.reviews.report.model_figures import analysis_title
@@ -92,6 +94,21 @@ def figures_of(review: Review, analysis: Analysis, result: AnalysisResult) -> li
         return [
             NamedFigure(name, partial(model_figure_file, kind=kind, analysis_id=analysis.id), draw)
             for name, kind, draw in of_network
+        ]
+    shifts = list(of_kind(result, KIND))
+    if shifts:
+        return [
+            NamedFigure(
+                f"shift of categories against {model['reference']}",
+                partial(
+                    model_figure_file,
+                    kind="categories",
+                    analysis_id=analysis.id,
+                    name=model["reference"] if len(shifts) > 1 else "",
+                ),
+                partial(shift_figure, review, analysis, model),
+            )
+            for model in shifts
         ]
     if not result.studies:
         return []

@@ -11,7 +11,6 @@ from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.explorer.assets import STYLES, policy, read_asset, script
 from bayesmeta.reviews.file_names import REPORT_FILE
 from bayesmeta.reviews.folder import load_run
-from bayesmeta.reviews.network_result import network_of
 from bayesmeta.reviews.report.page_sections import analysis_heading, analysis_section, review_section
 from bayesmeta.reviews.report.tables import review_tables
 from bayesmeta.reviews.result import AnalysisResult
@@ -66,7 +65,7 @@ def report_page(review: Review, results: list[AnalysisResult], problems: list[st
     for name, table in review_tables(review, results, problems).items():
         with recorded(f"table '{name}'", problems):
             tables[name] = table_element(table, table_id=name)
-    shown = [result for result in results if result.studies or network_of(result) is not None]
+    shown = [result for result in results if result.studies or result.models]
     of_review = review_section(review, results, problems)
     sections = of_review + "".join(
         # the league table of a network is shown with its figures

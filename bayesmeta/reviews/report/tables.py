@@ -13,6 +13,7 @@ from bayesmeta.reporting.tables.results import comparison_table, main_notes, mai
 from bayesmeta.reporting.tables.studies import arm_data, study_table
 from bayesmeta.reviews.report.bands import bands_of_review, thresholds_note
 from bayesmeta.reviews.report.bias_adjusted import bias_adjusted_table
+from bayesmeta.reviews.report.categories import categories_table
 from bayesmeta.reviews.report.cumulative import cumulative_table
 from bayesmeta.reviews.report.dependence import dependence_table
 from bayesmeta.reviews.report.evidence import engines_table, evidence_table, priors_table
@@ -127,7 +128,7 @@ def _main(review: Review, results: list[AnalysisResult]) -> Table | None:
     import pandas as pd
 
     rows: list[Row] = []
-    syntheses = {synthesis.id for synthesis in review.synthesis}
+    syntheses = {one.id for one in review.every_analysis} - {one.id for one in review.analysis}
     for result in results:
         if result.id in syntheses:
             continue
@@ -253,6 +254,7 @@ TABLES: Mapping[str, Make] = {
     "moderators": moderators_table,
     "subgroups": subgroups_table,
     "dependence": dependence_table,
+    "categories": categories_table,
     "influence": left_out_table,
     "cumulative": cumulative_table,
     "risk_of_bias": judgements_table,

@@ -13,6 +13,7 @@ import numpy as np
 from bayesmeta.engines.nuts.model_files import available_models, model_folder
 from bayesmeta.errors import DataError
 from bayesmeta.reviews.analysis_keys import Analysis
+from bayesmeta.reviews.categories_keys import Categories
 from bayesmeta.reviews.network_data import read_network
 from bayesmeta.reviews.network_keys import Network
 from bayesmeta.reviews.running.code_digest import code_digest, digest
@@ -34,6 +35,7 @@ OTHER_KEYS = frozenset(
         "analysis",
         "synthesis",
         "network",
+        "categories",
         "studies",
         "priors",
         "alternative",
@@ -90,7 +92,7 @@ def fingerprint(review: Review, analysis: AnyAnalysis, folder: Path, content: st
         "version": digest([code_digest(), [known[name] for name in NUMERIC + (SAMPLING if samples else ())]]),
     }
     if samples:
-        parts["model"] = _models_digest(known_as.measure)
+        parts["model"] = _models_digest("categories" if isinstance(analysis, Categories) else known_as.measure)
     return parts
 
 
@@ -137,6 +139,8 @@ def tables_digest(review: Review, analysis: AnyAnalysis, folder: Path, content: 
     """
     if isinstance(analysis, Network):
         return network_digest(analysis, folder, content)
+    if isinstance(analysis, Categories):
+        return file_digest(folder / analysis.data) if content is None else content
     members = review.members(analysis)
     if len(review.data_files(analysis)) == 1 and len(members) == 1 and review.risk_of_bias is None:
         return table_digest(members[0], folder, content)

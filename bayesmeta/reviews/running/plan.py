@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bayesmeta.errors import SpecError, unknown_name
+from bayesmeta.reviews.categories_keys import Categories
 from bayesmeta.reviews.file_names import result_file
 from bayesmeta.reviews.network_keys import Network
 from bayesmeta.reviews.running.code_digest import code_digest, digest
@@ -223,10 +224,11 @@ def report_made_from(review: Review, ledger: Ledger, finished: list[str]) -> dic
 
 
 def single_analysis(review: Review, analysis: AnyAnalysis) -> Review:
-    """Return the review with only this analysis or network, as it is sent to a worker; a synthesis with the analyses that it pools."""
+    """Return the review with only this analysis, as it is sent to a worker; a synthesis with the analyses that it pools."""
     only = {
         "synthesis": (analysis,) if isinstance(analysis, Synthesis) else (),
         "network": (analysis,) if isinstance(analysis, Network) else (),
+        "categories": (analysis,) if isinstance(analysis, Categories) else (),
     }
     return review.model_copy(update={"analysis": review.members(analysis), **only})
 

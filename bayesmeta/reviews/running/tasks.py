@@ -179,8 +179,15 @@ def _copied(task: Task, folder: Path, copies: dict[str, Path]) -> Review:
     judged = review.risk_of_bias
     if judged is not None:
         judged = judged.model_copy(update={"data": copies[review.risk_of_bias_data].name})
+    categories = tuple(one.model_copy(update={"data": copies[one.data].name}) for one in review.categories)
     return review.model_copy(
-        update={"analysis": analyses, "network": networks, "studies": studies, "risk_of_bias": judged}
+        update={
+            "analysis": analyses,
+            "network": networks,
+            "categories": categories,
+            "studies": studies,
+            "risk_of_bias": judged,
+        }
     )
 
 

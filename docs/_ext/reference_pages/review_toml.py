@@ -16,6 +16,7 @@ from bayesmeta.reviews.spec import (
     AlternativePriors,
     Analysis,
     BandKeys,
+    Categories,
     GradeKeys,
     Network,
     Options,
@@ -49,6 +50,7 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "adjust": AdjustKeys,
     "[[synthesis]]": Synthesis,
     "[[network]]": Network,
+    "[[categories]]": Categories,
 }
 SIMPLE = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`"}
 LIMITS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
