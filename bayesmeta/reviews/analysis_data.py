@@ -23,7 +23,7 @@ from bayesmeta.reviews.categories import read_counts
 from bayesmeta.reviews.categories_keys import Categories
 from bayesmeta.reviews.network_data import prepare_network
 from bayesmeta.reviews.network_keys import Network
-from bayesmeta.reviews.spec import AnyAnalysis, Review
+from bayesmeta.reviews.spec import AnalysisOrSynthesis, AnyAnalysis, Review
 from bayesmeta.reviews.synthesis_keys import Synthesis
 from bayesmeta.studies.characteristics import Characteristics, read_characteristics
 from bayesmeta.studies.read import read_studies
