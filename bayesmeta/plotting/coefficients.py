@@ -14,6 +14,7 @@ from bayesmeta.frequentist.multilevel.result import Multilevel
 from bayesmeta.frequentist.regression_result import Regression
 from bayesmeta.frequentist.wald import coefficient_frame
 from bayesmeta.plotting.names import method_name
+from bayesmeta.posterior.method import parse_method
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.prior_posterior import PriorPosterior, prior_posterior
 from bayesmeta.posterior.scale import check_scale
@@ -101,7 +102,9 @@ def coefficient_forest(
                 continue
             sd = float(matrix.x[:, i].std(ddof=1)) if standardised and not constant else 1.0
             factor = scale == "natural" and MEASURES[fit.measure].log
-            rows.append(CoefficientRow(term, str(name), *(_scaled(value, sd, factor) for value in numbers[term])))
+            kind = "bayes" if isinstance(fit, Posterior) else "frequentist"
+            middle, low, high = (_scaled(value, sd, factor) for value in numbers[term])
+            rows.append(CoefficientRow(term, str(name), middle, low, high, kind))
     if len(set(measures)) > 1:
         raise SpecError(
             f"coefficients of different measures ({', '.join(dict.fromkeys(measures))}) have no common axis"
@@ -236,10 +239,11 @@ def sweep_plot(
         raise unknown_name("term", term, known)
     log = MEASURES[measure].log
     chosen = table[table["term"] == term]
-    rows = [
-        SweepRow(method_label(str(r.method)), *(_number(v) for v in (r.correlation, r.estimate, r.ci_low, r.ci_high)))
-        for r in chosen.itertuples()
-    ]
+    rows = []
+    for r in chosen.itertuples():
+        correlation, middle, low, high = map(_number, (r.correlation, r.estimate, r.ci_low, r.ci_high))
+        kind = "frequentist" if parse_method(str(r.method)) is None else "bayes"
+        rows.append(SweepRow(method_label(str(r.method)), correlation, middle, low, high, kind))
     label = measure if term == "mu" else f"{measure}, {term}"
     return sweep(
         rows, log=log, ylabel=f"{label} with interval", title=title or measure, notes=notes, width_inches=width

@@ -44,7 +44,7 @@ def forest_of_nested(
     Raises
     ------
     SpecError
-        If the fit has moderators, a structure or one estimate per study throughout, or a posterior is not by quadrature.
+        If the fit has moderators, a structure or one estimate per study throughout, or is an average of models.
     """
     shared: dict[str, Any] = {
         "level": level, "arms": groups, "better": better, "width_inches": width, "measure": fit.measure,
@@ -66,7 +66,8 @@ def forest_of_nested(
         )  # fmt: skip
     if not fit.matrix.design.is_mean or fit.structure or not len(fit.sigma2):
         raise SpecError(
-            "the forest plot of a multilevel model needs one with nesting= and without moderators or structure="
+            "the forest plot of a multilevel model needs one with nesting= and without moderators or structure=; bubble and "
+            "coefficient_forest draw moderators"
         )
     found = fit.coefficients.iloc[0]
     if level != fit.level:

@@ -179,6 +179,8 @@ def tau_plot(posterior: Posterior, *, level: float = 0.95, title: str = "", note
     check_level(level)
     if not isinstance(posterior, Posterior):
         raise SpecError(f"tau_plot draws a posterior, as fit returns it, but got {type(posterior).__name__}")
+    if "tau" not in posterior.terms:
+        raise SpecError("this model has a tau per outcome; prior_posterior_plot draws each beside its prior")
     if posterior.quantile("tau", 0.001) == posterior.quantile("tau", 0.999):
         raise SpecError(f"tau is fixed in this posterior ({posterior.priors.scale}), so there is no density to draw")
     return tau_from_density(

@@ -53,3 +53,55 @@ def test_an_unknown_ending_is_refused(data, tmp_path):
     outcome = CliRunner().invoke(app, ["forest", str(data), "-o", str(tmp_path / "figure.docx")])
     assert outcome.exit_code != 0
     assert not (tmp_path / "figure.docx").exists()
+
+
+GROUPED = """study,district,focus,yi,sei
+Adams,North,parent,-0.5,0.3
+Baker,North,parent,-0.2,0.25
+Clark,South,child,0.1,0.2
+Davis,South,child,0.3,0.35
+"""
+
+
+def svg_of(data, *options):
+    outcome = CliRunner().invoke(app, ["forest", str(data), *options])
+    assert outcome.exit_code == 0, outcome.output
+    return data.with_suffix(".svg").read_text(encoding="utf-8")
+
+
+def inches(svg):
+    return float(re.search(r'width="([\d.]+)pt"', svg)[1]) / 72
+
+
+def test_subgroups_with_arms_side_of_benefit_and_width(tmp_path):
+    path = tmp_path / "trials.csv"
+    rows = DATA.replace("\n", ",focus\n", 1).replace(",100\n", ",100,parent\n").replace(",82\n", ",82,child\n")
+    path.write_text(rows.replace(",58\n", ",58,child\n"), encoding="utf-8")
+    svg = svg_of(path, "--by", "focus", "--arms", "Therapy", "Waiting list", "--better", "lower", "--width", "6.5")
+    for text in ("Therapy", "Waiting list", "Favours Therapy", "focus: parent"):
+        assert re.search(rf">[^<]*{re.escape(text)}[^<]*</text>", svg), text
+    assert inches(svg) == pytest.approx(6.5, rel=1e-3)
+
+
+def test_estimates_under_their_study(tmp_path):
+    path = tmp_path / "estimates.csv"
+    path.write_text(GROUPED, encoding="utf-8")
+    options = ["--measure", "SMD", "--nesting", "district/estimate", "--sampling-correlation", "0.5", "--width", "5"]
+    svg = svg_of(path, *options)
+    for text in ("district North", "Mean, 95% CrI", "share between studies"):
+        assert re.search(rf">[^<]*{re.escape(text)}[^<]*</text>", svg), text
+    assert inches(svg) == pytest.approx(5, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--sampling-correlation", "0.5"], "add --nesting"),
+        (["--nesting", "district/estimate", "--by", "focus"], "--by"),
+        (["--width", "1"], "3.3"),
+    ],
+)
+def test_options_that_do_not_go_together(refused, tmp_path, options, expected):
+    path = tmp_path / "estimates.csv"
+    path.write_text(GROUPED, encoding="utf-8")
+    assert expected in refused("forest", path, "--measure", "SMD", *options)

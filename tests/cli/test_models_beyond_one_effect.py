@@ -199,10 +199,8 @@ def test_wrong_combinations_are_refused_by_the_names_of_options(refused, verb, o
         (["fit", STUDIES, "--by", "blinded", "--engine", "both"], "--engine both compares one fit with another"),
         (["fit", STUDIES, "--by", "blinded", "--save", "a.nc"], "--save writes one posterior, and --by fits one per group"),
         (["check", STUDIES, "--what", "influence", "--term", "weeks"], "--term weeks is a coefficient of a formula: add --moderators"),
-        (["forest", STUDIES, "--data", FACTS], "--data has the column of --by"),
+        (["forest", STUDIES, "--data", FACTS], "--data has the columns of --by and --nesting"),
         (["forest", STUDIES, "--drop-missing"], "--drop-missing is about --by"),
-        (["forest", STUDIES, "--by", "blinded", "--arms", "A", "B"], "--arms is not shown in the forest plot of subgroups"),
-        (["forest", STUDIES, "--by", "blinded", "--better", "lower"], "--better is not shown"),
         (["forest", STUDIES, "--by", "blindet"], "did you mean 'blinded'?"),
     ],
 )  # fmt: skip

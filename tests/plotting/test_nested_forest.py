@@ -96,6 +96,48 @@ def test_new_study_is_the_interval_of_its_mean():
     assert (high - low) / 2 == pytest.approx(1.959964 * np.sqrt(fit.covariance[0, 0] + fit.sigma2[0]), rel=1e-6)
 
 
+@pytest.mark.sampling
+def test_sampled_means_of_studies_agree_with_exact_ones():
+    exact, sampled = bm.fit(**NESTED), bm.fit(**NESTED, engine="nuts")
+    known, found = (posterior_study_means(one, 0.9) for one in (exact, sampled))
+    assert [row["cluster"] for row in found] == [row["cluster"] for row in known]
+    for one, other in zip(found, known, strict=True):
+        sd = (other["ci_high"] - other["ci_low"]) / 3.29
+        for name in ("estimate", "ci_low", "ci_high"):
+            assert one[name] == pytest.approx(other[name], abs=0.12 * sd)
+    assert "Heterogeneity" in " ".join(texts(bm.forest(sampled)))
+
+
+def test_estimates_of_a_study_with_one_effect():
+    """Without a level within studies the mean of a study is the effect of each of its estimates."""
+    fit = bm.fit(**(NESTED | {"nesting": "study"}))
+    found = posterior_study_means(fit, 0.95)
+    assert [row["cluster"] for row in found] == list("abcd")
+    for row, label in zip(found, ("1", "4", "6", "7"), strict=True):
+        assert row["estimate"] == pytest.approx(fit.quantile(f"theta[{label}]", 0.5), rel=1e-9)
+    assert "a" in " ".join(texts(bm.forest(fit)))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"moderators": "~ estimate"}, "coefficient_forest draw moderators"),
+        ({"nesting": "study", "within": "outcome"}, "effects by outcome .within=. have none"),
+        ({"nesting": "study", "within": "outcome", "structure": "UN"}, "effects by outcome .within=. have none"),
+    ],
+)
+def test_models_without_a_mean_per_study(options, message):
+    given = NESTED | {"data": DATA | {"outcome": list("pqppqpqpqp")}} | options
+    with pytest.raises(bm.SpecError, match=message):
+        bm.forest(bm.fit(**given))
+
+
+def test_tau_of_outcomes_is_drawn_elsewhere():
+    given = NESTED | {"data": DATA | {"outcome": list("pqppqpqpqp")}, "nesting": "study"}
+    with pytest.raises(bm.SpecError, match="a tau per outcome; prior_posterior_plot"):
+        bm.tau_plot(bm.fit(**given, within="outcome", structure="UN"))
+
+
 def test_names_of_estimates():
     assert own_name("Trial A 2", "Trial A") == "2"
     assert own_name("Trial AB", "Trial A") == "Trial AB"

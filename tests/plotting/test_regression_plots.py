@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 import bayesmeta as bm
@@ -13,6 +14,7 @@ from bayesmeta.reporting.figures.coefficients import coefficient_forest as draw_
 from bayesmeta.reporting.figures.forest import forest
 from bayesmeta.reporting.figures.rows import ForestGroup, ForestStudy
 from bayesmeta.reporting.figures.save import save
+from bayesmeta.reporting.figures.style import BAYES, DIAMONDS, INK, SOFT, method_looks
 from bayesmeta.reporting.numbers import estimate
 
 Y = [-0.89, -1.59, -1.35, -1.44, -0.22, -0.79, -1.62, 0.01, -0.47, -1.37, -0.34, 0.45, -0.02]
@@ -149,6 +151,28 @@ def test_coefficient_forest(regression, posterior, width):
     row = regression.coefficients.loc["latitude"]
     assert any(a.get_offsets()[0][0] == pytest.approx(row["estimate"]) for a in rows)
     assert estimate(row["estimate"], row["ci_low"], row["ci_high"]).replace("-", "−") in map(without_alignment, shown)
+
+
+def test_bayesian_estimates_are_blue_in_every_order(regression, posterior):
+    """As the diamonds of forest plots: blue Bayesian, black and grey frequentist ones, whichever come first."""
+    hartung = bm.regression(**DATA, ci="hksj")
+    fits = {"REML, z": regression, "Bayesian": posterior, "REML, Hartung-Knapp": hartung}
+    for names in (list(fits), list(fits)[::-1]):
+        figure = bm.coefficient_forest({name: fits[name] for name in names})
+        points = [a for a in figure.axes[0].collections if len(a.get_offsets()) == 1 and a.get_offsets()[0][1] > 0]
+        drawn = [(to_hex(a.get_facecolors()[0]), a.get_offsets()[0][0]) for a in points]
+        assert {color for color, _ in drawn} == {BAYES, INK, SOFT}
+        terms = [term for term in posterior.data.design.names if term != "Intercept"]
+        medians = bm.summarize(posterior).loc[terms, "median"]
+        assert sorted(value for color, value in drawn if color == BAYES) == pytest.approx(sorted(medians))
+    assert DIAMONDS["bayes"][0] == BAYES
+
+
+def test_several_methods_of_a_kind_differ():
+    looks = method_looks({"a": "bayes", "b": "frequentist", "c": "bayes", "d": "frequentist", "e": "frequentist"})
+    assert len({(look.color, look.marker) for look in looks.values()}) == 5
+    assert looks["a"].color == looks["c"].color == BAYES
+    assert BAYES not in {looks[name].color for name in "bde"}
 
 
 def test_coefficients_per_standard_deviation(regression):

@@ -69,12 +69,12 @@ def _crossings(first: Marginals, second: Marginals) -> Array:
         [np.geomspace(_TAIL, 1e-3, 8), np.linspace(1e-3, 1 - 1e-3, 65)[1:-1], 1 - np.geomspace(1e-3, _TAIL, 8)]
     )
     # where they cross is found with fewer components, and then for the distributions themselves
-    fewer = [one.merged() if isinstance(one, NormalMixtures) else one for one in (first, second)]
-    quantiles = np.concatenate([one.quantile(p[:, None])[:, 0] for one in fewer])
+    one, other = (each.merged() if isinstance(each, NormalMixtures) else each for each in (first, second))
+    quantiles = np.concatenate([each.quantile(p[:, None])[:, 0] for each in (one, other)])
     ends = np.unique(quantiles[np.isfinite(quantiles)])
     shares = np.arange(_PARTS) / _PARTS
     grid = np.append((ends[:-1, None] + np.diff(ends)[:, None] * shares).ravel(), ends[-1:])
-    sign = _gap(fewer[0], fewer[1], grid) > 0
+    sign = _gap(one, other, grid) > 0
     changes = np.flatnonzero(sign[1:] != sign[:-1])
     if not len(changes):
         return np.empty(0)

@@ -5,24 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from matplotlib.figure import Figure
 
 from bayesmeta.errors import SpecError
 from bayesmeta.reporting.figures.alignment import aligned_intervals, without_alignment
 from bayesmeta.reporting.figures.canvas import MARGIN, canvas, mark_x
-from bayesmeta.reporting.figures.style import BAYES, INK, SMALL, TEXT
+from bayesmeta.reporting.figures.style import INK, SMALL, TEXT, method_looks
 from bayesmeta.reporting.figures.text import printable, width, wrap
 
 _ROW, _BETWEEN, _HEAD = 0.18, 0.1, 0.3
 _PANEL, _NAMES = 0.9, 0.7  # least width of the panel and of the names, in inches
-_LOOKS: tuple[tuple[str, str, Any], ...] = (
-    ("#1a1a1a", "o", "-"),
-    (BAYES, "s", "-"),
-    ("#666666", "D", "-"),
-    ("#1a1a1a", "^", (0, (3, 1.5))),
-)
 
 
 @dataclass(frozen=True)
@@ -37,6 +30,8 @@ class CoefficientRow:
         Name of the method, e.g. ``"REML, Hartung-Knapp"``.
     estimate, low, high : float
         Estimate and ends of the interval, on the scale of the figure; NaN where there is none.
+    kind : {"frequentist", "bayes"}
+        Kind of the method, which is that of its colour.
     """
 
     term: str
@@ -44,6 +39,7 @@ class CoefficientRow:
     estimate: float
     low: float
     high: float
+    kind: str = "frequentist"
 
 
 def coefficient_forest(
@@ -87,6 +83,7 @@ def coefficient_forest(
     """
     _check(rows, log)
     terms = list(dict.fromkeys(row.term for row in rows))
+    looks = method_looks({row.method: row.kind for row in rows})
     methods = list(dict.fromkeys(row.method for row in rows))
     ordered = sorted(rows, key=lambda row: (terms.index(row.term), methods.index(row.method)))
     texts = aligned_intervals([(row.estimate, row.low, row.high) for row in ordered], bare=[False] * len(ordered))
@@ -144,7 +141,7 @@ def coefficient_forest(
         for n, line in enumerate(lines):
             sheet.write(MARGIN, _HEAD + top + _ROW * (n + 0.68), line, weight="bold")
     for row, at, text in zip(ordered, heights, texts, strict=True):
-        color, marker, style = _LOOKS[methods.index(row.method) % len(_LOOKS)]
+        look = looks[row.method]
         for m, line in enumerate(names[row.method]):
             sheet.write(MARGIN + 0.12, _HEAD + at + 0.035 + _ROW * m, line)
         if below:
@@ -152,9 +149,11 @@ def coefficient_forest(
         else:
             sheet.write(edge, _HEAD + at + 0.035, text, align="right")
         if math.isfinite(row.low) and math.isfinite(row.high):
-            axes.hlines([at], [row.low], [row.high], colors=color, lw=1.1, linestyles=style, zorder=2)
+            axes.hlines([at], [row.low], [row.high], colors=look.color, lw=1.1, linestyles=look.line, zorder=2)
         if math.isfinite(row.estimate):
-            axes.scatter([row.estimate], [at], s=20, marker=marker, facecolors=color, edgecolors="none", zorder=3)
+            axes.scatter(
+                [row.estimate], [at], s=20, marker=look.marker, facecolors=look.color, edgecolors="none", zorder=3
+            )
     for n, line in enumerate(xlines):
         # centred below the panel, or as near to that as the edges of the figure allow
         half = width(line, SMALL) / 2

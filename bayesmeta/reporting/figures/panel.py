@@ -13,11 +13,10 @@ from matplotlib.ticker import NullFormatter, NullLocator
 from bayesmeta.reporting.figures.axis import axis_limits, ticks
 from bayesmeta.reporting.figures.layout import Sheet
 from bayesmeta.reporting.figures.rows import ForestStudy, ForestSummary
-from bayesmeta.reporting.figures.style import BAYES, INK, SMALL, SOFT
+from bayesmeta.reporting.figures.style import BAYES, DIAMONDS, INK, SMALL, SOFT
 from bayesmeta.reporting.figures.text import families, width
 
 _SQUARE = "#808080"
-_FILLS = {"bayes": (BAYES, "#004a75"), "frequentist": ("#c9c9c9", INK), "published": ("white", INK)}
 _DIAMOND = 0.075  # half its height, inches
 _LARGEST, _SMALLEST, _PLAIN, _OPEN = 80.0, 5.0, 26.0, 9.0  # areas of squares, points squared
 
@@ -217,7 +216,7 @@ def draw_summaries(axes: Axes, laid: Sheet, summaries: Sequence[ForestSummary]) 
     low, high = axes.get_xlim()
     for summary, y_page, below_page in zip(summaries, laid.summary_y, laid.prediction_y, strict=True):
         y, below = y_page - top, below_page - top
-        fill, edge = _FILLS[summary.kind]
+        fill, edge = DIAMONDS[summary.kind]
         left, middle, right = summary.ci_low, summary.estimate, summary.ci_high
         if math.isnan(left) or math.isnan(right):
             left = right = middle

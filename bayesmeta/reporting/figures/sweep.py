@@ -11,12 +11,11 @@ from matplotlib.figure import Figure
 
 from bayesmeta.errors import SpecError
 from bayesmeta.reporting.figures.canvas import MARGIN, canvas, mark_y, y_ticks
-from bayesmeta.reporting.figures.style import BAYES, SMALL, TEXT
+from bayesmeta.reporting.figures.style import SMALL, TEXT, method_looks
 from bayesmeta.reporting.figures.text import printable, shorten, width, wrap
 from bayesmeta.reporting.numbers import typographic
 
 _HIGH, _KEY = 2.4, 0.17
-_LOOKS = ((BAYES, "o"), ("#1a1a1a", "s"), ("#666666", "D"), ("#1a1a1a", "^"))
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,8 @@ class SweepRow:
         Sampling correlation, -1 to 1.
     estimate, low, high : float
         Estimate and ends of its interval, natural scale (ratios not logged); NaN where there is none.
+    kind : {"frequentist", "bayes"}
+        Kind of the method, which is that of its colour.
     """
 
     method: str
@@ -38,6 +39,7 @@ class SweepRow:
     estimate: float
     low: float
     high: float
+    kind: str = "frequentist"
 
 
 def sweep(
@@ -112,8 +114,9 @@ def sweep(
         every += 1  # as many labels as do not touch
     axes.set_xticks(correlations[::every], names[::every], fontsize=SMALL, fontfamily="DejaVu Sans", parse_math=False)
     axes.axhline(1.0 if log else 0.0, color="#4d4d4d", lw=0.7, zorder=1, label="no effect")
+    looks = method_looks({row.method: row.kind for row in rows})
     for n, method in enumerate(methods):
-        color, marker = _LOOKS[n % len(_LOOKS)]
+        color, marker = looks[method].color, looks[method].marker
         own = [row for row in drawn if row.method == method]
         xs = [row.correlation + step * 0.5 * ((n + 0.5) / len(methods) - 0.5) for row in own]
         axes.vlines(xs, [row.low for row in own], [row.high for row in own], colors=color, lw=1.2, zorder=2)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from bayesmeta.effects.design import MEAN
+from bayesmeta.effects.nesting import Nesting
+from bayesmeta.effects.parameter_names import NEW_STUDY, TAU_BETWEEN, TAU_WITHIN
 from bayesmeta.engines.normal.three_level_solution import ThreeLevelSolution
-from bayesmeta.engines.terms import NEW_STUDY
+from bayesmeta.engines.terms import study_term
 from bayesmeta.errors import SpecError
 from bayesmeta.frequentist.multilevel.result import Multilevel
 from bayesmeta.frequentist.wald import quantile
+from bayesmeta.posterior.method import AVERAGED
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.support.arrays import Array
 
@@ -63,26 +68,59 @@ def study_means(fit: Multilevel, level: float) -> Rows:
 def posterior_study_means(fit: Posterior, level: float) -> Rows:
     """Return the mean effect of each study of a three-level posterior: median and equal-tailed interval; rows as ``study_means``.
 
+    By quadrature the means are exact; by NUTS they are drawn given the effects of the estimates and both levels of heterogeneity.
+
     Raises
     ------
     SpecError
-        If the fit has moderators or outcomes, or is not by quadrature.
+        If the fit has moderators or outcomes, or is an average of models.
     """
-    solution, nesting = fit.solution, fit.data.nesting
-    if not isinstance(solution, ThreeLevelSolution) or nesting is None or not fit.data.design.is_mean:
+    nesting = fit.data.nesting
+    if nesting is None or not fit.data.design.is_mean:
         raise SpecError(
-            "the forest plot of dependent estimates needs a fit by quadrature with nesting= and without moderators or structure="
+            "the forest plot of dependent estimates is of a model without moderators; bubble and coefficient_forest draw moderators"
         )
-    model = solution.model
-    codes = nesting.groups[model.order[model.starts], 0]
-    known = [nesting.names[code] if nesting.names else str(code + 1) for code in codes]
-    tails = np.array([[0.5], [0.5 - 0.5 * level], [0.5 + 0.5 * level]])
-    found = solution.study_means(tuple(map(str, known))).quantile(tails)
-    rows = {
-        int(code): {"cluster": str(name), "estimate": float(mean), "ci_low": float(low), "ci_high": float(high)}
-        for code, name, mean, low, high in zip(codes, known, *found, strict=True)
-    }
-    return [rows[code] for code in dict.fromkeys(map(int, nesting.groups[:, 0]))]
+    if fit.data.outcomes is not None:
+        raise SpecError(
+            "the forest plot of dependent estimates needs one mean effect per study, and effects by outcome (within=) have none; fit "
+            "nesting='study/estimate' without within=, or draw the outcomes with coefficient_forest"
+        )
+    if fit.engine == AVERAGED:
+        raise SpecError("the forest plot of dependent estimates is of one model, not of an average; draw the fit")
+    codes = list(dict.fromkeys(map(int, nesting.groups[:, 0])))
+    names = [nesting.names[code] if nesting.names else str(code + 1) for code in codes]
+    tails = np.array([0.5, 0.5 - 0.5 * level, 0.5 + 0.5 * level])
+    found = _study_quantiles(fit, nesting, codes, tails)
+    return [
+        {"cluster": str(name), "estimate": float(mean), "ci_low": float(low), "ci_high": float(high)}
+        for name, (mean, low, high) in zip(names, found, strict=True)
+    ]
+
+
+def _study_quantiles(fit: Posterior, nesting: Nesting, codes: Sequence[int], p: Array) -> list[Array]:
+    """Return quantiles of the mean effect of each study, in the order of ``codes``."""
+    solution = fit.solution
+    if isinstance(solution, ThreeLevelSolution) and nesting.groups.shape[1] == 2:
+        model = solution.model
+        own = list(map(int, nesting.groups[model.order[model.starts], 0]))
+        found = solution.study_means(tuple(map(str, own))).quantile(p[:, None])
+        return [found[:, own.index(code)] for code in codes]
+    rows = [np.flatnonzero(nesting.groups[:, 0] == code) for code in codes]
+    if nesting.groups.shape[1] == 1:
+        # all estimates of a study have its mean effect
+        return [np.asarray(fit.quantile(study_term(fit.data.labels[int(one[0])]), p)) for one in rows]
+    draws: Any = solution.draws  # type: ignore[attr-defined]
+    rng = np.random.default_rng([fit.seed, 2])
+    mu, between, within = (np.asarray(draws[name]).ravel() for name in (MEAN, TAU_BETWEEN, TAU_WITHIN))
+    theta = np.asarray(draws["theta"]).reshape(len(mu), -1)
+    quantiles = []
+    for one in rows:
+        # u given the effects of the study: normal, with precision 1 / between^2 + m / within^2
+        total = within**2 + len(one) * between**2
+        centre = between**2 * (theta[:, one] - mu[:, None]).sum(axis=1) / total
+        spread = between * within / np.sqrt(total)
+        quantiles.append(np.quantile(mu + centre + spread * rng.standard_normal(len(mu)), p))
+    return quantiles
 
 
 def posterior_points(fit: Posterior) -> Rows:

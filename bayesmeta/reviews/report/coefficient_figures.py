@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayesmeta.posterior.method import parse_method
 from bayesmeta.reporting.figures.coefficients import CoefficientRow, coefficient_forest
 from bayesmeta.reporting.figures.densities import DensityPanel, density_panels, scale_note
 from bayesmeta.reporting.numbers import is_missing
@@ -61,7 +62,9 @@ def coefficient_figure(review: Review, analysis: Analysis, result: AnalysisResul
                 row = methods.get(method, {}).get((name, ""), {})
                 if is_missing(row.get("estimate")):
                     continue
-                rows.append(CoefficientRow(term, method_label(method), *_scaled(row, scale, is_ratio(analysis))))
+                kind = "frequentist" if parse_method(method) is None else "bayes"
+                middle, low, high = _scaled(row, scale, is_ratio(analysis))
+                rows.append(CoefficientRow(term, method_label(method), middle, low, high, kind))
     unique = {(row.term, row.method): row for row in rows}
     unit = "per standard deviation of numbers, per level of categories"
     return coefficient_forest(

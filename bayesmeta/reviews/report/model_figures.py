@@ -213,13 +213,13 @@ def nested_figure(review: Review, analysis: Analysis, result: AnalysisResult, mo
 def sweep_figure(review: Review, analysis: Analysis, model: Model) -> Figure:
     """Draw the pooled effect at other sampling correlations."""
     natural: Any = np.exp if is_ratio(analysis) else np.asarray
-    names = ("estimate", "ci_low", "ci_high")
     points = sorted(sweeps_of(model), key=lambda pair: pair[0] == method_label("REML-t"))
-    rows = [
-        SweepRow(method, point["sampling_correlation"], *(float(natural(point[name])) for name in names))
-        for method, point in points
-        if "failed" not in point
-    ]
+    rows = []
+    for method, point in points:
+        if "failed" not in point:
+            middle, low, high = (float(natural(point[name])) for name in ("estimate", "ci_low", "ci_high"))
+            kind = "frequentist" if method == method_label("REML-t") else "bayes"
+            rows.append(SweepRow(method, point["sampling_correlation"], middle, low, high, kind))
     failed = list(dict.fromkeys(number(point["sampling_correlation"]) for _, point in points if "failed" in point))
     return sweep(
         rows, log=is_ratio(analysis), ylabel=f"{analysis.measure} with {100 * review.level_of(analysis):g}% interval",
