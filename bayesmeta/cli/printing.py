@@ -12,7 +12,7 @@ import typer
 from bayesmeta.cli.options import Format
 
 #: columns of whole numbers, whatever their type; others are known by their type
-COUNTS = {"k", "n", "q_df"}
+COUNTS = {"k", "n", "q_df", "data"}
 #: ends of intervals, and the columns that are written to the precision of the interval
 INTERVALS = (
     ("ci_low", "ci_high", ("estimate", "mean", "median", "mode")),

@@ -48,9 +48,33 @@ def test_pip_against_control_is_the_published_result():
     assert (round(row["estimate"], 2), round(row["ci_low"], 2), round(row["ci_high"], 2)) == (0.74, 0.52, 1.04)
 
 
-@pytest.mark.parametrize("name", ["pip"])
+@pytest.mark.parametrize("name", ["pip", "smoking"])
 def test_the_data_of_every_network_can_be_used(name):
     review, folder = read_review(REVIEWS_FOLDER / name)
     assert review.network
     for network in review.network:
         assert data_problem(review, network, folder) == ""
+
+
+def test_the_readme_of_smoking_has_the_frequentist_numbers():
+    text = (REVIEWS_FOLDER / "smoking" / "README.md").read_text(encoding="utf-8")
+    net = bm.network_meta(REVIEWS_FOLDER / "smoking" / "arms.csv", "OR", reference="No intervention", method="REML")
+    assert f"| tau2 | {net.tau2:.4f} |" in text
+    for name, row in net.summary().iterrows():
+        assert f"| {name.removesuffix(' vs No intervention')} | {row['estimate']:.4f} ({row['se']:.4f}) |" in text
+    found = bm.inconsistency(net)
+    assert f"Q = {found.loc['between designs', 'q']:.2f} on 7 degrees of freedom (p = 0.03)" in text
+    assert f"Q = {found.loc['between designs (random)', 'q']:.2f} (p = 0.70)" in text
+
+
+def test_the_arms_of_smoking_are_those_of_the_reference():
+    from networks.reference_data import DATASETS
+
+    ours = bm.network_contrasts(REVIEWS_FOLDER / "smoking" / "arms.csv", "OR")
+    data = DATASETS["smokingcessation"]
+    letters = {"A": "No intervention", "B": "Self-help", "C": "Individual counselling", "D": "Group counselling"}
+    net = bm.network_meta(ours, reference="No intervention", method="DL")
+    there = data["fits"]["netmeta__DL"]
+    names = [letters[one] for one in there["trts"]]
+    found = net.effects.loc[names, names].to_numpy()
+    assert found == pytest.approx(pd.DataFrame(there["TE_random"]).to_numpy(dtype=float), rel=1e-9, abs=1e-12)

@@ -14,6 +14,7 @@ import bayesmeta as bm
 from bayesmeta.errors import SpecError
 from bayesmeta.reviews.analysis_data import data_problem
 from bayesmeta.reviews.network_result import network_of
+from bayesmeta.reviews.report.network_categories import categories, category_name
 from bayesmeta.reviews.report.network_tables import league_words
 from bayesmeta.reviews.result import read_result, result_text
 from bayesmeta.reviews.run import plan_review, run_review
@@ -293,6 +294,7 @@ def test_every_table(run):
     assert "the prior Normal(0, 0.5)" in text["network_inconsistency"]
     assert "| group vs control |" in text["network_splits"]
     assert "| self-help vs control | 0 |" in text["network_effects"]
+    assert "**N2 Pain, without w (MD)**" in text["network_effects"]
     # without a side of benefit nothing is ranked
     assert "N2" not in text["network_ranking"].split("Bayesian network:")[0]
     assert "Networks of several treatments (N1, N2)" in (run.out / "tables" / "main.md").read_text()
@@ -476,3 +478,50 @@ def test_a_moderator(source, tmp_path):
     rows = {row["term"]: row for row in run.results[0].rows if row["method"] == "bayes:normal:quadrature"}
     assert rows["year"]["se"] < 0.1
     assert "year ~" not in run.results[0].priors["normal:quadrature"]
+
+
+def saved_fit(effects, se, better="higher", thresholds=()):
+    """What a run saves of a network with these effects of treatments, against the first, and one standard error."""
+    names, d = list(effects), np.array(list(effects.values()))
+    matrix = d[:, None] - d
+    half = 1.96 * se * (1 - np.eye(len(d)))
+    fit = {"estimate": matrix.tolist(), "ci_low": (matrix - half).tolist(), "ci_high": (matrix + half).tolist()}
+    return {
+        "treatments": names, "reference": names[0], "better": better, "measure": "MD", "thresholds": list(thresholds), "fits": {"REML": fit}
+    }  # fmt: skip
+
+
+def test_categories_go_up_until_none_is_better_than_another():
+    effects = {"p": 0.0, "worse": -1.0, "like": 0.2, "good": 1.0, "better": 2.0, "best": 3.0}
+    found = categories(saved_fit(effects, 0.3), "REML")
+    assert found == {"worse": -1, "like": 0, "good": 1, "better": 2, "best": 3}
+    # lower values are better: the same with the signs turned
+    turned = categories(saved_fit({name: -value for name, value in effects.items()}, 0.3, "lower"), "REML")
+    assert turned == found
+    assert categories(saved_fit(effects, 5.0), "REML") == dict.fromkeys(list(effects)[1:], 0)
+    # a minimal important difference: 1 +- 0.6 is not beyond 0.5, and 2 is better than 1 by less than it
+    strict = categories(saved_fit(effects, 0.3, thresholds=[0.5]), "REML")
+    assert strict == {"worse": 0, "like": 0, "good": 0, "better": 1, "best": 1}
+    assert category_name(1, 1) == category_name(3, 3) == "Among the most effective"
+    assert category_name(1, 2).startswith("Better than the reference, inferior")
+
+
+def test_the_table_of_categories(source, tmp_path):
+    rows = "A,x,p,3.0,0.2\nB,y,p,1.0,0.2\nC,y,x,-2.0,0.2\nD,v,p,0.1,0.2\n"
+    toml = TOML.replace('component = "p"', 'better = "higher"\ncertainty = { x = "low", y = "high", v = "moderate" }')
+    write_source(source, toml)
+    (source / "contrasts.csv").write_text("study,treat1,treat2,yi,sei\n" + rows)
+    run = run_review(source, tmp_path / "out", only=("N2",))
+    assert run.failed == {}
+    lines = [
+        line.split("|")[1:-1]
+        for line in (run.out / "tables" / "network_categories.md").read_text().splitlines()
+        if "]" in line
+    ]
+    found = [[cell.strip() for cell in line] for line in lines if len(line) > 4]
+    assert [(row[2], row[0], row[4]) for row in found] == [
+        ("x", "Low or very low", "low"), ("y", "High or moderate", "high"), ("v", "High or moderate", "moderate")
+    ]  # fmt: skip
+    assert found[0][1] == "Among the most effective"
+    assert found[2][1].startswith("Among the least effective")
+    assert found[0][3].startswith("3.0")

@@ -26,6 +26,7 @@ EXACT = "bayes:normal:quadrature"
 def networks(review: Review, results: list[AnalysisResult]) -> Iterator[tuple[str, AnalysisResult, Saved]]:
     """Yield the heading, the result and what was saved of each network."""
     heading = headings(review)
+    heading |= {one.id: f"{one.id} {one.title} ({one.measure})" for one in review.network if one.title}
     for result in results:
         saved = network_of(result)
         if saved is not None:

@@ -20,6 +20,7 @@ from bayesmeta.reviews.report.evidence import engines_table, evidence_table, pri
 from bayesmeta.reviews.report.headings import Row, at_level, headings, shared_level, split_rows
 from bayesmeta.reviews.report.left_out import left_out_table
 from bayesmeta.reviews.report.moderators import moderators_table
+from bayesmeta.reviews.report.network_categories import network_categories_table
 from bayesmeta.reviews.report.network_evidence import heterogeneity_table, inconsistency_table, splits_table
 from bayesmeta.reviews.report.network_tables import (
     effects_table,
@@ -267,6 +268,7 @@ TABLES: Mapping[str, Make] = {
     "network_treatments": treatments_table,
     "network_effects": effects_table,
     "network_ranking": ranking_table,
+    "network_categories": network_categories_table,
     "network_heterogeneity": heterogeneity_table,
     "network_inconsistency": inconsistency_table,
     "network_splits": splits_table,
