@@ -13,6 +13,8 @@ from bayesmeta.results.methods import method_label
 from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.explorer.assets import safe_json
 from bayesmeta.reviews.explorer.data import explorer_data
+from bayesmeta.reviews.report.figure_list import figures_of
+from bayesmeta.reviews.report.page_figures import Draw, drawn
 from bayesmeta.reviews.report.page_svg import page_svg
 from bayesmeta.reviews.report.tables import TABLES
 from bayesmeta.reviews.result import AnalysisResult
@@ -36,7 +38,11 @@ def analysis_heading(analysis: Analysis) -> str:
 
 
 def analysis_section(
-    review: Review, analysis: Analysis, result: AnalysisResult, problems: list[str] | None = None
+    review: Review,
+    analysis: Analysis,
+    result: AnalysisResult,
+    problems: list[str] | None = None,
+    draw: Draw = drawn,
 ) -> str:
     """Return the section of an analysis.
 
@@ -47,9 +53,11 @@ def analysis_section(
     problems : list of str, optional
         Receives a line about each figure, table and explorer that cannot be made; the section says so in its place. By default the first
         problem is raised.
+    draw : callable
+        Makes the SVG of a figure.
     """
     failed: list[str] | None = None if problems is None else []
-    figures = list(_figures(review, analysis, result, failed))
+    figures = list(_figures(review, analysis, result, failed, draw))
     parts = [*figures[:1], _explorer(review, analysis, result, failed), *figures[1:]]
     parts += [_tables(review, analysis, result, failed), _computation(review, analysis, result)]
     parts += [f'<p class="notice">{escape(problem)}</p>' for problem in failed or ()]
@@ -61,15 +69,14 @@ def analysis_section(
     return f'<section id="a-{escape(result.id)}"><h2>{heading}</h2>{compared}{"".join(parts)}{up}</section>\n'
 
 
-def _figures(review: Review, analysis: Analysis, result: AnalysisResult, problems: list[str] | None) -> Iterator[str]:
+def _figures(
+    review: Review, analysis: Analysis, result: AnalysisResult, problems: list[str] | None, draw: Draw
+) -> Iterator[str]:
     """Draw all figures of an analysis; those that cannot be drawn are left out."""
-    from bayesmeta.reporting.figures.save import svg_text
-    from bayesmeta.reviews.report.figure_list import figures_of
-
     for i, figure in enumerate(figures_of(review, analysis, result)):
         with recorded(figure.name, problems):
             label = f"{figure.name[:1].upper()}{figure.name[1:]}, analysis {analysis.id}"
-            yield f"<figure>{page_svg(svg_text(figure.draw()), f'f{result.id}_{i}_', label)}</figure>"
+            yield f"<figure>{page_svg(draw(analysis, figure), f'f{result.id}_{i}_', label)}</figure>"
 
 
 def _explorer(review: Review, analysis: Analysis, result: AnalysisResult, problems: list[str] | None) -> str:
