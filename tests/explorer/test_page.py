@@ -14,7 +14,10 @@ from explorer.conftest import HOSTILE
 from bayesmeta.reviews.explorer.assets import SCRIPTS, policy, read_asset, safe_json, script
 from bayesmeta.reviews.explorer.data import explorer_data, plain_priors
 from bayesmeta.reviews.folder import load_run
+from bayesmeta.reviews.report import page_figures
+from bayesmeta.reviews.report.page import write_report
 from bayesmeta.reviews.report.page_svg import page_svg
+from bayesmeta.reviews.run import run_review
 
 XHTML, SVG = "{http://www.w3.org/1999/xhtml}", "{http://www.w3.org/2000/svg}"
 
@@ -171,3 +174,30 @@ def test_every_script_is_in_the_page(text):
     for name in SCRIPTS:
         last = [line for line in read_asset(name).splitlines() if not line.lstrip().startswith("//")][-2]
         assert last in text
+
+
+def test_figures_that_are_saved_and_up_to_date_are_not_drawn_again(tmp_path, monkeypatch):
+    from explorer.conftest import COUNTS, ESTIMATES, REVIEW
+
+    source, out = tmp_path / "source", tmp_path / "out"
+    source.mkdir()
+    (source / "review.toml").write_text(REVIEW.replace("figures = []", 'figures = ["svg"]'), encoding="utf-8")
+    (source / "counts.csv").write_text(COUNTS, encoding="utf-8")
+    (source / "estimates.csv").write_text(ESTIMATES, encoding="utf-8")
+    run_review(source, out)
+    drawings = []
+    monkeypatch.setattr(
+        page_figures, "drawn", lambda _, figure: drawings.append(figure.name) or "<svg><text>drawn</text></svg>"
+    )
+    page = write_report(out).read_text(encoding="utf-8")
+    assert drawings == []
+    for file in (out / "figures").glob("*.svg"):
+        title = re.search(r"<text[^>]*>([^<]+)</text>", file.read_text(encoding="utf-8"))
+        assert title is not None
+        assert title[1] in page
+    file = next((out / "figures").glob("forest_1.1.svg"))
+    file.write_text(file.read_text(encoding="utf-8").replace("<svg", "<svg ", 1), encoding="utf-8")
+    page = write_report(out).read_text(encoding="utf-8")
+    # one damaged file: all figures of its analysis are drawn again
+    assert drawings == ["forest plot", "figure of tau"]
+    assert page.count(">drawn<") == 2

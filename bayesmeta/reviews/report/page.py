@@ -11,6 +11,7 @@ from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.explorer.assets import STYLES, policy, read_asset, script
 from bayesmeta.reviews.file_names import REPORT_FILE
 from bayesmeta.reviews.folder import load_run
+from bayesmeta.reviews.report.page_figures import Draw, drawn, saved_or_drawn
 from bayesmeta.reviews.report.page_sections import analysis_heading, analysis_section, review_section
 from bayesmeta.reviews.report.tables import review_tables
 from bayesmeta.reviews.result import AnalysisResult
@@ -44,13 +45,17 @@ def write_report(out: str | os.PathLike[str], problems: list[str] | None = None)
         If the folder has no finished run, or the file cannot be written.
     """
     folder = Path(out)
-    review, results = load_run(folder)
-    review = with_notice(review, state_of(review, Ledger(folder)))
+    as_run, results = load_run(folder)
+    review = with_notice(as_run, state_of(as_run, Ledger(folder)))
+    # figures contain the notice
+    draw = saved_or_drawn(folder, as_run) if review.notice == as_run.notice else drawn
     with confined(folder):
-        return write_text(folder / REPORT_FILE, report_page(review, results, problems))
+        return write_text(folder / REPORT_FILE, report_page(review, results, problems, draw))
 
 
-def report_page(review: Review, results: list[AnalysisResult], problems: list[str] | None = None) -> str:
+def report_page(
+    review: Review, results: list[AnalysisResult], problems: list[str] | None = None, draw: Draw = drawn
+) -> str:
     """Return the HTML of the report.
 
     Parameters
@@ -59,6 +64,8 @@ def report_page(review: Review, results: list[AnalysisResult], problems: list[st
         From the run, or ``load_run``; the review's notice says what is incomplete.
     problems
         As for ``write_report``.
+    draw : callable
+        Makes the SVG of a figure.
     """
     known = {analysis.id: review.as_analysis(analysis) for analysis in review.every_analysis}
     tables = {}
@@ -66,10 +73,12 @@ def report_page(review: Review, results: list[AnalysisResult], problems: list[st
         with recorded(f"table '{name}'", problems):
             tables[name] = table_element(table, table_id=name)
     shown = [result for result in results if result.studies or result.models]
-    of_review = review_section(review, results, problems)
+    of_review = review_section(review, results, problems, draw)
     sections = of_review + "".join(
         # the league table of a network is shown with its figures
-        analysis_section(review, known[result.id], result, problems, own=tables.pop(f"network_league_{result.id}", ""))
+        analysis_section(
+            review, known[result.id], result, problems, draw, own=tables.pop(f"network_league_{result.id}", "")
+        )
         for result in shown
     )
     notice = f'<p class="notice">{escape(review.notice)}</p>' if review.notice else ""

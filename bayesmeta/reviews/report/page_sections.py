@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator
 from html import escape
-from typing import TYPE_CHECKING
 
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.reporting.tables.html import table_element
@@ -14,14 +13,13 @@ from bayesmeta.results.methods import method_label
 from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.explorer.assets import safe_json
 from bayesmeta.reviews.explorer.data import explorer_data
+from bayesmeta.reviews.report.figure_list import NamedFigure, figures_of, review_figures
+from bayesmeta.reviews.report.page_figures import Draw, drawn
 from bayesmeta.reviews.report.page_svg import page_svg
 from bayesmeta.reviews.report.tables import TABLES
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
 from bayesmeta.support.problems import recorded
-
-if TYPE_CHECKING:
-    from bayesmeta.reviews.report.figure_list import NamedFigure
 
 #: tables shown in the section of an analysis too, with their heading there
 OWN_TABLES = {
@@ -40,7 +38,12 @@ def analysis_heading(analysis: Analysis) -> str:
 
 
 def analysis_section(
-    review: Review, analysis: Analysis, result: AnalysisResult, problems: list[str] | None = None, own: str = ""
+    review: Review,
+    analysis: Analysis,
+    result: AnalysisResult,
+    problems: list[str] | None = None,
+    draw: Draw = drawn,
+    own: str = "",
 ) -> str:
     """Return the section of an analysis.
 
@@ -51,13 +54,13 @@ def analysis_section(
     problems : list of str, optional
         Receives a line about each figure, table and explorer that cannot be made; the section says so in its place. By default the first
         problem is raised.
+    draw : callable
+        Makes the SVG of a figure.
     own : str
         A table that the section begins with, as HTML.
     """
-    from bayesmeta.reviews.report.figure_list import figures_of
-
     failed: list[str] | None = None if problems is None else []
-    figures = list(_drawn(figures_of(review, analysis, result), result.id, f", analysis {analysis.id}", failed))
+    figures = list(_drawn(figures_of(review, analysis, result), result.id, failed, draw))
     parts = [f'<div class="table">{own}</div>'] if own else []
     parts += [*figures[:1], _explorer(review, analysis, result, failed), *figures[1:]]
     parts += [_tables(review, analysis, result, failed), _computation(review, analysis, result)]
@@ -70,26 +73,26 @@ def analysis_section(
     return f'<section id="a-{escape(result.id)}"><h2>{heading}</h2>{compared}{"".join(parts)}{up}</section>\n'
 
 
-def review_section(review: Review, results: list[AnalysisResult], problems: list[str] | None = None) -> str:
+def review_section(
+    review: Review, results: list[AnalysisResult], problems: list[str] | None = None, draw: Draw = drawn
+) -> str:
     """Return the section with the figures of the whole review, parameters as for ``analysis_section``; "" where there are none."""
-    from bayesmeta.reviews.report.figure_list import review_figures
-
     failed: list[str] | None = None if problems is None else []
-    parts = list(_drawn(review_figures(review, results), "review", "", failed))
+    parts = list(_drawn(review_figures(review, results), "", failed, draw))
     parts += [f'<p class="notice">{escape(problem)}</p>' for problem in failed or ()]
     if problems is not None:
         problems += failed or ()
     return f'<section id="all-studies"><h2>All studies</h2>{"".join(parts)}</section>' if parts else ""
 
 
-def _drawn(figures: Iterable[NamedFigure], prefix: str, of_what: str, problems: list[str] | None) -> Iterator[str]:
-    """Draw figures as elements of the page; those that cannot be drawn are left out."""
-    from bayesmeta.reporting.figures.save import svg_text
-
+def _drawn(figures: Iterable[NamedFigure], analysis_id: str, problems: list[str] | None, draw: Draw) -> Iterator[str]:
+    """Return figures as elements of the page, of a review with the id ""; those that cannot be drawn are left out."""
+    of_what = f", analysis {analysis_id}" if analysis_id else ""
     for i, figure in enumerate(figures):
         with recorded(figure.name, problems):
             label = f"{figure.name[:1].upper()}{figure.name[1:]}{of_what}"
-            yield f"<figure>{page_svg(svg_text(figure.draw()), f'f{prefix}_{i}_', label)}</figure>"
+            prefix = f"f{analysis_id or 'review'}_{i}_"
+            yield f"<figure>{page_svg(draw(analysis_id, figure), prefix, label)}</figure>"
 
 
 def _explorer(review: Review, analysis: Analysis, result: AnalysisResult, problems: list[str] | None) -> str:
