@@ -98,7 +98,8 @@ def risk_of_bias(
     tool : str or Tool
         ``"cochrane"`` (2011), ``"rob2"``, ``"robins-i"``, ``"quadas-2"``, or ``"own"``.
     prefix : str
-        What the names of the columns begin with; a column ``prefix`` + ``overall`` has the overall judgement.
+        What the names of the columns begin with; a column ``prefix`` + ``overall`` has the overall judgement. With "" columns are
+        recognized by the names of domains (D1, D2, ... as in R robvis), and others are left alone.
     columns : mapping of str to str, optional
         Columns, or domains of the table, that are not recognized, and the domains that they are.
     domains, judgements, key_domains : sequence of str
@@ -190,7 +191,7 @@ def _wide(raw: RawTable, tool: Tool, given: Mapping[str, str], prefix: str) -> d
     places: dict[str, int] = {}
     for at, name in enumerate(raw.header):
         marked = bool(prefix) and name.casefold().startswith(prefix.casefold())
-        key = given.get(name) or (_key(tool, name[len(prefix) :]) if marked else "")
+        key = given.get(name) or (_key(tool, name[len(prefix) :]) if marked or not prefix else "")
         if not key and marked:
             known = [prefix + one.key for one in tool.domains] + [prefix + OVERALL]
             near = get_close_matches(name, known, n=1, cutoff=0.6)

@@ -134,6 +134,10 @@ class Analysis(ModelKeys):
             )
         if self.estimates == "natural" and not MEASURES[self.measure].log:
             raise ValueError(f"estimates = 'natural' is for ratios, but {self.measure} is not one; remove it")
+        if self.cumulative and self.nesting is not None:
+            raise ValueError(
+                "cumulative adds independent studies, and nesting says that estimates depend on each other; remove one"
+            )
         check_thresholds(self.measure, self.better, self.mid, self.bands)
         if self.absolute is not None:
             self.absolute.check_measure(self.measure)

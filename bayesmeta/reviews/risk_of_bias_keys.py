@@ -68,7 +68,8 @@ class RiskOfBiasKeys(Strict):
     prefix: str = Field(
         default="rob_",
         description="What the names of the columns begin with: `rob_allocation_concealment`. A column `rob_overall` has the overall "
-        "judgement, which by default is the worst of the domains that count.",
+        "judgement, which by default is the worst of the domains that count. Where it is blank, columns are recognized by the names of "
+        "domains alone, such as D1 and D2 of R robvis.",
     )
     columns: dict[str, str] = Field(
         default={},

@@ -179,8 +179,8 @@ class Review(Strict):
         return own or (self.studies.data if self.studies else "")
 
     def order_column(self, analysis: AnyAnalysis) -> str:
-        """Return the column in whose order a cumulative meta-analysis adds the studies; "" where none is wanted."""
-        if not isinstance(analysis, Analysis):
+        """Return the column in whose order a cumulative meta-analysis adds independent studies; "" where none is wanted."""
+        if not isinstance(analysis, Analysis) or analysis.nesting is not None:
             return ""
         stated = self.settings.cumulative if analysis.cumulative is None else analysis.cumulative
         return YEAR if stated is True else stated or ""

@@ -133,3 +133,27 @@ def test_a_study_without_judgements_is_named_with_the_nearest() -> None:
 def test_tools_that_are_none(tool: str, options: dict, message: str) -> None:
     with pytest.raises(SpecError, match=message):
         get_tool(tool, **options)
+
+
+@pytest.mark.parametrize(
+    ("tool", "judgements", "keys"),
+    [
+        (
+            "rob2", ["Low", "Some concerns", "High", "Low", "Low"],
+            ["randomization", "deviations", "missing_data", "measurement", "reported_result"],
+        ),
+        (
+            "robins-i", ["Moderate", "Low", "Low", "Low", "Serious", "Low", "No information"],
+            ["confounding", "selection", "classification", "deviations", "missing_data", "measurement", "reported_result"],
+        ),
+        ("quadas-2", ["High", "Low", "Unclear", "Low"], ["patient_selection", "index_test", "reference_standard", "flow_timing"]),
+    ],
+)  # fmt: skip
+def test_tables_of_robvis_are_read_as_they_are(tool, judgements, keys):
+    """R robvis (McGuinness and Higgins 2021, Res Synth Methods 12:55-61): Study, D1 and so on, Overall."""
+    columns = {"Study": ["A"], **{f"D{i + 1}": [text] for i, text in enumerate(judgements)}, "Overall": [judgements[0]]}
+    found = bm.risk_of_bias(pd.DataFrame(columns), tool, prefix="", domains=tuple(keys)).of("A")
+    assert found == {
+        **dict(zip(keys, (text.lower() for text in judgements), strict=True)),
+        "overall": judgements[0].lower(),
+    }

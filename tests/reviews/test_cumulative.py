@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 import bayesmeta as bm
+from bayesmeta.errors import SpecError
 from bayesmeta.reviews.folder import load_run
 from bayesmeta.reviews.report.figure_list import figures_of
 from bayesmeta.reviews.run import plan_review, run_review
@@ -101,3 +102,24 @@ def test_changed_years_are_run_again(source):
     assert [bool(step.why) for step in plan_review(source, out)[2]] == [True, True, False]
     (source / "review.toml").write_text(REVIEW.replace("cumulative = true", 'cumulative = "dose"'))
     assert plan_review(source, out)[2][0].why
+
+
+def test_dependent_estimates_have_no_cumulative_result(source):
+    (source / "fatigue.csv").write_text(FATIGUE + "A,-0.5,0.3\nC,0.1,0.2\n")
+    nested = 'cumulative = "dose"\nnesting = "study/estimate"'
+    toml = REVIEW[: REVIEW.index('[[analysis]]\nid = "1.3"')]
+    with pytest.raises(SpecError, match="cumulative adds independent studies"):
+        run_review(write(source, toml.replace('cumulative = "dose"', nested)))
+    done = run_review(
+        write(source, toml.replace('cumulative = "dose"', 'nesting = "study/estimate"')),
+        source / "out",
+        figures=False,
+    )
+    assert done.failed == {}
+    assert "cumulative" in {row["model"] for row in done.results[0].rows}
+    assert "cumulative" not in {row["model"] for row in done.results[1].rows}
+
+
+def write(folder, toml):
+    (folder / "review.toml").write_text(toml)
+    return folder
