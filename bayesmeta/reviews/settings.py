@@ -17,6 +17,7 @@ from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import unknown_name
 from bayesmeta.reporting.figures.formats import FIGURE_FORMATS, default_figure_formats
 from bayesmeta.reporting.tables.formats import TABLE_FORMATS
+from bayesmeta.reviews.documents.names import DOCUMENTS
 from bayesmeta.support.arguments import SEEDS
 
 
@@ -104,6 +105,10 @@ class Settings(Strict):
         default=default_figure_formats(),
         description=f"File formats of the figures: any of {', '.join(f'`"{name}"`' for name in FIGURE_FORMATS)}.",
     )
+    documents: tuple[str, ...] = Field(
+        default=tuple(DOCUMENTS),
+        description=f"Documents for a paper: any of {'; '.join(f'`"{name}"`, {what}' for name, what in DOCUMENTS.items())}.",
+    )
     save_fits: bool = Field(
         default=True, description="Whether NUTS posteriors are kept in the folder `fits`, as netCDF."
     )
@@ -112,6 +117,11 @@ class Settings(Strict):
     @classmethod
     def _known_figure_formats(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         return _known("figure format", names, FIGURE_FORMATS)
+
+    @field_validator("documents")
+    @classmethod
+    def _known_documents(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return _known("document", names, DOCUMENTS)
 
     @field_validator("tables")
     @classmethod

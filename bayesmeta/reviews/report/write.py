@@ -102,5 +102,5 @@ def draw_analysis(
     written: list[Path] = []
     for figure in figures_of(review, analysis, result):
         with recorded(figure.name, problems):
-            written += plots.save(figure.draw(), figure.file(out), formats)
+            written += plots.save(figure.draw(), figure.file(out), formats, description=review.notice)
     return written

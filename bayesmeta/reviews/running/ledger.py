@@ -14,6 +14,8 @@ from bayesmeta.support.files import append_text, read_bytes, sha256, write_text
 
 #: names of the entries of a review's tables, of its report, and of what its analyses are made from by the last run's data and settings
 TABLES_ENTRY, REPORT_ENTRY, REVIEW_ENTRY = "tables", "report", "review"
+#: name of the entry of a review's documents
+DOCUMENTS_ENTRY = "documents"
 
 
 def analysis_entry(analysis_id: str) -> str:
@@ -38,7 +40,7 @@ class Entry:
     Parameters
     ----------
     name : str
-        From ``analysis_entry`` or ``figures_entry``, or ``TABLES_ENTRY``, ``REPORT_ENTRY`` or ``REVIEW_ENTRY``.
+        From ``analysis_entry`` or ``figures_entry``, or ``TABLES_ENTRY``, ``REPORT_ENTRY``, ``DOCUMENTS_ENTRY`` or ``REVIEW_ENTRY``.
     made_from : dict
         Part to hash: see ``bayesmeta.reviews.running.fingerprints``.
     files : dict

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import threading
 import time
@@ -14,7 +15,9 @@ from bayesmeta.engines.choose import ENGINES
 from bayesmeta.errors import error_text
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.reviews.analysis import run_analysis
-from bayesmeta.reviews.file_names import REPORT_FILE, fit_file
+from bayesmeta.reviews.documents.source import DocumentSource
+from bayesmeta.reviews.documents.write import write_documents
+from bayesmeta.reviews.file_names import MANIFEST_FILE, REPORT_FILE, fit_file
 from bayesmeta.reviews.report.page import report_page
 from bayesmeta.reviews.report.write import draw_analysis, write_run_tables
 from bayesmeta.reviews.result import read_result, result_text
@@ -32,7 +35,8 @@ class Task:
     Parameters
     ----------
     kind : str
-        ``"fit"`` an analysis (and draw it), ``"draw"`` a fitted one, or write the ``"tables"`` or the ``"report"`` of a review.
+        ``"fit"`` an analysis (and draw it), ``"draw"`` a fitted one, or write the ``"tables"``, the ``"report"`` or the
+        ``"documents"`` of a review.
     run : str
         Folder of the run that the task belongs to, as text.
     review : Review
@@ -44,7 +48,7 @@ class Task:
     results : tuple of bytes
         JSON of the results to draw, to tabulate or to report.
     data : mapping of str to bytes, optional
-        Content of the data files by name, if the worker does not share the disk.
+        Content of the data files by name, if the worker does not share the disk; of documents, the manifest and the pictures.
     expected : str
         Hash of the data files (``data_digest``) when the run was planned; if they differ, the worker returns the hash of the study
         tables.
@@ -52,7 +56,7 @@ class Task:
         ``code_digest`` of the sender, which a worker elsewhere compares; "" if it is the same installation.
     """
 
-    kind: Literal["fit", "draw", "tables", "report"]
+    kind: Literal["fit", "draw", "tables", "report", "documents"]
     run: str
     review: Review
     folder: str = ""
@@ -69,7 +73,7 @@ class Task:
 
     @property
     def name(self) -> str:
-        """Name in messages: the id of the analysis, "tables" or "report"."""
+        """Name in messages: the id of the analysis, "tables", "report" or "documents"."""
         return self.analysis.id if self.of_one_analysis else self.kind
 
     @property
@@ -221,9 +225,22 @@ def _report(task: Task, _: Path) -> Outcome:
     return Outcome(files=files, errors=tuple(problems))
 
 
+def _document(task: Task, out: Path) -> Outcome:
+    """Write the documents; what fails is returned beside the rest."""
+    problems: list[str] = []
+    given = dict(task.data or {})
+    made = json.loads(given.pop(MANIFEST_FILE, b"{}"))
+    try:
+        results = tuple(read_result(text) for text in task.results)
+        write_documents(out, DocumentSource(task.review, results, made, given, problems))
+    except Exception as error:
+        problems.append(f"documents: {error_text(error)}")
+    return Outcome(files=_read_files(out), errors=tuple(problems))
+
+
 #: what is done by kind of task
 DO: Mapping[str, Callable[[Task, Path], Outcome]] = {
-    "fit": _fit, "draw": _draw, "tables": _tabulate, "report": _report
+    "fit": _fit, "draw": _draw, "tables": _tabulate, "report": _report, "documents": _document
 }  # fmt: skip
 
 
