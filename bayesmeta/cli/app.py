@@ -9,6 +9,7 @@ import typer
 from bayesmeta.cli.check import check
 from bayesmeta.cli.compare import compare
 from bayesmeta.cli.corpus import corpus
+from bayesmeta.cli.document import document
 from bayesmeta.cli.exit_codes import invoke
 from bayesmeta.cli.fit import fit
 from bayesmeta.cli.forest import forest
@@ -56,6 +57,7 @@ app.command()(network)
 app.command()(tables)
 app.command()(figures)
 app.command()(report)
+app.command()(document)
 app.command()(models)
 app.command()(priors)
 

@@ -25,7 +25,7 @@ def tables(out: FolderArgument) -> None:
         written = [*write_frames(out, results, problems), *write_tables(out, review, results, problems)]
     for path in written:
         typer.echo(str(path))
-    _exit_with(problems)
+    exit_with(problems)
 
 
 def figures(
@@ -53,7 +53,7 @@ def figures(
             written += draw_review(out, shown, results, problems)
     for path in written:
         typer.echo(str(path))
-    _exit_with(problems)
+    exit_with(problems)
 
 
 def report(out: FolderArgument) -> None:
@@ -62,10 +62,10 @@ def report(out: FolderArgument) -> None:
 
     problems: list[str] = []
     typer.echo(str(write_report(out, problems)))
-    _exit_with(problems)
+    exit_with(problems)
 
 
-def _exit_with(problems: list[str]) -> None:
+def exit_with(problems: list[str]) -> None:
     """Print what could not be made; with a problem the exit code is 1."""
     for problem in problems:
         typer.echo(f"problem: {problem}", err=True)

@@ -42,7 +42,10 @@ def run(
     only: Annotated[list[str] | None, typer.Option("--only", help="Run just this analysis; repeatable.")] = None,
     figures: Annotated[
         bool | None,
-        typer.Option("--figures/--no-figures", help="Whether to draw; default: for one review, not for several."),
+        typer.Option(
+            "--figures/--no-figures",
+            help="Whether to draw and to write documents; default: for one review, not for several.",
+        ),
     ] = None,
     prior: PriorOption = None,
     jobs: Annotated[

@@ -17,6 +17,7 @@ from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import unknown_name
 from bayesmeta.reporting.figures.formats import FIGURE_FORMATS, default_figure_formats
 from bayesmeta.reporting.tables.formats import TABLE_FORMATS
+from bayesmeta.reviews.documents.names import DOCUMENTS
 from bayesmeta.support.arguments import SEEDS
 
 
@@ -109,6 +110,10 @@ class Settings(Strict):
         description="Whether each analysis pools its studies again after each one, in the order of their years (`true`) or of a column "
         '(`"date"`); an analysis can say otherwise.',
     )
+    documents: tuple[str, ...] = Field(
+        default=tuple(DOCUMENTS),
+        description=f"Documents for a paper: any of {'; '.join(f'`"{name}"`, {what}' for name, what in DOCUMENTS.items())}.",
+    )
     save_fits: bool = Field(
         default=True, description="Whether NUTS posteriors are kept in the folder `fits`, as netCDF."
     )
@@ -117,6 +122,11 @@ class Settings(Strict):
     @classmethod
     def _known_figure_formats(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         return _known("figure format", names, FIGURE_FORMATS)
+
+    @field_validator("documents")
+    @classmethod
+    def _known_documents(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return _known("document", names, DOCUMENTS)
 
     @field_validator("tables")
     @classmethod

@@ -63,7 +63,9 @@ def test_what_is_written(run):
     }
     rest = {"review.json", "results.csv", "results.parquet", "studies.csv", "manifest.json", "ledger.jsonl"}
     rest |= {"analyses/1.1.json", "analyses/1.2.json"}
-    assert found == tables | figures | rest
+    documents = {f"documents/{name}" for name in ("manuscript.docx", "references.bib", "workbook.xlsx")}
+    documents |= {f"documents/checklists.{form}" for form in TABLE_FORMATS}
+    assert found == tables | figures | documents | rest
 
 
 def test_results_are_tidy_and_on_the_natural_scale(run, results, small_source):

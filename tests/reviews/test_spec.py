@@ -119,7 +119,7 @@ BAD_REVIEWS: list[tuple[str, bytes, tuple[str, ...]]] = [
     # Values that are not known or out of range.
     ("unknown_engine", changed('engine = "quadrature"', 'engine = "gibbs"'), ("[settings]", "'engine' = 'gibbs'", "'nuts'")),
     ("unknown_likelihood", changed('engine = "quadrature"', 'likelihoods = ["binomial"]'), ("[settings]", "'binomial'", "'arm-level'")),
-    ("unknown_format", changed('engine = "quadrature"', 'tables = ["docx"]'), ("[settings]", "'docx'", "Known: csv, md, html, tex")),
+    ("unknown_format", changed('engine = "quadrature"', 'tables = ["odt"]'), ("[settings]", "'odt'", "Known: csv, md, html, tex")),
     ("level_in_percent", changed('engine = "quadrature"', "level = 95"), ("[settings]", "'level' = 95", "less than 1")),
     ("negative_seed", changed('engine = "quadrature"', "seed = -1"), ("[settings]", "'seed' = -1")),
     ("huge_seed", changed('engine = "quadrature"', f"seed = {2**64}"), ("[settings]", "'seed' = 18446744073709551616")),

@@ -22,6 +22,8 @@ class FigureFormat:
         the same bytes.
     options : mapping
         Other arguments for ``savefig``.
+    description : str
+        Name of the metadata that describe the figure.
     by_default : bool
         Whether the format is written where none is named.
     """
@@ -30,6 +32,7 @@ class FigureFormat:
     label: str
     metadata: Mapping[str, str | None] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    description: str = ""
     by_default: bool = False
 
 
@@ -38,9 +41,11 @@ FIGURE_FORMATS: dict[str, FigureFormat] = {
     one.name: one
     for one in (
         # compressing harder takes twice as long for three percent of the bytes.
-        FigureFormat("png", "PNG", {"Software": None}, {"pil_kwargs": {"compress_level": 3}}, by_default=True),
-        FigureFormat("svg", "SVG", {"Date": None, "Creator": None}, by_default=True),
-        FigureFormat("pdf", "PDF", {"CreationDate": None, "Creator": None, "Producer": None}),
+        FigureFormat(
+            "png", "PNG", {"Software": None}, {"pil_kwargs": {"compress_level": 3}}, "Description", by_default=True
+        ),
+        FigureFormat("svg", "SVG", {"Date": None, "Creator": None}, description="Description", by_default=True),
+        FigureFormat("pdf", "PDF", {"CreationDate": None, "Creator": None, "Producer": None}, description="Subject"),
     )
 }
 

@@ -17,6 +17,7 @@ from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.reporting.figures.formats import FIGURE_FORMATS, FigureFormat, default_figure_formats
 from bayesmeta.reporting.figures.style import DPI
 from bayesmeta.support.files import write_bytes
+from bayesmeta.support.xml_text import writable
 
 # Only through matplotlib's global settings can the identifiers inside an SVG be fixed and fonts in a PDF be embedded
 # as journals ask; set for the length of one save, by one thread at a time.
@@ -34,7 +35,12 @@ _FONTS_BESIDE = ", 'Bitstream Vera Sans', Verdana, 'Noto Sans', Arial, sans-seri
 
 
 def save(
-    figure: Figure, stem: str | os.PathLike[str], formats: Sequence[str] | None = None, *, dpi: float = DPI
+    figure: Figure,
+    stem: str | os.PathLike[str],
+    formats: Sequence[str] | None = None,
+    *,
+    dpi: float = DPI,
+    description: str = "",
 ) -> tuple[Path, ...]:
     """Write a figure in several formats, each file whole, and empty it.
 
@@ -50,6 +56,8 @@ def save(
         Names in `bayesmeta.reporting.figures.formats.FIGURE_FORMATS`; without them those written by default.
     dpi : float
         Dots per inch of the PNG.
+    description : str
+        What is said in the metadata of the files, such as a notice that must not be lost.
 
     Returns
     -------
@@ -72,7 +80,9 @@ def save(
         raise SpecError(
             f"save: the figure for '{stem}' is empty; a figure is emptied when it is saved, so draw it again"
         )
-    rendered = {Path(f"{os.fspath(stem)}.{name}"): _render(figure, FIGURE_FORMATS[name], dpi) for name in formats}
+    rendered = {
+        Path(f"{os.fspath(stem)}.{name}"): _render(figure, FIGURE_FORMATS[name], dpi, description) for name in formats
+    }
     targets = [write_bytes(target, content) for target, content in rendered.items()]
     figure.clear()
     return tuple(targets)
@@ -95,17 +105,20 @@ def svg_text(figure: Figure) -> str:
     return text[text.index("<svg") :]
 
 
-def rendered(figure: Figure, name: str, *, dpi: float = DPI) -> bytes:
-    """Return the file of a figure in a format of ``FIGURE_FORMATS``, and empty it."""
-    content = _render(figure, FIGURE_FORMATS[name], dpi)
+def rendered(figure: Figure, name: str, *, dpi: float = DPI, description: str = "") -> bytes:
+    """Return the file of a figure in a format of ``FIGURE_FORMATS``, and empty it; other parameters as for ``save``."""
+    content = _render(figure, FIGURE_FORMATS[name], dpi, description)
     figure.clear()
     return content
 
 
-def _render(figure: Figure, form: FigureFormat, dpi: float) -> bytes:
+def _render(figure: Figure, form: FigureFormat, dpi: float, description: str = "") -> bytes:
     buffer = io.BytesIO()
+    metadata = dict(form.metadata)
+    if description and form.description:
+        metadata[form.description] = writable(description)
     with _LOCK, mpl.rc_context(_SETTINGS):
-        options: dict[str, Any] = {"metadata": dict(form.metadata) or None, **form.options}
+        options: dict[str, Any] = {"metadata": metadata or None, **form.options}
         figure.savefig(buffer, format=form.name, dpi=dpi, facecolor="white", **options)
     if form.name == "svg":
         return _FONT.sub(rf"\1{_FONTS_BESIDE}", buffer.getvalue().decode("utf-8")).encode("utf-8")

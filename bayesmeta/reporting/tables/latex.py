@@ -1,4 +1,4 @@
-"""A table as LaTeX: a booktabs longtable as wide as the line, with its notes in the last foot."""
+"""A table as LaTeX: a booktabs longtable as wide as the line, with its notes beneath."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def to_latex(table: Table, *, label: str | None = None) -> str:
     lines = [
         f"% needs \\usepackage{{booktabs,longtable{',pdflscape' if widths.landscape else ''}}}",
         *([r"\begin{landscape}"] if widths.landscape else []),
-        r"{\scriptsize\renewcommand{\arraystretch}{1.2}\setlength{\tabcolsep}{4pt}\setlength{\LTcapwidth}{\linewidth}",
+        r"{\scriptsize\renewcommand{\arraystretch}{1.2}\setlength{\tabcolsep}{4pt}\setlength{\LTcapwidth}{\linewidth}\setlength{\LTpost}{2pt}",
         rf"\begin{{longtable}}{{@{{}}{columns}@{{}}}}",
         rf"\caption{{{escape(plain(table.caption))}}}{reference}\tabularnewline",
         *head,
@@ -143,10 +143,6 @@ def to_latex(table: Table, *, label: str | None = None) -> str:
         else (rf"\textsuperscript{{{mark}}} " if mark else "") + escape(text)
         for mark, text in ((mark, typographic(text)) for mark, text in layout.notes)
     ]
-    if notes:
-        width = r"\dimexpr\linewidth-2\tabcolsep\relax"
-        body = "\\par\n".join(notes)
-        lines.append(rf"\multicolumn{{{count}}}{{@{{}}p{{{width}}}@{{}}}}{{\raggedright {body}}}\tabularnewline")
     lines.append(r"\endlastfoot")
     for position, (group, rows) in enumerate(layout.sections):
         if group:
@@ -158,4 +154,9 @@ def to_latex(table: Table, *, label: str | None = None) -> str:
             written = [_cell(cell, numeric, widths.broken) for cell, numeric in zip(cells, layout.numeric, strict=True)]
             written[0] += rf"\textsuperscript{{{mark}}}" if mark else ""
             lines.append(_row(written, layout.numeric))
-    return "\n".join([*lines, r"\end{longtable}", "}", *([r"\end{landscape}"] if widths.landscape else [])]) + "\n"
+    # as paragraphs, since the foot of a table cannot be divided between pages
+    beneath = [rf"\noindent\raggedright {note}\par" for note in notes]
+    return (
+        "\n".join([*lines, r"\end{longtable}", *beneath, "}", *([r"\end{landscape}"] if widths.landscape else [])])
+        + "\n"
+    )

@@ -14,7 +14,7 @@ _EMU_PER_INCH = 914_400
 #: height that a picture may have on a page, in twentieths of a point; the rest is for its caption
 _TALLEST = {False: 12_700, True: 7_900}
 #: a picture that would be smaller than this on an upright page is on a turned one
-_SMALLEST_SCALE = 0.75
+_SMALLEST_SCALE = 0.7
 _PICTURE = "http://schemas.openxmlformats.org/drawingml/2006"
 
 

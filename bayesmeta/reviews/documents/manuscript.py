@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from bayesmeta.reporting.word.content import add_heading, add_numbered, add_paragraphs, add_picture, add_title
 from bayesmeta.reporting.word.document import WordDocument
@@ -12,14 +12,16 @@ from bayesmeta.reviews.documents.references import bibtex, reference_text
 from bayesmeta.reviews.documents.reproducibility import reproducibility
 from bayesmeta.reviews.documents.sentences import Section, keys_of, paragraph_text
 from bayesmeta.reviews.documents.source import DocumentSource
-from bayesmeta.reviews.file_names import FIGURES, forest_file
+from bayesmeta.reviews.report.figure_list import NamedFigure, figures_of
 from bayesmeta.reviews.report.headings import headings
 from bayesmeta.support.problems import recorded
 
 #: tables that a manuscript shows, by name, where a run has them
-SHOWN = ("summary_of_findings", "main", "dependence", "subgroups")
-#: beginnings of the names of figures of the whole review that a manuscript shows, in their order
-_OF_REVIEW = ("risk_of_bias", "rob")
+SHOWN = ("summary_of_findings", "main", "dependence")
+#: names of the figures of an analysis that are its forest plot: the first that it has is shown
+FORESTS = ("forest plot of dependent estimates", "forest plot")
+#: name of the figure that is shown of the analysis with most studies
+RISK_OF_BIAS = "risk of bias"
 DPI = 300
 
 
@@ -69,19 +71,27 @@ def _add_figures(document: WordDocument, source: DocumentSource) -> None:
 
 
 def _figures(source: DocumentSource) -> list[tuple[str, bytes]]:
-    """Return the figures of the whole review, then the forest plot of each analysis, each with its caption."""
-    notice = source.review.notice
-    found = [
-        (_sentences(PurePosixPath(name).stem.replace("_", " ").capitalize(), notice), png)
-        for beginning in _OF_REVIEW
-        for name, png in sorted(source.pictures.items())
-        if PurePosixPath(name).name.startswith(beginning)
-    ]
-    titles = headings(source.review)
+    """Return the forest plot of each analysis, then the risk of bias, each with its caption; none where no figures are wanted."""
+    found: list[tuple[str, bytes]] = []
+    if not source.review.settings.figures:
+        return found
+    titles, notice = headings(source.review), source.review.notice
+    known = {analysis.id: source.review.as_analysis(analysis) for analysis in source.review.every_analysis}
+    judged: tuple[int, str, NamedFigure] | None = None
     for result in source.results:
-        if result.studies and source.review.settings.figures:
+        figures = {figure.name: figure for figure in figures_of(source.review, known[result.id], result)}
+        forest = next((figures[name] for name in FORESTS if name in figures), None)
+        if forest is not None:
             with recorded(f"manuscript, forest plot of {result.id}", source.problems):
-                found.append((_sentences(f"Forest plot of {titles[result.id]}", notice), _forest(source, result.id)))
+                text = _sentences(f"Forest plot of {titles[result.id]}", notice)
+                found.append((text, _png(source, forest)))
+        if RISK_OF_BIAS in figures and (judged is None or len(result.studies) > judged[0]):
+            judged = len(result.studies), result.id, figures[RISK_OF_BIAS]
+    if judged is not None:
+        _, analysis_id, figure = judged
+        with recorded("manuscript, risk of bias", source.problems):
+            text = _sentences(f"Risk of bias of the studies of {titles[analysis_id]}", notice)
+            found.append((text, _png(source, figure)))
     return found
 
 
@@ -89,14 +99,11 @@ def _sentences(*texts: str) -> str:
     return " ".join(f"{text.rstrip('.')}." for text in texts if text)
 
 
-def _forest(source: DocumentSource, analysis_id: str) -> bytes:
-    """Return the forest plot of an analysis as PNG: that of the run, or drawn where it has none."""
-    name = f"{FIGURES}/{forest_file(Path(), analysis_id).name}.png"
+def _png(source: DocumentSource, figure: NamedFigure) -> bytes:
+    """Return a figure as PNG: that of the run, or drawn where it has none."""
+    name = f"{figure.file(Path()).as_posix()}.png"
     if name in source.pictures:
         return source.pictures[name]
     from bayesmeta.reporting.figures.save import rendered
-    from bayesmeta.reviews.report.figures import forest_of
 
-    result = next(one for one in source.results if one.id == analysis_id)
-    analysis = next(one for one in source.review.every_analysis if one.id == analysis_id)
-    return rendered(forest_of(source.review, source.review.as_analysis(analysis), result), "png", dpi=DPI)
+    return rendered(figure.draw(), "png", dpi=DPI, description=source.review.notice)

@@ -7,7 +7,6 @@ from typing import Any
 
 from bayesmeta.reviews.documents.source import DocumentSource
 from bayesmeta.reviews.file_names import MANIFEST_FILE, REVIEW_TOML
-from bayesmeta.support.words import plural
 
 #: digits of a SHA-256 that are printed; the manifest has all
 _DIGITS = 16
@@ -16,7 +15,8 @@ _DIGITS = 16
 def reproducibility(source: DocumentSource) -> list[str]:
     """Return the paragraphs on versions, seed, digests and the command."""
     review = source.review
-    known = ", ".join(f"{name} {version}" for name, version in source.versions.items() if version != "not installed")
+    versions = sorted(source.versions.items(), key=lambda item: (item[0] not in ("bayesmeta", "python"), item[0]))
+    known = ", ".join(f"{name} {version}" for name, version in versions if version != "not installed")
     nuts = "nuts" in source.facts.engines
     seed = f"The seed of the sampler was {review.settings.seed}. " if nuts else "No random numbers were used. "
     lines = [
@@ -29,9 +29,6 @@ def reproducibility(source: DocumentSource) -> list[str]:
             f"First {_DIGITS} digits of the SHA-256 of what was read: {'; '.join(digests)}. The file {MANIFEST_FILE} beside the "
             "results has them in full, with the priors of every analysis."
         )
-    failed = source.manifest.get("failed") or {}
-    if failed:
-        lines.append(f"{plural(len(failed), 'analysis or output', 'analyses or outputs')} failed: {', '.join(failed)}.")
     return lines
 
 
@@ -39,7 +36,7 @@ def _digests(manifest: Mapping[str, Any]) -> list[str]:
     hashes = manifest.get("sha256") or {}
     found = [f"{name} {hashes[name][:_DIGITS]}" for name in (REVIEW_TOML, "settings") if hashes.get(name)]
     files: dict[str, str] = {}
-    for analysis in (manifest.get("analyses") or {}).values():
+    for _, analysis in sorted((manifest.get("analyses") or {}).items()):
         data = analysis.get("data") or {}
         if isinstance(data.get("file"), str) and data.get("sha256"):
             files[data["file"]] = data["sha256"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 from bayesmeta.reporting.tables.workbook import to_workbook
 from bayesmeta.reviews.documents.reproducibility import reproducibility
 from bayesmeta.reviews.documents.source import DocumentSource
@@ -11,6 +9,8 @@ from bayesmeta.reviews.documents.source import DocumentSource
 
 def workbook(source: DocumentSource) -> bytes:
     """Return the workbook as an Excel file: the same bytes for the same results."""
+    import pandas as pd
+
     review = source.review
     studies = pd.DataFrame([{"analysis": result.id, **row} for result in source.results for row in result.studies])
     rows = pd.DataFrame([row for result in source.results for row in result.rows])

@@ -136,5 +136,6 @@ def _draw(out: Path, review: Review, figures: list[NamedFigure], problems: list[
     written: list[Path] = []
     for figure in figures:
         with recorded(figure.name, problems):
-            written += plots.save(figure.draw(), figure.file(out), review.settings.figures)
+            formats = review.settings.figures
+            written += plots.save(figure.draw(), figure.file(out), formats, description=review.notice)
     return written

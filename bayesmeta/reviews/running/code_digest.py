@@ -31,7 +31,7 @@ MAKES_RESULTS = (
 )  # fmt: skip
 #: parts that show results: after a change tables, figures and files are written again, and nothing is fitted again
 SHOWS_RESULTS = (
-    "reporting", "reviews/report", "reviews/explorer", "reviews/agreement.py", "reviews/changes.py",
+    "reporting", "reviews/report", "reviews/explorer", "reviews/documents", "reviews/agreement.py", "reviews/changes.py",
     "reviews/folder.py", "reviews/manifest.py", "reviews/parquet.py", "reviews/run.py",
     "reviews/running/code_digest.py", "reviews/running/fingerprints.py", "reviews/running/plan.py",
     "reviews/running/review_run.py", "reviews/running/run_folder.py", "reviews/running/state.py", "reviews/running/tasks.py",

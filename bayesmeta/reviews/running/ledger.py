@@ -14,8 +14,8 @@ from bayesmeta.support.files import append_text, read_bytes, sha256, write_text
 #: names of the entries of a review's tables, of the figures of the whole review, of its report, and of what its analyses are made from
 #: by the last run's data and settings
 TABLES_ENTRY, DRAWN_ENTRY, REPORT_ENTRY, REVIEW_ENTRY = "tables", "figures", "report", "review"
-#: name of the entry of the table of what changed since an earlier run
-CHANGES_ENTRY = "changes"
+#: names of the entries of a review's documents, and of the table of what changed since an earlier run
+DOCUMENTS_ENTRY, CHANGES_ENTRY = "documents", "changes"
 
 
 def analysis_entry(analysis_id: str) -> str:
@@ -40,8 +40,8 @@ class Entry:
     Parameters
     ----------
     name : str
-        From ``analysis_entry`` or ``figures_entry``, or ``TABLES_ENTRY``, ``DRAWN_ENTRY``, ``REPORT_ENTRY`` or
-        ``REVIEW_ENTRY``.
+        From ``analysis_entry`` or ``figures_entry``, or ``TABLES_ENTRY``, ``DRAWN_ENTRY``, ``REPORT_ENTRY``, ``DOCUMENTS_ENTRY``,
+        ``CHANGES_ENTRY`` or ``REVIEW_ENTRY``.
     made_from : dict
         Part to hash: see ``bayesmeta.reviews.running.fingerprints``.
     files : dict

@@ -191,7 +191,9 @@ def _step(review: Review, analysis: AnyAnalysis, folder: Path, out: Path, choice
 
 def figures_made_from(review: Review, analysis: AnyAnalysis, ledger: Ledger) -> dict[str, str]:
     """Return hashes of what the figures of an analysis depend on: its result, as the ledger has it, the review, the code."""
-    alone = single_analysis(review, analysis).model_dump(mode="json", exclude={"settings": {"tables", "save_fits"}})
+    alone = single_analysis(review, analysis).model_dump(
+        mode="json", exclude={"settings": {"tables", "documents", "save_fits"}}
+    )
     return {
         "result": digest(dict(ledger.get(analysis_entry(analysis.id)).files)),
         "review": digest(alone),
@@ -202,7 +204,7 @@ def figures_made_from(review: Review, analysis: AnyAnalysis, ledger: Ledger) -> 
 def tables_made_from(review: Review, ledger: Ledger, finished: list[str]) -> dict[str, str]:
     """Return hashes of what the tables of a review depend on: the finished results, the review, the code."""
     results = [[name, dict(ledger.entries[analysis_entry(name)].files)] for name in finished]
-    shown = review.model_dump(mode="json", exclude={"settings": {"figures", "save_fits"}})
+    shown = review.model_dump(mode="json", exclude={"settings": {"figures", "documents", "save_fits"}})
     known = versions()
     return {
         "results": digest([results, state_of(review, ledger).notice]),
@@ -221,6 +223,14 @@ def report_made_from(review: Review, ledger: Ledger, finished: list[str]) -> dic
     """Return hashes of what the report of a review depends on: what its tables and its figures depend on."""
     made_from = tables_made_from(review, ledger, finished)
     return {**made_from, "version": digest([made_from["version"], _version("matplotlib")])}
+
+
+def documents_made_from(review: Review, ledger: Ledger, finished: list[str]) -> dict[str, str]:
+    """Return hashes of what the documents of a review depend on: what its tables and figures depend on, and which are wanted."""
+    made_from = report_made_from(review, ledger, finished)
+    wanted = [list(review.settings.documents), list(review.settings.figures)]
+    versions = [made_from["version"], _version("python-docx"), _version("xlsxwriter")]
+    return {**made_from, "review": digest([made_from["review"], wanted]), "version": digest(versions)}
 
 
 def single_analysis(review: Review, analysis: AnyAnalysis) -> Review:

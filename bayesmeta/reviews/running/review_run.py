@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +22,7 @@ from bayesmeta.reviews.report.page import mark_as_older
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.running.fingerprints import combined, file_digest, fingerprint, tables_digest
 from bayesmeta.reviews.running.interrupts import uninterrupted
-from bayesmeta.reviews.running.ledger import DRAWN_ENTRY, REPORT_ENTRY, TABLES_ENTRY, analysis_entry
+from bayesmeta.reviews.running.ledger import DOCUMENTS_ENTRY, DRAWN_ENTRY, REPORT_ENTRY, TABLES_ENTRY, analysis_entry
 from bayesmeta.reviews.running.lock import locked
 from bayesmeta.reviews.running.plan import Choice, Step, plan, select_analyses, single_analysis
 from bayesmeta.reviews.running.run_folder import RunFolder
@@ -144,6 +146,7 @@ class ReviewRun:
                     "tables": self._outputs.write_tables,
                     "figures": self._outputs.write_review_figures,
                     "report": self._outputs.write_report,
+                    "documents": self._outputs.write_documents,
                 }
                 write[task.kind](outcome)
                 self._written.add(task.kind)
@@ -175,16 +178,18 @@ class ReviewRun:
         finished = self._outputs.finished()
         changed = self._changed_data()
         if finished and not changed:
-            outdated: dict[Literal["tables", "figures", "report"], Callable[[list[str]], bool]] = {
+            outdated: dict[Literal["tables", "figures", "report", "documents"], Callable[[list[str]], bool]] = {
                 "tables": self._outputs.tables_outdated,
                 "figures": self._figures_outdated,
                 "report": self._outputs.report_outdated,
+                "documents": partial(self._outputs.documents_outdated, wanted=self.choice.figures),
             }
             for kind, is_outdated in outdated.items():
                 if kind not in self._written and is_outdated(finished):
                     texts = tuple(self._outputs.result(name) for name in finished)
                     review = with_notice(self.review, self._outputs.state())
-                    return [Task(kind, str(self.out), review, results=texts)]
+                    data = self._for_documents(finished) if kind == "documents" else None
+                    return [Task(kind, str(self.out), review, results=texts, data=data)]
         with uninterrupted():
             if changed:
                 files = ", ".join(sorted({name for step in changed for name in self.review.data_files(step.analysis)}))
@@ -205,6 +210,12 @@ class ReviewRun:
             with uninterrupted():
                 self._outputs.remove_review_figures()
         return outdated and self._draws
+
+    def _for_documents(self, finished: list[str]) -> dict[str, bytes]:
+        """Return what documents need beside the results: the manifest as it will be written, and the pictures."""
+        self.finished = list(finished)
+        made = manifest(self.review, self._source_digest, self._results())
+        return {MANIFEST_FILE: json.dumps(made).encode("utf-8"), **self._outputs.pictures(finished)}
 
     def _changed_data(self) -> list[Step]:
         """Return the selected analyses whose result is not of the data as they are now."""
@@ -234,7 +245,7 @@ class ReviewRun:
             self.failed.setdefault(name, f"not intact ({missing}); run it again")
         if file_digest(self.source) != self._source_digest:
             self.failed.setdefault("review.toml", "the file changed during the run: run it again")
-        order = [*ids, TABLES_ENTRY, DRAWN_ENTRY, REPORT_ENTRY]
+        order = [*ids, TABLES_ENTRY, DRAWN_ENTRY, REPORT_ENTRY, DOCUMENTS_ENTRY]
         self.failed = {name: self.failed[name] for name in [*order, *self.failed] if name in self.failed}
         self._outputs.rewrite_ledger()
         done = {

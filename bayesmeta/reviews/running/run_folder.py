@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bayesmeta.errors import BayesmetaError
+from bayesmeta.reviews.documents.names import wanted_pictures
 from bayesmeta.reviews.file_names import (
     REPORT_FILE,
     RESULTS_FILE,
@@ -20,6 +21,7 @@ from bayesmeta.reviews.file_names import (
 from bayesmeta.reviews.result import AnalysisResult, read_result
 from bayesmeta.reviews.running.ledger import (
     CHANGES_ENTRY,
+    DOCUMENTS_ENTRY,
     DRAWN_ENTRY,
     REPORT_ENTRY,
     REVIEW_ENTRY,
@@ -31,6 +33,7 @@ from bayesmeta.reviews.running.ledger import (
     figures_entry,
 )
 from bayesmeta.reviews.running.plan import (
+    documents_made_from,
     figures_made_from,
     report_made_from,
     review_figures_made_from,
@@ -81,7 +84,9 @@ class RunFolder:
     def missing(self, drawn: Iterable[str]) -> dict[str, str]:
         """Return what is missing or damaged of the figures drawn, of the tables and of the report, by their names."""
         names = {analysis_id: figures_entry(analysis_id) for analysis_id in drawn}
-        names |= {name: name for name in (TABLES_ENTRY, *([DRAWN_ENTRY] if names else []), REPORT_ENTRY)}
+        names |= {
+            name: name for name in (TABLES_ENTRY, *([DRAWN_ENTRY] if names else []), REPORT_ENTRY, DOCUMENTS_ENTRY)
+        }
         damage = {name: self.ledger.damage(self.ledger.get(entry)) for name, entry in names.items()}
         return {name: what for name, what in damage.items() if what}
 
@@ -147,6 +152,26 @@ class RunFolder:
         made_from = {} if problem else report_made_from(self.review, self.ledger, self.finished())
         self.ledger.add(Entry(REPORT_ENTRY, made_from, files, problem))
 
+    def write_documents(self, outcome: Outcome) -> None:
+        """Write the documents; with a problem they are made again by the next run."""
+        files = self._write(outcome.files, self.ledger.get(DOCUMENTS_ENTRY))
+        problem = "; ".join(outcome.errors)
+        made_from = {} if problem else documents_made_from(self.review, self.ledger, self.finished())
+        self.ledger.add(Entry(DOCUMENTS_ENTRY, made_from, files, problem))
+
+    def documents_outdated(self, finished: list[str], wanted: bool) -> bool:
+        """Whether there are documents that have to be written again, or ``wanted`` ones that have not been written."""
+        written = bool(self.ledger.get(DOCUMENTS_ENTRY).files)
+        if not (written or (wanted and self.review.settings.documents)):
+            return False
+        return bool(self.ledger.why_outdated(DOCUMENTS_ENTRY, documents_made_from(self.review, self.ledger, finished)))
+
+    def pictures(self, finished: list[str]) -> dict[str, bytes]:
+        """Read the figures of the finished analyses that documents show, by their path; those that are not intact are left out."""
+        entries = [self.ledger.get(figures_entry(name)) for name in finished]
+        names = [name for entry in entries if not self.ledger.damage(entry) for name in entry.files]
+        return {name: read_bytes(self.out / name) for name in wanted_pictures(names)}
+
     def report_outdated(self, finished: list[str]) -> bool:
         """Whether there is a report that has to be written again."""
         if not (self.out / REPORT_FILE).is_file():
@@ -183,8 +208,10 @@ class RunFolder:
         frames = [self.out / name for name in (RESULTS_FILE, STUDIES_FILE, ROWS_FILE, REPORT_FILE)]
         for path in [*frames, *(self.out / TABLES).glob("*.*")]:
             remove(path)
-        self.ledger.entries.pop(TABLES_ENTRY, None)
-        self.ledger.entries.pop(REPORT_ENTRY, None)
+        for name in self.ledger.get(DOCUMENTS_ENTRY).files:
+            remove(self.out / name)
+        for name in (TABLES_ENTRY, REPORT_ENTRY, DOCUMENTS_ENTRY):
+            self.ledger.entries.pop(name, None)
 
     def remove_analysis(self, analysis_id: str) -> None:
         """Remove the result, fits and figures of an analysis, in the ledger or not."""
@@ -222,6 +249,7 @@ class RunFolder:
                 TABLES_ENTRY,
                 DRAWN_ENTRY,
                 REPORT_ENTRY,
+                DOCUMENTS_ENTRY,
                 *(entry(one) for one in fresh for entry in (analysis_entry, figures_entry)),
             ):
                 if name in entries:
@@ -236,6 +264,7 @@ class RunFolder:
                 TABLES_ENTRY,
                 DRAWN_ENTRY,
                 REPORT_ENTRY,
+                DOCUMENTS_ENTRY,
                 CHANGES_ENTRY,
                 *(entry(name) for name in self.ids for entry in (analysis_entry, figures_entry)),
             ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import threading
 import time
@@ -13,7 +14,9 @@ from typing import Literal
 from bayesmeta.engines.choose import ENGINES
 from bayesmeta.errors import error_text
 from bayesmeta.reviews.analysis import Fit, run_analysis
-from bayesmeta.reviews.file_names import REPORT_FILE, fit_file
+from bayesmeta.reviews.documents.source import DocumentSource
+from bayesmeta.reviews.documents.write import write_documents
+from bayesmeta.reviews.file_names import MANIFEST_FILE, REPORT_FILE, fit_file
 from bayesmeta.reviews.report.page import report_page
 from bayesmeta.reviews.report.write import draw_analysis, draw_review, write_run_tables
 from bayesmeta.reviews.result import read_result, result_text
@@ -31,8 +34,8 @@ class Task:
     Parameters
     ----------
     kind : str
-        ``"fit"`` an analysis (and draw it), ``"draw"`` a fitted one, or make the ``"tables"``, the ``"figures"`` or the ``"report"`` of
-        a whole review.
+        ``"fit"`` an analysis (and draw it), ``"draw"`` a fitted one, or make the ``"tables"``, the ``"figures"``, the ``"report"`` or
+        the ``"documents"`` of a whole review.
     run : str
         Folder of the run that the task belongs to, as text.
     review : Review
@@ -44,7 +47,7 @@ class Task:
     results : tuple of bytes
         JSON of the results to draw, to tabulate or to report.
     data : mapping of str to bytes, optional
-        Content of the data files by name, if the worker does not share the disk.
+        Content of the data files by name, if the worker does not share the disk; of documents, the manifest and the pictures.
     expected : str
         Hash of the data files (``data_digest``) when the run was planned; if they differ, the worker returns the hash of the study
         tables.
@@ -52,7 +55,7 @@ class Task:
         ``code_digest`` of the sender, which a worker elsewhere compares; "" if it is the same installation.
     """
 
-    kind: Literal["fit", "draw", "tables", "figures", "report"]
+    kind: Literal["fit", "draw", "tables", "figures", "report", "documents"]
     run: str
     review: Review
     folder: str = ""
@@ -69,7 +72,7 @@ class Task:
 
     @property
     def name(self) -> str:
-        """Name in messages: the id of the analysis, "tables", "figures" or "report"."""
+        """Name in messages: the id of the analysis, or the kind."""
         return self.analysis.id if self.of_one_analysis else self.kind
 
     @property
@@ -244,9 +247,22 @@ def _report(task: Task, _: Path) -> Outcome:
     return Outcome(files=files, errors=tuple(problems))
 
 
+def _document(task: Task, out: Path) -> Outcome:
+    """Write the documents; what fails is returned beside the rest."""
+    problems: list[str] = []
+    given = dict(task.data or {})
+    made = json.loads(given.pop(MANIFEST_FILE, b"{}"))
+    try:
+        results = tuple(read_result(text) for text in task.results)
+        write_documents(out, DocumentSource(task.review, results, made, given, problems))
+    except Exception as error:
+        problems.append(f"documents: {error_text(error)}")
+    return Outcome(files=_read_files(out), errors=tuple(problems))
+
+
 #: what is done by kind of task
 DO: Mapping[str, Callable[[Task, Path], Outcome]] = {
-    "fit": _fit, "draw": _draw, "tables": _tabulate, "figures": _draw_review, "report": _report
+    "fit": _fit, "draw": _draw, "tables": _tabulate, "figures": _draw_review, "report": _report, "documents": _document
 }  # fmt: skip
 
 
