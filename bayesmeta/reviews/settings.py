@@ -110,6 +110,10 @@ class Settings(Strict):
         description="Whether each analysis pools its studies again after each one, in the order of their years (`true`) or of a column "
         '(`"date"`); an analysis can say otherwise.',
     )
+    report: bool = Field(
+        default=True,
+        description="Whether a page with all tables and figures and an explorer, `report.html`, is written.",
+    )
     documents: tuple[str, ...] = Field(
         default=tuple(DOCUMENTS),
         description=f"Documents for a paper: any of {'; '.join(f'`"{name}"`, {what}' for name, what in DOCUMENTS.items())}.",

@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bayesmeta.reviews.report.figure_list import NamedFigure
 from bayesmeta.reviews.spec import Review
 from bayesmeta.support.files import read_bytes
 
-#: returns the SVG element of a figure, given the id of its analysis, "" of the whole review
-Draw = Callable[[str, NamedFigure], str]
+#: returns the SVG element of a figure
+Draw = Callable[[NamedFigure], str]
 
 
-def drawn(analysis_id: str, figure: NamedFigure) -> str:  # noqa: ARG001
+def drawn(figure: NamedFigure) -> str:
     """Draw a figure."""
     from bayesmeta.reporting.figures.save import svg_text
 
     return svg_text(figure.draw())
+
+
+def given_or_drawn(out: Path, given: Mapping[str, bytes]) -> Draw:
+    """Return a function that takes figures from those given, and draws the others.
+
+    Parameters
+    ----------
+    out : pathlib.Path
+        Folder of the run.
+    given : mapping of str to bytes
+        SVG files by their path in it.
+    """
+
+    def draw(figure: NamedFigure) -> str:
+        stem = figure.file(out)
+        content = given.get(stem.with_name(f"{stem.name}.svg").relative_to(out).as_posix())
+        if content is None:
+            return drawn(figure)
+        text = content.decode("utf-8")
+        return text[text.index("<svg") :]
+
+    return draw
 
 
 def saved_or_drawn(out: Path, review: Review) -> Draw:
@@ -34,23 +56,12 @@ def saved_or_drawn(out: Path, review: Review) -> Draw:
     from bayesmeta.reviews.running.plan import figures_made_from, review_figures_made_from
 
     ledger = Ledger(out)
-    keys = {analysis.id: analysis for analysis in review.every_analysis}
-    current = {
-        name: set(ledger.get(figures_entry(name)).files)
-        for name, analysis in keys.items()
-        if not ledger.why_outdated(figures_entry(name), figures_made_from(review, analysis, ledger))
-    }
-
-    finished = [name for name in keys if ledger.get(analysis_entry(name)).files]
+    current: list[str] = []
+    for analysis in review.every_analysis:
+        entry = figures_entry(analysis.id)
+        if not ledger.why_outdated(entry, figures_made_from(review, analysis, ledger)):
+            current += ledger.get(entry).files
+    finished = [one.id for one in review.every_analysis if ledger.get(analysis_entry(one.id)).files]
     if not ledger.why_outdated(DRAWN_ENTRY, review_figures_made_from(review, ledger, finished)):
-        current[""] = set(ledger.get(DRAWN_ENTRY).files)
-
-    def draw(analysis_id: str, figure: NamedFigure) -> str:
-        stem = figure.file(out)
-        file = stem.with_name(f"{stem.name}.svg")
-        if file.relative_to(out).as_posix() not in current.get(analysis_id, ()):
-            return drawn(analysis_id, figure)
-        text = read_bytes(file).decode("utf-8")
-        return text[text.index("<svg") :]
-
-    return draw
+        current += ledger.get(DRAWN_ENTRY).files
+    return given_or_drawn(out, {name: read_bytes(out / name) for name in current if name.endswith(".svg")})

@@ -92,7 +92,7 @@ def _drawn(figures: Iterable[NamedFigure], analysis_id: str, problems: list[str]
         with recorded(figure.name, problems):
             label = f"{figure.name[:1].upper()}{figure.name[1:]}{of_what}"
             prefix = f"f{analysis_id or 'review'}_{i}_"
-            yield f"<figure>{page_svg(draw(analysis_id, figure), prefix, label)}</figure>"
+            yield f"<figure>{page_svg(draw(figure), prefix, label)}</figure>"
 
 
 def _explorer(review: Review, analysis: Analysis, result: AnalysisResult, problems: list[str] | None) -> str:

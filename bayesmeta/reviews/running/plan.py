@@ -192,7 +192,7 @@ def _step(review: Review, analysis: AnyAnalysis, folder: Path, out: Path, choice
 def figures_made_from(review: Review, analysis: AnyAnalysis, ledger: Ledger) -> dict[str, str]:
     """Return hashes of what the figures of an analysis depend on: its result, as the ledger has it, the review, the code."""
     alone = single_analysis(review, analysis).model_dump(
-        mode="json", exclude={"settings": {"tables", "documents", "save_fits"}}
+        mode="json", exclude={"settings": {"tables", "documents", "report", "save_fits"}}
     )
     return {
         "result": digest(dict(ledger.get(analysis_entry(analysis.id)).files)),
@@ -204,7 +204,7 @@ def figures_made_from(review: Review, analysis: AnyAnalysis, ledger: Ledger) -> 
 def tables_made_from(review: Review, ledger: Ledger, finished: list[str]) -> dict[str, str]:
     """Return hashes of what the tables of a review depend on: the finished results, the review, the code."""
     results = [[name, dict(ledger.entries[analysis_entry(name)].files)] for name in finished]
-    shown = review.model_dump(mode="json", exclude={"settings": {"figures", "documents", "save_fits"}})
+    shown = review.model_dump(mode="json", exclude={"settings": {"figures", "documents", "report", "save_fits"}})
     known = versions()
     return {
         "results": digest([results, state_of(review, ledger).notice]),

@@ -133,7 +133,7 @@ class ReviewRun:
         Returns
         -------
         list of Task
-            Tasks to do next: after the last analysis the tables, then the figures of the whole review, then the report if there is one.
+            Tasks to do next: after the last analysis the tables, then the figures of the whole review, then the report and the documents.
 
         Raises
         ------
@@ -181,14 +181,19 @@ class ReviewRun:
             outdated: dict[Literal["tables", "figures", "report", "documents"], Callable[[list[str]], bool]] = {
                 "tables": self._outputs.tables_outdated,
                 "figures": self._figures_outdated,
-                "report": self._outputs.report_outdated,
+                "report": partial(self._outputs.report_outdated, wanted=self.choice.figures),
                 "documents": partial(self._outputs.documents_outdated, wanted=self.choice.figures),
             }
             for kind, is_outdated in outdated.items():
                 if kind not in self._written and is_outdated(finished):
                     texts = tuple(self._outputs.result(name) for name in finished)
                     review = with_notice(self.review, self._outputs.state())
-                    data = self._for_documents(finished) if kind == "documents" else None
+                    data: dict[str, bytes] | None = None
+                    if kind == "documents":
+                        data = self._for_documents(finished)
+                    elif kind == "report" and review.notice == self.review.notice:
+                        # figures contain the notice
+                        data = self._outputs.drawings(finished)
                     return [Task(kind, str(self.out), review, results=texts, data=data)]
         with uninterrupted():
             if changed:

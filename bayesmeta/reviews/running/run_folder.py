@@ -172,9 +172,15 @@ class RunFolder:
         names = [name for entry in entries if not self.ledger.damage(entry) for name in entry.files]
         return {name: read_bytes(self.out / name) for name in wanted_pictures(names)}
 
-    def report_outdated(self, finished: list[str]) -> bool:
-        """Whether there is a report that has to be written again."""
-        if not (self.out / REPORT_FILE).is_file():
+    def drawings(self, finished: list[str]) -> dict[str, bytes]:
+        """Read the figures of the finished analyses and of the whole review that are SVG, by their path; damaged ones are left out."""
+        entries = [self.ledger.get(name) for name in (DRAWN_ENTRY, *map(figures_entry, finished))]
+        names = [name for entry in entries if not self.ledger.damage(entry) for name in entry.files]
+        return {name: read_bytes(self.out / name) for name in names if name.endswith(".svg")}
+
+    def report_outdated(self, finished: list[str], wanted: bool) -> bool:
+        """Whether there is a report that has to be written again, or a ``wanted`` one that has not been written."""
+        if not ((self.out / REPORT_FILE).is_file() or (wanted and self.review.settings.report)):
             return False
         return bool(self.ledger.why_outdated(REPORT_ENTRY, report_made_from(self.review, self.ledger, finished)))
 

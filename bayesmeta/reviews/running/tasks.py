@@ -18,6 +18,7 @@ from bayesmeta.reviews.documents.source import DocumentSource
 from bayesmeta.reviews.documents.write import write_documents
 from bayesmeta.reviews.file_names import MANIFEST_FILE, REPORT_FILE, fit_file
 from bayesmeta.reviews.report.page import report_page
+from bayesmeta.reviews.report.page_figures import given_or_drawn
 from bayesmeta.reviews.report.write import draw_analysis, draw_review, write_run_tables
 from bayesmeta.reviews.result import read_result, result_text
 from bayesmeta.reviews.running.code_digest import code_digest
@@ -47,7 +48,8 @@ class Task:
     results : tuple of bytes
         JSON of the results to draw, to tabulate or to report.
     data : mapping of str to bytes, optional
-        Content of the data files by name, if the worker does not share the disk; of documents, the manifest and the pictures.
+        Content of the data files by name, if the worker does not share the disk; of documents the manifest and the pictures, of a
+        report the figures.
     expected : str
         Hash of the data files (``data_digest``) when the run was planned; if they differ, the worker returns the hash of the study
         tables.
@@ -235,12 +237,13 @@ def _draw_review(task: Task, out: Path) -> Outcome:
     return Outcome(files=_read_files(out), errors=tuple(problems))
 
 
-def _report(task: Task, _: Path) -> Outcome:
+def _report(task: Task, out: Path) -> Outcome:
     """Make the report; what fails is returned beside the rest."""
     problems: list[str] = []
     files = {}
     try:
-        page = report_page(task.review, [read_result(text) for text in task.results], problems)
+        results = [read_result(text) for text in task.results]
+        page = report_page(task.review, results, problems, given_or_drawn(out, task.data or {}))
         files[REPORT_FILE] = page.encode("utf-8")
     except Exception as error:
         problems.append(f"report: {error_text(error)}")
