@@ -19,8 +19,8 @@ REPORT_FILE = "report.html"
 MANIFEST_FILE, LEDGER_FILE = "manifest.json", "ledger.jsonl"
 #: present only while a run writes
 LOCK_FILE = ".run.lock"
-#: folders of the results, the publication tables, the figures and the saved NUTS fits
-ANALYSES, TABLES, FIGURES, FITS = "analyses", "tables", "figures", "fits"
+#: folders of the results, the publication tables, the figures, the saved NUTS fits and the documents
+ANALYSES, TABLES, FIGURES, FITS, DOCUMENTS_FOLDER = "analyses", "tables", "figures", "fits", "documents"
 
 
 #: most bytes of a file's name, on any system
@@ -28,7 +28,7 @@ LONGEST = 255
 
 
 def is_output(name: str) -> bool:
-    """Return whether a path relative to a run's folder is that of a file in a ledger: a result, a fit, a figure, a table, the report.
+    """Return whether a path relative to a run's folder is that of a file in a ledger: a result, a figure, a table, the report.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def is_output(name: str) -> bool:
         return True
     folder, _, file = name.partition("/")
     plain = re.fullmatch(r"[^/\\:\0]+", file) is not None and file not in (".", "..")
-    return plain and folder in (ANALYSES, TABLES, FIGURES, FITS) and len(file.encode()) <= LONGEST
+    return plain and folder in (ANALYSES, TABLES, FIGURES, FITS, DOCUMENTS_FOLDER) and len(file.encode()) <= LONGEST
 
 
 def result_file(out: Path, analysis_id: str) -> Path:

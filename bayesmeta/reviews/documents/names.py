@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
-#: folder of the documents in that of a run
-FOLDER = "documents"
 MANUSCRIPT_FILE, REFERENCES_FILE, WORKBOOK_FILE = "manuscript.docx", "references.bib", "workbook.xlsx"
 #: name of the files of the checklists, without the ending
 CHECKLISTS = "checklists"

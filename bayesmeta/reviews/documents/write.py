@@ -10,14 +10,13 @@ from pathlib import Path
 from bayesmeta.reporting.tables.write import write as write_table
 from bayesmeta.reviews.documents.names import (
     CHECKLISTS,
-    FOLDER,
     MANUSCRIPT_FILE,
     REFERENCES_FILE,
     WORKBOOK_FILE,
     wanted_pictures,
 )
 from bayesmeta.reviews.documents.source import DocumentSource
-from bayesmeta.reviews.file_names import FIGURES, MANIFEST_FILE
+from bayesmeta.reviews.file_names import DOCUMENTS_FOLDER, FIGURES, MANIFEST_FILE
 from bayesmeta.reviews.folder import load_run
 from bayesmeta.reviews.running.ledger import Ledger
 from bayesmeta.reviews.running.state import state_of, with_notice
@@ -43,7 +42,7 @@ def write_documents(out: Path, source: DocumentSource) -> list[Path]:
     written: list[Path] = []
     for name in source.review.settings.documents:
         with recorded(f"document '{name}'", source.problems):
-            written += _WRITE[name](out / FOLDER, source)
+            written += _WRITE[name](out / DOCUMENTS_FOLDER, source)
     return written
 
 

@@ -13,6 +13,7 @@ from bayesmeta.reviews.file_names import REPORT_FILE
 from bayesmeta.reviews.folder import load_run
 from bayesmeta.reviews.report.page_figures import Draw, drawn, saved_or_drawn
 from bayesmeta.reviews.report.page_sections import analysis_heading, analysis_section, review_section
+from bayesmeta.reviews.report.page_svg import with_classes
 from bayesmeta.reviews.report.tables import review_tables
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.running.ledger import Ledger
@@ -81,6 +82,7 @@ def report_page(
         )
         for result in shown
     )
+    sections, rules = with_classes(sections)
     notice = f'<p class="notice">{escape(review.notice)}</p>' if review.notice else ""
     more = "".join(
         f'<details id="table-{escape(name)}"><summary>{escape(name.capitalize().replace("_", " "))}</summary>'
@@ -95,7 +97,7 @@ def report_page(
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(policy((script(),)))}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(review.title)}</title><style>{STYLE}\n{_styles()}</style></head>"
+        f"<title>{escape(review.title)}</title><style>{STYLE}\n{_styles()}\n{rules}</style></head>"
         '<body><a class="skip" href="#main">Skip to the results</a>'
         f"<header><h1>{escape(review.title)}</h1>{citation}{notice}</header>"
         f"{_contents([known[result.id] for result in shown], bool(main), bool(more), bool(of_review))}"
