@@ -5,6 +5,7 @@
 
 import argparse
 import cProfile
+import json
 import os
 import pstats
 import subprocess
@@ -26,6 +27,8 @@ from bayesmeta.posterior.fit_many import fit_many
 from bayesmeta.posterior.refit import leave_each_out
 
 REVIEWS = Path(__file__).resolve().parent.parent / "reviews"
+#: published data sets that tests use too, with their sources
+PUBLISHED = REVIEWS.parent / "tests" / "reference" / "exact_linear_models.json"
 Row = tuple[str, str, int, Callable[[], object]]
 
 
@@ -74,18 +77,16 @@ def moderated(effects: bm.Effects, many: int) -> Iterator[Row]:
 
 
 def averaged() -> Callable[[], object]:
-    """Return the average of 16 models of 36 estimates with one number and one category as moderators, as in Andrews 2021."""
-    generator = np.random.default_rng(2)
-    v = generator.uniform(0.002, 0.03, 36)
-    data = {"measure": generator.integers(0, 2, 36), "age": generator.normal(0, 1, 36)}
-    y = 0.15 + 0.1 * data["measure"] + np.sqrt(0.015 + v) * generator.normal(size=36)
+    """Return the average of 16 models of the 36 estimates of Andrews et al. (2021, Dev Rev 61:100977), with two moderators."""
+    data = json.loads(PUBLISHED.read_text(encoding="utf-8"))["andrews2021"]
+    columns = {name: data[name] for name in ("measure", "age")}
     priors = {
         "Intercept": "Normal(0, 0.5)",
         "measure": "Normal(0, 0.125)",
         "age": "Normal(0, 0.125)",
         "tau": "InvGamma(1, 0.075)",
     }
-    fit = bm.fit(yi=y, vi=v, data=data, moderators="~ measure + age", priors=priors, measure="SMD")
+    fit = bm.fit(yi=data["yi"], vi=data["vi"], data=columns, moderators="~ measure + age", priors=priors, measure="SMD")
     return lambda: bm.moderator_evidence(fit)
 
 
