@@ -18,6 +18,7 @@ from bayesmeta.effects import formulas
 from bayesmeta.effects.dependence import dependent_covariance
 from bayesmeta.effects.effects import Effects, effects_from_arrays
 from bayesmeta.effects.estimate_columns import columns_of
+from bayesmeta.effects.extremes import beyond_arithmetic, why_beyond
 from bayesmeta.effects.measures import MEASURES, Measure, find_measure
 from bayesmeta.effects.nesting import nested
 from bayesmeta.effects.ready_made import ready_made_effects, table_of_limits
@@ -213,7 +214,7 @@ def _table_effects(
         refuse_impossible(studies, source)
         with np.errstate(all="ignore"):
             computed = _from_columns(found, source, cells, zero_cells, variants.get(found.option, ""))
-    reasons = []
+    reasons, extreme = [], beyond_arithmetic(computed.yi, computed.vi)
     for i, excluded in enumerate(studies.exclusions):
         missing = [name for name in KINDS[source].required if not np.isfinite(columns[name][i])]
         reason = excluded or (f"{' and '.join(missing)} missing" if missing else computed.reasons[i])
@@ -221,6 +222,8 @@ def _table_effects(
             reason = found.undefined or f"{found.name} is undefined for these numbers: not estimable"
         elif not reason and not computed.vi[i] > 0:
             reason = f"its variance is zero: {found.name} not estimable"
+        elif not reason and extreme[i]:
+            reason = why_beyond(computed.yi[i], computed.vi[i])
         reasons.append(reason)
     used = np.array([not reason for reason in reasons], dtype=bool)
     doubts = suspicions(studies, source, used)

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from bayesmeta.effects.covariance import Covariance
 from bayesmeta.effects.design import Design, mean_only
+from bayesmeta.effects.extremes import refuse_extreme
 from bayesmeta.effects.measures import MEASURES, find_measure
 from bayesmeta.effects.nesting import Nesting, independent
 from bayesmeta.errors import DataError, SpecError
@@ -180,7 +181,8 @@ def effects_from_arrays(
     Raises
     ------
     DataError
-        If lengths differ, a value is missing, infinite, or (for a variance or standard error) not positive, or a label appears twice.
+        If lengths differ, a value is missing, infinite, or (for a variance or standard error) not positive, a value is beyond
+        arithmetic (1e60), or a label appears twice.
     SpecError
         If both or neither of ``vi`` and ``sei`` are given, or the measure is unknown.
     """
@@ -194,7 +196,10 @@ def effects_from_arrays(
     names = label_names(labels, len(effects))
     check_size(effects, spread if name == "sei" else np.sqrt(spread))
     blank = ("",) * len(effects)
-    return Effects(effects, spread if name == "vi" else spread**2, names, found.name, blank, None, blank)
+    with np.errstate(over="ignore", under="ignore"):
+        variances = spread if name == "vi" else spread**2
+    refuse_extreme(variances, effects)
+    return Effects(effects, variances, names, found.name, blank, None, blank)
 
 
 def finite_array(name: str, values: ArrayLike | None, *, positive: bool = False) -> Array:

@@ -57,10 +57,11 @@ def ready_made_effects(studies: StudyTable, *, natural: bool, level: float) -> C
         if natural:
             yi, low, high = np.log(yi), np.log(low), np.log(high)
         spread = np.where(from_limits, standard_error_from_interval(low, high, level), sei)
+        variances = spread**2
     missing = "ci_low and ci_high missing" if natural else "sei (or ci_low and ci_high) missing"
     reasons = ["" if np.isfinite(value) else missing for value in spread]
     notes = [f"standard error from the {100 * level:g}% confidence interval" if here else "" for here in from_limits]
-    return Computed(yi, spread**2, reasons, notes)
+    return Computed(yi, variances, reasons, notes)
 
 
 def table_of_limits(

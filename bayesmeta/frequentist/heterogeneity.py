@@ -23,6 +23,8 @@ Estimator = Callable[[Array, Array, "FixedMoments"], float]
 TAU2_ESTIMATORS: dict[str, Estimator] = {}
 
 _MAX_STEPS = 200
+#: share of the sum of weights below which a difference of sums of weights is computed in another way
+CANCELLED = 1e-6
 _UNIT_GRID = np.linspace(0.0, 1.0, 41)
 
 
@@ -141,10 +143,19 @@ def estimates_tau2(name: str) -> Callable[[Estimator], Estimator]:
 
 
 @estimates_tau2("DL")
-def _tau2_dl(_y: Array, _v: Array, fixed: FixedMoments) -> float:
+def _tau2_dl(_y: Array, v: Array, fixed: FixedMoments) -> float:
     """DerSimonian and Laird 1986, eq. 8, truncated at 0."""
     scale = fixed.sum_w - fixed.sum_w2 / fixed.sum_w
+    if scale < CANCELLED * fixed.sum_w:
+        scale = _sum_of_shares(1.0 / v)
     return max(0.0, (fixed.q - (fixed.k - 1)) / scale)
+
+
+def _sum_of_shares(w: Array) -> float:
+    """Compute sum(w) - sum(w^2) / sum(w) = sum_i w_i sum_{j != i} w_j / sum(w) where one weight is almost all, without cancellation."""
+    top = int(np.argmax(w))
+    others = np.delete(w, top)
+    return float((w[top] * others.sum() + others @ (w.sum() - others)) / w.sum())
 
 
 @estimates_tau2("HE")

@@ -19,6 +19,7 @@ from bayesmeta.reviews.running.review_run import ReviewRun
 from bayesmeta.reviews.running.tasks import Outcome, Task
 from bayesmeta.reviews.running.workers import Processes, ThisProcess, Workers, run_tasks
 from bayesmeta.reviews.spec import Review, read_review
+from bayesmeta.support.arguments import checked_path
 from bayesmeta.support.confined import check_not_linked, confined
 from bayesmeta.support.display import Displayed, counted
 
@@ -175,7 +176,7 @@ def open_review(
         If no folder is named and a link is in the place of the default one.
     """
     review, folder = read_review(path)
-    target = Path(out) if out is not None else default_folder(review.id)
+    target = checked_path(out, "the output folder") if out is not None else default_folder(review.id)
     return apply_choice(review, choice), folder, target
 
 

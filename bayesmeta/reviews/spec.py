@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,6 +36,8 @@ AnyAnalysis = Analysis | Synthesis | Network | Categories
 SHARED_WITH_NETWORKS = (
     "id", "outcome", "measure", "data", "comparison", "time", "better", "level", "mid", "bands", "note"
 )  # fmt: skip
+#: a dotted key of a hundred parts, for which the reader of TOML needs memory by the square of their number
+LONG_KEY = re.compile(r"""(?<![\w"'.-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){100}""")
 
 
 class Review(Strict):
@@ -225,7 +228,10 @@ def read_review(path: str | os.PathLike[str]) -> tuple[Review, Path]:
     if not os.path.lexists(file):
         raise SpecError(f"{file}: no such file; give a review.toml or the folder that contains one")
     try:
-        given = tomllib.loads(read_bytes(file).decode("utf-8-sig"))
+        text = read_bytes(file).decode("utf-8-sig")
+        if LONG_KEY.search(text):
+            raise RecursionError
+        given = tomllib.loads(text)
     except DataError as error:
         raise SpecError(str(error)) from None
     except RecursionError:

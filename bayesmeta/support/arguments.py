@@ -83,9 +83,11 @@ def checked_path(value: object, name: str) -> Path:
     Raises
     ------
     SpecError
-        If it is no text and no path.
+        If it is no text and no path, or has a NUL.
     """
     check_type(value, (str, os.PathLike), name, "the path of a file or folder")
+    if "\0" in str(value):
+        raise SpecError(f"{name} should be the path of a file or folder, but has a NUL: {value!r}")
     return Path(value)  # type: ignore[arg-type]
 
 

@@ -418,6 +418,7 @@ def test_models_that_are_not_there(tmp_path):
         ("def build(data, priors:\n", "cannot be imported: SyntaxError"),
         ("import a_module_nobody_has\n", "cannot be imported: ModuleNotFoundError"),
         ("1 / 0\n", "cannot be imported: ZeroDivisionError"),
+        ("raise SystemExit(0)\n", "cannot be imported: SystemExit"),
         ("x = 1\n", r"must define build\(data, priors\)"),
         ("build = 3\n", r"must define build\(data, priors\)"),
         ("def build(data):\n    return None\n", r"must define build\(data, priors\)"),

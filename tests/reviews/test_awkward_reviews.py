@@ -84,6 +84,8 @@ def test_heterogeneity_beyond_measure(tmp_path):
 
 DEEP, DIGITS = "[" * 50_000 + "]" * 50_000, "9" * 5000
 HOSTILE = {
+    "a key of many parts": (f'id = "a"\n{"a." * 100_000}b = 1', "nested too deeply"),
+    "quoted parts": ('id = "a"\n["a" . ' + "'a'. " * 100_000 + "b]", "nested too deeply"),
     "deep toml": (f'id = "a"\nx = {DEEP}', "nested too deeply"),
     "many digits": (f'id = "a"\nx = {DIGITS}', "too many digits"),
     "long path": (HEAD.format("") + ENTRY.format("1", "RR", "x" * 5000), "there is no data file"),
@@ -98,6 +100,12 @@ HOSTILE = {
         "a device or a pipe",
     ),
 }  # fmt: skip
+
+
+def test_dots_in_texts_are_no_keys(tmp_path):
+    citation = "." * 5000 + "1.2." * 40 + " et al. " * 500
+    toml = f"citation = '''{citation}'''\n" + HEAD.format("") + ENTRY.format("1", "RR", "t.csv")
+    assert read_review(write(tmp_path / "source", toml, t=COUNTS))[0].citation == citation
 
 
 @pytest.mark.parametrize(("toml", "message"), HOSTILE.values(), ids=list(HOSTILE))
@@ -125,7 +133,7 @@ def test_hostile_paths_are_one_message(tmp_path, monkeypatch, capsys, path, as_o
 @pytest.mark.parametrize("text", ["[" * 100_000, DIGITS, "[1]", json.dumps({"id": 3})])
 def test_a_hostile_folder_of_a_run_is_one_message(tmp_path, text):
     (tmp_path / "review.json").write_text(text)
-    with pytest.raises(DataError, match="this run cannot be read"):
+    with pytest.raises(DataError, match="not the review of a run as it was written"):
         write_report(tmp_path)
 
 

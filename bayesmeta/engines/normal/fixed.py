@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayesmeta.effects.extremes import refuse_extreme
 from bayesmeta.engines.marginals.normal_mixtures import NormalMixtures
 from bayesmeta.engines.marginals.point_masses import PointMasses
 from bayesmeta.engines.marginals.tau import TauFunctions
 from bayesmeta.engines.normal.formulas import conditional_mu, finite_moments, log_likelihood_tau, tau_map
 from bayesmeta.engines.normal.linear_effects import known_or_mixed
-from bayesmeta.engines.normal.model import LOG_2PI, refuse_extreme
+from bayesmeta.engines.normal.model import LOG_2PI
 from bayesmeta.engines.numerics.legendre import legendre_rule
 from bayesmeta.engines.numerics.panels import PanelDensity, integrate
 from bayesmeta.engines.solution import ComputedSolution

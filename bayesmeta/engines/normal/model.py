@@ -16,14 +16,13 @@ import numpy as np
 
 from bayesmeta.effects.covariance import Covariance
 from bayesmeta.effects.design import Design
+from bayesmeta.effects.extremes import refuse_extreme
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.model.priors.coefficients import combination_priors
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
 
 LOG_2PI = float(np.log(2 * np.pi))
-#: greatest variance of an estimate, and the inverse of the least
-LARGEST = 1e120
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,23 +208,6 @@ def _refuse_not_positive(s: Array, blocks: list[Array]) -> None:
             fix="Leave that estimate out, or give its variance.",
         )
     refuse_extreme(s)
-
-
-def refuse_extreme(variances: Array) -> None:
-    """Raise an error for variances whose squares and ratios are beyond floating-point numbers.
-
-    Raises
-    ------
-    DataError
-        For a variance below ``1 / LARGEST`` or above ``LARGEST``.
-    """
-    if len(variances) and not (variances.min() >= 1 / LARGEST and variances.max() <= LARGEST):
-        i = int(np.abs(np.log(np.maximum(variances, 1e-320))).argmax())
-        raise DataError(
-            f"the standard error of estimate {i + 1} is {np.sqrt(variances[i]):g}, but should be between {LARGEST**-0.5:g} and "
-            f"{LARGEST**0.5:g}",
-            fix="Check that estimate, or give the effects in another unit.",
-        )
 
 
 def diagonalized(s: Array, r: Array, what: str, fix: str) -> tuple[Array, Array, Array, float]:

@@ -17,7 +17,8 @@ import numpy as np
 
 from bayesmeta.effects.covariance import Covariance
 from bayesmeta.effects.design import Design
-from bayesmeta.engines.normal.model import LOG_2PI, CoefficientPrior, diagonalized, refuse_extreme
+from bayesmeta.effects.extremes import refuse_extreme
+from bayesmeta.engines.normal.model import LOG_2PI, CoefficientPrior, diagonalized
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.support.arrays import Array
 

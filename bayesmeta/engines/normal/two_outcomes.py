@@ -16,7 +16,8 @@ import numpy as np
 
 from bayesmeta.effects.covariance import Covariance
 from bayesmeta.effects.design import Design
-from bayesmeta.engines.normal.model import LOG_2PI, CoefficientPrior, refuse_extreme
+from bayesmeta.effects.extremes import refuse_extreme
+from bayesmeta.engines.normal.model import LOG_2PI, CoefficientPrior
 from bayesmeta.engines.normal.nested_model import Conditional
 from bayesmeta.errors import DataError
 from bayesmeta.support.arrays import Array

@@ -74,8 +74,9 @@ def poles_of(map: Map, narrowest: float | Array, widest: float | Array) -> Array
 def resolved(low: Array, high: Array, mass: Array, poles: Array) -> Array:
     """Whether panels in x with these edges and probabilities, shape (P,), resolve functions with poles, shape (K, 1) or (K, P)."""
     # the sum of the distances of a point on an ellipse from the foci is twice the larger half axis
-    axis = np.maximum((np.abs(poles - low) + np.abs(poles - high)).min(axis=0) / (high - low), 1.0)
-    return mass * (axis + np.sqrt(axis * axis - 1)) ** (-2.0 * NODES) <= ALLOWED
+    with np.errstate(divide="ignore", over="ignore"):  # a panel without width
+        axis = np.maximum((np.abs(poles - low) + np.abs(poles - high)).min(axis=0) / (high - low), 1.0)
+        return mass * (axis + np.sqrt(axis * axis - 1)) ** (-2.0 * NODES) <= ALLOWED
 
 
 def nodes_between(density: PanelDensity, log_density: Callable[[Array], Array], edges: Array) -> tuple[Array, Array]:

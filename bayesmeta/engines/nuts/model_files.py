@@ -134,7 +134,7 @@ def _read(path: Path) -> ModelFile:
     module: ModuleType = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that ends the program, too
         raise SpecError(f"the model file {path} cannot be imported: {type(error).__name__}: {error}") from error
     build = getattr(module, "build", None)
     if not callable(build) or len(inspect.signature(build).parameters) < 2:

@@ -47,7 +47,7 @@ def build_model(file: ModelFile, data: ModelData, priors: Priors) -> Any:
         model = file.build(data, priors)
     except BayesmetaError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that ends the program, too
         raise SpecError(
             f"the model file {file.path} cannot build its model from this analysis: {type(error).__name__}: {error}"
         ) from error

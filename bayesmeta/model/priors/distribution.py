@@ -61,10 +61,10 @@ class Prior:
                 raise SpecError(f"prior {form}: {name} must be finite but got {value}")
             if name in POSITIVE and value <= 0:
                 raise SpecError(f"prior {form}: {name} must be above 0 but got {value:g}")
-            if abs(value) > LARGEST or (name in POSITIVE and value < 1 / LARGEST):
+            if abs(value) > LARGEST or ((name in POSITIVE or (name == "value" and value)) and abs(value) < 1 / LARGEST):
                 raise SpecError(
                     f"prior {form}: {name} must be between {1 / LARGEST:g} and {LARGEST:g} in size but got {value:g}; squares of "
-                    "other numbers are beyond the arithmetic of the computer. Without prior information on mu, use Flat()"
+                    "other numbers are beyond the arithmetic of the computer. For mu without prior information, use Flat()"
                 )
         if self.family == "Uniform" and self.args[0] >= self.args[1]:
             raise SpecError(f"prior {form}: low must be below high but got {self.args[0]:g} and {self.args[1]:g}")
