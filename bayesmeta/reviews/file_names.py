@@ -28,7 +28,7 @@ LONGEST = 255
 
 
 def is_output(name: str) -> bool:
-    """Return whether a path in a run's folder is that of a file a ledger lists: a result, a fit, a figure, a table ...
+    """Return whether a path in a run's folder is that of a file a ledger lists: a result, a fit, a figure, a table, a report.
 
     Examples
     --------

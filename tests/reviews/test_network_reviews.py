@@ -326,6 +326,13 @@ def test_the_files_for_cinema(run, arms):
     assert rows[0] == {"id": "1", "study": "A", "t1": "p", "t2": "x", "effect": "0.5", "se": "0.2"}
 
 
+def test_the_notice_of_a_review_is_in_the_files_for_cinema(source, tmp_path):
+    write_source(source, TOML.replace("[settings]", 'notice = "Made up."\n[settings]', 1))
+    run = run_review(source, tmp_path / "out", only=("N2",))
+    assert all(row["notice"].startswith("Made up.") for row in dictionaries(run, "cinema_N2"))
+    assert json.loads((run.out / "tables" / "cinema_N2.json").read_text())["notice"].startswith("Made up.")
+
+
 def test_the_report_shows_them(run, tmp_path):
     from bayesmeta.reviews.report.page import write_report
 

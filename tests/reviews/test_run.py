@@ -355,13 +355,13 @@ def pip(tmp_path_factory):
 
 def test_pip_runs_whole(pip):
     assert pip.failed == {}
-    assert len(pip.results) == 34 + 6 + 2  # analyses, syntheses, outcomes with categories
+    assert len(pip.results) == 34 + 6 + 9 + 2  # analyses, syntheses, networks, outcomes with categories
     frame = pd.read_csv(pip.out / "results.csv", dtype={"analysis": str})
     for _, rows in frame[(frame["term"] == "mu") & frame["model"].isna()].groupby("analysis"):
         methods = set(rows["method"])
         assert {"bayes:normal:quadrature", "CE", "DL", "PM", "REML", "REML-HKSJ"} <= methods
         assert rows.loc[rows["method"].isin(["bayes:normal:quadrature", "DL"]), "estimate"].notna().all()
-    assert frame["analysis"].nunique() == 34 + 6 + 2
+    assert frame["analysis"].nunique() == 34 + 6 + 9 + 2
     assert set(frame[frame["method"] == "published"]["analysis"]) == {"1.1", "1.2", "1.8", "1.9", "1.10", "1.12"}
     # rows under the alternative priors, of syntheses too
     alternatives = frame[frame["method"].str.count(":") == 3]

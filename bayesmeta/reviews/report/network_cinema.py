@@ -2,7 +2,7 @@
 
 Format: the documentation of CINeMA, https://cinema.ispm.unibe.ch. A CSV has one row per arm with ``id`` (a number), ``t``, ``r n`` or
 ``y sd n``, or one row per contrast with ``t1 t2 effect se``, the effect of t1 against t2 on the log scale for ratios; ``rob`` and
-``indirectness`` are 1, 2 or 3. ``study``, the name of the study, is an additional column, which CINeMA ignores.
+``indirectness`` are 1, 2 or 3. ``study``, the name of the study, and the notice of the review are additional columns, which CINeMA ignores.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def write_cinema(
             continue
         with recorded(f"files of network {result.id} for CINeMA", problems):
             form, rows = cinema_rows(saved)
-            frame = frame_without_formulas(pd.DataFrame(rows))
+            noted = [{**row, "notice": review.notice} for row in rows] if review.notice else rows
+            frame = frame_without_formulas(pd.DataFrame(noted))
             file = out / TABLES / f"cinema_{result.id}"
             written.append(
                 write_text(file.with_name(f"{file.name}.csv"), frame.to_csv(index=False, lineterminator="\n"))
