@@ -65,6 +65,13 @@ from bayesmeta.engines.nuts.network_blocks import (
     add_trial_baselines,
     network_coordinates,
 )
+from bayesmeta.engines.nuts.ordered_arms import OrderedArms
+from bayesmeta.engines.nuts.ordered_blocks import (
+    add_cutpoints,
+    add_ordered_arms,
+    ordered_coordinates,
+    ordered_log_probabilities,
+)
 from bayesmeta.engines.nuts.sampling_errors import add_sampling_errors
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.priors.priors import Priors
@@ -73,16 +80,19 @@ __all__ = [
     "CategoryArms",
     "ModelData",
     "NetworkArms",
+    "OrderedArms",
     "Priors",
     "add_arm_effects",
     "add_arms",
     "add_baseline",
     "add_categories",
     "add_category_baselines",
+    "add_cutpoints",
     "add_data",
     "add_levels",
     "add_multinomial",
     "add_network_priors",
+    "add_ordered_arms",
     "add_priors",
     "add_sampling_errors",
     "add_study_effects",
@@ -92,6 +102,8 @@ __all__ = [
     "log1mexp_with_bounded_slope",
     "log_probabilities",
     "network_coordinates",
+    "ordered_coordinates",
+    "ordered_log_probabilities",
     "run_as_script",
 ]
 

@@ -43,7 +43,7 @@ def build(data: CategoryArms, priors: Priors) -> pm.Model:
     """Return the PyMC model of one outcome."""
     with pm.Model(coords=category_coordinates(data)) as model:
         columns = add_categories(data)
-        d, tau = add_network_priors(priors, data, columns)
+        d, tau = add_network_priors(priors, data, columns, known_tau=True)
         effects = add_arm_effects(d, tau, columns, centred=True)
         log_ratios = add_category_baselines(priors, data) + effects
         add_multinomial(log_probabilities(log_ratios, len(data.categories)), columns, data)

@@ -40,7 +40,7 @@ def build(data: CategoryArms, priors: Priors) -> pm.Model:
     """Return the PyMC model of one outcome."""
     with pm.Model(coords=category_coordinates(data)) as model:
         columns = add_categories(data)
-        d, tau = add_network_priors(priors, data, columns)
+        d, tau = add_network_priors(priors, data, columns, known_tau=True)
         effects = add_arm_effects(d, tau, columns, centred=True)
         after = log_probabilities(add_category_baselines(priors, data) + effects, len(data.categories))
         before = log_probabilities(add_category_baselines(priors, data, "prevalence"), len(data.before))

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from bayesmeta.categories.arms import in_order, reference_of
 from bayesmeta.categories.baseline import POOLED, stated_baseline
+from bayesmeta.categories.ordered import sample_ordered
 from bayesmeta.categories.result import CategoryFit
 from bayesmeta.categories.sampled import sample_categories, solve_categories
+from bayesmeta.engines.nuts.ordered_arms import LINKS
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.networks.contrast_priors import network_priors
@@ -30,6 +32,8 @@ def categories(
     reference: str | None = None,
     engine: str = "nuts",
     priors: Mapping[str, str | Prior] | None = None,
+    outcome_order: Sequence[str] | None = None,
+    link: str = "probit",
     baseline: str | Mapping[str, float] = POOLED,
     baseline_n: float | None = None,
     seed: int = 1,
@@ -54,6 +58,12 @@ def categories(
         Priors by parameter: "d", of the effect of a treatment against another on every log odds of two categories, Normal with mean 0;
         "tau" or "tau2", of its standard deviation between trials; "baseline", of every log odds of two categories in a trial, Normal with
         mean 0. The defaults are those of log odds ratios, and Normal(0, 10) for the baseline, Normal(0, 2.5) in a model of change.
+    outcome_order : sequence of str, optional
+        Names of the categories from the lowest to the highest: the model is that of ordered categories, in which a treatment moves a latent
+        variable by one amount whatever the category. ``fit.effects`` has these amounts.
+    link : {"probit", "logit"}
+        Link of ordered categories. The default priors are those of SMD for the probit and of log odds ratios for the logit, and
+        Normal(0, 10) for the baseline of a trial, its share above the lowest category.
     baseline : "pooled" or mapping of str to float
         Distribution under the reference at which risks are compared: that of all participants of the reference arms together, with its
         uncertainty; or stated, as in ``{"secure": 0.3, "avoidant": 0.3, "disorganised": 0.4}`` (of changes:
@@ -81,7 +91,8 @@ def categories(
 
     Notes
     -----
-    The model is in ``models/attachment_multinomial.py``, and that of change in ``models/attachment_transition.py``.
+    The model is in ``models/attachment_multinomial.py``, that of change in ``models/attachment_transition.py``, those of ordered categories
+    in ``models/ordered_probit.py`` and ``models/ordered_logit.py``.
     """
     check_seed(seed)
     if engine not in ENGINES:
@@ -89,15 +100,25 @@ def categories(
     table = in_order(
         as_categories(data, columns=columns, treatments=treatments, categories=categories, before=before, lumps=lumps)
     )
-    name, chosen = reference_of(table, reference), network_priors(priors, "OR")
+    if link not in LINKS:
+        raise unknown_name("link", link, LINKS)
+    name = reference_of(table, reference)
+    chosen = network_priors(priors, "OR" if outcome_order is None or link == "logit" else "SMD")
+    if outcome_order is not None:
+        table = table.reordered(outcome_order)
+        if engine != "nuts":
+            raise SpecError("ordered categories have the multinomial likelihood only; leave engine= out")
     if isinstance(baseline, str) and baseline != POOLED:
         raise SpecError(f"baseline is 'pooled' or a probability of every category, but is {baseline!r}")
     if isinstance(baseline, str) and baseline_n is not None:
         raise SpecError("baseline_n is the size of a stated baseline; leave it out with baseline='pooled'")
     if not isinstance(baseline, str):
         stated_baseline(baseline, baseline_n, table, (1, 1), seed)  # refused before anything is sampled
-    sampled = ENGINES[engine](table, name, chosen, seed)
+    if outcome_order is None:
+        sampled = ENGINES[engine](table, name, chosen, seed)
+    else:
+        sampled = sample_ordered(table, name, chosen, seed, link)
     return CategoryFit(
         table, name, chosen, sampled.treatments, sampled.effects, sampled.fitted, engine, sampled.diagnostics,
-        baseline if isinstance(baseline, str) else dict(baseline), baseline_n, seed, versions(),
+        baseline if isinstance(baseline, str) else dict(baseline), baseline_n, seed, versions(), "" if outcome_order is None else link,
     )  # fmt: skip

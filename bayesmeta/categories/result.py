@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesmeta.categories.baseline import POOLED, pooled_baseline, stated_baseline
+from bayesmeta.categories.ordered import OrderedEffects
 from bayesmeta.categories.sampled import Effects
 from bayesmeta.engines.marginals.samples import Samples
 from bayesmeta.errors import SpecError, unknown_name
@@ -42,7 +43,7 @@ class CategoryFit(Displayed):
         Priors.
     treatments : tuple of str
         Names of the T treatments.
-    effects : Effects
+    effects : Effects or OrderedEffects
         Draws of the effects against the reference and of tau.
     fitted : numpy.ndarray, shape (chain, draw, n, B, C)
         Draws of the probabilities of the cells of each arm.
@@ -66,7 +67,7 @@ class CategoryFit(Displayed):
     reference: str
     priors: NetworkPriors
     treatments: tuple[str, ...]
-    effects: Effects
+    effects: Effects | OrderedEffects
     fitted: Array
     engine: str
     diagnostics: Mapping[str, Any]

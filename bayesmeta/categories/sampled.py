@@ -111,7 +111,8 @@ def sample_categories(table: CategoryTable, reference: str, priors: NetworkPrior
 
     arms: CategoryArms = arms_of(table, reference, priors)
     model = load_model(TRANSITION if table.before else MULTINOMIAL).build(arms, priors.scale)
-    variables = ("d", "tau", "theta", "baseline", "fitted", *(("prevalence",) if table.before else ()))
+    variables = ["d", "theta", "baseline", "fitted", *(("prevalence",) if table.before else ())]
+    variables += ["tau"] if priors.scale.fixed_tau is None else []
     drawn = until_converged(
         model, variables, seed, "the model of categories", "A more informative prior for tau or d usually helps."
     )

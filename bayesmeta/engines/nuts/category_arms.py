@@ -89,10 +89,7 @@ class CategoryArms:
     @property
     def alone(self) -> Array:
         """Counts of single cells, shape (n, B, C); 0 where a cell was reported together with others."""
-        found = np.zeros((len(self.trial), self.cells.shape[1]))
-        single = self.cells.sum(axis=1) == 1
-        found[self.arm[single], np.argmax(self.cells[single], axis=1)] = self.counts[single]
-        return found.reshape(self.shape)
+        return single_counts(self.counts, self.arm, self.cells, self.shape)
 
     @cached_property
     def centred(self) -> Array:
@@ -107,6 +104,14 @@ class CategoryArms:
         _, b, c = self.shape
         others = coordinates.reshape(*coordinates.shape[:-1], len(self.treatments) - 1, b, c - 1) @ self.basis.T
         return np.insert(others, self.reference, 0.0, axis=-3)
+
+
+def single_counts(counts: Array, arm: Array, cells: Array, shape: tuple[int, int, int]) -> Array:
+    """Return the counts of single cells, of this shape; 0 where a cell was reported together with others."""
+    found = np.zeros((shape[0], cells.shape[1]))
+    single = cells.sum(axis=1) == 1
+    found[arm[single], np.argmax(cells[single], axis=1)] = counts[single]
+    return found.reshape(shape)
 
 
 def centred_basis(size: int) -> Array:

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from bayesmeta.engines.nuts.category_arms import CategoryArms, centred_basis
+from bayesmeta.engines.nuts.ordered_arms import OrderedArms
 from bayesmeta.errors import SpecError
 from bayesmeta.model.priors.baseline import DEFAULT_BASELINE
 from bayesmeta.model.priors.distribution import Prior
@@ -54,9 +55,16 @@ def add_categories(data: CategoryArms) -> dict[str, Any]:
         name: pm.Data(name, np.asarray(value, float), dims="study")
         for name, value in (("guide_effect", data.guide_effect), ("guide_variance", data.guide_variance), ("r", data.r))
     }
-    found["alone"] = pm.Data("alone", data.alone.reshape(-1, data.shape[2]))
     for name in ("back", "centred", "expected", "guide_contrasts", "guide_root"):
         found[name] = pm.Data(name, np.ascontiguousarray(getattr(data, name), dtype=float))
+    return found | add_numbers(data)
+
+
+def add_numbers(data: CategoryArms | OrderedArms) -> dict[str, Any]:
+    """Register the numbers reported, for ``add_multinomial``, in the PyMC model whose ``with`` block is active."""
+    import pymc as pm
+
+    found = {"alone": pm.Data("alone", data.alone.reshape(-1, data.shape[2]))}
     together = data.cells.sum(axis=1) > 1
     if together.any():
         n, b, c = data.shape
@@ -117,7 +125,7 @@ def log_probabilities(centred_log_ratios: Any, categories: int) -> Any:
     return rows - pm.math.logsumexp(rows, axis=1, keepdims=True)
 
 
-def add_multinomial(log_p: Any, columns: dict[str, Any], data: CategoryArms) -> None:
+def add_multinomial(log_p: Any, columns: dict[str, Any], data: CategoryArms | OrderedArms) -> None:
     """Add the multinomial likelihood of the numbers reported to the PyMC model whose ``with`` block is active.
 
     A number of several cells together has the sum of their probabilities. The variable ``fitted`` of the model has the probabilities,
@@ -128,8 +136,8 @@ def add_multinomial(log_p: Any, columns: dict[str, Any], data: CategoryArms) -> 
     log_p : pymc variable, shape (n * B, C)
         Logs of the probabilities of the cells, which sum to 1 for each arm.
     columns : dict
-        From ``add_categories``.
-    data : CategoryArms
+        From ``add_categories`` or ``add_ordered_arms``.
+    data : CategoryArms or OrderedArms
         Arms of the trials.
     """
     import pymc as pm

@@ -13,8 +13,10 @@ from bayesmeta.errors import SpecError
 from bayesmeta.model.priors.baseline import DEFAULT_BASELINE, check_baseline
 from bayesmeta.model.priors.priors import Priors
 
+#: likelihoods of ordered categories; on the probit too, their baseline has the prior of a logit
+ORDERED = ("ordered probit arms", "ordered logit arms")
 #: scale of the baseline of each likelihood
-BASELINES = {"binomial arms": "logit", "poisson arms": "log", "normal arms": ""}
+BASELINES = {"binomial arms": "logit", "poisson arms": "log", "normal arms": "", **dict.fromkeys(ORDERED, "logit")}
 
 
 def network_coordinates(data: NetworkArms) -> dict[str, Any]:
@@ -55,7 +57,9 @@ def add_arms(data: NetworkArms) -> dict[str, Any]:
     return found
 
 
-def add_network_priors(priors: Priors, data: NetworkArms | CategoryArms, columns: dict[str, Any]) -> tuple[Any, Any]:
+def add_network_priors(
+    priors: Priors, data: NetworkArms | CategoryArms, columns: dict[str, Any], *, known_tau: bool = False
+) -> tuple[Any, Any]:
     """Add the contrasts with the reference and tau, with their priors, to the PyMC model whose ``with`` block is active.
 
     Parameters
@@ -66,6 +70,8 @@ def add_network_priors(priors: Priors, data: NetworkArms | CategoryArms, columns
         Its ``prior`` is the joint prior of the contrasts.
     columns : dict
         From ``add_arms`` or ``add_categories``.
+    known_tau : bool
+        Whether a point prior for tau is taken, such as Point(0) for a common effect, and not refused.
 
     Returns
     -------
@@ -81,7 +87,9 @@ def add_network_priors(priors: Priors, data: NetworkArms | CategoryArms, columns
     mean, precision = pm.Data("d_mean", data.prior.mean), pm.Data("d_precision", data.prior.precision)
     offset = d - mean
     pm.Potential("contrasts", -0.5 * (offset * (precision @ offset)).sum())
-    if priors.on_variance:
+    if known_tau and priors.fixed_tau is not None:
+        tau = pm.Deterministic("tau", 1.0 * pm.Data("fixed_tau", priors.fixed_tau))
+    elif priors.on_variance:
         tau = pm.Deterministic("tau", pm.math.sqrt(priors.scale.to_pymc("tau2")))
     else:
         tau = priors.scale.to_pymc("tau")
