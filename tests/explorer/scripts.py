@@ -21,14 +21,14 @@ def browser() -> str | None:
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
-def run_scripts(body: str, given: object, folder: Path) -> object:
+def run_scripts(body: str, given: object, folder: Path, *, in_browser: bool = False) -> object:
     """Run the numeric scripts and then the body of a function of ``given``; return what it returns.
 
     Fails where neither node nor chromium is found and this runs in continuous integration, which has to have one.
     """
     code = "\n".join(read_asset(name) for name in NUMERIC)
     code += f"\nconst answer = JSON.stringify(((BM, given) => {{{body}}})(globalThis.BM, {json.dumps(given)}));"
-    if shutil.which("node"):
+    if shutil.which("node") and not in_browser:
         file = folder / "run.js"
         file.write_text(code + "\nprocess.stdout.write(answer);", encoding="utf-8")
         done = subprocess.run(["node", str(file)], capture_output=True, text=True, timeout=300, check=False)
@@ -36,7 +36,9 @@ def run_scripts(body: str, given: object, folder: Path) -> object:
         return json.loads(done.stdout)
     if browser():
         file = folder / "run.html"
-        page = f"<pre></pre><script>{code}\ndocument.querySelector('pre').textContent = answer;</script>"
+        escaped = code.replace("</script", "<\\/script")
+        page = f"<!DOCTYPE html><meta charset=utf-8><pre></pre><script>{escaped}\n"
+        page += "document.querySelector('pre').textContent = answer;</script>"
         file.write_text(page, encoding="utf-8")
         command = [str(browser()), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", file.as_uri()]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from explorer.scripts import run_scripts
+from explorer.scripts import browser, not_found, run_scripts
 
 from bayesmeta.reporting.numbers import probability, row, typographic
 
@@ -43,3 +43,14 @@ def test_ticks_are_round_few_and_inside(tmp_path, log):
             assert low - 1e-9 <= at <= high + 1e-9
             value = float(text.replace("−", "-"))
             assert (math.log(value) if log else value) == pytest.approx(at, abs=1e-9 * max(1, abs(high)))
+
+
+def test_a_browser_computes_the_same(tmp_path):
+    body = "return [BM.solveNormal(given, given.priors).mu.quantile(0.975), BM.row([0.5], -0.2, 1.2), '</script>'];"
+    priors = {"mu": {"family": "Flat"}, "tau": {"family": "HalfT", "args": [4, 0.5]}}
+    given = {"y": [0.1, 0.5, 0.3], "v": [0.04, 0.02, 0.09], "priors": priors}
+    if browser() is None:
+        not_found("chromium")
+    here, there = run_scripts(body, given, tmp_path, in_browser=True), run_scripts(body, given, tmp_path)
+    assert here[0] == pytest.approx(there[0], rel=1e-12)
+    assert here[1:] == there[1:]

@@ -286,6 +286,12 @@ def test_in_a_narrow_window(open_page, scheme):
     box, form = page.part.locator(".results").bounding_box(), page.part.locator("form").bounding_box()
     assert box["y"] >= form["y"] + form["height"]
     assert page.part.locator(".drawing svg").bounding_box()["width"] <= 420
+    # no text is cut at an edge
+    cut = page.part.evaluate("""part => [...part.querySelectorAll("svg text")].filter(text => {
+      const box = text.getBoundingClientRect(), own = text.ownerSVGElement.getBoundingClientRect();
+      return box.left < own.left - 1.5 || box.right > own.right + 1.5;
+    }).map(text => text.textContent)""")
+    assert cut == []
     colours = page.evaluate("['color', 'backgroundColor'].map(name => getComputedStyle(document.body)[name])")
     bright = [sum(map(int, re.findall(r"\d+", colour)[:3])) > 380 for colour in colours]
     assert bright == ([True, False] if scheme == "dark" else [False, True])

@@ -90,6 +90,9 @@
     return found;
   }
 
+  /** Where a text begins that would otherwise be cut at an edge. */
+  const anchor = (x, width) => (x < 16 ? "start" : x > width - 16 ? "end" : "middle");
+
   /** Range of the forest plot: the studies' intervals, of which very wide ones are cut. */
   function forestRange(rows, null_) {
     const shown = rows.filter((one) => Number.isFinite(one.y) && Number.isFinite(one.se));
@@ -171,7 +174,7 @@
     out.append(svg("line", { class: "axis", x1: left, x2: right, y1: bottom, y2: bottom }));
     for (const [x, text] of ticks(low, high, given.log, Math.max(3, Math.floor((right - left) / 55)))) {
       out.append(svg("line", { class: "axis", x1: at(x), x2: at(x), y1: bottom, y2: bottom + 4 }),
-        svg("text", { class: "tick", x: at(x), y: bottom + 17, "text-anchor": "middle" }, text));
+        svg("text", { class: "tick", x: at(x), y: bottom + 17, "text-anchor": anchor(at(x), width) }, text));
     }
     out.append(svg("text", { class: "tick", x: (left + right) / 2, y: bottom + 34, "text-anchor": "middle" }, given.axis));
     return out;
@@ -193,9 +196,8 @@
     }
     out.append(svg("line", { class: "axis", x1: left, x2: right, y1: bottom, y2: bottom }));
     for (const [x, text] of ticks(given.low, given.high, given.log, Math.floor(width / 60))) {
-      const anchor = at(x) < 14 ? "start" : at(x) > width - 14 ? "end" : "middle";
       out.append(svg("line", { class: "axis", x1: at(x), x2: at(x), y1: bottom, y2: bottom + 4 }),
-        svg("text", { class: "tick", x: at(x), y: bottom + 17, "text-anchor": anchor }, text));
+        svg("text", { class: "tick", x: at(x), y: bottom + 17, "text-anchor": anchor(at(x), width) }, text));
     }
     out.append(svg("text", { class: "tick", x: width / 2, y: bottom + 33, "text-anchor": "middle" }, given.axis));
     return out;
