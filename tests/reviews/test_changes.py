@@ -176,3 +176,12 @@ def test_an_estimate_that_appears_or_disappears_is_a_change(source):
     pooled = next(row for row in results[0].rows if row["method"] == "DL")
     assert change.before == "none"
     assert change.now == estimate(pooled["estimate"], pooled["ci_low"], pooled["ci_high"])
+
+
+def test_the_table_shows_beside_each_estimate_how_it_moved(source):
+    run_review(source, source / "first", figures=False)
+    (source / "death.csv").write_text(DEATH.replace("A,5,100", "A,6,100"))
+    done = run_review(source, source / "second", figures=False, since=source / "first")
+    table = pd.read_csv(source / "second" / "tables" / "changes.csv", keep_default_na=False)
+    moved = table[table["What"] == "Bayesian estimate"]
+    assert list(moved["Change"]) == [by_what(done.changes)["1.2", "Bayesian estimate"].note]

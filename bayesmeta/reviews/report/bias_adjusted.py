@@ -38,9 +38,9 @@ def bias_adjusted_table(review: Review, results: list[AnalysisResult]) -> Table 
     share = f"; studies at unclear risk, or not judged, have {unclear:g} of it" if unclear else ""
     notes = (
         f"{tool.label}. Additive bias of the studies at high risk{share}; normal likelihood, by quadrature; priors for the mean effect "
-        f"and for tau as in the main table. {at_level(review, 'intervals')}. Biases and their priors are on the model scale in the "
-        "column of priors (log for ratios) and, as the factor by which ratios are biased, in the column of biases. SD x: the standard "
-        "deviations of the priors for the biases multiplied.",
+        f"and for tau as in the main table. {at_level(review, 'intervals')}. Priors for biases are on the model scale (log for ratios); "
+        "biases of ratios are the factors by which these are biased. SD x: the standard deviations of the priors multiplied; at 0 each "
+        "bias is its prior mean.",
     )
     frame = text_frame(lines, list(lines[0]), optional=("P(benefit)", "P(beyond MID)"))
     return Table(frame, f"{review.title}: adjusted for the risk of bias", notes, "Analysis", review.notice)

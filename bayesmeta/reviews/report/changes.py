@@ -26,14 +26,14 @@ def changes_table(review: Review, changes: Sequence[Change]) -> Table:
             "What": one.what,
             "Before": one.before,
             "Now": one.now,
-            "Note": one.note,
+            "Change": one.note,
         }
         for one in changes
-    ] or [{"Analysis": "All analyses", "What": "Nothing changed", "Before": "", "Now": "", "Note": ""}]
+    ] or [{"Analysis": "All analyses", "What": "Nothing changed", "Before": "", "Now": "", "Change": ""}]
     notes = (
         "Against an earlier run: studies added, removed and changed; estimates that moved by more than 0.001% of the width of their "
         "interval; conclusions of the method that is shown (side of no effect, whether the interval includes it, the band of the largest "
         "probability) and the reviewers' certainty rating.",
     )
-    frame = text_frame(lines, list(lines[0]), optional=("Note",))
+    frame = text_frame(lines, list(lines[0]), optional=("Change",))
     return Table(frame, f"{review.title}: changes since an earlier run", notes, "Analysis", review.notice)
