@@ -105,6 +105,11 @@ class Settings(Strict):
         default=default_figure_formats(),
         description=f"File formats of the figures: any of {', '.join(f'`"{name}"`' for name in FIGURE_FORMATS)}.",
     )
+    figure_width: Annotated[float, Field(ge=84, le=350)] | None = Field(
+        default=None,
+        description="Width of forest plots in millimetres, 84 to 350: journals ask for 85, 114 or 174. What has no place is left out, "
+        "and a note says so. By default as wide as their columns need.",
+    )
     documents: tuple[str, ...] = Field(
         default=tuple(DOCUMENTS),
         description=f"Documents for a paper: any of {'; '.join(f'`"{name}"`, {what}' for name, what in DOCUMENTS.items())}.",
@@ -112,6 +117,11 @@ class Settings(Strict):
     save_fits: bool = Field(
         default=True, description="Whether NUTS posteriors are kept in the folder `fits`, as netCDF."
     )
+
+    @property
+    def figure_inches(self) -> float | None:
+        """Width of forest plots in inches; None: what their columns need."""
+        return None if self.figure_width is None else self.figure_width / 25.4
 
     @field_validator("figures")
     @classmethod
