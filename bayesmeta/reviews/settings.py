@@ -114,6 +114,11 @@ class Settings(Strict):
         default=True,
         description="Whether a page with all tables and figures and an explorer, `report.html`, is written.",
     )
+    figure_width: Annotated[float, Field(ge=84, le=350)] | None = Field(
+        default=None,
+        description="Width of forest plots in millimetres, 84 to 350: journals ask for 85, 114 or 174. What has no place is left out, "
+        "and a note says so. By default as wide as their columns need.",
+    )
     documents: tuple[str, ...] = Field(
         default=tuple(DOCUMENTS),
         description=f"Documents for a paper: any of {'; '.join(f'`"{name}"`, {what}' for name, what in DOCUMENTS.items())}.",
@@ -121,6 +126,11 @@ class Settings(Strict):
     save_fits: bool = Field(
         default=True, description="Whether NUTS posteriors are kept in the folder `fits`, as netCDF."
     )
+
+    @property
+    def figure_inches(self) -> float | None:
+        """Width of forest plots in inches; None: what their columns need."""
+        return None if self.figure_width is None else self.figure_width / 25.4
 
     @field_validator("figures")
     @classmethod

@@ -26,6 +26,13 @@ _SYMBOLS = {
 }  # fmt: skip
 
 
+#: characters that set the direction of the text after them, and those that end it
+_DIRECTIONS = {
+    **dict.fromkeys("\u202a\u202b\u202d\u202e", "\u202c"),
+    **dict.fromkeys("\u2066\u2067\u2068", "\u2069"),
+}
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """A table ready to be written.
@@ -87,7 +94,18 @@ def plain(value: Any) -> str:
         return "" if is_missing(value) else str(value)
     if value.isprintable():
         return " ".join(value.split())
-    return " ".join("".join(" " if unicodedata.category(c) == "Cc" else c for c in value).split())
+    return _closed(" ".join("".join(" " if unicodedata.category(c) == "Cc" else c for c in value).split()))
+
+
+def _closed(text: str) -> str:
+    """End the directions of writing that a text sets and does not end, which would turn around what follows it."""
+    open_ones: list[str] = []
+    for character in text:
+        if character in _DIRECTIONS:
+            open_ones.append(_DIRECTIONS[character])
+        elif open_ones and character == open_ones[-1]:
+            open_ones.pop()
+    return text + "".join(reversed(open_ones))
 
 
 def _letter(index: int) -> str:

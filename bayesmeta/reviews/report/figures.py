@@ -60,6 +60,7 @@ def forest_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Fig
         ),
         tau=result.tau,
         priors=result.priors.get(primary.likelihood, "") if primary else "",
+        width_inches=review.settings.figure_inches,
     )
 
 

@@ -108,6 +108,7 @@ def subgroup_figure(review: Review, analysis: Analysis, result: AnalysisResult, 
             f"τ² and I² of groups: {method_label(frequentist)}" if frequentist else "",
             f"Not in any group, or not estimable: {', '.join(absent)}" if absent else "",
         ),
+        width_inches=review.settings.figure_inches,
     )  # fmt: skip
 
 
@@ -206,7 +207,7 @@ def nested_figure(review: Review, analysis: Analysis, result: AnalysisResult, mo
         outer=str(model["model"]).split("/")[0].strip(), credible=credible, title=analysis_title(analysis),
         heterogeneity=typographic(f"Heterogeneity (REML): {'; '.join(levels)}" if levels else "", powers=True),
         arms=(analysis.groups[0], analysis.groups[1]), better=analysis.better,
-        notes=notes_of(review, analysis, *shown, correlation),
+        notes=notes_of(review, analysis, *shown, correlation), width_inches=review.settings.figure_inches,
     )  # fmt: skip
 
 

@@ -28,7 +28,9 @@ from bayesmeta.results.methods import METHOD_LABELS, method_label
 
 NOTICE = "Study data reconstructed to agree with the published pooled results; not for inference about PIP."
 # No surrogates: files.write_text refuses them. Everything else may be part of a study's name.
-anything = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+#: characters that set the direction of writing have a test of their own
+DIRECTIONS = "\u202a\u202b\u202d\u202e\u2066\u2067\u2068"
+anything = st.text(st.characters(exclude_categories=["Cs"], exclude_characters=DIRECTIONS), max_size=30)
 tokens = [
     "<b>",
     "</td>",
@@ -464,3 +466,30 @@ def test_an_interval_as_published_is_not_given_the_level_of_the_analysis():
 def test_columns_of_numbers_with_powers_are_numeric(cell):
     layout = Table(pd.DataFrame({"Study": ["a"], "Estimate": [cell]}), "T").layout
     assert layout.numeric == (False, True)
+
+
+def test_a_direction_of_writing_that_a_name_sets_ends_with_it():
+    names = ["evil \u202eeman", "\u2067\u202bdeep", "\u202dclosed\u202c", "\u202c stray"]
+    table = Table(pd.DataFrame({"Study": names}), "\u202ecaption", ("note \u2066x",))
+    cells = [cells[0] for _, rows in table.layout.sections for _, cells in rows]
+    assert cells == ["evil \u202eeman\u202c", "\u2067\u202bdeep\u202c\u2069", "\u202dclosed\u202c", "\u202c stray"]
+    assert table.layout.notes == (("", "note \u2066x\u2069"),)
+    for text in (to_csv(table), to_markdown(table), to_html(table), to_latex(table)):
+        opened = sum(map(text.count, DIRECTIONS))
+        assert opened == text.count("\u202c") - 1 + text.count("\u2069")
+        assert "\u202eeman\u202c" in text
+
+
+def test_notes_of_a_latex_table_are_paragraphs_beneath_it_that_pages_can_divide():
+    frame = pd.DataFrame({"Study": ["A"], "Note": ["of A"]})
+    lines = to_latex(Table(frame, "T", ("Explained.",), notice="Made up.")).splitlines()
+    end = lines.index(r"\end{longtable}")
+    assert lines[end + 1 : end + 4] == [
+        r"\noindent\raggedright \textbf{Made up.}\par",
+        r"\noindent\raggedright \textsuperscript{a} of A\par",
+        r"\noindent\raggedright Explained.\par",
+    ]
+    assert lines[end + 4] == "}"
+    head = lines[: lines.index(r"\endlastfoot")]
+    assert not any("Made up" in line or "Explained" in line for line in head)
+    assert head[-1] == r"\bottomrule"

@@ -19,6 +19,7 @@ from bayesmeta.reviews.documents.manuscript import manuscript
 from bayesmeta.reviews.documents.names import DOCUMENTS, wanted_pictures
 from bayesmeta.reviews.documents.references import reference_text
 from bayesmeta.reviews.documents.write import document
+from bayesmeta.reviews.report.figure_list import figures_of
 from bayesmeta.reviews.running.ledger import DOCUMENTS_ENTRY, Ledger
 from bayesmeta.reviews.spec import Review
 
@@ -211,3 +212,21 @@ def test_a_document_that_cannot_be_made_does_not_stop_the_others(documented, tmp
     written = document(out, problems)
     assert problems == ["document 'workbook': no workbook today"]
     assert {path.suffix for path in written} >= {".docx", ".bib", ".csv"}
+
+
+@pytest.mark.parametrize("millimetres", [85, 114, 174])
+def test_forest_plots_have_the_width_of_a_journals_column(source, millimetres):
+    settings = source.review.settings.model_copy(update={"figure_width": float(millimetres)})
+    review = source.review.model_copy(update={"settings": settings})
+    for analysis, result in zip(review.analysis, source.results, strict=True):
+        forest = figures_of(review, analysis, result)[0].draw()
+        assert forest.get_size_inches()[0] * 25.4 == pytest.approx(millimetres)
+    if millimetres == 174:
+        shapes = docx.Document(io.BytesIO(manuscript(dataclasses.replace(source, review=review)))).inline_shapes
+        assert [shape.width / 36000 for shape in shapes] == pytest.approx([170, 170], abs=0.5)
+
+
+def test_a_width_that_no_journal_has_is_refused(documented):
+    given = tomllib.loads((documented.parent / "source" / "review.toml").read_text("utf-8"))
+    with pytest.raises(ValueError, match="figure_width"):
+        Review.model_validate({**given, "settings": {"figure_width": 20}})
