@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bayesmeta.reviews.report.figure_list import NamedFigure
 from bayesmeta.reviews.spec import Review
 from bayesmeta.support.files import read_bytes
 
+if TYPE_CHECKING:
+    from bayesmeta.reviews.report.figure_list import NamedFigure
+
 #: returns the SVG element of a figure
-Draw = Callable[[NamedFigure], str]
+Draw = Callable[["NamedFigure"], str]
 
 
 def drawn(figure: NamedFigure) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator
 from html import escape
+from typing import TYPE_CHECKING
 
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.reporting.tables.html import table_element
@@ -13,13 +14,15 @@ from bayesmeta.results.methods import method_label
 from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.explorer.assets import safe_json
 from bayesmeta.reviews.explorer.data import explorer_data
-from bayesmeta.reviews.report.figure_list import NamedFigure, figures_of, review_figures
 from bayesmeta.reviews.report.page_figures import Draw, drawn
 from bayesmeta.reviews.report.page_svg import page_svg
 from bayesmeta.reviews.report.tables import TABLES
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
 from bayesmeta.support.problems import recorded
+
+if TYPE_CHECKING:
+    from bayesmeta.reviews.report.figure_list import NamedFigure
 
 #: tables shown in the section of an analysis too, with their heading there
 OWN_TABLES = {
@@ -59,6 +62,8 @@ def analysis_section(
     own : str
         A table that the section begins with, as HTML.
     """
+    from bayesmeta.reviews.report.figure_list import figures_of
+
     failed: list[str] | None = None if problems is None else []
     figures = list(_drawn(figures_of(review, analysis, result), result.id, failed, draw))
     parts = [f'<div class="table">{own}</div>'] if own else []
@@ -77,6 +82,8 @@ def review_section(
     review: Review, results: list[AnalysisResult], problems: list[str] | None = None, draw: Draw = drawn
 ) -> str:
     """Return the section with the figures of the whole review, parameters as for ``analysis_section``; "" where there are none."""
+    from bayesmeta.reviews.report.figure_list import review_figures
+
     failed: list[str] | None = None if problems is None else []
     parts = list(_drawn(review_figures(review, results), "", failed, draw))
     parts += [f'<p class="notice">{escape(problem)}</p>' for problem in failed or ()]
