@@ -57,7 +57,7 @@ def run_analysis(
     review: Review,
     analysis: AnyAnalysis,
     folder: Path,
-    save_fit: Callable[[str, Fit], None] | None = None,
+    save_fit: Callable[[str, Fit, str], None] | None = None,
 ) -> AnalysisResult:
     """Run every method on one analysis; a method that fails is recorded and does not stop the others.
 
@@ -70,7 +70,7 @@ def run_analysis(
     folder : pathlib.Path
         Folder of the data files.
     save_fit : callable, optional
-        Called with the method and the posterior of each fit.
+        Called with the method, the posterior and the model (formula or nesting; "" of one pooled effect) of each fit.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def run_analysis(
     else:
         pairwise = data.effects if analysis.nesting is None else independent_effects(data.effects)
         rows, studies, result = _pairwise(review, analysis, folder, pairwise, result, save_fit)
-    rows += model_rows(review, analysis, folder, data, result)
+    rows += model_rows(review, analysis, folder, data, result, save_fit)
     frame = to_natural(tidy_frame(rows)) if rows else tidy_frame(rows)
     for column in ("comparison", "outcome", "time"):
         frame[column] = getattr(keys, column)
@@ -113,7 +113,7 @@ def _pairwise(
     folder: Path,
     effects: Effects,
     result: AnalysisResult,
-    save_fit: Callable[[str, Fit], None] | None,
+    save_fit: Callable[[str, Fit, str], None] | None,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], AnalysisResult]:
     """Pool independent studies by every method; return the rows, the studies and the result with what else it contains."""
     level = review.level_of(analysis)
@@ -134,7 +134,7 @@ def _pairwise(
         if posterior.solution.diagnostics:
             result.diagnostics.append({"method": name, **dict(posterior.solution.diagnostics)})
         if save_fit:
-            save_fit(name, posterior)
+            save_fit(name, posterior, "")
     _compare_engines(posteriors, summaries if level == 0.95 else {}, result)
     rows += _alternatives(review, analysis, effects, level, mid, result)
     primary = _primary(posteriors)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,7 +34,12 @@ from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
 
 
 def model_rows(
-    review: Review, analysis: AnalysisOrSynthesis, folder: Path, data: AnalysisData, result: AnalysisResult
+    review: Review,
+    analysis: AnalysisOrSynthesis,
+    folder: Path,
+    data: AnalysisData,
+    result: AnalysisResult,
+    save_fit: Callable[[str, Posterior, str], None] | None = None,
 ) -> Rows:
     """Return the rows of the models beyond one pooled effect; their values and failures are added to the result.
 
@@ -45,6 +51,8 @@ def model_rows(
         Data of the analysis.
     result : AnalysisResult
         Receives models, diagnostics, agreement and errors.
+    save_fit : callable, optional
+        Called with the method, the posterior and the formula or nesting of each fit.
     """
     if not analysis.beyond_pairwise or not data.effects.k:
         return []
@@ -71,6 +79,8 @@ def model_rows(
     for fitted in bayesian.fitted:
         add_drawn(result.models, fitted.kind, fitted.model, fitted.fits, given.level)
         _check_engines(fitted, result)
+        for posterior in fitted.fits if save_fit else ():
+            save_fit(posterior.method, posterior, fitted.model)  # type: ignore[misc]
         if fitted.kind == DEPENDENCE:
             rows += _dependence_checks(review, keys, given, choice, fitted, result, errors)
     result.errors.extend(map(in_keys, errors))

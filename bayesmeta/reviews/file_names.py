@@ -87,9 +87,23 @@ def figure_files(out: Path, analysis_id: str) -> tuple[Path, Path]:
     return forest_file(out, analysis_id), tau_file(out, analysis_id)
 
 
-def fit_file(out: Path, analysis_id: str, method: str) -> Path:
-    """Return the file of a saved NUTS fit; colons of its method cannot be part of a file name on Windows."""
-    return out / FITS / f"{analysis_id}_{method.replace(':', '-')}.nc"
+def fit_file(out: Path, analysis_id: str, method: str, model: str = "", number: int = 1) -> Path:
+    """Return the file of a saved NUTS fit.
+
+    Parameters
+    ----------
+    out : pathlib.Path
+        Folder of the run.
+    analysis_id, method : str
+        Id of the analysis, and the method, whose colons cannot be part of a file name on Windows.
+    model : str
+        Formula or nesting of a model beyond one pooled effect; characters other than letters, digits and underscores become underscores.
+    number : int
+        From 2 on for further models of the same name.
+    """
+    name = re.sub(r"\W+", "_", model).strip("_")
+    parts = [analysis_id, method.replace(":", "-"), name, str(number) if number > 1 else ""]
+    return out / FITS / f"{'_'.join(part for part in parts if part)}.nc"
 
 
 def toml_file(path: Path) -> Path:

@@ -46,7 +46,7 @@ def run_network(
     review: Review,
     network: Network,
     folder: Path,
-    save_fit: Callable[[str, NetworkPosterior], None] | None = None,
+    save_fit: Callable[[str, NetworkPosterior, str], None] | None = None,
 ) -> AnalysisResult:
     """Run every method on one network; a method that fails is recorded and does not stop the others.
 
@@ -59,7 +59,7 @@ def run_network(
     folder : pathlib.Path
         Folder of the data files.
     save_fit : callable, optional
-        Called with the method and the posterior of each Bayesian fit.
+        Called with the method, the posterior and the model of each Bayesian fit.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def run_network(
         if net.solution.diagnostics:
             result.diagnostics.append({"method": method, "model": MODEL, **dict(net.solution.diagnostics)})
         if save_fit:
-            save_fit(method, net)
+            save_fit(method, net, MODEL)
     record = {
         "kind": MODEL, "model": MODEL, "heading": network.heading, "measure": network.measure, "reference": reference,
         "better": network.better or "", "level": level, "note": network.note, "component": network.component or "",

@@ -10,6 +10,7 @@ import bayesmeta as bm
 from bayesmeta.errors import SpecError
 from bayesmeta.results.rows import TIDY
 from bayesmeta.reviews.analysis_data import data_problem
+from bayesmeta.reviews.file_names import fit_file
 from bayesmeta.reviews.result import read_result
 from bayesmeta.reviews.run import run_review
 from bayesmeta.reviews.running.plan import with_priors
@@ -219,3 +220,22 @@ def test_both_engines_agree_on_models_beyond_one_pooled_effect(tmp_path):
     assert engines.count("4 x 1000") == 3
     again = read_result((run.out / "analyses" / "1.json").read_bytes())
     assert [entry.get("model", "") for entry in again.agreement] == models
+    # the sampled fits of models are kept too, and can be loaded and predicted from
+    kept = sorted(path.name for path in (run.out / "fits").iterdir())
+    method = "1_bayes-normal-nuts"
+    assert kept == [f"{method}.nc", f"{method}_center_year.nc", f"{method}_district_estimate.nc"]
+    moderated = bm.load_posterior(run.out / "fits" / f"{method}_center_year.nc")
+    assert moderated.quantile("center(year)", 0.5) == pytest.approx(
+        sampled.loc[("center(year)", ""), "estimate"], rel=1e-9
+    )
+    assert len(bm.predict(moderated, {"year": [1990, 2000]})) == 2
+    nested = bm.load_posterior(run.out / "fits" / f"{method}_district_estimate.nc")
+    row = rows_of(run, "1", "district/estimate", "bayes:normal:nuts").loc[("rho", "")]
+    assert nested.quantile("rho", 0.5) == pytest.approx(row["estimate"], rel=1e-9)
+
+
+def test_files_of_fits_of_formulas_that_differ_in_signs_only(tmp_path):
+    first, second = (fit_file(tmp_path, "1", "bayes:normal:nuts", "~ a + b", number) for number in (1, 2))
+    assert first.name == "1_bayes-normal-nuts_a_b.nc"
+    assert second.name == "1_bayes-normal-nuts_a_b_2.nc"
+    assert fit_file(tmp_path, "1", "bayes:normal:nuts").name == "1_bayes-normal-nuts.nc"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import tempfile
 import threading
@@ -276,13 +277,19 @@ def _read_files(folder: Path) -> dict[str, bytes]:
     }
 
 
-def _save_fit(task: Task, out: Path) -> Callable[[str, Fit], None] | None:
+def _save_fit(task: Task, out: Path) -> Callable[[str, Fit, str], None] | None:
     """Return a function that saves a sampled fit; an exact one is computed again faster than it is read."""
     if not task.review.settings.save_fits:
         return None
 
-    def save(method: str, posterior: Fit) -> None:
-        if not ENGINES[posterior.engine].exact:
-            posterior.save(fit_file(out, task.analysis.id, method))
+    written: set[Path] = set()
+
+    def save(method: str, posterior: Fit, model: str) -> None:
+        if ENGINES[posterior.engine].exact:
+            return
+        files = (fit_file(out, task.analysis.id, method, model, number) for number in itertools.count(1))
+        path = next(path for path in files if path not in written)
+        written.add(path)
+        posterior.save(path)
 
     return save
