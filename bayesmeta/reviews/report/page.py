@@ -103,7 +103,7 @@ def report_page(review: Review, results: list[AnalysisResult], problems: list[st
         league = tables.pop(f"network_league_{result.id}", "")
         own = f'<div class="table">{league}</div>' if league else ""
         sections.append(
-            f'<section id="a-{escape(result.id)}"><h2>{escape(_heading(analysis))}</h2>{own}{drawn}</section>'
+            f'<section id="a-{escape(result.id)}"><h2>{escape(_heading(analysis, result))}</h2>{own}{drawn}</section>'
         )
     notice = f'<p class="notice">{escape(review.notice)}</p>' if review.notice else ""
     links = " ".join(
@@ -163,8 +163,10 @@ def _figures(review: Review, analysis: Analysis, result: AnalysisResult, problem
     return figures
 
 
-def _heading(analysis: Analysis) -> str:
-    return f"{analysis.id} {analysis.outcome}" + (f", {analysis.time}" if analysis.time else "")
+def _heading(analysis: Analysis, result: AnalysisResult) -> str:
+    network = network_of(result)
+    what = analysis.outcome if network is None else network["heading"]
+    return f"{analysis.id} {what}" + (f", {analysis.time}" if analysis.time else "")
 
 
 def _with_distinct_ids(figures: list[str], analysis_id: str) -> list[str]:
