@@ -34,7 +34,7 @@ AnyAnalysis = Analysis | Synthesis | Network | Categories
 
 #: keys of a network that an analysis has too
 SHARED_WITH_NETWORKS = (
-    "id", "outcome", "measure", "data", "comparison", "time", "better", "level", "mid", "bands", "note"
+    "id", "measure", "data", "comparison", "time", "better", "level", "mid", "bands", "note"
 )  # fmt: skip
 #: a dotted key of a hundred parts, for which the reader of TOML needs memory by the square of their number
 LONG_KEY = re.compile(r"""(?<![\w"'.-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){100}""")
@@ -149,7 +149,8 @@ class Review(Strict):
         if isinstance(analysis, Analysis):
             return analysis
         if isinstance(analysis, Network):
-            return Analysis(**{name: getattr(analysis, name) for name in SHARED_WITH_NETWORKS})
+            shared = {name: getattr(analysis, name) for name in SHARED_WITH_NETWORKS}
+            return Analysis(**shared, outcome=analysis.heading)
         if isinstance(analysis, Categories):
             return analysis.as_analysis()
         members = self.members(analysis)

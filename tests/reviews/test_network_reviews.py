@@ -339,7 +339,8 @@ def test_the_report_shows_them(run, tmp_path):
     shutil.copytree(run.out, tmp_path / "out")
     text = write_report(tmp_path / "out").read_text()
     assert '<section id="a-N1"><h2>N1 Cessation</h2>' in text
-    assert '<a href="#a-N2">N2 Pain</a>' in text
+    assert '<section id="a-N2"><h2>N2 Pain, without w</h2>' in text
+    assert '<a href="#a-N2">N2 Pain, without w</a>' in text
     assert text.count("league table, N1 Cessation (OR)") == 1
     assert "<summary>Network ranking</summary>" in text
 
