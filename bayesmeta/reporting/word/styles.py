@@ -76,6 +76,7 @@ def add_styles(document: Any) -> None:
         style.font.size, style.font.color.rgb = Pt(size / 2), RGBColor(0, 0, 0)
         _set_font(style.element, font)
         style.paragraph_format.space_after = Pt(space)
+    document.styles["Caption"].font.bold = False  # the number is
     document.styles["Title"].element.pPr.remove_all("w:pBdr")
 
 

@@ -69,10 +69,12 @@ def caption(kind: str, number: int, text: str, *, above: bool) -> str:
         '<w:r><w:fldChar w:fldCharType="begin"/></w:r>'
         f'<w:r><w:instrText xml:space="preserve"> SEQ {kind} \\* ARABIC </w:instrText></w:r>'
         '<w:r><w:fldChar w:fldCharType="separate"/></w:r>'
-        f'<w:r><w:t>{number}</w:t></w:r><w:r><w:fldChar w:fldCharType="end"/></w:r>'
+        f'<w:r><w:rPr><w:b/></w:rPr><w:t>{number}</w:t></w:r><w:r><w:fldChar w:fldCharType="end"/></w:r>'
     )
     return paragraph(
-        f"{run(f'{kind} ')}{field}{run(f'. {text}' if text else '')}", "Caption", "<w:keepNext/>" if above else ""
+        f"{run(f'{kind} ', bold=True)}{field}{run('.', bold=True) + run(f' {text}') if text else ''}",
+        "Caption",
+        "<w:keepNext/>" if above else "",
     )
 
 

@@ -38,6 +38,7 @@ def _digests(manifest: Mapping[str, Any]) -> list[str]:
     files: dict[str, str] = {}
     for _, analysis in sorted((manifest.get("analyses") or {}).items()):
         data = analysis.get("data") or {}
-        if isinstance(data.get("file"), str) and data.get("sha256"):
-            files[data["file"]] = data["sha256"]
+        names = [data["file"]] if isinstance(data.get("file"), str) else data.get("file") or []
+        if names and data.get("sha256"):
+            files[" with ".join(names)] = data["sha256"]
     return found + [f"{name} {digest[:_DIGITS]}" for name, digest in files.items()]

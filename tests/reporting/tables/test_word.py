@@ -55,6 +55,7 @@ def test_cells_caption_and_notes():
     instructions = document.element.body.xpath(".//w:instrText")
     assert [one.text.split() for one in instructions] == [["SEQ", "Table", "\\*", "ARABIC"]]
     assert document.paragraphs[0].paragraph_format.keep_with_next
+    assert "".join(one.text for one in document.paragraphs[0].runs if one.bold) == "Table 1."
 
 
 def test_the_notice_is_among_the_properties_and_the_template_left_nothing_there():

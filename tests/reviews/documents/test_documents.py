@@ -18,6 +18,7 @@ from bayesmeta.reviews.documents.checklists import BARG, BY_PERSON, ITEMS, PRISM
 from bayesmeta.reviews.documents.manuscript import manuscript
 from bayesmeta.reviews.documents.names import DOCUMENTS, wanted_pictures
 from bayesmeta.reviews.documents.references import reference_text
+from bayesmeta.reviews.documents.reproducibility import reproducibility
 from bayesmeta.reviews.documents.write import document
 from bayesmeta.reviews.report.figure_list import figures_of
 from bayesmeta.reviews.running.ledger import DOCUMENTS_ENTRY, Ledger
@@ -60,6 +61,15 @@ def test_the_manuscript_has_its_parts_in_order(paper, documented):
     listed = texts[texts.index("References") + 1 :]
     assert listed[0].startswith("1.\t")
     assert listed == [f"{i}.\t{reference_text(key)}" for i, key in enumerate(keys_in(documented), 1)]
+
+
+def test_digests_name_the_files_of_an_analysis_of_several(source):
+    made = {
+        "sha256": {"review.toml": "a" * 64},
+        "analyses": {"1": {"data": {"file": ["b.csv", "c.csv"], "sha256": "d" * 64}}},
+    }
+    (_, digests) = reproducibility(dataclasses.replace(source, manifest=made))
+    assert f"review.toml {'a' * 16}; b.csv with c.csv {'d' * 16}." in digests
 
 
 def keys_in(documented):
