@@ -149,8 +149,8 @@ class Review(Strict):
         if isinstance(analysis, Analysis):
             return analysis
         if isinstance(analysis, Network):
-            shared = {name: getattr(analysis, name) for name in SHARED_WITH_NETWORKS}
-            return Analysis(**shared, outcome=analysis.heading)
+            keys = {name: getattr(analysis, name) for name in SHARED_WITH_NETWORKS}
+            return Analysis(**keys, outcome=analysis.heading)
         if isinstance(analysis, Categories):
             return analysis.as_analysis()
         members = self.members(analysis)
