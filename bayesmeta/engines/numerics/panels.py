@@ -235,6 +235,7 @@ def integrate(
     start = np.linspace(0.0, 1.0, first_panels + 1) if first_edges is None else np.asarray(first_edges, dtype=float)
     low, high = start[:-1], start[1:]
     kept: list[tuple[Array, ...]] = []
+    kept_own, kept_mass = np.empty(0), np.empty(0)
     while len(low):
         x = low[:, None] + 0.5 * (high - low)[:, None] * (unit_nodes + 1)
         tau, log_slope = map.forward(x)
@@ -243,12 +244,12 @@ def integrate(
         # each panel is scaled by its own maximum: the highest node so far may be on a panel that was halved since, and values
         # scaled by that maximum could underflow
         own = np.maximum(log_value.max(axis=1), -1e300)
-        peak = max(float(own.max()), max((panel[4] for panel in kept), default=-1e300))
+        peak = max(float(own.max()), float(kept_own.max(initial=-1e300)))
         if not -1e300 < peak < np.inf:
             raise ConvergenceError(
                 "the posterior of tau is zero or not finite everywhere; check the data and the priors for extreme values"
             )
-        total = float(sum(panel[5] * np.exp(panel[4] - peak) for panel in kept))
+        total = float(kept_mass @ np.exp(kept_own - peak))
         value = np.exp(log_value - own[:, None])
         share = np.exp(own - peak)
         width = 0.5 * (high - low)
@@ -263,7 +264,8 @@ def integrate(
             # under a heavy tail the moment may be large: the density itself has to be accurate beside its own integral
             good &= np.abs((value @ to_series)[:, -3:]).sum(axis=1) * width * share <= tolerance * whole
         good |= too_narrow
-        kept += list(zip(low[good], high[good], tau[good], log_value[good], own[good], mass[good], strict=True))
+        kept += list(zip(low[good], tau[good], log_value[good], strict=True))
+        kept_own, kept_mass = np.concatenate([kept_own, own[good]]), np.concatenate([kept_mass, mass[good]])
         low, high = low[~good], high[~good]
         middle = 0.5 * (low + high)
         low, high = np.concatenate([low, middle]), np.concatenate([middle, high])
@@ -274,14 +276,14 @@ def integrate(
     kept.sort(key=lambda panel: panel[0])
     edges = np.array([panel[0] for panel in kept] + [1.0])
     half = 0.5 * np.diff(edges)
-    peak = max(panel[4] for panel in kept)
-    value = np.exp(np.array([panel[3] for panel in kept]) - peak)
+    peak = kept_own.max()
+    value = np.exp(np.array([panel[2] for panel in kept]) - peak)
     total = float((value @ unit_weights * half).sum())
     value /= total
     series, integral = value @ to_series, (value * half[:, None]) @ to_integral
     error = float(np.abs(series[:, -3:]).sum(axis=1) @ half)
     cumulative = np.concatenate([[0.0], np.cumsum(value @ unit_weights * half)])
-    nodes, weights = np.concatenate([panel[2] for panel in kept]), (value * unit_weights * half[:, None]).ravel()
+    nodes, weights = np.concatenate([panel[1] for panel in kept]), (value * unit_weights * half[:, None]).ravel()
     # far in the tails tau overflows where its weight is negligible
     kept_nodes = weights > 1e-40
     return PanelDensity(
