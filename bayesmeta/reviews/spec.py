@@ -23,7 +23,7 @@ from bayesmeta.reviews.risk_of_bias_keys import AdjustKeys, RiskOfBiasKeys
 from bayesmeta.reviews.settings import Options, Settings, Strict
 from bayesmeta.reviews.spec_errors import explain
 from bayesmeta.reviews.stated_priors import AlternativePriors, PriorTexts, check_stated_baseline, read_corpus_prior
-from bayesmeta.reviews.synthesis_keys import StudyCharacteristics, Synthesis
+from bayesmeta.reviews.synthesis_keys import StudyCharacteristics, Synthesis, shared
 from bayesmeta.support.arguments import checked_path
 from bayesmeta.support.files import read_bytes
 
