@@ -135,9 +135,6 @@ NESTINGS = {
     ),
     "correlation of an unknown column": (NESTED | {"sampling_correlation": "r"}, bm.SpecError, ["'r'", "sampling_correlation"]),
     "correlation without groups": ({"nesting": None, "sampling_correlation": 0.5, "data": DATA}, bm.SpecError, ["nesting="]),
-    "covariance beyond a correlation of 1": (
-        NESTED | {"covariance": covariance(0.05)}, bm.DataError, ["estimates 1 and 2", "0.05", "a correlation of 1.12"],
-    ),
     "covariance that is not symmetric": (
         NESTED | {"covariance": covariance(0.01) + np.eye(N, k=1) * 0.001}, bm.DataError, ["not symmetric"],
     ),

@@ -47,14 +47,6 @@ class Covariance:
                 raise DataError(
                     "a covariance block is not symmetric", fix="Give covariances, the same in both triangles."
                 )
-            limit = np.sqrt(np.abs(np.multiply.outer(np.diagonal(matrix), np.diagonal(matrix))))
-            if (np.abs(matrix) > limit * (1 + 1e-6)).any():
-                i, j = np.argwhere(np.abs(matrix) > limit * (1 + 1e-6))[0]
-                raise DataError(
-                    f"estimates {int(indices[i]) + 1} and {int(indices[j]) + 1} have the covariance {matrix[i, j]:g} and the variances "
-                    f"{matrix[i, i]:g} and {matrix[j, j]:g}: a correlation of {matrix[i, j] / limit[i, j]:.3g}, beyond -1 or 1",
-                    fix="Check whether covariances are given, not correlations, and in the order of the estimates.",
-                )
             if seen & set(map(int, indices)) or len(set(map(int, indices))) < len(indices):
                 raise DataError("an estimate is in two covariance blocks", fix="Give each estimate one block.")
             seen |= set(map(int, indices))

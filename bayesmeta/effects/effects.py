@@ -27,12 +27,6 @@ if TYPE_CHECKING:
     from bayesmeta.studies.table import StudyTable
 
 
-#: size of effects and standard errors beyond which, or below the inverse of which, their powers are beyond the arithmetic of the computer
-_LARGEST = 1e40
-#: number of standard errors from 0 beyond which an effect has no digits left in common with them
-_MOST_ERRORS = 1e15
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class Effects(Displayed):
     """Estimates of effects on the model scale, one per row of the table from which they were computed.
@@ -194,7 +188,6 @@ def effects_from_arrays(
     spread = finite_array(name, vi if vi is not None else sei, positive=True)
     same_length(effects, spread, name)
     names = label_names(labels, len(effects))
-    check_size(effects, spread if name == "sei" else np.sqrt(spread))
     blank = ("",) * len(effects)
     with np.errstate(over="ignore", under="ignore"):
         variances = spread if name == "vi" else spread**2
@@ -224,23 +217,6 @@ def finite_array(name: str, values: ArrayLike | None, *, positive: bool = False)
         should = "finite and above 0" if positive else "finite"
         raise DataError(f"{name}[{i}] = {array[i]:g}, but should be {should}", fix="Leave that study out.")
     return array
-
-
-def check_size(yi: Array, sei: Array) -> None:
-    """Refuse numbers with which models cannot be computed: effects and standard errors of an extreme size, or far apart.
-
-    Raises
-    ------
-    DataError
-    """
-    with np.errstate(all="ignore"):
-        extreme = (np.abs(yi) > _LARGEST) | (sei > _LARGEST) | (sei < 1 / _LARGEST) | (np.abs(yi) > sei * _MOST_ERRORS)
-    if extreme.any():
-        i = int(np.flatnonzero(extreme)[0])
-        raise DataError(
-            f"yi[{i}] = {yi[i]:.3g} has the standard error {sei[i]:.3g}, with which models cannot be computed",
-            fix="Check the units: standard errors, or variances; and the scale of the effects.",
-        )
 
 
 def same_length(yi: Array, values: Array, name: str) -> None:

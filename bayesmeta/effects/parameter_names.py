@@ -13,12 +13,8 @@ RHO, TAU_BETWEEN, TAU_WITHIN = "rho", "tau_between", "tau_within"
 I2_BETWEEN, I2_WITHIN = "i2_between", "i2_within"
 #: the effects in studies; that in a new study (its mean effect, where studies have several), and of a new estimate in a new study
 STUDY_EFFECT, NEW_STUDY, NEW_ESTIMATE = "theta", "theta_new", "theta_new_estimate"
-#: nuisance parameters of arm-level likelihoods
-BASELINE = "baseline"
-
 PARAMETERS = (
     MEAN, INTERCEPT, AT_MEANS, TAU, TAU2, I2, RHO, TAU_BETWEEN, TAU_WITHIN, I2_BETWEEN, I2_WITHIN, STUDY_EFFECT, NEW_STUDY, NEW_ESTIMATE,
-    BASELINE,
 )  # fmt: skip
 #: terms of one study or one outcome begin with these
 _OF_ONE = (f"{STUDY_EFFECT}[", f"{NEW_STUDY}[", f"{TAU}[")

@@ -103,7 +103,7 @@ def run_network(
         if net.solution.diagnostics:
             result.diagnostics.append({"method": method, "model": MODEL, **dict(net.solution.diagnostics)})
         if save_fit:
-            save_fit(method, net, MODEL)
+            save_fit(method, net, "")
     record = {
         "kind": MODEL, "model": MODEL, "heading": network.heading, "measure": network.measure, "reference": reference,
         "better": network.better or "", "level": level, "note": network.note, "component": network.component or "",

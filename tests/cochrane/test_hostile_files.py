@@ -428,7 +428,7 @@ def test_places_that_are_no_files(tmp_path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     for path in (tmp_path, tmp_path / "absent.zip", tmp_path / "pipe", tmp_path / "loop", "nul\x00inside", "x" * 5000):
-        with pytest.raises(DataError):
+        with pytest.raises(BayesmetaError):
             read_cochrane(path)
         assert not is_cochrane(tmp_path / "absent.zip")
 

@@ -49,7 +49,7 @@ def test_fits_refuse_what_they_would_ignore() -> None:
     assert bm.fit(MODERATED).solution.terms.coefficients == ("Intercept", "dose")
     with pytest.raises(SpecError, match="several estimates of one study"):
         bm.fit(REPEATED)
-    with pytest.raises(SpecError, match="'nuts' treats estimates with independent"):
+    with pytest.raises(SpecError, match="'nuts' has correlated sampling errors in its model for nesting"):
         bm.fit(CORRELATED, engine="nuts")
     with pytest.raises(SpecError, match="correlated estimates need likelihood='normal'"):
         bm.fit(CORRELATED, priors={"mu": "Cauchy(0, 1)"})

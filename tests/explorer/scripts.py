@@ -2,7 +2,6 @@
 
 import html
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -24,7 +23,7 @@ def browser() -> str | None:
 def run_scripts(body: str, given: object, folder: Path, *, in_browser: bool = False) -> object:
     """Run the numeric scripts and then the body of a function of ``given``; return what it returns.
 
-    Fails where neither node nor chromium is found and this runs in continuous integration, which has to have one.
+    Skips the test where neither node nor chromium is found.
     """
     code = "\n".join(read_asset(name) for name in NUMERIC)
     code += f"\nconst answer = JSON.stringify(((BM, given) => {{{body}}})(globalThis.BM, {json.dumps(given)}));"
@@ -50,7 +49,5 @@ def run_scripts(body: str, given: object, folder: Path, *, in_browser: bool = Fa
 
 
 def not_found(what: str) -> None:
-    """Skip the test, or fail it in continuous integration."""
-    if os.environ.get("CI"):
-        pytest.fail(f"{what} is needed by this test and is not installed")
+    """Skip the test: a browser is no dependency of the project."""
     pytest.skip(f"{what} is not installed")

@@ -187,7 +187,7 @@ def test_figures_that_are_saved_and_up_to_date_are_not_drawn_again(tmp_path, mon
     run_review(source, out)
     drawings = []
     monkeypatch.setattr(
-        page_figures, "drawn", lambda _, figure: drawings.append(figure.name) or "<svg><text>drawn</text></svg>"
+        page_figures, "drawn", lambda figure: drawings.append(figure.name) or "<svg><text>drawn</text></svg>"
     )
     page = write_report(out).read_text(encoding="utf-8")
     assert drawings == []

@@ -295,7 +295,7 @@ IMPOSSIBLE = np.array([[1, 0.9, -0.9], [0.9, 1, 0.9], [-0.9, 0.9, 1]])
         ({"nesting": "study", "sampling_correlation": 0.5, "covariance": np.eye(6)}, bm.SpecError, "not both"),
         ({"nesting": "study", "covariance": np.eye(5)}, bm.DataError, r"shape \(5, 5\), but there are 6"),
         ({"nesting": "study", "covariance": [np.eye(2)]}, bm.DataError, "1 matrices for 3 groups"),
-        ({"covariance": np.eye(6) + np.fliplr(np.eye(6)) * 1.5}, bm.DataError, "a correlation of 1.5"),
+        ({"covariance": np.eye(6) + np.fliplr(np.eye(6)) * 1.5}, bm.DataError, "not positive definite"),
         ({"covariance": np.kron(np.eye(2), IMPOSSIBLE)}, bm.DataError, "not positive definite"),
         ({"nesting": "study/own", "method": "DL"}, bm.SpecError, "unknown method of multilevel"),
         ({"nesting": "study/own", "ci": "hksj"}, bm.SpecError, "unknown confidence interval"),

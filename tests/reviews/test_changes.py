@@ -164,7 +164,7 @@ def test_an_earlier_run_is_not_trusted(source):
     review = json.loads((first / "review.json").read_text())
     review["analysis"][0]["id"] = "../../secret"
     (first / "review.json").write_text(json.dumps(review))
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="not the review of a run"):
         bm.review_changes(first, second)
 
 

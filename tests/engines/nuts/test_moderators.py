@@ -107,5 +107,5 @@ def test_correlated_estimates_are_refused():
     data = replace(model_data(effects_from_arrays([0.1, 0.3], sei=[0.2, 0.2], measure="GEN"), "normal"))
     block = (np.arange(2), np.array([[0.04, 0.02], [0.02, 0.04]]))
     data = replace(data, covariance=Covariance(np.full(2, 0.04), (block,)))
-    with pytest.raises(SpecError, match="engine 'nuts' treats estimates with independent sampling errors"):
+    with pytest.raises(SpecError, match="engine 'nuts' has correlated sampling errors in its model for nesting"):
         nuts(data)

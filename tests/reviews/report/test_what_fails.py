@@ -98,7 +98,7 @@ def test_a_table_that_fails_is_a_line_of_the_manifest(source, tmp_path, monkeypa
     with monkeypatch.context() as patch:
         patch.setattr(tables, "TABLES", {**tables.TABLES, "methods": broken})
         done = run_review(source, tmp_path / "out")
-    assert list(done.failed) == ["tables"]
+    assert list(done.failed) == ["tables", "report"]
     assert "table 'methods': unexpected ZeroDivisionError: a fault" in done.failed["tables"]
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["failed"] == done.failed

@@ -205,7 +205,7 @@ def test_figures_are_drawn_again_only_if_missing_or_changed(small_source, tmp_pa
 def test_a_ledger_cut_anywhere_is_read_up_to_there(tmp_path):
     ledger = Ledger(tmp_path)
     assert ledger.entries == {}
-    entries = [Entry(f"analysis {i}", {"data": "é" * 3}, {f"{i}.json": "0"}) for i in range(3)]
+    entries = [Entry(f"analysis {i}", {"data": "é" * 3}, {f"analyses/{i}.json": "0"}) for i in range(3)]
     ledger.add(*entries)
     whole = (tmp_path / LEDGER_FILE).read_bytes()
     for end in range(len(whole) + 1):

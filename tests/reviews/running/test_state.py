@@ -182,6 +182,7 @@ def test_a_figure_whose_problem_is_fixed_is_no_problem_any_more(source, tmp_path
         patch.setattr("bayesmeta.reviews.report.figures.forest_of", broken)
         done = run_review(source, tmp_path / "out")
     assert "forest plot of 1.1: unexpected ValueError: no glyph" in done.failed.pop("documents")
+    assert "forest plot: unexpected ValueError: no glyph" in done.failed.pop("report")
     assert done.failed == dict.fromkeys(ALL, "forest plot: unexpected ValueError: no glyph")
     assert run_review(source, tmp_path / "out").failed == {}
     assert (tmp_path / "out" / "figures" / "forest_1.1.svg").is_file()
