@@ -50,7 +50,7 @@ def run(
     prior: PriorOption = None,
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", "-j", min=1, help="Processes; default: one per core with quadrature, else 1."),
+        typer.Option("--jobs", "-j", min=1, help="Processes; default: one per core with quadrature, else 2."),
     ] = None,
     scheduler: Annotated[
         str | None,

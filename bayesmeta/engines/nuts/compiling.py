@@ -62,8 +62,8 @@ class Program:
     ----------
     density, variables : numba.core.ccallback.CFunc
         The log density and its gradient on the unconstrained scale; all variables to store, joined.
-    start : callable
-        ``start(seed)`` returns a starting point, shape (size,).
+    start_given : callable
+        ``start_given(seed, values)`` returns a starting point, shape (size,), for values of the shared variables.
     size : int
         Number of unconstrained parameters.
     shapes : dict of str to tuple of int
@@ -76,7 +76,7 @@ class Program:
 
     density: Any
     variables: Any
-    start: Callable[[int], Array]
+    start_given: Callable[[int, Mapping[Any, Array]], Array]
     size: int
     shapes: dict[str, tuple[int, ...]]
     dims: dict[str, Any]
@@ -89,6 +89,10 @@ class Program:
             item: _like(old, updates[item.name]) if item.name in updates else old for item, old in self.values.items()
         }
         return replace(self, values=values)
+
+    def start(self, seed: int) -> Array:
+        """Return a starting point for these data, shape (size,)."""
+        return self.start_given(seed, self.values)
 
     def for_nutpie(self) -> Any:
         """Return the model as ``nutpie.sample`` takes it."""
@@ -132,10 +136,13 @@ def compile_program(model: Any) -> Program:
     first_point = make_initial_point_fn(model=model, jitter_rvs=set(model.free_RVs), return_transformed=True)
     one_at_a_time = threading.Lock()  # PyTensor functions are not for several threads
 
-    def start(seed: int) -> Array:
+    def start(seed: int, values: Mapping[Any, Array]) -> Array:
         with one_at_a_time:
-            values = first_point(seed)
-        return np.concatenate([np.ravel(values[value.name]) for value in free]).astype(float)
+            # a starting point can depend on the data, which are not always those that the model was built from
+            for item, value in values.items():
+                item.set_value(value)
+            found = first_point(seed)
+        return np.concatenate([np.ravel(found[value.name]) for value in free]).astype(float)
 
     shapes = [np.shape(first_point(0)[value.name]) for value in free]
     ends = np.cumsum([prod(shape) for shape in shapes]).tolist()
@@ -161,7 +168,7 @@ def compile_program(model: Any) -> Program:
     log_density, gradient, *stored = clone_replace(graph, {**parts, **data})
     example = pytensor.function(
         [point, *data.values()], [variable.shape for variable in stored], mode="FAST_COMPILE", on_unused_input="ignore"
-    )(start(0), *values.values())
+    )(start(0, values), *values.values())
     stored_shapes = {variable.name: tuple(map(int, shape)) for variable, shape in zip(named, example, strict=True)}
     joined = pt.concatenate([variable.ravel().astype("float64") for variable in stored])
 

@@ -91,7 +91,7 @@ def run_collection(
     engine, only, figures, progress
         As for ``run_review``; ``only`` names analyses of any of the reviews.
     jobs : int, optional
-        Number of processes; None: one per core, or 1 if any review is sampled with NUTS, which uses the cores itself.
+        Number of processes; None: one per core, or 2 if any review is sampled with NUTS, whose chains use the cores.
     scheduler, fresh, priors
         As for ``run_review``.
 

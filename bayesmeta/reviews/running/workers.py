@@ -19,11 +19,9 @@ DIED = "its worker process died twice (out of memory, or a crash of the system's
 
 
 def default_jobs(engines: Iterable[str]) -> int:
-    """Return the default number of processes: one per core for quadrature, one if any engine is NUTS, which uses the cores itself."""
-    if any(engine != "quadrature" for engine in engines):
-        return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return cores or 1
+    """Return the default number of processes: one per core for quadrature, at most two with NUTS, whose chains use the cores too."""
+    cores = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()) or 1
+    return cores if all(engine == "quadrature" for engine in engines) else min(cores, 2)
 
 
 class Workers(Protocol):

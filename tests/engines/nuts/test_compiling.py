@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bayesmeta.effects.compute import effect_sizes
@@ -97,6 +98,28 @@ def test_other_data_are_read_and_the_first_are_unchanged(program):
     assert density_at(program, point)[1] == before
     with pytest.raises(ValueError, match=r"shape \(2,\) instead of \(4,\)"):
         program.with_data(effect=[1.0, 2.0])
+
+
+def t_model(size):
+    arms = {
+        "mean_e": [1.0, 2.0],
+        "sd_e": [1.0, 1.0],
+        "n_e": [size, 2 * size],
+        "mean_c": [0.5, 1.0],
+        "sd_c": [1.0, 1.0],
+        "n_c": [size, size],
+    }
+    data = model_data(effect_sizes(pd.DataFrame({"study": ["A", "B"], **arms}), measure="SMD"), "nct")
+    return load_model("continuous_smd").build(data, default_priors("SMD", data))
+
+
+def test_draws_do_not_depend_on_what_was_fitted_before():
+    """A starting point can depend on the data: that of chi2 is its mean, the degrees of freedom of these data."""
+    other = t_model(100)
+    program, own = compiling.compile_program(t_model(10)), compiling.compile_program(other)
+    changed = program.with_data(**{variable.name: variable.get_value() for variable in other.data_vars})
+    np.testing.assert_array_equal(changed.start(1), own.start(1))
+    assert (program.start(1) != own.start(1)).any()
 
 
 @pytest.mark.parametrize(("value", "status"), [(np.nan, 3), (np.inf, 3), (1e200, 3)])
