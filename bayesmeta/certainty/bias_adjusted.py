@@ -88,7 +88,7 @@ class BiasAdjusted(Displayed):
         Returns
         -------
         pandas.DataFrame
-            One row per term ("mu_unadjusted", "mu", "bias_..." and "tau"): median, mean, sd, ci_low, ci_high and, of mu, pi_low and
+            One row per term (mu_unadjusted, mu, each bias by its name, and tau): median, mean, sd, ci_low, ci_high and, of mu, pi_low and
             pi_high, the interval of the effect in a new study without bias.
         """
         import pandas as pd
