@@ -118,7 +118,7 @@ def changes(name: str) -> tuple[str, str] | None:
 
 
 def members(name: str, categories: Sequence[str], lumps: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """Return the categories that a name stands for: itself, those of "a+b", those of a lump, or every one for "any".
+    """Return the categories that a name means: itself, those of "a+b", those of a lump, or every one for "any".
 
     Raises
     ------

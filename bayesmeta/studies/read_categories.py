@@ -55,7 +55,7 @@ def read_categories(
         with ``study``, ``treatment`` and a column of counts per category; ``n``, the participants of the arm, is checked where it is there.
         Categories that were reported together are written ``avoidant+resistant``. Where the category before treatment was reported, a long
         table has a column ``before``, and the columns of a wide one are named like ``insecure to secure`` or ``stable secure``; ``any``
-        stands for every category, as in ``any to secure``.
+        means every category, as in ``any to secure``.
     columns : mapping of str to str, optional
         Which of your columns is which, your name to ours or to the category: ``{"B": "secure"}``.
     treatments : mapping of str to str, optional

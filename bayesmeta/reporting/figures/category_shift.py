@@ -189,7 +189,7 @@ def _legend(sheet: Canvas, panel: ShiftPanel, y: float, left: float) -> None:
 
 
 def _fitted(name: str, wide: float) -> str:
-    """Return the part of a name that has room."""
+    """Return the part of a name for which there is place."""
     text = printable(name)
     if width(text, SMALL) <= wide:
         return text

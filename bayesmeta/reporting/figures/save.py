@@ -57,7 +57,7 @@ def save(
     dpi : float
         Dots per inch of the PNG.
     description : str
-        What is said in the metadata of the files, such as a notice that must not be lost.
+        A text in the metadata of the files, such as a notice that must not be lost.
 
     Returns
     -------
