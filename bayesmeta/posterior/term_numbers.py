@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class TermNumbers:
+class TermNumbers(ABC):
     """Numbers of the terms of a solution, on the model scale."""
 
     solution: Solution
     seed: int
 
+    @abstractmethod
     def summary(
         self,
         *,
@@ -33,7 +35,6 @@ class TermNumbers:
         studies: bool = True,
     ) -> pd.DataFrame:
         """Summarize the posterior, one row per term: see ``bayesmeta.summarize``."""
-        raise NotImplementedError
 
     def marginal(self, term: str) -> Marginals:
         """Return the marginal distribution of one term, on the model scale.
