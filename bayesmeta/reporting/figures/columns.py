@@ -18,6 +18,7 @@ _PANEL, _LEAST_WIDTH = 2.7, 7.6
 _NARROW_PANEL, _NARROW_SHARE, _NARROW_STUDY, _NARROW_GAP = 0.6, 0.18, 0.65, 0.12
 _STUDY_WIDTH = (0.9, 2.3)
 _SUMMARY_WIDTH = 3.2
+LIGHT = 0.2  # distance between columns of lights right of the table, in inches
 
 Span = tuple[float, float]
 
@@ -142,6 +143,11 @@ def columns(
         x + MARGIN,
         missing,
     )
+
+
+def lights_room(count: int) -> float:
+    """Return the width of columns of lights right of the table, in inches."""
+    return count * LIGHT + 0.1 if count else 0.0
 
 
 def total_label(studies: Sequence[ForestStudy]) -> str:

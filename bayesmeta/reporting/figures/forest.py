@@ -14,7 +14,7 @@ from bayesmeta.errors import SpecError
 from bayesmeta.reporting.figures.bands import draw_bands
 from bayesmeta.reporting.figures.columns import MARGIN
 from bayesmeta.reporting.figures.layout import SMALL_LINE, Sheet, sheet
-from bayesmeta.reporting.figures.lights import Light, lights_beside, with_lights
+from bayesmeta.reporting.figures.lights import NO_LIGHTS, LightColumns, lights_beside
 from bayesmeta.reporting.figures.panel import draw_panel, draw_studies, draw_summaries
 from bayesmeta.reporting.figures.rows import ForestGroup, ForestStudy, ForestSummary, check, check_groups
 from bayesmeta.reporting.figures.style import DPI, INK, SMALL, SOFT, TEXT
@@ -43,7 +43,7 @@ def forest(
     subgroups: tuple[ForestGroup, ...] = (),
     width_inches: float | None = None,
     bands: Sequence[float] = (),
-    lights: tuple[Sequence[str], Sequence[Sequence[Light]]] = ((), ()),
+    lights: LightColumns = NO_LIGHTS,
 ) -> Figure:
     """Draw a forest plot: a table of studies with their effects, shrunken effects, and pooled results.
 
@@ -86,8 +86,8 @@ def forest(
         weights and numbers of the shrunken effects are left out, which a note says.
     bands : sequence of float
         Limits between bands of effects, increasing, natural scale, shaded in the background; empty for none.
-    lights : tuple
-        Headers of columns of lights right of the table, a letter each, and a row of lights per study; empty for none.
+    lights : LightColumns
+        Columns of lights right of the table. At a given width that has no place for all there is the last column, or none.
 
     Returns
     -------
@@ -128,8 +128,8 @@ def forest(
         totals=totals,
         subgroups=subgroups,
         width_inches=width_inches,
+        lights=lights,
     )
-    laid = with_lights(laid, len(lights[0]))
     figure = Figure(figsize=(laid.width, laid.height), dpi=DPI, facecolor="white", edgecolor="none")
     figure.set_layout_engine("none")
     FigureCanvasAgg(figure)
@@ -152,7 +152,7 @@ def forest(
     draw_studies(axes, laid, studies)
     draw_summaries(axes, laid, summaries)
     _favours(figure, axes, laid, favours, log=log)
-    lights_beside(figure, laid, *lights)
+    lights_beside(figure, laid, lights)
     return figure
 
 

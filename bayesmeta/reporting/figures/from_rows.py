@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.reporting.figures.forest import forest
-from bayesmeta.reporting.figures.lights import Light
+from bayesmeta.reporting.figures.lights import NO_LIGHTS, LightColumns
 from bayesmeta.reporting.figures.rows import ForestStudy, ForestSummary
 from bayesmeta.reporting.figures.tau import tau_plot
 from bayesmeta.reporting.numbers import count, estimate, is_missing, number, percent, pvalue, typographic
@@ -56,8 +56,8 @@ class ForestTexts:
         "common" or "random" effects of the published result.
     bands : tuple of float
         Limits between bands of effects, increasing, natural scale, shaded in the background; empty for none.
-    lights : tuple
-        Headers and rows of lights right of the table, as `bayesmeta.reporting.figures.forest.forest` takes them.
+    lights : LightColumns
+        Columns of lights right of the table.
     """
 
     title: str
@@ -67,7 +67,7 @@ class ForestTexts:
     published_by: str = ""
     model: str | None = None
     bands: tuple[float, ...] = ()
-    lights: tuple[Sequence[str], Sequence[Sequence[Light]]] = ((), ())
+    lights: LightColumns = NO_LIGHTS
 
 
 def forest_from_rows(

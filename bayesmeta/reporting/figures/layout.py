@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from bayesmeta.errors import SpecError
 from bayesmeta.reporting.figures.alignment import without_alignment
-from bayesmeta.reporting.figures.columns import MARGIN, columns, group_lines, header_lines, total_label
+from bayesmeta.reporting.figures.columns import MARGIN, columns, group_lines, header_lines, lights_room, total_label
 from bayesmeta.reporting.figures.forest_rows import (
     LINE,
     SMALL_LINE,
@@ -20,14 +20,19 @@ from bayesmeta.reporting.figures.forest_rows import (
     totals_row,
 )
 from bayesmeta.reporting.figures.labels import sentence, study_labels, undrawable_note
+from bayesmeta.reporting.figures.lights import NO_LIGHTS, LightColumns
 from bayesmeta.reporting.figures.page import Line, Page
 from bayesmeta.reporting.figures.rows import Cells, ForestGroup, ForestStudy, ForestSummary, cells, group_places
 from bayesmeta.reporting.figures.style import SMALL, TEXT, TITLE
 from bayesmeta.reporting.figures.text import printable, width, wrap
 
 #: what is left out where a given width has no place for it, in this order: columns, and the spaces that align numbers
-LEFT_OUT = ("arms", "weight", "shrunk", "alignment")
-_NAMED = {"arms": "data of the arms", "weight": "weights", "shrunk": "numbers of the shrunken effects"}
+LEFT_OUT = ("arms", "weight", "shrunk", "alignment", "domains", "lights")
+_NAMED = {
+    "arms": "data of the arms", "weight": "weights", "shrunk": "numbers of the shrunken effects",
+    "domains": "judgements of the domains", "lights": "judgements of the studies",
+}  # fmt: skip
+_COLUMNS = ("arms", "weight", "shrunk")
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class Sheet:
     favours_y: float  # baseline of the first line
     favours_lines: int
     first_overall: int  # number of summaries of groups, which are before those of all studies
+    lights: int  # number of columns of lights, the last ones, right of the table
 
 
 def sheet(
@@ -64,38 +70,45 @@ def sheet(
     totals: Sequence[str] = (),
     subgroups: Sequence[ForestGroup] = (),
     width_inches: float | None = None,
+    lights: LightColumns = NO_LIGHTS,
 ) -> Sheet:
     """Lay out a forest plot; the parameters are those of `bayesmeta.reporting.figures.forest.forest`."""
     printed = cells(studies, summaries)
     percent = f"{100 * level:g}%"
     name = printable(measure)
     right_headers = (f"■ {name}\n[{percent} CI]", "Weight", f"● Shrunken {name}\n[{percent} CrI]")
-    present = {name for name in _NAMED if any(any(cell) for cell in getattr(printed, name))}
+    present = {name for name in _COLUMNS if any(any(cell) for cell in getattr(printed, name))}
+    present |= {name for name, least in (("domains", 1), ("lights", 0)) if len(lights.headers) > least}
+    beside_table = len(lights.headers)
     for left_out in range(len(LEFT_OUT) + 1):
         # at a given width the columns that need most of it are left out first
         if left_out:
             printed = _without(printed, LEFT_OUT[left_out - 1])
+            beside_table = {"domains": min(beside_table, 1), "lights": 0}.get(LEFT_OUT[left_out - 1], beside_table)
         if left_out == 1:
             arm_headers, arm_groups, totals = (), (), ()
         headers = [header_lines(h, [row[j] for row in printed.arms]) for j, h in enumerate(arm_headers)]
         groups = [(group_lines(group), count) for group, count in arm_groups]
         beside = _beside_totals(subgroups, summaries, totals) if headers else []
-        at = columns(studies, summaries, printed, headers, groups, right_headers, totals, width_inches, beside)
+        room = lights_room(beside_table)
+        table = None if width_inches is None else width_inches - room
+        at = columns(studies, summaries, printed, headers, groups, right_headers, totals, table, beside)
         if not at.missing:
             break
     else:
         raise SpecError(
             f"forest: width {width_inches:g} inches has no place for the numbers; give at least {at.width:.1f}, or no width"
         )
-    page = Page(at.width)
+    page = Page(at.width + room)
+    full = page.wide - 2 * MARGIN
 
-    for line in wrap(printable(title), at.width - 2 * MARGIN, TITLE, "bold"):
+    for line in wrap(printable(title), full, TITLE, "bold"):
         page.down(0.175)
         page.write(MARGIN, line, size=TITLE, weight="bold")
     page.down(0.1 if title else 0.0)
     axis = f"{name} (log scale)" if log else name
-    room = at.panel[1] - at.panel[0] + 0.1
-    header(page, at, headers, groups, right_headers, axis if width(axis, TEXT, "bold") <= room else name)
+    fits = width(axis, TEXT, "bold") <= at.panel[1] - at.panel[0] + 0.1
+    header(page, at, headers, groups, right_headers, axis if fits else name)
     top = page.y
     page.down(0.06)
 
@@ -117,7 +130,7 @@ def sheet(
         totals_row(page, at, total_label(studies), totals)
     if studies and summaries:
         page.down(0.05)
-        page.rule(MARGIN, at.width - MARGIN, 0.5)
+        page.rule(MARGIN, page.wide - MARGIN, 0.5)
         page.down(0.05)
     first_overall = len(summary_y)
     weights = sum(s.weight for s in studies if not math.isnan(s.weight))
@@ -139,7 +152,7 @@ def sheet(
     page.down(0.1 + SMALL_LINE * (favours_lines - 1))
 
     for text in heterogeneity.split("\n"):
-        for line in wrap(printable(text), at.width - 2 * MARGIN, TEXT):
+        for line in wrap(printable(text), full, TEXT):
             page.down(LINE)
             page.write(MARGIN, line)
     shown = [
@@ -151,15 +164,17 @@ def sheet(
     ]
     hidden = [_NAMED[name] for name in LEFT_OUT[:left_out] if name in present]
     narrow = f"Not shown at this width: {', '.join(hidden)}" if hidden else ""
-    notes = [*footnote.split("\n"), *extra, narrow, undrawable_note(shown)]
+    shown_lights = lights.last(beside_table)
+    keys = [shown_lights.letters, shown_lights.symbols]
+    notes = [*footnote.split("\n"), *keys, *extra, narrow, undrawable_note(shown)]
     page.down(0.05 if any(notes) else 0.0)
     for note in notes:
-        for line in wrap(sentence(printable(note)), at.width - 2 * MARGIN, SMALL):
+        for line in wrap(sentence(printable(note)), full, SMALL):
             page.down(SMALL_LINE)
             page.write(MARGIN, line, size=SMALL, role="soft")
     page.down(MARGIN)
     return Sheet(
-        at.width,
+        page.wide,
         page.y,
         tuple(page.lines),
         tuple(page.rules),
@@ -171,6 +186,7 @@ def sheet(
         favours_y,
         favours_lines,
         sum(len(group.summaries) for group in subgroups),
+        beside_table,
     )
 
 
@@ -192,5 +208,7 @@ def _without(printed: Cells, column: str) -> Cells:
             name: tuple(map(without_alignment, getattr(printed, name))) for name in ("effect", "pooled", "prediction")
         }
         return replace(printed, effect=plain["effect"], pooled=plain["pooled"], prediction=plain["prediction"])
+    if column not in _COLUMNS:
+        return printed
     blank = ("",) * len(printed.effect)
     return replace(printed, weight=blank) if column == "weight" else replace(printed, shrunk=blank)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bayesmeta.reporting.figures.layout import Sheet
+from bayesmeta.reporting.figures.columns import LIGHT, MARGIN
 from bayesmeta.reporting.figures.style import INK, TEXT
 from bayesmeta.reporting.figures.text import families
 
-#: distance between the columns of lights beside a forest plot, and the diameter of a light, in inches
-STEP, SIZE = 0.2, 0.17
+if TYPE_CHECKING:
+    from bayesmeta.reporting.figures.layout import Sheet
+
+#: diameter of a light, in inches
+SIZE = 0.17
 _OPEN = "#ffffff"
 
 
@@ -23,6 +27,39 @@ class Light:
 
     colour: str = _OPEN
     symbol: str = ""
+
+
+@dataclass(frozen=True)
+class LightColumns:
+    """Columns of lights right of a forest plot.
+
+    Parameters
+    ----------
+    headers : sequence of str
+        A letter per column; the last column is the judgement of the study as a whole.
+    rows : sequence of sequence of Light
+        One row per study, one light per column.
+    letters : str
+        What the letters of the headers are, a note where more than the last column is shown.
+    symbols : str
+        What the symbols of the lights are, a note where any column is shown.
+    """
+
+    headers: Sequence[str] = ()
+    rows: Sequence[Sequence[Light]] = ()
+    letters: str = ""
+    symbols: str = ""
+
+    def last(self, count: int) -> LightColumns:
+        """Return the last columns, as many as there is a place for, with the notes that they need."""
+        if not count:
+            return LightColumns()
+        whole = count == len(self.headers)
+        kept = [row[-count:] for row in self.rows]
+        return LightColumns(self.headers[-count:], kept, self.letters if whole else "", self.symbols)
+
+
+NO_LIGHTS = LightColumns()
 
 
 def is_dark(colour: str) -> bool:
@@ -64,35 +101,29 @@ def draw_lights(axes: Axes, lights: Sequence[tuple[float, float, Light]], *, siz
             )
 
 
-def with_lights(laid: Sheet, columns: int) -> Sheet:
-    """Return the layout of a forest plot with columns of lights right of it."""
-    return replace(laid, width=laid.width + columns * STEP + 0.1) if columns else laid
-
-
-def lights_beside(figure: Figure, laid: Sheet, headers: Sequence[str], lights: Sequence[Sequence[Light]]) -> None:
+def lights_beside(figure: Figure, laid: Sheet, columns: LightColumns) -> None:
     """Draw the lights of the studies right of a forest plot.
 
     Parameters
     ----------
     figure : Figure
-        The figure, as wide as ``with_lights`` says.
+        The figure.
     laid : Sheet
-        Its layout.
-    headers : sequence of str
-        A letter per column.
-    lights : sequence of sequence of Light
-        One row per study, one light per column.
+        Its layout, which says how many columns it has a place for.
+    columns : LightColumns
+        The lights.
     """
-    if not headers:
+    shown = columns.last(laid.lights)
+    if not shown.headers:
         return
     axes = figure.add_axes((0, 0, 1, 1), facecolor="none")
     axes.set_axis_off()
     axes.set_xlim(0, laid.width)
     axes.set_ylim(laid.height, 0)
-    start = laid.width - 0.14 - (len(headers) - 0.5) * STEP
-    for j, header in enumerate(headers):
+    start = laid.width - MARGIN - (len(shown.headers) - 0.5) * LIGHT
+    for j, header in enumerate(shown.headers):
         axes.text(
-            start + j * STEP,
+            start + j * LIGHT,
             laid.panel[2] - 0.08,
             header,
             ha="center",
@@ -106,8 +137,8 @@ def lights_beside(figure: Figure, laid: Sheet, headers: Sequence[str], lights: S
     draw_lights(
         axes,
         [
-            (start + j * STEP, y, light)
-            for y, row in zip(laid.study_y, lights, strict=True)
+            (start + j * LIGHT, y, light)
+            for y, row in zip(laid.study_y, shown.rows, strict=True)
             for j, light in enumerate(row)
         ],
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bayesmeta.reporting.figures.from_rows import ForestTexts, forest_from_rows, tau_from_density
@@ -18,9 +17,7 @@ from bayesmeta.reviews.spec import Review
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from bayesmeta.reporting.figures.lights import Light
-
-    Lights = tuple[Sequence[str], Sequence[Sequence[Light]]]
+    from bayesmeta.reporting.figures.lights import LightColumns
 
 
 def forest_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Figure:
@@ -64,24 +61,25 @@ def forest_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Fig
     )
 
 
-def _lights(review: Review, result: AnalysisResult) -> Lights:
-    """Return the headers and the lights of the studies; empty without judgements."""
-    from bayesmeta.reporting.figures.risk_of_bias import letters, light_row
+def _lights(review: Review, result: AnalysisResult) -> LightColumns:
+    """Return the lights of the studies, none without judgements."""
+    from bayesmeta.reporting.figures import risk_of_bias as bias
+    from bayesmeta.reporting.figures.lights import LightColumns
 
     tool = tool_of(review)
     if tool is None or not any(map(judged, result.studies)):
-        return (), ()
-    return (*letters(tool), "All"), [light_row(tool, judged(row)) for row in result.studies]
+        return LightColumns()
+    rows = [bias.light_row(tool, judged(row)) for row in result.studies]
+    headers = (*bias.letters(tool), "All")
+    return LightColumns(headers, rows, bias.key_of_domains(tool), bias.key_of_judgements(tool))
 
 
 def _bias_notes(review: Review, result: AnalysisResult) -> tuple[str, ...]:
-    """Return the key of the lights, and how much of the weight is at high risk; empty without judgements."""
-    from bayesmeta.reporting.figures.risk_of_bias import key_of_domains, key_of_judgements
-
+    """Say how much of the weight is at high risk; empty without judgements."""
     tool = tool_of(review)
     if tool is None or not any(map(judged, result.studies)):
         return ()
-    return f"{key_of_domains(tool)} {key_of_judgements(tool)}", weight_note(tool, result)
+    return (weight_note(tool, result),)
 
 
 def tau_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Figure:
