@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesmeta.errors import SpecError
-from bayesmeta.networks.frequentist import designs
 from bayesmeta.networks.frequentist.methods import NETWORK_METHODS
 from bayesmeta.networks.frequentist.result import NetworkMeta
 from bayesmeta.networks.league import league_table
@@ -20,11 +19,11 @@ from bayesmeta.reporting.figures.network_heat import (
     NetHeat,
     RankHeat,
     league_figure,
+    left_out_of_heat,
     net_heat_figure,
     rank_heat_figure,
 )
 from bayesmeta.support.arguments import check_level
-from bayesmeta.support.arrays import Array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -158,13 +157,7 @@ def net_heat_plot(
     if not isinstance(net, NetworkMeta):
         raise SpecError(f"net_heat_plot takes the result of network_meta, but got {type(net).__name__}")
     heat = net_heat_values(net, random)
-    every = net.net_heat(random)
-    left = len(every) - len(heat.labels)
-    about = (
-        [f"{left} contrasts are left out: without their designs the network has no loop or is not connected"]
-        if left
-        else []
-    )
+    about = left_out_of_heat(len(net.heat_matrix(random).labels) - len(heat.labels))
     return net_heat_figure(heat, title=title, notes=[*about, *notes], width_inches=width)
 
 
@@ -178,31 +171,14 @@ def net_heat_values(net: NetworkMeta, random: bool | None = None) -> NetHeat:
     """
     if NETWORK_METHODS[net.method].counts:
         raise SpecError("the net heat plot needs a method that weights contrasts; choose CE, DL, ML or REML")
-    frame = net.net_heat(random)
-    change = frame.to_numpy(dtype=float)
-    found = designs.inconsistency(net.contrasts, net.reference)
-    step = found.between(found.tau2_within) if ((not net.common) if random is None else random) else found.common
-    # a design without a share in Q, or whose column is empty, says nothing about inconsistency
-    keep = np.flatnonzero(~np.isnan(change).any(axis=0) & (np.abs(step.shares) > 1e-8))
-    if len(keep) < 2 or found.df_between < 2:
+    found = net.heat_matrix(random)
+    if not found.drawn:
         raise SpecError(
             "net_heat_plot needs at least two designs that can be detached with the network still connected by loops; node_split_plot is "
             "for smaller networks"
         )
-    change, contribution = change[np.ix_(keep, keep)], np.abs(step.hat[np.ix_(keep, keep)])
-    at = _alike(change)
-    return NetHeat(tuple(str(frame.index[keep[i]]) for i in at), change[np.ix_(at, at)], contribution[np.ix_(at, at)])
-
-
-def _alike(change: Array) -> list[int]:
-    """Return an order in which rows and columns with alike changes are neighbours: complete linkage of Manhattan distances."""
-    from scipy.cluster.hierarchy import leaves_list, linkage
-    from scipy.spatial.distance import pdist
-
-    if len(change) < 3:
-        return list(range(len(change)))
-    distances = pdist(change, "cityblock") + pdist(change.T, "cityblock")
-    return [int(i) for i in leaves_list(linkage(distances, "complete"))]
+    grid = np.ix_(found.drawn, found.drawn)
+    return NetHeat(tuple(found.labels[i] for i in found.drawn), found.change[grid], found.contribution[grid])
 
 
 def rank_heat(

@@ -192,5 +192,10 @@ def _evidence(
     if freq is not None and freq.method not in ("NCH", "MH"):
         found["contributions"] = matrix_record(freq.contributions())
         if freq.graph.loops:
-            found["net_heat"] = matrix_record(freq.net_heat())
+            heat = freq.heat_matrix()
+            found["net_heat"] = {
+                **matrix_record(freq.net_heat()), "contribution": heat.contribution.tolist(), "drawn": list(heat.drawn),
+                "random": not freq.common,
+            }  # fmt: skip
+            found["design_tests"] = records(freq.design_table().reset_index())
     return found

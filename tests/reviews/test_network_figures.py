@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import math
 
 import numpy as np
 import pytest
 
 import bayesmeta as bm
+from bayesmeta.plotting.network_heats import net_heat_values
 from bayesmeta.reviews.folder import load_run
 from bayesmeta.reviews.network_result import network_of
 from bayesmeta.reviews.report.figure_list import figures_of, review_figures
@@ -62,12 +64,34 @@ def run(tmp_path_factory):
 
 def test_a_run_draws_every_figure_of_a_network_and_the_ranks_over_outcomes(run):
     _, out = run
-    kinds = ("contributions", "league", "network", "network_forest", "ranks", "splits")
+    kinds = ("contributions", "league", "net_heat", "network", "network_forest", "ranks", "splits")
     expected = {f"{kind}_{one}.svg" for kind in kinds for one in ("N1", "N2")} | {"rank_heat.svg"}
     assert {path.name for path in (out / "figures").iterdir()} == expected
     for path in (out / "figures").iterdir():
         assert "Simulated numbers." in path.read_text(encoding="utf-8")
     assert "rank_heat" not in {one.name for one in review_figures(run[0][0], run[0][1][:1])}
+
+
+def test_the_net_heat_plot_and_the_tests_of_designs_are_those_of_the_frequentist_network(run):
+    (_, (result, _)), out = run
+    saved = network_of(result)
+    freq = bm.network_meta(out.parent / "arms.csv", "OR", reference="control", method="REML")
+    heat = net_heat_values(freq)
+    drawn = saved["net_heat"]["drawn"]
+    assert tuple(saved["net_heat"]["rows"][i] for i in drawn) == heat.labels
+    np.testing.assert_allclose(np.array(saved["net_heat"]["values"])[np.ix_(drawn, drawn)], heat.change, rtol=1e-12)
+    np.testing.assert_allclose(
+        np.array(saved["net_heat"]["contribution"])[np.ix_(drawn, drawn)], heat.contribution, rtol=1e-12
+    )
+    with (out / "tables" / "network_designs.csv").open(encoding="utf-8-sig") as file:
+        rows = [row for row in csv.DictReader(file) if row["Network"].startswith("N1")]
+    expected = freq.design_table()
+    assert [row["Design"].replace(" ", "") for row in rows] == [*expected.index, "All"]
+    shown = dict(zip(expected.index, rows, strict=False))
+    between = freq.inconsistency().loc["between designs"]
+    assert rows[-1]["Q between without it (df)"] == f"{between['q']:.2f} ({between['df']:.0f})"
+    for design, row in expected.iterrows():
+        assert shown[design]["Q between without it (df)"] == f"{row['q_detached']:.2f} ({row['df_detached']:.0f})"
 
 
 def test_figures_show_what_the_network_gives(run):

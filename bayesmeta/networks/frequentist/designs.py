@@ -1,4 +1,4 @@
-"""Inconsistency between the designs of a network: the parts of Q, designs detached one by one, and the net heat matrix.
+"""Inconsistency between the designs of a network: the parts of Q, and designs detached one by one.
 
 Two steps (Krahn, Binder and König 2013): the studies of each design are pooled to contrasts between its treatments, and these are
 compared with the consistent network. Q within designs is the heterogeneity of the first step, Q between designs the residual of the second,
@@ -246,23 +246,3 @@ def design_table(found: Inconsistency) -> pd.DataFrame:
         },
         index=pd.Index(list(found.names), name="design"),
     )
-
-
-def net_heat(found: Inconsistency, random: bool) -> pd.DataFrame:
-    """Return the change of each contrast's share of Q when the design of a column is detached."""
-    import pandas as pd
-
-    step = found.between(found.tau2_within) if random else found.common
-    count = len(step.y)
-    heat = np.full((count, count), np.nan)
-    for design in range(len(found.arms)):
-        detached = step.detached(design)
-        if detached is not None:
-            residual = detached[0]
-            heat[:, step.design_of == design] = (residual * (step.precision @ residual) - step.shares)[:, None]
-    names = [
-        f"{found.treatments[arms[0]]}:{found.treatments[one]}" + (f" ({found.names[i]})" if len(arms) > 2 else "")
-        for i, arms in enumerate(found.arms)
-        for one in arms[1:]
-    ]
-    return pd.DataFrame(heat, index=names, columns=names)

@@ -21,6 +21,7 @@ from bayesmeta.networks.frequentist import contributions, designs, ranks, splits
 from bayesmeta.networks.frequentist.designs import Inconsistency
 from bayesmeta.networks.frequentist.matrices import EffectMatrices
 from bayesmeta.networks.frequentist.methods import NETWORK_METHODS
+from bayesmeta.networks.frequentist.net_heat import HeatMatrix, heat_matrix
 from bayesmeta.networks.graph import NetworkGraph, network_graph
 from bayesmeta.support.arrays import Array
 from bayesmeta.support.words import plural
@@ -179,8 +180,14 @@ class NetworkMeta(EffectMatrices):
             row look consistent; negative, it is a source of inconsistency. NaN where detaching leaves treatments unconnected. Rows and
             columns are the contrasts of each design against its first treatment, the reference where it has it.
         """
-        found = self._inconsistency
-        return designs.net_heat(found, (not self.common) if random is None else random)
+        import pandas as pd
+
+        found = self.heat_matrix(random)
+        return pd.DataFrame(found.change, index=list(found.labels), columns=list(found.labels))
+
+    def heat_matrix(self, random: bool | None = None) -> HeatMatrix:
+        """Return the net heat matrix with what its plot shows besides; ``random`` as in ``net_heat``."""
+        return heat_matrix(self._inconsistency, (not self.common) if random is None else random)
 
     def contributions(self, method: str = "shortest path") -> pd.DataFrame:
         """Return what each direct comparison contributes to each estimate of the network; rows add up to 1.

@@ -199,6 +199,14 @@ def net_heat_figure(
     )  # fmt: skip
 
 
+def left_out_of_heat(contrasts: int) -> list[str]:
+    """Return a note on the number of contrasts that a net heat plot leaves out; none where it is 0."""
+    if not contrasts:
+        return []
+    verb = "contrast is" if contrasts == 1 else "contrasts are"
+    return [f"{contrasts} {verb} left out: without their designs the network has no loop or is not connected"]
+
+
 def _numbered(labels: Sequence[str]) -> tuple[list[str], list[str]]:
     """Replace the names of designs of several arms, "A:B (A:B:C)", by numbers, "A:B (1)"; return the labels and a note on the numbers."""
     designs: dict[str, int] = {}

@@ -101,6 +101,47 @@ def _bf(value: Any) -> str:
     return "" if is_missing(value) else bayes_factor(math.log(value) if value > 0 else -math.inf)
 
 
+def designs_table(review: Review, results: list[AnalysisResult]) -> Table | None:
+    """Return the table of the parts of Q by design: within each, and between designs when it is detached."""
+    lines = []
+    for heading, _, saved in networks(review, results):
+        parts = {row["part"]: row for row in saved["inconsistency"].get(frequentist_method(saved), ())}
+        rows = [
+            (row["design"], count(row["studies"]), _q(row, ""), _q(row, "_detached"))
+            for row in saved.get("design_tests", ())
+        ]
+        if rows:
+            within, between = (_q(parts[part], "") for part in ("within designs", "between designs"))
+            rows.append(("All", count(len(saved["studies"])), within, between))
+        for design, trials, own, detached in rows:
+            lines.append(
+                {
+                    "Network": heading,
+                    "Design": design.replace(":", " : "),
+                    "Trials": trials,
+                    "Q within (df)": own[0],
+                    "p within": own[1],
+                    "Q between without it (df)": detached[0],
+                    "p between without it": detached[1],
+                }
+            )
+    if not lines:
+        return None
+    notes = (
+        "Designs: sets of treatments that are compared in a trial. Q within: heterogeneity between the trials of the design, of those with "
+        "two or more. Q between without it: what is left of the inconsistency between designs, in the last row, if this design may have "
+        "effects of its own; a design that takes most of it away is a source of inconsistency. Blank where nothing is left to compare or "
+        "treatments would not be connected. Weights without heterogeneity (Krahn et al. 2013).",
+    )
+    return grouped_table(review, lines, "networks, inconsistency by design", notes, "Network")
+
+
+def _q(row: dict[str, Any], suffix: str) -> tuple[str, str]:
+    """Return Q with its degrees of freedom, and p; blank without degrees of freedom."""
+    q, df = row[f"q{suffix}"], row[f"df{suffix}"]
+    return ("", "") if is_missing(q) or not df else (f"{number(q, 2)} ({count(df)})", pvalue(row[f"pvalue{suffix}"]))
+
+
 def splits_table(review: Review, results: list[AnalysisResult]) -> Table | None:
     """Return the table of direct and indirect evidence on each comparison that has both."""
     lines = []

@@ -52,6 +52,8 @@ def network_figures(review: Review, analysis: Analysis, result: AnalysisResult) 
     method = _split_method(saved)
     if method:
         found.append(("direct and indirect evidence", "splits", partial(_splits, saved, method, texts)))
+    if saved.get("net_heat", {}).get("drawn"):
+        found.append(("net heat plot", "net_heat", partial(_net_heat, saved, texts)))
     if saved.get("contributions"):
         found.append(("contributions", "contributions", partial(_contributions, saved, texts)))
     return found
@@ -208,6 +210,21 @@ def _splits(saved: Saved, method: str, texts: dict[str, Any]) -> Figure:
         level=saved["level"], favours=("", "") if not side else words if side == "lower" else words[::-1],
         title=texts["title"], notes=[about, *texts["notes"]],
     )  # fmt: skip
+
+
+def _net_heat(saved: Saved, texts: dict[str, Any]) -> Figure:
+    from bayesmeta.reporting.figures.network_heat import NetHeat, left_out_of_heat, net_heat_figure
+
+    matrix = saved["net_heat"]
+    grid = np.ix_(matrix["drawn"], matrix["drawn"])
+    heat = NetHeat(
+        tuple(matrix["rows"][i] for i in matrix["drawn"]),
+        np.array(matrix["values"], dtype=float)[grid],
+        np.array(matrix["contribution"], dtype=float)[grid],
+    )
+    within = "Weights with the heterogeneity within designs" if matrix["random"] else "Weights without heterogeneity"
+    about = [within, *left_out_of_heat(len(matrix["rows"]) - len(heat.labels))]
+    return net_heat_figure(heat, title=texts["title"], notes=[*about, *texts["notes"]])
 
 
 def _contributions(saved: Saved, texts: dict[str, Any]) -> Figure:

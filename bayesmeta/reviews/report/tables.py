@@ -21,7 +21,12 @@ from bayesmeta.reviews.report.headings import Row, at_level, headings, shared_le
 from bayesmeta.reviews.report.left_out import left_out_table
 from bayesmeta.reviews.report.moderators import moderators_table
 from bayesmeta.reviews.report.network_categories import network_categories_table
-from bayesmeta.reviews.report.network_evidence import heterogeneity_table, inconsistency_table, splits_table
+from bayesmeta.reviews.report.network_evidence import (
+    designs_table,
+    heterogeneity_table,
+    inconsistency_table,
+    splits_table,
+)
 from bayesmeta.reviews.report.network_tables import (
     effects_table,
     geometry_table,
@@ -271,5 +276,6 @@ TABLES: Mapping[str, Make] = {
     "network_categories": network_categories_table,
     "network_heterogeneity": heterogeneity_table,
     "network_inconsistency": inconsistency_table,
+    "network_designs": designs_table,
     "network_splits": splits_table,
 }
