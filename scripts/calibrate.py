@@ -12,10 +12,11 @@ from time import perf_counter
 
 import pandas as pd
 
+from bayesmeta.calibration.categories import CATEGORICAL
 from bayesmeta.calibration.coverage import grid_cells, rare_cells
 from bayesmeta.calibration.figures import STYLES, coverage_figure, rank_figure, rare_figure
 from bayesmeta.calibration.linear import LINEAR
-from bayesmeta.calibration.ranks import calibratable, rank_table
+from bayesmeta.calibration.ranks import EXPERIMENTS, calibratable, rank_table
 from bayesmeta.calibration.run import coverage_tasks, rank_tasks, read_ranks, read_tasks, run_tasks
 from bayesmeta.calibration.tables import coverage_report, rank_report
 from bayesmeta.reporting.figures.save import save
@@ -48,13 +49,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--nuts", type=int, default=0, help="reviews for the ranks by NUTS (default none; 300 take minutes)"
     )
-    parts = ("grid", "rare", "ranks", "linear")
+    parts = ("grid", "rare", "ranks", "linear", "categories")
     parser.add_argument(
         "--parts",
         nargs="+",
         choices=parts,
         default=parts,
-        help="linear: ranks of regressions and of the three-level model",
+        help="linear: ranks of regressions and of the three-level model; categories: of outcomes with several categories, by NUTS",
     )
     parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
     parser.add_argument("--seed", type=int, default=1, help="seed of all random numbers (default 1)")
@@ -109,11 +110,11 @@ def coverage(given: argparse.Namespace) -> None:
         save(rare_figure(frames["rare"], title, methods=RARE_METHODS), given.out / "rare_events", ("png",))
 
 
-def ranks(given: argparse.Namespace, experiments: Sequence[str], name: str) -> None:
+def ranks(given: argparse.Namespace, experiments: Sequence[str], name: str, engines: Sequence[str] = ENGINES) -> None:
     """Make the table and figures of the ranks of these experiments; ``name`` is that of the table."""
     found = {}
     for experiment in experiments:
-        for engine in ENGINES:
+        for engine in engines:
             reviews = given.ranks if engine == "quadrature" else given.nuts
             if not reviews or not calibratable(experiment, engine):
                 continue
@@ -122,7 +123,7 @@ def ranks(given: argparse.Namespace, experiments: Sequence[str], name: str) -> N
             found[f"{experiment}/{engine}"] = read_ranks(make(tasks, given.jobs if engine == "quadrature" else 1))
     for title, terms in found.items():
         experiment, engine = title.split("/")
-        model = experiment.replace("_", " ") if experiment in LINEAR else f"{experiment} likelihood"
+        model = f"{experiment} likelihood" if experiment in EXPERIMENTS else experiment.replace("_", " ")
         heading = f"Ranks of the truth, {model}, {engine if engine == 'quadrature' else engine.upper()}"
         save(rank_figure(terms, heading, seed=given.seed), given.out / f"ranks_{experiment}_{engine}", ("png",))
     table = pd.DataFrame(rank_table(found, given.seed))
@@ -142,6 +143,8 @@ def main() -> None:
         ranks(given, ("normal", "binomial"), "ranks")
     if "linear" in given.parts:
         ranks(given, tuple(LINEAR), "ranks_linear")
+    if "categories" in given.parts and given.nuts:
+        ranks(given, tuple(CATEGORICAL), "ranks_categories", ("nuts",))
     print(f"written to {given.out}")
 
 

@@ -1,102 +1,226 @@
-"""Simulation-based calibration of outcomes with several categories: ranks of true values among the draws of NUTS."""
+"""Calibration experiments of outcomes with several categories, of change between categories, and of ordered categories."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
-from bayesmeta.calibration.uniformity import rank_among
-from bayesmeta.categories.fit import categories
+from bayesmeta.categories.result import CategoryFit
 from bayesmeta.engines.nuts.category_arms import centred_basis
-from bayesmeta.errors import ConvergenceError
+from bayesmeta.engines.nuts.ordered_arms import LINKS
+from bayesmeta.engines.nuts.ordered_blocks import GAP_SD
 from bayesmeta.studies.categories import CategoryTable
 from bayesmeta.support.arrays import Array
 
-#: priors of the experiment, under which parameters are drawn too
-PRIORS = {"d": "Normal(0, 1.5)", "tau": "HalfNormal(0.5)", "baseline": "Normal(0, 1.5)"}
+#: priors of the experiments, under which parameters are drawn too: standard deviations
+D_SD, TAU_SD, BASELINE_SD = 1.5, 0.5, 1.5
+PRIORS = {"d": f"Normal(0, {D_SD})", "tau": f"HalfNormal({TAU_SD})", "baseline": f"Normal(0, {BASELINE_SD})"}
 #: trials by their treatments, one with three arms; every simulated outcome has this shape, so that the model is compiled once
 TRIALS = ((0, 1), (0, 1), (0, 1, 2), (1, 2), (0, 2))
-CATEGORIES, TREATMENTS = ("a", "b", "c", "d"), ("control", "one", "two")
+TREATMENTS = ("control", "one", "two")
+#: the trial of change that reports the numbers after treatment only
+MARGIN = 1
 
 
-def draw_categories(rng: np.random.Generator) -> tuple[CategoryTable, dict[str, float]]:
-    """Draw parameters from the priors and counts given these.
-
-    Returns
-    -------
-    table : CategoryTable
-        Counts of 11 arms in four categories.
-    truth : dict of str to float
-        tau, the effects of both treatments on the centred log ratios of each category ("one: a"), and the risks of category a in the first
-        arm ("p").
-    """
-    basis, scale = centred_basis(len(CATEGORIES)), 1.5 * np.sqrt(0.5)
-    size = len(CATEGORIES) - 1
-    # effects of every treatment, so that each contrast has the prior and two contrasts have correlation 1/2
-    effects = scale * np.sqrt(0.5) * rng.standard_normal((len(TREATMENTS), size)) @ basis.T
-    effects = effects - effects[0]
-    tau = 0.5 * abs(rng.standard_normal())
-    studies, treatments, counts, risk = [], [], [], float("nan")
-    for i, arms in enumerate(TRIALS):
-        baseline = scale * rng.standard_normal(size) @ basis.T
-        # deviations whose differences have covariance tau^2 / 2, and half of it between two of them
-        own = effects[list(arms)] + tau * np.sqrt(0.25) * rng.standard_normal((len(arms), size)) @ basis.T
-        weights = np.exp(baseline + own - own.mean(axis=0))
-        p = weights / weights.sum(axis=1, keepdims=True)
-        risk = float(p[0, 0]) if i == 0 else risk
-        for arm, row in zip(arms, p, strict=True):
-            studies.append(f"s{i}")
-            treatments.append(TREATMENTS[arm])
-            counts.append(rng.multinomial(int(rng.integers(20, 80)), row))
-    n, c = len(studies), len(CATEGORIES)
-    table = CategoryTable(
-        tuple(studies), tuple(treatments), CATEGORIES, (), np.array(counts, float).ravel(), np.repeat(np.arange(n), c),
-        np.tile(np.eye(c, dtype=bool), (n, 1)),
-    )  # fmt: skip
-    truth = {f"{TREATMENTS[t]}: {name}": float(effects[t, j]) for t in (1, 2) for j, name in enumerate(CATEGORIES)}
-    return table, {"tau": tau, "p": risk, **truth}
-
-
-def category_ranks(replicates: Iterable[int], seed: int = 1) -> dict[str, Array]:
-    """Simulate outcomes, fit them by NUTS and return the rank of each true value among the draws, uniform if the model is right.
+@dataclass(frozen=True)
+class CategoryExperiment:
+    """A model of categories to calibrate: the terms whose ranks are computed, and how data are drawn.
 
     Parameters
     ----------
-    replicates : iterable of int
-        Numbers of the simulated outcomes; each has its own random numbers.
-    seed : int
-        Seed of all of them.
+    terms : tuple of str
+        Names of the terms.
+    draw : callable
+        ``draw(rng)`` draws the parameters from ``PRIORS`` and counts given these; it returns the true value of each term and the table.
+    values : callable
+        ``values(fit)`` returns the draws of each term, each of shape (chain, draw).
+    options : mapping
+        Further keywords of ``bayesmeta.categories``.
+    """
+
+    terms: tuple[str, ...]
+    draw: Callable[[np.random.Generator], tuple[dict[str, float], CategoryTable]]
+    values: Callable[[CategoryFit], dict[str, Array]]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _contrasts(rng: np.random.Generator, sd: float, shape: tuple[int, ...]) -> Array:
+    """Return effects of the treatments, each contrast with this standard deviation and two contrasts with correlation 1/2."""
+    effects = sd * np.sqrt(0.5) * rng.standard_normal((len(TREATMENTS), *shape))
+    return effects - effects[0]
+
+
+def _in_arms(rng: np.random.Generator, effects: Array, tau: float, treatments: tuple[int, ...]) -> Array:
+    """Return the effects in the arms of a trial less their mean; two arms differ by an effect with variance tau^2 between trials."""
+    own = effects[list(treatments)] + tau * np.sqrt(0.5) * rng.standard_normal((len(treatments), *effects.shape[1:]))
+    return own - own.mean(axis=0)
+
+
+def _table(
+    rng: np.random.Generator, p: list[Array], categories: tuple[str, ...], before: tuple[str, ...] = ()
+) -> CategoryTable:
+    """Return counts of every trial; of change the trial ``MARGIN`` has the numbers after treatment only."""
+    studies: list[str] = []
+    treatments: list[str] = []
+    counts: list[float] = []
+    arm: list[int] = []
+    cells: list[Array] = []
+    single, size = np.eye(p[0][0].size, dtype=bool), len(categories)
+    for i, (arms, risks) in enumerate(zip(TRIALS, p, strict=True)):
+        for code, risk in zip(arms, risks, strict=True):
+            found = rng.multinomial(int(rng.integers(20, 80)), risk.ravel())
+            own = single
+            if before and i == MARGIN:
+                own = np.tile(np.eye(size, dtype=bool), (1, len(before)))
+                found = found.reshape(-1, size).sum(axis=0)
+            arm += [len(studies)] * len(own)
+            studies.append(f"s{i}")
+            treatments.append(TREATMENTS[code])
+            counts += found.tolist()
+            cells.append(own)
+    return CategoryTable(
+        tuple(studies), tuple(treatments), categories, before, np.array(counts, float), np.array(arm), np.concatenate(cells)
+    )  # fmt: skip
+
+
+def _pooled(table: CategoryTable, p: list[Array]) -> Array:
+    """Return the probabilities of the cells among the participants of all control arms."""
+    of_arms = [risk for risks in p for risk in risks]
+    weight = [n if name == TREATMENTS[0] else 0.0 for n, name in zip(table.n, table.treatments, strict=True)]
+    return np.average(of_arms, axis=0, weights=weight)
+
+
+def draw_categories(
+    rng: np.random.Generator, categories: tuple[str, ...] = ("a", "b", "c", "d"), before: tuple[str, ...] = ()
+) -> tuple[dict[str, float], CategoryTable]:
+    """Draw parameters of the multinomial, or of change, and counts.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of randomness.
+    categories, before : tuple of str
+        Names of the categories after treatment, and of those before it (none: the multinomial).
 
     Returns
     -------
-    dict of str to numpy.ndarray
-        Ranks in (0, 1) by term, one per replicate; NaN where the chains did not converge.
+    truth : dict of str to float
+        tau; effects of both treatments on the centred log ratio of the first category (given the last before), and of the first on that of
+        the last; the probability of the first cell in the first arm; the risk ratio of the first category under the first treatment at
+        the pooled baseline, and the same in a new trial.
+    table : CategoryTable
+        Counts of 11 arms.
     """
-    found: dict[str, list[float]] = {}
-    for replicate in replicates:
-        rng = np.random.default_rng([seed, replicate, 14])
-        table, truth = draw_categories(rng)
-        try:
-            draws = _draws(categories(table, reference=TREATMENTS[0], priors=PRIORS, seed=replicate + 1))
-        except ConvergenceError:
-            draws = {}
-        for name, value in truth.items():
-            rank = rank_among(draws[name], value, rng) if draws else float("nan")
-            found.setdefault(name, []).append(rank)
-    return {name: np.array(ranks) for name, ranks in found.items()}
+    basis, b = centred_basis(len(categories)), max(1, len(before))
+    # so that the log odds of two categories have the standard deviation of the prior
+    scale = np.sqrt(0.5)
+    effects = _contrasts(rng, scale * D_SD, (b, len(categories) - 1)) @ basis.T
+    tau = TAU_SD * abs(rng.standard_normal())
+    p = []
+    for arms in TRIALS:
+        shares = softmax(scale * BASELINE_SD * centred_basis(b) @ rng.standard_normal(b - 1)) if before else np.ones(1)
+        baseline = scale * BASELINE_SD * rng.standard_normal((b, len(categories) - 1)) @ basis.T
+        coordinates = _in_arms(rng, effects @ basis, scale * tau, arms)
+        p.append(shares[:, None] * softmax(baseline + coordinates @ basis.T, axis=-1))
+    table = _table(rng, p, categories, before)
+    pooled = _pooled(table, p)
+    noise = scale * tau * rng.standard_normal((b, len(categories) - 1)) @ basis.T
+    ratio = []
+    for moved in (effects[1], effects[1] + noise):
+        after = pooled.sum(axis=1, keepdims=True) * softmax(np.log(pooled) + moved, axis=-1)
+        ratio.append(after[:, 0].sum() / pooled[:, 0].sum())
+    values = (tau, effects[1, -1, 0], effects[1, 0, -1], effects[2, -1, 0], p[0][0].flat[0], *ratio)
+    return dict(zip(TERMS, map(float, values), strict=True)), table
 
 
-def _draws(fit: Any) -> dict[str, Array]:
-    """Return draws of the terms, each of shape (chain, draw)."""
-    first = [
-        i
-        for i, pair in enumerate(zip(fit.table.studies, fit.table.treatments, strict=True))
-        if pair == ("s0", "control")
+TERMS = ("tau", "d one, first", "d one, last", "d two, first", "p", "RR", "RR new trial")
+
+
+def _category_values(fit: CategoryFit) -> dict[str, Array]:
+    effects: Any = fit.effects
+    one, two = (effects.effects[:, :, fit.treatments.index(name)] for name in TREATMENTS[1:])
+    values = (fit.tau, one[:, :, -1, 0], one[:, :, 0, -1], two[:, :, -1, 0], _first(fit)[..., 0, 0], *_ratios(fit, 0))
+    return dict(zip(TERMS, values, strict=True))
+
+
+def _first(fit: CategoryFit) -> Array:
+    """Return the probabilities of the cells of the control arm of the first trial, (chain, draw, B, C)."""
+    pairs = list(zip(fit.table.studies, fit.table.treatments, strict=True))
+    return fit.fitted[:, :, pairs.index(("s0", TREATMENTS[0]))]
+
+
+def _ratios(fit: CategoryFit, category: int) -> list[Array]:
+    """Return the risk ratio of a category after treatment under the first treatment, and that in a new trial."""
+    at = len(fit.terms) - len(fit.table.categories) + category
+    base = fit.risks(TREATMENTS[0])[..., at]
+    return [fit.risks(TREATMENTS[1], new_study=new)[..., at] / base for new in (False, True)]
+
+
+ORDERED_TERMS = ("tau", "d one", "d two", "cutpoint", "p", "RR", "RR new trial")
+
+
+def draw_ordered(rng: np.random.Generator, link: str) -> tuple[dict[str, float], CategoryTable]:
+    """Draw parameters of the model of three ordered categories, and counts.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of randomness.
+    link : str
+        "probit" or "logit".
+
+    Returns
+    -------
+    truth : dict of str to float
+        tau, the effects of both treatments, the second cutpoint, the probability of the lowest category in the first arm, the risk ratio of
+        the highest category under the first treatment at the pooled baseline, and the same in a new trial.
+    table : CategoryTable
+        Counts of 11 arms.
+    """
+    function, inverse = LINKS[link]
+    effects = _contrasts(rng, D_SD, ())
+    tau, gap = TAU_SD * abs(rng.standard_normal()), GAP_SD * abs(rng.standard_normal())
+
+    def risks(location: Array) -> Array:
+        below = function(np.array([0.0, gap]) - np.asarray(location)[..., None])
+        return np.diff(below, axis=-1, prepend=0.0, append=1.0)
+
+    p = []
+    for arms in TRIALS:
+        baseline = BASELINE_SD * rng.standard_normal()
+        p.append(risks(baseline + _in_arms(rng, effects, tau, arms))[:, None])
+    table = _table(rng, p, ("a", "b", "c"))
+    location = -inverse(_pooled(table, p)[0, 0])
+    ratio = [
+        function(location + moved - gap) / function(location - gap)
+        for moved in (effects[1], effects[1] + tau * rng.standard_normal())
     ]
-    named = {"tau": fit.tau, "p": fit.fitted[:, :, first[0], 0, 0]}
-    for name in TREATMENTS[1:]:
-        values = fit.effects.effects[:, :, fit.treatments.index(name), 0]
-        named |= {f"{name}: {category}": values[..., j] for j, category in enumerate(CATEGORIES)}
-    return named
+    values = (tau, effects[1], effects[2], gap, p[0][0, 0, 0], *ratio)
+    return dict(zip(ORDERED_TERMS, map(float, values), strict=True)), table
+
+
+def _ordered_values(fit: CategoryFit) -> dict[str, Array]:
+    effects: Any = fit.effects
+    one, two = (effects.effects[..., fit.treatments.index(name)] for name in TREATMENTS[1:])
+    values = (fit.tau, one, two, effects.cutpoints[..., 1], _first(fit)[..., 0, 0], *_ratios(fit, 2))
+    return dict(zip(ORDERED_TERMS, values, strict=True))
+
+
+def _ordered(link: str) -> CategoryExperiment:
+    options = {"outcome_order": ("a", "b", "c"), "link": link}
+    return CategoryExperiment(ORDERED_TERMS, partial(draw_ordered, link=link), _ordered_values, options)
+
+
+CATEGORICAL = {
+    "categories": CategoryExperiment(TERMS, draw_categories, _category_values),
+    "change": CategoryExperiment(
+        TERMS, partial(draw_categories, categories=("a", "b"), before=("a", "b")), _category_values
+    ),
+    "ordered_probit": _ordered("probit"),
+    "ordered_logit": _ordered("logit"),
+}

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from bayesmeta.calibration.categories import CATEGORICAL, PRIORS, TREATMENTS
 from bayesmeta.calibration.linear import LINEAR
 from bayesmeta.calibration.simulate import SimulatedReview, draw_from_prior
 from bayesmeta.calibration.uniformity import rank_among, uniformity
+from bayesmeta.categories.fit import categories
 from bayesmeta.engines.terms import study_term
 from bayesmeta.errors import ConvergenceError, SpecError, unknown_name
 from bayesmeta.model.priors.parse import parse_prior
@@ -127,7 +129,7 @@ def calibrate(name: str, engine: str, replicates: range, seed: int) -> list[dict
     Parameters
     ----------
     name : str
-        A key of ``EXPERIMENTS`` or ``LINEAR``.
+        A key of ``EXPERIMENTS``, ``LINEAR`` or ``CATEGORICAL``.
     engine : str
         ``"quadrature"`` or ``"nuts"``.
     replicates : range
@@ -143,6 +145,8 @@ def calibrate(name: str, engine: str, replicates: range, seed: int) -> list[dict
     """
     if name in LINEAR:
         return [_calibrate_linear(name, engine, replicate, seed) for replicate in replicates]
+    if name in CATEGORICAL:
+        return [_calibrate_categories(name, engine, replicate, seed) for replicate in replicates]
     rows = []
     for replicate in replicates:
         review = draw_review(name, seed, replicate)
@@ -175,8 +179,27 @@ def _calibrate_linear(name: str, engine: str, replicate: int, seed: int) -> dict
     return row
 
 
+def _calibrate_categories(name: str, engine: str, replicate: int, seed: int) -> dict[str, Any]:
+    """Return the row of one outcome of an experiment with several categories."""
+    experiment = CATEGORICAL[name]
+    rng = np.random.default_rng([seed, *map(ord, name), replicate])
+    truth, table = experiment.draw(rng)
+    row: dict[str, Any] = {"replicate": replicate, **dict.fromkeys(experiment.terms, float("nan")), "problem": ""}
+    try:
+        fitted = categories(
+            table, reference=TREATMENTS[0], engine=engine, priors=PRIORS, seed=seed + replicate, **experiment.options
+        )
+        draws, rng = experiment.values(fitted), np.random.default_rng([seed, replicate, 7])
+        row |= {term: rank_among(draws[term], value, rng) for term, value in truth.items()}
+    except ConvergenceError as error:
+        row["problem"] = str(error).splitlines()[0]
+    return row
+
+
 def terms_of_experiment(name: str) -> tuple[str, ...]:
     """Return the terms whose ranks an experiment has."""
+    if name in CATEGORICAL:
+        return CATEGORICAL[name].terms
     return LINEAR[name].terms if name in LINEAR else TERMS
 
 

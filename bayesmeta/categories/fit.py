@@ -91,8 +91,8 @@ def categories(
 
     Notes
     -----
-    The model is in ``models/attachment_multinomial.py``, that of change in ``models/attachment_transition.py``, those of ordered categories
-    in ``models/ordered_probit.py`` and ``models/ordered_logit.py``.
+    The model is in ``models/attachment_multinomial.py``, that of change in ``models/attachment_transition.py``, that of ordered
+    categories in ``models/ordered_categories.py``.
     """
     check_seed(seed)
     if engine not in ENGINES:

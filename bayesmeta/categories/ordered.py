@@ -14,6 +14,9 @@ from bayesmeta.networks.contrast_priors import NetworkPriors
 from bayesmeta.studies.categories import CategoryTable
 from bayesmeta.support.arrays import Array
 
+#: name of the model file
+ORDERED = "ordered_categories"
+
 
 @dataclass(frozen=True, eq=False)
 class OrderedEffects:
@@ -113,7 +116,7 @@ def sample_ordered(
         np.array([graph.treatments.index(one) for one in table.treatments]), (table.counts, table.arm, table.cells),
         priors.contrasts.coefficients(len(graph.treatments) - 1), typical,
     )  # fmt: skip
-    model = load_model(f"ordered_{link}").build(arms, priors.scale)
+    model = load_model(ORDERED).build(arms, priors.scale)
     # neither a known tau nor the first cutpoint varies
     variables = ["d", "theta", "baseline", "fitted"]
     variables += ["gap"] if len(table.categories) > 2 else []

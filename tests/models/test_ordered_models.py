@@ -38,7 +38,7 @@ def arms(link: str, together: bool) -> OrderedArms:
 @pytest.mark.parametrize("link", ["probit", "logit"])
 def test_the_log_density_of_ordered_categories(link, together) -> None:
     data = arms(link, together)
-    evaluate = Evaluated(load_model(f"ordered_{link}").build(data, PRIORS))
+    evaluate = Evaluated(load_model("ordered_categories").build(data, PRIORS))
     rng, found, expected = np.random.default_rng(4), [], []
     others = [1, 3, 4]
     for _ in range(4):

@@ -18,7 +18,7 @@ from bayesmeta.support.files import sha256
 #: models of networks of trials, which ``bayesmeta.network`` fits
 NETWORKS = ("network_binomial", "network_normal", "network_poisson")
 #: models of outcomes with several categories, which ``bayesmeta.categories`` fits
-CATEGORIES = ("attachment_multinomial", "attachment_transition", "ordered_probit", "ordered_logit")
+CATEGORIES = ("attachment_multinomial", "attachment_transition", "ordered_categories")
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ class OrderedArms(NetworkArms):
 
     Parameters
     ----------
+    link : str
+        "probit" or "logit".
     categories : tuple of str
         Names of the categories, from the lowest.
     counts : numpy.ndarray, shape (q,)
@@ -33,6 +35,7 @@ class OrderedArms(NetworkArms):
         The neighbouring categories that each counts; those of an arm divide all categories among them.
     """
 
+    link: str
     categories: tuple[str, ...]
     counts: Array
     arm: Array
@@ -65,9 +68,7 @@ def ordered_arms(
 
     Parameters
     ----------
-    link : str
-        "probit" or "logit".
-    categories, treatments, reference, trials, trial, treatment
+    link, categories, treatments, reference, trials, trial, treatment
         As in ``OrderedArms``.
     numbers : tuple of numpy.ndarray
         ``counts``, ``arm`` and ``cells``.
@@ -82,7 +83,7 @@ def ordered_arms(
         "ordered", f"ordered {link} arms", treatments, reference, trials, trial, treatment, {}, guide, contrasts, typical_tau
     )  # fmt: skip
     known = {field.name: getattr(base, field.name) for field in fields(NetworkArms)}
-    return OrderedArms(**known, categories=categories, counts=counts, arm=arm, cells=cells)
+    return OrderedArms(**known, link=link, categories=categories, counts=counts, arm=arm, cells=cells)
 
 
 def _guide(link: str, trial: Array, counts: Array, arm: Array, cells: Array) -> tuple[Array, Array]:
