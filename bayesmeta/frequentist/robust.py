@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: kinds of sandwich estimator: "CR1p" and "CR1S" are variants of CR1 that also count coefficients
 KINDS = ("CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3")
+#: an expected cluster-robust variance below this share of the model's is 0 but for rounding
+NO_RESIDUAL = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,13 +73,17 @@ class Sandwich:
         return found
 
     def satterthwaite(self) -> Array:
-        """Degrees of freedom of each coefficient, shape (p,)."""
+        """Degrees of freedom of each coefficient, shape (p,); NaN where its residuals are 0 whatever the data are.
+
+        A coefficient that some clusters fit exactly, such as the mean of a group that is one study, has no cluster-robust variance.
+        """
         p = len(self.estimates)
-        df = np.empty(p)
+        df = np.full(p, math.nan)
         for i in range(p):
             pairs = self.pair_covariances(np.eye(p)[[i]])[0, :, 0, :]
-            squares = float((pairs * pairs).sum())
-            df[i] = float(np.trace(pairs)) ** 2 / squares if squares > 0 else math.nan
+            expected = float(np.trace(pairs))
+            if expected > NO_RESIDUAL * self.bread[i, i]:
+                df[i] = expected**2 / float((pairs * pairs).sum())
         return df
 
     def hotelling(self, contrast: Array, tested: Sequence[str]) -> WaldTest:
@@ -89,10 +95,22 @@ class Sandwich:
             L, of rank q.
         tested : sequence of str
             Names, for the result.
+
+        Raises
+        ------
+        DataError
+            If a combination has no cluster-robust variance because clusters fit it exactly.
         """
         q = len(contrast)
         pairs = self.pair_covariances(contrast)
         expected = np.einsum("sjtj->st", pairs)
+        size = np.sqrt(np.einsum("ip,pr,ir->i", contrast, self.bread, contrast))
+        if np.linalg.eigvalsh(expected / np.outer(size, size))[0] < NO_RESIDUAL:
+            raise DataError(
+                f"there is no cluster-robust test of {', '.join(tested)}: single clusters fit a part of it exactly, as the mean of a group "
+                "that is one study",
+                fix="Merge small categories, or test by the model (test).",
+            )
         values, vectors = np.linalg.eigh(expected)
         root = vectors / np.sqrt(values) @ vectors.T
         pairs = np.einsum("su,uivj,vt->sitj", root, pairs, root)
@@ -198,10 +216,14 @@ def cluster_rows(clusters: Sequence[Any]) -> list[Array]:
 def robust_frame(
     kind: str, x: Array, y: Array, clusters: Sequence[Any], variance: Array, names: Sequence[str], level: float
 ) -> pd.DataFrame:
-    """Return coefficients with cluster-robust standard errors and Satterthwaite t tests; see ``sandwich``."""
+    """Return coefficients with cluster-robust standard errors and Satterthwaite t tests; see ``sandwich``.
+
+    A coefficient that single clusters fit exactly has neither: NaN.
+    """
     parts = sandwich(kind, x, y, clusters, variance)
-    se = np.sqrt(np.diagonal(parts.covariance))
-    return coefficient_frame(names, parts.estimates, se, parts.satterthwaite(), level)
+    df = parts.satterthwaite()
+    se = np.where(np.isnan(df), np.nan, np.sqrt(np.diagonal(parts.covariance)))
+    return coefficient_frame(names, parts.estimates, se, df, level)
 
 
 def robust_test(

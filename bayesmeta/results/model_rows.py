@@ -23,9 +23,10 @@ from bayesmeta.frequentist.regression_result import Regression
 from bayesmeta.frequentist.subgroups import Subgroups
 from bayesmeta.frequentist.wald import WaldTest, quantile
 from bayesmeta.results.methods import NESTED
+from bayesmeta.results.robust import one_group_decides, robust_coefficients, robust_moderator_test, robust_test
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 #: the pooled effect of all subgroups together, and the difference of a subgroup from the first
 OVERALL, DIFFERENCE = "overall", "difference"
@@ -207,11 +208,6 @@ def _labels(effects: Effects, method: str, model: str, analysis: str, k: int) ->
     }
 
 
-def robust_moderator_test(result: Multilevel) -> WaldTest:
-    """Return the omnibus test of the moderators with the cluster-robust variance (CR2)."""
-    return result.robust_test(list(result.moderator_test.tested), "CR2")
-
-
 def _notes(result: Regression | Multilevel, effects: Effects) -> str:
     """Return the notes of a fit, and why other rows of the table are not pooled."""
     reasons = zip(effects.labels, effects.reasons, strict=True)
@@ -249,7 +245,7 @@ def nested_subgroup_rows(
     p = len(result.names)
     contrast = np.column_stack([-np.ones(p - 1), np.eye(p - 1)])
     robust = method in NESTED and NESTED[method].robust
-    test = result.robust_test(contrast, "CR2") if robust else result.test(contrast)
+    test = robust_test(result, contrast) if robust else result.test(contrast)
     counts = (result.matrix.x != 0).sum(axis=0)
     labels = _labels(effects, method, model, analysis, result.k)
     rows = []
@@ -290,20 +286,3 @@ def _contrast(result: Multilevel, weights: Any, robust: bool) -> dict[str, float
         "ci_low": estimate - half,
         "ci_high": estimate + half,
     }
-
-
-def one_group_decides(result: Multilevel, weights: Any) -> bool:
-    """Whether a combination of coefficients rests on one outermost group alone, so that its cluster-robust variance is 0 whatever it is."""
-    robust = result.matrix.x
-    groups = np.array([str(group) for group in result.outer or result.labels])
-    left_out = (robust[groups != group] for group in dict.fromkeys(groups.tolist()))
-    rank = [np.linalg.matrix_rank(rows) < np.linalg.matrix_rank(np.vstack([rows, weights])) for rows in left_out]
-    return any(rank)
-
-
-def robust_coefficients(result: Multilevel) -> pd.DataFrame:
-    """Return the coefficients with cluster-robust (CR2) intervals; those that one group decides have none."""
-    frame = result.robust("CR2").copy()
-    alone = [one_group_decides(result, row) for row in np.eye(len(frame))]
-    frame.loc[alone, ["se", "statistic", "df", "pvalue", "ci_low", "ci_high"]] = np.nan
-    return frame

@@ -81,6 +81,21 @@ def test_the_hotelling_test_of_one_coefficient_is_its_t_test():
     assert found.statistic == pytest.approx(parts.estimates[1] ** 2 / parts.covariance[1, 1])
 
 
+def test_what_single_clusters_fit_exactly_has_no_robust_variance():
+    # one study in each of two countries: their residuals are 0 whatever the data are, and so would be the standard errors
+    country = ["a", "a", "a", "b", "b", "c", "d"]
+    fit = bm.regression(
+        yi=[0.1, 0.5, 0.3, 0.2, 0.9, 1.4, -0.3], vi=[0.04, 0.1, 0.03, 0.2, 0.07, 0.05, 0.06],
+        data={"country": country}, moderators="~ 0 + country",
+    )  # fmt: skip
+    for kind in ("CR0", "CR2"):
+        found = fit.robust(kind)
+        assert found[["se", "df", "pvalue", "ci_low"]].isna().all(axis=1).tolist() == [False, False, True, True]
+    with pytest.raises(bm.DataError, match=r"(?s)no cluster-robust test of country.*Merge small categories"):
+        fit.robust_test("country")
+    assert 0 < fit.robust_test("country[a]").pvalue < 1
+
+
 def test_clusters_that_do_not_fit_are_refused():
     x, y, clusters, variance = clustered()
     with pytest.raises(bm.DataError, match="correlates estimates of different clusters"):

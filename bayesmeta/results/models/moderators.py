@@ -20,7 +20,6 @@ from bayesmeta.results.methods import FREQUENTIST, NESTED
 from bayesmeta.results.model_rows import (
     multilevel_rows,
     regression_rows,
-    robust_moderator_test,
 )
 from bayesmeta.results.models.drawn import drawn_lines
 from bayesmeta.results.models.given import (
@@ -30,6 +29,7 @@ from bayesmeta.results.models.given import (
     only_used,
     plain_value,
 )
+from bayesmeta.results.robust import robust_moderator_test
 
 
 def prepared_moderators(given: ModelInput, formula: str) -> tuple[Effects, ModelMatrix]:
