@@ -23,6 +23,7 @@ from bayesmeta.cli.options import (
     BetterOption,
     DataArgument,
     EstimatesOption,
+    LayoutOption,
     LevelOption,
     LikelihoodOption,
     MeasureOption,
@@ -69,6 +70,7 @@ def forest(
         float | None,
         typer.Option("--width", help="Width of the figure in inches, 3.3 to 14; default: what its columns need."),
     ] = None,
+    layout: LayoutOption = None,
 ) -> None:
     """Draw the forest plot of one table of studies; with --by by subgroups, with --nesting estimates by study."""
     from bayesmeta.errors import SpecError, unknown_name
@@ -93,7 +95,8 @@ def forest(
     heading = title or f"{data.stem}, {effects.measure}{f' by {by}' if by else ''}"
     model: dict[str, Any] = {"likelihood": likelihood, "priors": parse_pairs(prior, "--prior") or None}
     shown: dict[str, Any] = {
-        "level": level, "title": heading, "groups": arms, "better": better.value if better else None, "width": width
+        "level": level, "title": heading, "groups": arms, "better": better.value if better else None, "width": width,
+        "layout": layout.value if layout else "default",
     }  # fmt: skip
     if by is None:
         from bayesmeta.plotting.plots import forest as draw

@@ -48,6 +48,15 @@ class RunEngine(StrEnum):
     nuts = "nuts"
 
 
+class ForestLayout(StrEnum):
+    """Layouts of forest plots."""
+
+    default = "default"
+    revman = "revman"
+    jama = "jama"
+    bmj = "bmj"
+
+
 class Side(StrEnum):
     """Sides of benefit."""
 
@@ -129,6 +138,10 @@ EstimatesOption = Annotated[
 BetterOption = Annotated[Side | None, typer.Option("--better", help="Side of benefit, for its probability.")]
 MidOption = Annotated[
     float | None, typer.Option("--mid", help="Minimal important difference, natural scale; needs --better.")
+]
+LayoutOption = Annotated[
+    ForestLayout | None,
+    typer.Option("--layout", help="Layout of forest plots: of this package, or after RevMan, JAMA or the BMJ."),
 ]
 FolderArgument = Annotated[Path, typer.Argument(metavar="OUT", help="The folder of a run.")]
 

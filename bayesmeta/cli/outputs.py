@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bayesmeta.cli.options import FolderArgument
+from bayesmeta.cli.options import FolderArgument, LayoutOption
 from bayesmeta.errors import SpecError
 
 
@@ -31,6 +31,7 @@ def tables(out: FolderArgument) -> None:
 def figures(
     out: FolderArgument,
     only: Annotated[list[str] | None, typer.Option("--only", help="Draw just this analysis; repeatable.")] = None,
+    layout: LayoutOption = None,
 ) -> None:
     """Draw the figures of a finished run again."""
     from bayesmeta.reviews.folder import load_run
@@ -40,6 +41,9 @@ def figures(
     from bayesmeta.support.confined import confined
 
     review, results = load_run(out)
+    if layout is not None:
+        settings = review.settings.model_copy(update={"figure_layout": layout.value})
+        review = review.model_copy(update={"settings": settings})
     known = [result.id for result in results]
     for name in only or []:
         if name not in known:

@@ -15,6 +15,7 @@ from bayesmeta.frequentist.multilevel.result import Multilevel
 from bayesmeta.plotting.names import method_name
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.reporting.figures.grouped import pooled_summary
+from bayesmeta.reporting.figures.named_layouts import Layout
 from bayesmeta.reporting.figures.nested import NEW_STUDY, nested_forest
 from bayesmeta.reporting.numbers import estimate, number, typographic
 from bayesmeta.results.models.nested import (
@@ -38,6 +39,7 @@ def forest_of_nested(
     better: str | None,
     notes: Sequence[str],
     width: float | None,
+    layout: Layout,
 ) -> Figure:
     """Draw estimates under the header of their study, with the mean of each study and all together; arguments as in ``forest``.
 
@@ -48,7 +50,7 @@ def forest_of_nested(
     """
     shared: dict[str, Any] = {
         "level": level, "arms": groups, "better": better, "width_inches": width, "measure": fit.measure,
-        "title": title or fit.measure,
+        "title": title or fit.measure, "layout": layout,
     }  # fmt: skip
     percent = f"{100 * level:g}%"
     if isinstance(fit, Posterior):
@@ -59,7 +61,7 @@ def forest_of_nested(
         kept = [name for name in ("tau", "rho") if name in fit.terms]
         scales = [_scale(name, fit, level) for name in kept]
         return nested_forest(
-            points, means, [pooled_summary(f"All studies, {percent} CrI", row, "bayes", NEW_STUDY)],
+            points, means, [pooled_summary(layout.pooled("All studies", f"{percent} CrI"), row, "bayes", NEW_STUDY)],
             outer=fit.data.nesting.levels[0], credible=True, heterogeneity=f"Heterogeneity: {', '.join(scales)}",
             notes=[f"Priors: {', '.join(f'{name} ~ {text}' for name, text in fit.priors.to_dict().items())}", *notes],
             **shared,
@@ -81,7 +83,7 @@ def forest_of_nested(
     ]
     return nested_forest(
         nested_points(fit.labels, fit.y, fit.sampling.variances, fit.outer or fit.labels), study_means(fit, level),
-        [pooled_summary(f"All studies, {percent} CI", row, "frequentist", NEW_STUDY)],
+        [pooled_summary(layout.pooled("All studies", f"{percent} CI"), row, "frequentist", NEW_STUDY)],
         outer=fit.sigma2_names[0], credible=False,
         heterogeneity=typographic(f"Heterogeneity ({method_name(fit.method)}): {'; '.join(levels)}", powers=True),
         notes=notes, **shared,

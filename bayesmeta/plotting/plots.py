@@ -19,6 +19,7 @@ from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.scale import to_natural
 from bayesmeta.posterior.summary import summarize
 from bayesmeta.reporting.figures.from_rows import ForestTexts, forest_from_rows, tau_from_density
+from bayesmeta.reporting.figures.named_layouts import layout_of
 from bayesmeta.results.rows import frequentist_rows, tidy_frame, tidy_posterior
 from bayesmeta.results.studies import study_rows, tau_density
 from bayesmeta.support.arguments import check_level
@@ -52,6 +53,7 @@ def forest(
     estimates: str | None = None,
     data_level: float | None = None,
     width: float | None = None,
+    layout: str = "default",
 ) -> Figure:
     """Draw a forest plot: studies, their effects in the Bayesian model, and the pooled results.
 
@@ -77,6 +79,8 @@ def forest(
     width : float, optional
         Width of the figure in inches, 3.3 to 14; by default what its columns need. Data of the arms, weights and numbers for which a width
         has no place are left out, which a note says.
+    layout : {"default", "revman", "jama", "bmj"}
+        Columns, words, numbers and colours: of this package, or after RevMan, JAMA or the BMJ; the latter three without shrunken effects.
 
     Returns
     -------
@@ -101,6 +105,7 @@ def forest(
         raise unknown_name("side of benefit", better, _SIDES)
     if isinstance(groups, str) or len(groups) != 2:
         raise SpecError(f"groups should be the names of the two arms, but got {groups!r}")
+    chosen = layout_of(layout)
     of_data: dict[str, Any] = {
         "measure": measure, "yi": yi, "vi": vi, "sei": sei, "ci_low": ci_low, "ci_high": ci_high, "labels": labels,
         "zero_cells": zero_cells, "smd": smd, "rom": rom, "estimates": estimates, "data_level": data_level,
@@ -114,7 +119,7 @@ def forest(
         if isinstance(studies, Multilevel) or studies.data.nesting is not None:
             return forest_of_nested(
                 studies, level=level, title=title, groups=(str(groups[0]), str(groups[1])), better=better, notes=notes,
-                width=width,
+                width=width, layout=chosen,
             )  # fmt: skip
         posterior, effects = studies, _effects_of(studies)
     else:
@@ -135,6 +140,7 @@ def forest(
         tau={"median": summary.loc["tau", "median"], "ci_low": low, "ci_high": high},
         priors=", ".join(f"{name} ~ {text}" for name, text in posterior.priors.to_dict().items()),
         width_inches=width,
+        layout=chosen,
     )
 
 

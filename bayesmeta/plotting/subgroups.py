@@ -13,7 +13,9 @@ from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.frequentist.subgroups import Subgroups
 from bayesmeta.plotting.names import method_name
 from bayesmeta.posterior.subgroup_fits import SubgroupFits
+from bayesmeta.reporting.figures.from_rows import pooling_of
 from bayesmeta.reporting.figures.grouped import POOLED, GroupRows, GroupTest, grouped_forest, pooled_summary
+from bayesmeta.reporting.figures.named_layouts import layout_of
 from bayesmeta.results.studies import study_rows
 from bayesmeta.support.arguments import check_level
 
@@ -32,6 +34,7 @@ def subgroup_forest(
     better: str | None = None,
     notes: Sequence[str] = (),
     width: float | None = None,
+    layout: str = "default",
 ) -> Figure:
     """Draw a forest plot of subgroups: studies under the header of their group, the pooled effect of each group and of all.
 
@@ -52,6 +55,8 @@ def subgroup_forest(
     width : float, optional
         Width of the figure in inches, 3.3 to 14; by default what its columns need. Data of the arms, weights and numbers for which a width
         has no place are left out, which a note says.
+    layout : {"default", "revman", "jama", "bmj"}
+        Columns, words, numbers and colours: of this package, or after RevMan, JAMA or the BMJ; the latter three without shrunken effects.
 
     Returns
     -------
@@ -72,6 +77,7 @@ def subgroup_forest(
         raise SpecError(
             f"subgroup_forest draws the result of subgroups or fit_subgroups, but got {type(found).__name__}"
         )
+    chosen = layout_of(layout)
     effects = found.effects
     if not effects.covariance.diagonal:
         raise SpecError(
@@ -89,10 +95,17 @@ def subgroup_forest(
     absent = [row["study"] for row, label in zip(rows, found.grouping.labels, strict=True) if label is None]
     return grouped_forest(
         [
-            _group(found.by, group, found.grouping, rows, test, pooled_summary(f"Subtotal, {percent}", result, kind))
+            _group(
+                found.by,
+                group,
+                found.grouping,
+                rows,
+                test,
+                pooled_summary(chosen.pooled("Subtotal", percent), result, kind),
+            )
             for group, result in zip(found.grouping.order, pooled[:-1], strict=True)
         ],
-        [pooled_summary(f"All studies, {percent}", pooled[-1], kind)],
+        [pooled_summary(chosen.pooled("All studies", percent), pooled[-1], kind)],
         measure=effects.measure,
         level=shown,
         title=title or f"{effects.measure} by {found.by}",
@@ -107,6 +120,8 @@ def subgroup_forest(
             *notes,
         ],
         width_inches=width,
+        layout=chosen,
+        pooling=pooling_of("DL" if bayesian else test.overall.method),
     )
 
 

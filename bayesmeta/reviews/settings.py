@@ -15,7 +15,7 @@ from pydantic import (
 
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import unknown_name
-from bayesmeta.reporting.figures.formats import FIGURE_FORMATS, default_figure_formats
+from bayesmeta.reporting.figures.formats import FIGURE_FORMATS, FOREST_LAYOUTS, default_figure_formats
 from bayesmeta.reporting.tables.formats import TABLE_FORMATS
 from bayesmeta.reviews.documents.names import DOCUMENTS
 from bayesmeta.support.arguments import SEEDS
@@ -119,6 +119,10 @@ class Settings(Strict):
         description="Width of forest plots in millimetres, 84 to 350: journals ask for 85, 114 or 174. What has no place is left out, "
         "and a note says so. By default as wide as their columns need.",
     )
+    figure_layout: str = Field(
+        default="default",
+        description=f"Layout of forest plots: any of {', '.join(f'`"{name}"`' for name in FOREST_LAYOUTS)}.",
+    )
     documents: tuple[str, ...] = Field(
         default=tuple(DOCUMENTS),
         description=f"Documents for a paper: any of {'; '.join(f'`"{name}"`, {what}' for name, what in DOCUMENTS.items())}.",
@@ -136,6 +140,11 @@ class Settings(Strict):
     @classmethod
     def _known_figure_formats(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         return _known("figure format", names, FIGURE_FORMATS)
+
+    @field_validator("figure_layout")
+    @classmethod
+    def _known_layout(cls, name: str) -> str:
+        return _known("layout of forest plots", (name,), FOREST_LAYOUTS)[0]
 
     @field_validator("documents")
     @classmethod

@@ -83,6 +83,16 @@ def test_subgroups_with_arms_side_of_benefit_and_width(tmp_path):
     assert inches(svg) == pytest.approx(6.5, rel=1e-3)
 
 
+def test_layouts_of_journals(tmp_path):
+    path = tmp_path / "trials.csv"
+    path.write_text(DATA, encoding="utf-8")
+    for layout, header in (("revman", "Study or Subgroup"), ("jama", "Source"), ("bmj", "(%)")):
+        assert f">{header}</text>" in svg_of(path, "--layout", layout), layout
+    outcome = CliRunner().invoke(app, ["forest", str(path), "--layout", "nejm"])
+    assert outcome.exit_code == 2
+    assert "revman" in outcome.output
+
+
 def test_estimates_under_their_study(tmp_path):
     path = tmp_path / "estimates.csv"
     path.write_text(GROUPED, encoding="utf-8")

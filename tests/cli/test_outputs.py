@@ -40,6 +40,11 @@ def test_tables_figures_and_report_of_a_finished_run(command, refused, finished,
     }
     assert tree(out) == before
     assert "no analysis '7'" in refused("figures", out, "--only", "7")
+    code, printed, _ = command("figures", out, "--only", "1.1", "--layout", "jama")
+    assert code == 0
+    assert ">Source</text>" in (out / "figures" / "forest_1.1.svg").read_text("utf-8")
+    code, printed, _ = command("figures", out, "--only", "1.1")
+    assert tree(out) == before
     code, printed, _ = command("report", out)
     assert code == 0
     page = Path(printed.strip()).read_text()

@@ -9,13 +9,22 @@ from collections.abc import Sequence
 from bayesmeta.reporting.figures.text import width
 from bayesmeta.reporting.numbers import row, typographic
 
+BRACKETS = ("[", ", ", "]")
 _FIGURE_SPACE, _THIN_SPACE = "\u2007", "\u2009"  # as wide as a digit; the two together as wide as a minus sign
 _ALIGNING_SPACES = re.compile(f"[{_FIGURE_SPACE}{_THIN_SPACE}]")
 # Digits are aligned; the odd 0.0023 or 1.2×10⁷ sticks out rather than opening gaps in all other rows.
 _USUAL = re.compile(r"−?\d{1,3}\.\d{2}")
 
 
-def aligned_intervals(rows: Sequence[tuple[float, float, float]], *, bare: Sequence[bool]) -> list[str]:
+def written_interval(low: str, high: str, marks: tuple[str, str, str] = BRACKETS) -> str:
+    """Return an interval of two written numbers between marks: before, within and after it."""
+    before, within, after = marks
+    return f"{before}{low}{within}{high}{after}"
+
+
+def aligned_intervals(
+    rows: Sequence[tuple[float, float, float]], *, bare: Sequence[bool], marks: tuple[str, str, str] = BRACKETS
+) -> list[str]:
     """Write estimates with intervals so that, flush right, brackets and commas are aligned.
 
     Parameters
@@ -24,6 +33,8 @@ def aligned_intervals(rows: Sequence[tuple[float, float, float]], *, bare: Seque
         Rows, natural scale; one whose numbers are all NaN gives an empty text, one without interval only its estimate.
     bare : sequence of bool
         Whether a row is an interval alone (a prediction interval).
+    marks : (str, str, str)
+        What is before, within and after an interval.
 
     Returns
     -------
@@ -40,7 +51,7 @@ def aligned_intervals(rows: Sequence[tuple[float, float, float]], *, bare: Seque
     texts = []
     for (estimate, *_), written, alone, has in zip(rows, shown, bare, closed, strict=True):
         *_, low, high = written
-        inside = f"[{_pad(low, widest[0])}, {_pad(high, widest[1])}]" if has else ""
+        inside = written_interval(_pad(low, widest[0]), _pad(high, widest[1]), marks) if has else ""
         front = "" if alone or math.isnan(estimate) else written[0]
         texts.append(f"{front} {inside}".strip())
     return texts

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bayesmeta.reporting.figures.headers import Headers
+from bayesmeta.reporting.figures.named_layouts import Layout
 from bayesmeta.reporting.figures.rows import ARM_WIDTH, Cells, ForestStudy, ForestSummary
 from bayesmeta.reporting.figures.style import SMALL, TEXT
 from bayesmeta.reporting.figures.text import printable, width, wrap
@@ -15,7 +17,7 @@ INDENT = 0.12
 GROUP_WIDTH = 1.5  # greatest width of the name of an arm, in inches
 _PANEL, _LEAST_WIDTH = 2.7, 7.6
 # of a figure of a given width: least panel, and its share of the width; names; gaps
-_NARROW_PANEL, _NARROW_SHARE, _NARROW_STUDY, _NARROW_GAP = 0.6, 0.18, 0.65, 0.12
+_TIGHT_PANEL, _NARROW_PANEL, _NARROW_SHARE, _NARROW_STUDY, _NARROW_GAP = 0.45, 0.6, 0.18, 0.65, 0.12
 _STUDY_WIDTH = (0.9, 2.3)
 _SUMMARY_WIDTH = 3.2
 LIGHT = 0.2  # distance between columns of lights right of the table, in inches
@@ -43,10 +45,13 @@ def columns(
     printed: Cells,
     headers: Sequence[str],
     groups: Sequence[tuple[str, int]],
-    right_headers: tuple[str, str, str],
+    of_columns: Headers,
+    layout: Layout,
     totals: Sequence[str] = (),
     wide: float | None = None,
     beside: Sequence[str] = (),
+    *,
+    tight: bool = False,
 ) -> Columns:
     """Give each column the width of its widest text (study names up to 2.3 inches) and the panel the remaining width.
 
@@ -60,17 +65,21 @@ def columns(
         Texts of the rows.
     headers, groups : sequence
         Headers of the arm columns and of groups of them, already broken into lines.
-    right_headers : tuple of str
-        Headers of the columns of effects, weights and shrunken effects.
+    of_columns : Headers
+        Headers of the names, and of the columns of effects, weights and shrunken effects.
+    layout : Layout
+        Which of these columns are left and right of the panel.
     totals : sequence of str
         Cells of the row of totals.
     beside : sequence of str
         Labels of pooled results that have totals beside them.
     wide : float, optional
         Width of the figure in inches; by default what its columns need, at least 7.6.
+    tight : bool
+        Whether the panel may be narrower than is usual in a figure of a given width.
     """
     least, most = _STUDY_WIDTH
-    names = [width(printable(s.label), TEXT) for s in studies] + [width("Study", TEXT, "bold")]
+    names = [width(printable(s.label), TEXT) for s in studies] + [min(width(of_columns.study, TEXT, "bold"), most / 2)]
     names += [width(total_label(studies), TEXT, "bold")] if totals else []
     names += [width(printable(label), TEXT, "bold") for label in beside]
     names += [width(printable(s.note), SMALL) for s in studies if not math.isnan(s.estimate)]
@@ -92,18 +101,21 @@ def columns(
         pooled_names = max(pooled_names, INDENT + width(f"100% prediction interval{of}", TEXT))
     study = max(study, min(pooled_names, _SUMMARY_WIDTH) - sum(widths) - GAP * len(widths))
 
-    right = []  # a column without a text has no width and is not shown
-    for header, texts in zip(
-        right_headers,
-        (printed.effect + printed.pooled + printed.prediction, printed.weight, printed.shrunk),
-        strict=True,
-    ):
-        shown = any(texts) or header == right_headers[0]
-        widest = max([width(header, TEXT, "bold"), *(width(text, TEXT, "bold") for text in texts)], default=0.0)
-        right.append(widest if shown else 0.0)
+    texts = {
+        "effect": printed.effect + printed.pooled + printed.prediction,
+        "weight": printed.weight,
+        "shrunk": printed.shrunk,
+    }
+    needed = {}  # a column without a text has no width and is not shown
+    for name in (*layout.left, *layout.right):
+        if any(texts[name]) or name == "effect":
+            lines = of_columns.columns[name].split("\n")
+            needed[name] = max(width(text, TEXT, "bold") for text in (*lines, *texts[name]))
+    left = [name for name in layout.left if name in needed]
+    right = [name for name in layout.right if name in needed]
     gap = PANEL_GAP if wide is None else _NARROW_GAP
-    fixed = MARGIN + study + sum(GAP + w for w in widths) + 2 * gap + sum(right) + MARGIN
-    fixed += GAP * sum(w > 0 for w in right[1:])
+    fixed = MARGIN + study + sum(GAP + w for w in widths) + 2 * gap + MARGIN
+    fixed += sum(needed.values()) + GAP * (len(left) + max(len(right) - 1, 0))
     missing = 0.0
     if wide is None:
         panel = max(_PANEL, _LEAST_WIDTH - fixed)
@@ -115,7 +127,7 @@ def columns(
         longest = max((width(word, TEXT, "bold") for word in words), default=0.0)
         whole_words = min(study, max(least, min(longest, most / 2) + 0.02))
         room = wide - fixed + study  # of names and panel together
-        narrowest = max(_NARROW_PANEL, _NARROW_SHARE * wide)
+        narrowest = _TIGHT_PANEL if tight else max(_NARROW_PANEL, _NARROW_SHARE * wide)
         study = max(min(study, room - 0.3 * wide), min(whole_words, max(room - narrowest, _NARROW_STUDY)))
         panel = room - study
         missing = max(narrowest - panel, 0.0) if narrowest - panel > 1e-9 else 0.0
@@ -126,20 +138,23 @@ def columns(
     for w in widths:
         arms.append((x + GAP, x + GAP + w))
         x += GAP + w
-    x += gap + panel + gap - GAP
-    spans: list[Span] = []
-    for needed in right:
-        x += GAP if needed else 0.0
-        spans.append((x, x + needed))
-        x += needed
-    left_of_panel = (arms[-1][1] if arms else MARGIN + study) + gap
+    spans: dict[str, Span] = {}
+    for name in left:
+        spans[name] = (x + GAP, x + GAP + needed[name])
+        x = spans[name][1]
+    left_of_panel = x + gap
+    x = left_of_panel + panel + gap
+    for n, name in enumerate(right):
+        start = x + GAP if n else x
+        spans[name] = (start, start + needed[name])
+        x = spans[name][1]
     return Columns(
         (MARGIN, MARGIN + study),
         tuple(arms),
         (left_of_panel, left_of_panel + panel),
-        spans[0],
-        spans[1] if right[1] else None,
-        spans[2] if right[2] else None,
+        spans["effect"],
+        spans.get("weight"),
+        spans.get("shrunk"),
         x + MARGIN,
         missing,
     )

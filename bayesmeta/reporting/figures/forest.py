@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -15,10 +16,11 @@ from bayesmeta.reporting.figures.bands import draw_bands
 from bayesmeta.reporting.figures.columns import MARGIN
 from bayesmeta.reporting.figures.layout import SMALL_LINE, Sheet, sheet
 from bayesmeta.reporting.figures.lights import NO_LIGHTS, LightColumns, lights_beside
+from bayesmeta.reporting.figures.named_layouts import DEFAULT, Layout
 from bayesmeta.reporting.figures.panel import draw_panel, draw_studies, draw_summaries
 from bayesmeta.reporting.figures.rows import ForestGroup, ForestStudy, ForestSummary, check, check_groups
 from bayesmeta.reporting.figures.style import DPI, INK, SMALL, SOFT, TEXT
-from bayesmeta.reporting.figures.text import families, printable, wrap
+from bayesmeta.reporting.figures.text import families, printable, width, wrap
 from bayesmeta.support.arguments import check_level
 
 #: width of a column of text in a journal, and of a page, in inches: the least and the greatest width of a figure
@@ -44,6 +46,9 @@ def forest(
     width_inches: float | None = None,
     bands: Sequence[float] = (),
     lights: LightColumns = NO_LIGHTS,
+    layout: Layout = DEFAULT,
+    kind: str = "",
+    pooling: str = "",
 ) -> Figure:
     """Draw a forest plot: a table of studies with their effects, shrunken effects, and pooled results.
 
@@ -89,6 +94,13 @@ def forest(
     lights : LightColumns
         Columns of lights right of the table. At a given width that has no place for all there is the last column, or none.
 
+    layout : Layout
+        Columns, words, numbers and colours; ``arm_headers`` are those of the layout.
+    kind : str
+        Kind of the data, for the colour of the squares: "dichotomous", "continuous", "rates".
+    pooling : str
+        Model of the weights, for headers that name it: "IV, Random".
+
     Returns
     -------
     matplotlib.figure.Figure
@@ -113,6 +125,8 @@ def forest(
             f"forest: width should be between {LEAST_WIDTH} and {MOST_WIDTH:g} inches, but got {width_inches:g}"
         )
     check_level(level)
+    if not layout.circles:
+        studies = [replace(one, shrunk=math.nan, shrunk_low=math.nan, shrunk_high=math.nan) for one in studies]
     laid = sheet(
         studies,
         summaries,
@@ -129,6 +143,8 @@ def forest(
         subgroups=subgroups,
         width_inches=width_inches,
         lights=lights,
+        layout=layout,
+        pooling=pooling,
     )
     figure = Figure(figsize=(laid.width, laid.height), dpi=DPI, facecolor="white", edgecolor="none")
     figure.set_layout_engine("none")
@@ -147,11 +163,12 @@ def forest(
         )
     for left, right, y, points in laid.rules:
         _rule(figure, left, right, y, points)
-    axes = draw_panel(figure, laid, studies, summaries, log=log)
+    axes = draw_panel(figure, laid, studies, summaries, layout, log=log)
     draw_bands(axes, bands)
-    draw_studies(axes, laid, studies)
-    draw_summaries(axes, laid, summaries)
-    _favours(figure, axes, laid, favours, log=log)
+    draw_studies(axes, laid, studies, layout, kind)
+    draw_summaries(axes, laid, summaries, layout)
+    if not laid.favours_above:
+        _favours(figure, axes, laid, favours, log=log)
     lights_beside(figure, laid, lights)
     return figure
 
@@ -222,16 +239,14 @@ def _favours(figure: Figure, axes: Axes, laid: Sheet, favours: tuple[str, str], 
     share = (0.0 - scale(low)) / (scale(high) - scale(low))
     middle = left + min(max(share, 0.0), 1.0) * (right - left)
     for text, towards in zip(map(printable, favours), (-1, 1), strict=True):
-        if text:
-            available = (middle - MARGIN if towards < 0 else laid.width - MARGIN - middle) - 0.35
-            for n, line in enumerate(wrap(text, available, SMALL, most=laid.favours_lines)):
-                marked = f"← {line}" if towards < 0 and not n else f"{line} →" if not n else line
-                write(
-                    figure,
-                    middle + towards * 0.09,
-                    laid.favours_y + n * SMALL_LINE,
-                    marked,
-                    align="right" if towards < 0 else "left",
-                    size=SMALL,
-                    color=INK,
-                )
+        if not text:
+            continue
+        available = (middle - MARGIN if towards < 0 else laid.width - MARGIN - middle) - 0.35
+        x, y, align = middle + towards * 0.09, laid.favours_y, "right" if towards < 0 else "left"
+        if any(width(word, SMALL) > available for word in text.split()):
+            # beside the end of the page: on the next line, from that end
+            x, align = (MARGIN, "left") if towards < 0 else (laid.width - MARGIN, "right")
+            y, available = y + SMALL_LINE, laid.width - 2 * MARGIN - 0.25
+        for n, line in enumerate(wrap(text, available, SMALL, most=laid.favours_lines)):
+            marked = f"← {line}" if towards < 0 and not n else f"{line} →" if not n else line
+            write(figure, x, y + n * SMALL_LINE, marked, align=align, size=SMALL, color=INK)

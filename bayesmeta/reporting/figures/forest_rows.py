@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 
 from bayesmeta.reporting.figures.columns import INDENT, MARGIN, Columns
+from bayesmeta.reporting.figures.headers import Headers
+from bayesmeta.reporting.figures.named_layouts import Layout
 from bayesmeta.reporting.figures.page import Page
-from bayesmeta.reporting.figures.rows import Cells, ForestGroup, ForestStudy, ForestSummary
+from bayesmeta.reporting.figures.rows import Cells, ForestGroup, ForestStudy, ForestSummary, written_weight
 from bayesmeta.reporting.figures.style import SMALL, TEXT
 from bayesmeta.reporting.figures.text import printable, width, wrap
-from bayesmeta.reporting.numbers import percent as written_percent
 
 LINE, SMALL_LINE = 0.14, 0.12
 
@@ -20,23 +21,27 @@ def header(
     at: Columns,
     headers: Sequence[str],
     groups: Sequence[tuple[str, int]],
-    right: tuple[str, str, str],
-    scale: str,
+    of_columns: Headers,
+    panel: Sequence[str],
+    sides: tuple[Sequence[str], Sequence[str]] = ((), ()),
 ) -> None:
-    """Write the headers of the columns between two rules."""
+    """Write the headers of the columns between two rules; ``sides`` are lines above the left and the right of the panel."""
     page.rule(MARGIN, page.wide - MARGIN, 0.9)
     page.down(0.05)
     columns_shown = [(span[1], header, "ink") for span, header in zip(at.arms, headers, strict=True)]
-    columns_shown += [(at.effect[1], right[0], "ink")]
-    columns_shown += [(at.weight[1], right[1], "ink")] if at.weight else []
-    columns_shown += [(at.shrunk[1], right[2], "bayes")] if at.shrunk else []
-    deepest = max(header.count("\n") + 1 for _, header, _ in columns_shown)
+    for span, name, role in (
+        (at.effect, "effect", "ink"),
+        (at.weight, "weight", "ink"),
+        (at.shrunk, "shrunk", "bayes"),
+    ):
+        columns_shown += [(span[1], of_columns.columns[name], role)] if span else []
+    study = wrap(of_columns.study, (at.arms[0][0] if at.arms else at.study[1]) - at.study[0], TEXT, "bold")
+    deepest = max(len(study), len(panel), *map(len, sides), *(text.count("\n") + 1 for _, text, _ in columns_shown))
     arms_deep = max((header.count("\n") + 1 for header in headers), default=0)
     groups_deep = max((name.count("\n") + 1 for name, _ in groups), default=0)
     page.down(max(LINE * deepest, LINE * (arms_deep + groups_deep) + 0.06 if groups else 0.0))
-    for x, header, role in columns_shown:  # the last lines are on one level
-        for up, line in enumerate(reversed(header.split("\n"))):
-            page.write(x, line, y=page.y - up * LINE, align="right", weight="bold", role=role)
+    for x, text, role in columns_shown:
+        _upwards(page, x, text.split("\n"), align="right", role=role)
     first, above = 0, page.y - LINE * arms_deep - 0.06
     for name, count in groups:
         if name and count:
@@ -45,10 +50,18 @@ def header(
                 page.write((left + end) / 2, line, y=above - up * LINE, align="center", weight="bold")
             page.rules.append((left, end, above + 0.045, 0.5))
         first += count
-    page.write(at.study[0], "Study", weight="bold")
-    page.write(sum(at.panel) / 2, scale, align="center", weight="bold")
+    _upwards(page, at.study[0], study, align="left")
+    _upwards(page, sum(at.panel) / 2, panel, align="center")
+    for x, lines, align in zip(at.panel, sides, ("left", "right"), strict=True):
+        _upwards(page, x, lines, align=align)
     page.down(0.06)
     page.rule(MARGIN, page.wide - MARGIN, 0.5)
+
+
+def _upwards(page: Page, x: float, lines: Sequence[str], *, align: str, role: str = "ink") -> None:
+    """Write lines in bold, the last of them at the current position."""
+    for up, line in enumerate(reversed(lines)):
+        page.write(x, line, y=page.y - up * LINE, align=align, weight="bold", role=role)
 
 
 def study_row(
@@ -58,8 +71,8 @@ def study_row(
     role = "ink" if study.estimate == study.estimate and not (at.weight and math.isnan(study.weight)) else "soft"
     note = printable(study.note)
     instead, under = (note or "not estimable", "") if math.isnan(study.estimate) else ("", note)
-    edge = at.width - MARGIN if not printed.shrunk[i] else (at.weight or at.effect)[1]
-    aside = wrap(instead, edge - at.effect[0], SMALL, most=2)
+    start, edge = _place_of_reason(at, beside_shrunk=bool(printed.shrunk[i]))
+    aside = wrap(instead, edge - start, SMALL, most=2)
     below = wrap(under, at.study[1] - at.study[0], SMALL, most=2)
     cut = [
         f"{printable(study.label)}: {note}"
@@ -82,7 +95,7 @@ def study_row(
     page.write(at.effect[1], printed.effect[i], y=middle + _half(TEXT), align="right", role=role)
     for n, line in enumerate(aside):
         page.write(
-            at.effect[0],
+            start,
             line,
             y=middle + _half(SMALL) + (n - (len(aside) - 1) / 2) * SMALL_LINE,
             size=SMALL,
@@ -94,6 +107,14 @@ def study_row(
         page.write(at.shrunk[1], printed.shrunk[i], y=middle + _half(TEXT), align="right", role="bayes")
     page.down(height)
     return middle, cut
+
+
+def _place_of_reason(at: Columns, *, beside_shrunk: bool) -> tuple[float, float]:
+    """Return the span for the reason why a study has no estimate: its columns of effect and weight, on one side of the panel."""
+    on_left = at.effect[0] < at.panel[0]
+    own = [span for span in (at.effect, at.weight) if span and (span[0] < at.panel[0]) == on_left]
+    start, end = min(span[0] for span in own), max(span[1] for span in own)
+    return start, end if on_left or beside_shrunk else at.width - MARGIN
 
 
 def group_header(page: Page, at: Columns, group: ForestGroup, *, first: bool) -> None:
@@ -116,6 +137,7 @@ def group_end(
     summaries: Sequence[ForestSummary],
     printed: Cells,
     percent: str,
+    layout: Layout,
     summary_y: list[float],
     prediction_y: list[float],
 ) -> None:
@@ -124,7 +146,14 @@ def group_end(
     for n in range(len(group.summaries)):
         i = len(summary_y)
         y, below = summary_row(
-            page, at, summaries[i], printed, i, _weight(summaries[i], members), percent, () if n else group.totals
+            page,
+            at,
+            summaries[i],
+            printed,
+            i,
+            _weight(summaries[i], members, layout),
+            percent,
+            () if n else group.totals,
         )
         summary_y.append(y)
         prediction_y.append(below)
@@ -146,10 +175,10 @@ def totals_row(page: Page, at: Columns, label: str, totals: Sequence[str]) -> No
     page.down(0.22)
 
 
-def _weight(summary: ForestSummary, studies: Sequence[ForestStudy]) -> str:
+def _weight(summary: ForestSummary, studies: Sequence[ForestStudy], layout: Layout) -> str:
     """Return the weight of a group in the frequentist result of all studies; "" beside other results."""
     weights = [s.weight for s in studies if not math.isnan(s.weight)]
-    return written_percent(sum(weights), 1) if weights and summary.kind == "frequentist" else ""
+    return written_weight(sum(weights), layout) if weights and summary.kind == "frequentist" else ""
 
 
 def summary_row(
@@ -168,7 +197,7 @@ def summary_row(
     """
     totals = totals if at.arms else ()
     edge = at.arms[-1][1] if at.arms and not totals else at.study[1]
-    label = wrap(printable(summary.label), edge - at.study[0], TEXT, "bold", most=4)
+    label = wrap(printable(summary.label), edge - at.study[0], TEXT, "bold", most=6)
     height = max(0.22, LINE * len(label) + 0.06)
     middle = page.y + height / 2
     for n, line in enumerate(label):

@@ -50,6 +50,10 @@ FIGURE_FORMATS: dict[str, FigureFormat] = {
 }
 
 
+#: names of the layouts of forest plots (``named_layouts.LAYOUTS``), without loading what draws them
+FOREST_LAYOUTS = ("default", "revman", "jama", "bmj")
+
+
 def default_figure_formats() -> tuple[str, ...]:
     """Return the names of the formats that are written where none is named."""
     return tuple(name for name, one in FIGURE_FORMATS.items() if one.by_default)

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.reporting.figures.forest import forest
+from bayesmeta.reporting.figures.forest_texts import pooled_text
 from bayesmeta.reporting.figures.lights import NO_LIGHTS, LightColumns
+from bayesmeta.reporting.figures.named_layouts import DEFAULT, Layout
 from bayesmeta.reporting.figures.rows import ForestStudy, ForestSummary
 from bayesmeta.reporting.figures.tau import tau_plot
-from bayesmeta.reporting.numbers import count, estimate, is_missing, number, percent, pvalue, typographic
+from bayesmeta.reporting.numbers import number, typographic
 from bayesmeta.reporting.tables.results import PUBLISHED_LEVEL
 from bayesmeta.reporting.tables.studies import arm_cells, arm_data, arm_totals
 from bayesmeta.results.methods import METHOD_LABELS, PUBLISHED, likelihood_label, main_bayesian
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
-#: headers of an arm's columns by kind of data
-ARM_HEADERS = {"dichotomous": ("events/n",), "continuous": ("mean (SD)", "n"), "rates": ("events", "person-time")}
+#: models of weights by method, as RevMan writes them
+POOLINGS = {"DL": "IV, Random", "CE": "IV, Fixed", "MH": "M-H, Fixed", "DL-MH": "M-H, Random", "Peto": "Peto, Fixed"}
 #: methods of results by what a review may call its own, in the order in which they are looked for
 _OWN_METHODS = (
     (r"peto", "Peto"),
@@ -81,6 +83,7 @@ def forest_from_rows(
     tau: Row | None = None,
     priors: str = "",
     width_inches: float | None = None,
+    layout: Layout = DEFAULT,
 ) -> Figure:
     """Draw the forest plot of one analysis.
 
@@ -105,6 +108,8 @@ def forest_from_rows(
         Priors of the Bayesian method, for the notes.
     width_inches : float, optional
         Width of the figure; by default what its columns need.
+    layout : Layout
+        Columns, words, numbers and colours.
 
     Returns
     -------
@@ -112,10 +117,10 @@ def forest_from_rows(
         `bayesmeta.reporting.figures.save.save` writes it.
     """
     kind = arm_data(studies, measure)
-    headers = ARM_HEADERS.get(kind, ())
+    headers = layout.arms.get(kind, ())
     favours = tuple(f"Favours {group}" for group in texts.groups) if texts.better else ("", "")
     pooled = {str(row["method"]): row for row in rows if row["term"] == "mu"}
-    circles = any(not math.isnan(_value(row, "theta")) for row in studies)
+    circles = layout.circles and any(not math.isnan(_value(row, "theta")) for row in studies)
     weighted = any(not math.isnan(_value(row, "weight")) for row in studies)
     squares = f"Squares: study estimates{', area by DerSimonian-Laird weight' if weighted else ''}"
     notes = [
@@ -125,23 +130,24 @@ def forest_from_rows(
         *texts.notes,
     ]
     return forest(
-        [forest_study(row, kind) for row in studies],
-        _summaries(pooled, primary, texts, level),
+        [forest_study(row, kind, layout) for row in studies],
+        _summaries(pooled, primary, texts, level, layout),
         measure=measure,
         log=MEASURES[measure].log,
         title=texts.title,
         arm_headers=headers * 2,
         arm_groups=tuple((group, len(headers)) for group in texts.groups) if headers else (),
         favours=(favours[0], favours[1]) if texts.better != "higher" else (favours[1], favours[0]),
-        heterogeneity=typographic(
-            "\n".join(filter(None, [_heterogeneity(pooled, tau), _overall(pooled, measure)])), powers=True
-        ),
+        heterogeneity=pooled_text(pooled, tau, measure, layout, level),
         footnote="\n".join(note.strip() for note in notes if note.strip()),
         level=level,
         bands=texts.bands,
         lights=texts.lights,
-        totals=arm_totals([row for row in studies if not math.isnan(_value(row, "weight"))], kind),
+        totals=sums_of_arms([row for row in studies if not math.isnan(_value(row, "weight"))], kind, layout),
         width_inches=width_inches,
+        layout=layout,
+        kind=kind,
+        pooling=POOLINGS["DL"] if weighted else "",
     )
 
 
@@ -182,11 +188,11 @@ def _value(row: Row, name: str) -> float:
     return float("nan") if value is None else float(value)
 
 
-def forest_study(row: Row, kind: str) -> ForestStudy:
+def forest_study(row: Row, kind: str, layout: Layout = DEFAULT) -> ForestStudy:
     """Return the row of a study (natural scale) with the data of its arms; numbers that it lacks are NaN."""
     numbers = {name: _value(row, name) for name in ("estimate", "ci_low", "ci_high", "weight")}
     shrunk = {f"shrunk{end}": _value(row, f"theta{end}") for end in ("", "_low", "_high")}
-    arms = arm_cells(row, "e", kind) + arm_cells(row, "c", kind)
+    arms = _cells(row, "e", kind, layout) + _cells(row, "c", kind, layout)
     return ForestStudy(
         label=str(row["study"]),
         arms=arms,
@@ -195,6 +201,26 @@ def forest_study(row: Row, kind: str) -> ForestStudy:
         **numbers,
         **shrunk,
     )
+
+
+def _cells(row: Row, arm: str, kind: str, layout: Layout) -> tuple[str, ...]:
+    return arm_cells(row, arm, kind, split=layout.split) if kind in layout.arms else ()
+
+
+def sums_of_arms(rows: Sequence[Row], kind: str, layout: Layout) -> tuple[str, ...]:
+    """Return the cells of the row of totals; empty where a layout has no columns of the arms, or a study lacks a number."""
+    return arm_totals(rows, kind, split=layout.split) if kind in layout.arms else ()
+
+
+def pooling_of(method: str) -> str:
+    """Return the model of the weights of a method as RevMan writes it; every estimator of tau2 is a random-effects model.
+
+    Examples
+    --------
+    >>> pooling_of("REML"), pooling_of("CE"), pooling_of("MH")
+    ('IV, Random', 'IV, Fixed', 'M-H, Fixed')
+    """
+    return POOLINGS.get(method, POOLINGS["DL"])
 
 
 def own_method(published_by: str, model: str | None) -> str:
@@ -213,16 +239,21 @@ def own_method(published_by: str, model: str | None) -> str:
     return "CE" if model == "common" else "DL" if words else ""
 
 
-def _summaries(pooled: Mapping[str, Row], primary: str, texts: ForestTexts, level: float) -> list[ForestSummary]:
+def _summaries(
+    pooled: Mapping[str, Row], primary: str, texts: ForestTexts, level: float, layout: Layout
+) -> list[ForestSummary]:
     shown = f"{100 * level:g}%"
     names = []
     bayesian = main_bayesian(primary) if primary else None
     if bayesian:
-        names.append((primary, f"Bayesian, {likelihood_label(bayesian.likelihood)} likelihood, {shown} CrI", "bayes"))
-    names.append(("DL", f"{METHOD_LABELS['DL']}, {shown} CI", "frequentist"))
+        which = f"Bayesian, {likelihood_label(bayesian.likelihood)} likelihood"
+        names.append((primary, layout.pooled(layout.total.format(method=which), f"{shown} CrI"), "bayes"))
+    total = layout.total.format(method=METHOD_LABELS["DL"])
+    names.append(("DL", layout.pooled(total, f"{shown} CI"), "frequentist"))
     own = own_method(texts.published_by, texts.model)
     if own not in ("", "DL"):
-        names.append((own, f"{METHOD_LABELS[own]}, {shown} CI", "frequentist"))
+        total = layout.total.format(method=METHOD_LABELS[own])
+        names.append((own, layout.pooled(total, f"{shown} CI"), "frequentist"))
     as_printed = "" if level == PUBLISHED_LEVEL else ", interval as printed"
     names.append((PUBLISHED, f"As published ({texts.published_by}){as_printed}", "published"))
     return [
@@ -238,32 +269,3 @@ def _summaries(pooled: Mapping[str, Row], primary: str, texts: ForestTexts, leve
         for method, label, kind in names
         if method in pooled and not math.isnan(_value(pooled[method], "estimate"))
     ]
-
-
-def _p(value: Any) -> str:
-    text = pvalue(value)
-    return f"p {text[0]} {text[1:]}" if text[:1] in "<>" else f"p = {text}"
-
-
-def _heterogeneity(pooled: Mapping[str, Row], tau: Row | None) -> str:
-    parts = []
-    if tau:
-        parts.append(f"Bayesian: τ = {estimate(tau['median'], tau['ci_low'], tau['ci_high'])}")
-    row = pooled.get("DL")
-    if row and not is_missing(row.get("q_df")):
-        if row["q_df"] > 0:
-            test = f"Q = {number(row['q'])} (df = {count(row['q_df'])}, {_p(row['q_pvalue'])})"
-            parts.append(f"DerSimonian-Laird: τ² = {number(row['tau2'])}, I² = {percent(row['i2'])}, {test}")
-        else:
-            parts.append("one study, so that τ², I² and Q cannot be estimated from the data")
-    return "Heterogeneity. " + "; ".join(parts) if parts else ""
-
-
-def _overall(pooled: Mapping[str, Row], measure: str) -> str:
-    """Write the test of no overall effect by DerSimonian-Laird."""
-    row = pooled.get("DL", {})
-    value, se = row.get("estimate"), row.get("se")
-    if is_missing(value) or is_missing(se) or is_missing(row.get("pvalue")) or not se:
-        return ""
-    z = (math.log(float(row["estimate"])) if MEASURES[measure].log else float(row["estimate"])) / float(row["se"])
-    return f"Test for overall effect. DerSimonian-Laird: z = {number(z, keep=0)}, {_p(row['pvalue'])}"

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.reporting.figures.forest import forest
-from bayesmeta.reporting.figures.from_rows import ARM_HEADERS, forest_study
+from bayesmeta.reporting.figures.forest_texts import difference_text
+from bayesmeta.reporting.figures.from_rows import forest_study, sums_of_arms
+from bayesmeta.reporting.figures.named_layouts import DEFAULT, Layout
 from bayesmeta.reporting.figures.rows import ForestGroup, ForestSummary
-from bayesmeta.reporting.numbers import is_missing, number, percent, pvalue, typographic
-from bayesmeta.reporting.tables.studies import arm_data, arm_totals
+from bayesmeta.reporting.numbers import is_missing, number, percent, typographic
+from bayesmeta.reporting.tables.studies import arm_data
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,14 +52,15 @@ class GroupRows:
     i2: float = math.nan
     common_tau: bool = False
 
-    @property
-    def note(self) -> str:
-        """Line below the pooled results; of one study there is no heterogeneity to state."""
-        parts = [f"k = {self.k}"] if self.k else []
+    def note(self, layout: Layout = DEFAULT) -> str:
+        """Return the line below the pooled results; of one study there is no heterogeneity to state."""
+        common = ", common to all groups" if self.common_tau else ""
+        known = {"k": str(self.k)} if self.k else {}
         if not is_missing(self.tau2) and (self.k > 1 or self.common_tau):
-            parts.append(f"τ² = {number(self.tau2)}{', common to all groups' if self.common_tau else ''}")
+            known["tau2"] = number(self.tau2) + common
         if not is_missing(self.i2) and self.k > 1:
-            parts.append(f"I² = {percent(self.i2)}")
+            known["i2"] = percent(self.i2)
+        parts = [template.format(known[name]) for name, template in layout.group.items() if name in known]
         return typographic(", ".join(parts), powers=True)
 
 
@@ -79,17 +82,9 @@ class GroupTest:
     df_residual: float
     pvalue: float
 
-    @property
-    def text(self) -> str:
-        """A line below the figure."""
-        finite = not is_missing(self.df_residual) and math.isfinite(self.df_residual)
-        degrees = f"df = {self.df:g}" + (f" and {self.df_residual:.3g}" if finite else "")
-        p = pvalue(self.pvalue)
-        size = f"p {p[0]} {p[1:]}" if p[:1] in "<>" else f"p = {p}"
-        statistic = f"{'F' if finite else 'χ²'} = {number(self.statistic)}"
-        return typographic(
-            f"Test of differences between groups ({self.method}): {statistic} ({degrees}, {size})", powers=True
-        )
+    def text(self, layout: Layout = DEFAULT) -> str:
+        """Return a line below the figure."""
+        return difference_text(self.method, self.statistic, self.df, self.df_residual, self.pvalue, layout)
 
 
 def grouped_forest(
@@ -107,6 +102,8 @@ def grouped_forest(
     squares: str = "",
     notes: Sequence[str] = (),
     width_inches: float | None = None,
+    layout: Layout = DEFAULT,
+    pooling: str = "",
 ) -> Figure:
     """Draw the forest plot of subgroups.
 
@@ -138,15 +135,19 @@ def grouped_forest(
         Notes below the figure, each on a line of its own.
     width_inches : float, optional
         Width of the figure; by default as wide as its columns need.
+    layout : Layout
+        Columns, words, numbers and colours.
+    pooling : str
+        Model of the weights, for headers that name it: "IV, Random".
     """
     rows = [row for group in groups for row in group.studies]
     kind = arm_data(rows, measure)
-    headers = ARM_HEADERS.get(kind, ())
+    headers = layout.arms.get(kind, ())
     favours = tuple(f"Favours {arm}" for arm in arms) if better else ("", "")
     first = squares or f"Squares: study estimates{f', area by {weights}' if weights else ''}."
     pooled = [row for row in rows if not row.get("reason")]
     return forest(
-        [forest_study(row, kind) for row in rows],
+        [forest_study(row, kind, layout) for row in rows],
         overall,
         measure=measure,
         log=MEASURES[measure].log,
@@ -154,18 +155,18 @@ def grouped_forest(
         arm_headers=headers * 2,
         arm_groups=tuple((arm, len(headers)) for arm in arms) if headers else (),
         favours=(favours[0], favours[1]) if better != "higher" else (favours[1], favours[0]),
-        heterogeneity="\n".join(filter(None, [heterogeneity, *(test.text for test in tests)])),
+        heterogeneity="\n".join(filter(None, [heterogeneity, *(test.text(layout) for test in tests)])),
         footnote="\n".join([first, *(note.strip() for note in notes if note.strip())]),
         level=level,
-        totals=arm_totals(pooled, kind),
+        totals=sums_of_arms(pooled, kind, layout),
         subgroups=tuple(
             ForestGroup(
-                group.label, len(group.studies), tuple(group.summaries), group.note,
-                arm_totals([row for row in group.studies if not row.get("reason")], kind),
+                group.label, len(group.studies), tuple(group.summaries), group.note(layout),
+                sums_of_arms([row for row in group.studies if not row.get("reason")], kind, layout),
             )
             for group in groups
         ),
-        width_inches=width_inches,
+        width_inches=width_inches, layout=layout, kind=kind, pooling=pooling,
     )  # fmt: skip
 
 

@@ -8,7 +8,15 @@ from dataclasses import dataclass, replace
 
 from bayesmeta.errors import SpecError
 from bayesmeta.reporting.figures.alignment import without_alignment
-from bayesmeta.reporting.figures.columns import MARGIN, columns, group_lines, header_lines, lights_room, total_label
+from bayesmeta.reporting.figures.columns import (
+    MARGIN,
+    PANEL_GAP,
+    columns,
+    group_lines,
+    header_lines,
+    lights_room,
+    total_label,
+)
 from bayesmeta.reporting.figures.forest_rows import (
     LINE,
     SMALL_LINE,
@@ -19,15 +27,25 @@ from bayesmeta.reporting.figures.forest_rows import (
     summary_row,
     totals_row,
 )
+from bayesmeta.reporting.figures.headers import panel_lines, write_headers
 from bayesmeta.reporting.figures.labels import sentence, study_labels, undrawable_note
 from bayesmeta.reporting.figures.lights import NO_LIGHTS, LightColumns
+from bayesmeta.reporting.figures.named_layouts import DEFAULT, Layout
 from bayesmeta.reporting.figures.page import Line, Page
-from bayesmeta.reporting.figures.rows import Cells, ForestGroup, ForestStudy, ForestSummary, cells, group_places
+from bayesmeta.reporting.figures.rows import (
+    Cells,
+    ForestGroup,
+    ForestStudy,
+    ForestSummary,
+    cells,
+    group_places,
+    written_weight,
+)
 from bayesmeta.reporting.figures.style import SMALL, TEXT, TITLE
 from bayesmeta.reporting.figures.text import printable, width, wrap
 
-#: what is left out where a given width has no place for it, in this order: columns, and the spaces that align numbers
-LEFT_OUT = ("arms", "weight", "shrunk", "alignment", "domains", "lights")
+#: what is left out where a given width has no place for it, in this order: columns, the spaces that align numbers, part of the panel
+LEFT_OUT = ("arms", "weight", "shrunk", "alignment", "domains", "panel", "lights")
 _NAMED = {
     "arms": "data of the arms", "weight": "weights", "shrunk": "numbers of the shrunken effects",
     "domains": "judgements of the domains", "lights": "judgements of the studies",
@@ -52,6 +70,7 @@ class Sheet:
     favours_lines: int
     first_overall: int  # number of summaries of groups, which are before those of all studies
     lights: int  # number of columns of lights, the last ones, right of the table
+    favours_above: bool  # whether the sides of benefit are in the header
 
 
 def sheet(
@@ -71,12 +90,12 @@ def sheet(
     subgroups: Sequence[ForestGroup] = (),
     width_inches: float | None = None,
     lights: LightColumns = NO_LIGHTS,
+    layout: Layout = DEFAULT,
+    pooling: str = "",
 ) -> Sheet:
     """Lay out a forest plot; the parameters are those of `bayesmeta.reporting.figures.forest.forest`."""
-    printed = cells(studies, summaries)
+    printed = cells(studies, summaries, layout)
     percent = f"{100 * level:g}%"
-    name = printable(measure)
-    right_headers = (f"■ {name}\n[{percent} CI]", "Weight", f"● Shrunken {name}\n[{percent} CrI]")
     present = {name for name in _COLUMNS if any(any(cell) for cell in getattr(printed, name))}
     present |= {name for name, least in (("domains", 1), ("lights", 0)) if len(lights.headers) > least}
     beside_table = len(lights.headers)
@@ -92,7 +111,9 @@ def sheet(
         beside = _beside_totals(subgroups, summaries, totals) if headers else []
         room = lights_room(beside_table)
         table = None if width_inches is None else width_inches - room
-        at = columns(studies, summaries, printed, headers, groups, right_headers, totals, table, beside)
+        written = write_headers(layout, measure, printed, log=log, percent=percent, pooling=pooling)
+        tight = "panel" in LEFT_OUT[:left_out]
+        at = columns(studies, summaries, printed, headers, groups, written, layout, totals, table, beside, tight=tight)
         if not at.missing:
             break
     else:
@@ -106,9 +127,10 @@ def sheet(
         page.down(0.175)
         page.write(MARGIN, line, size=TITLE, weight="bold")
     page.down(0.1 if title else 0.0)
-    axis = f"{name} (log scale)" if log else name
-    fits = width(axis, TEXT, "bold") <= at.panel[1] - at.panel[0] + 0.1
-    header(page, at, headers, groups, right_headers, axis if fits else name)
+    across = at.panel[1] - at.panel[0]
+    above = layout.favours_above and _words_fit(favours, across)
+    sides = _sides(favours, across) if above else ((), ())
+    header(page, at, headers, groups, written, panel_lines(written, across + 0.1), sides)
     top = page.y
     page.down(0.06)
 
@@ -125,7 +147,7 @@ def sheet(
         study_y.append(y)
         extra += cut
         if i in ends:
-            group_end(page, at, ends[i], studies[: i + 1], summaries, printed, percent, summary_y, prediction_y)
+            group_end(page, at, ends[i], studies[: i + 1], summaries, printed, percent, layout, summary_y, prediction_y)
     if totals and not subgroups:
         totals_row(page, at, total_label(studies), totals)
     if studies and summaries:
@@ -137,18 +159,25 @@ def sheet(
     for i in range(len(summary_y), len(summaries)):
         sums = totals if subgroups and i == first_overall else ()
         whole = summaries[i].kind == "frequentist" and abs(weights - 100) < 0.5
-        y, below = summary_row(page, at, summaries[i], printed, i, "100.0%" if whole else "", percent, sums)
+        all_of_it = written_weight(100.0, layout) if whole else ""
+        y, below = summary_row(page, at, summaries[i], printed, i, all_of_it, percent, sums)
         summary_y.append(y)
         prediction_y.append(below)
     page.down(0.05)
     bottom = page.y
     page.down(0.2)
     tick_y = bottom
-    if any(favours):
+    middle = sum(at.panel) / 2
+    for line in wrap(written.below, 2 * min(middle - MARGIN, page.wide - MARGIN - middle), SMALL):
+        page.down(SMALL_LINE)
+        page.write(middle, line, align="center", size=SMALL)
+    if any(favours) and not above:
         page.down(0.13)
     favours_y = page.y
     longest = max((width(printable(text), SMALL) for text in favours), default=0.0)
-    favours_lines = 1 if longest < (at.panel[1] - at.panel[0]) / 2 else 3
+    # where nothing is right of the panel the texts cannot run over its end
+    over = across / 2 if page.wide - at.panel[1] > 2 * PANEL_GAP else 0.0
+    favours_lines = 1 if longest < over or above else 3
     page.down(0.1 + SMALL_LINE * (favours_lines - 1))
 
     for text in heterogeneity.split("\n"):
@@ -162,7 +191,7 @@ def sheet(
         title,
         *(group for group, _ in arm_groups),
     ]
-    hidden = [_NAMED[name] for name in LEFT_OUT[:left_out] if name in present]
+    hidden = [_NAMED[name] for name in LEFT_OUT[:left_out] if name in present & set(_NAMED)]
     narrow = f"Not shown at this width: {', '.join(hidden)}" if hidden else ""
     shown_lights = lights.last(beside_table)
     keys = [shown_lights.letters, shown_lights.symbols]
@@ -187,7 +216,20 @@ def sheet(
         favours_lines,
         sum(len(group.summaries) for group in subgroups),
         beside_table,
+        above,
     )
+
+
+def _words_fit(favours: tuple[str, str], across: float) -> bool:
+    """Return whether every word of what low and high values favour fits into half the width of the panel."""
+    words = [word for text in favours for word in printable(text).split()]
+    return all(width(word, TEXT, "bold") <= 0.5 * across - 0.03 for word in words)
+
+
+def _sides(favours: tuple[str, str], across: float) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the lines of what low and high values favour, each in half the width of the panel."""
+    left, right = (wrap(printable(text), 0.5 * across - 0.03, TEXT, "bold", most=4) for text in favours)
+    return left, right
 
 
 def _beside_totals(

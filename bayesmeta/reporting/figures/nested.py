@@ -10,6 +10,7 @@ import numpy as np
 
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.reporting.figures.grouped import GroupRows, grouped_forest, pooled_summary
+from bayesmeta.reporting.figures.named_layouts import DEFAULT, Layout
 from bayesmeta.reporting.figures.rows import ForestSummary
 from bayesmeta.reporting.numbers import is_missing
 
@@ -36,6 +37,7 @@ def nested_forest(
     better: str | None = None,
     notes: Sequence[str] = (),
     width_inches: float | None = None,
+    layout: Layout = DEFAULT,
 ) -> Figure:
     """Draw the forest plot of dependent estimates.
 
@@ -56,7 +58,7 @@ def nested_forest(
         Name of the outermost level, such as "study".
     credible : bool
         Whether the means of studies have credible intervals.
-    title, heterogeneity, arms, better, notes, width_inches
+    title, heterogeneity, arms, better, notes, width_inches, layout
         As in `bayesmeta.reporting.figures.grouped.grouped_forest`.
     """
     from scipy.special import ndtri
@@ -72,7 +74,7 @@ def nested_forest(
         summaries: tuple[ForestSummary, ...] = ()
         if mean is not None:
             ends = {name: float(natural(mean[name])) for name in ("estimate", "ci_low", "ci_high")}
-            summaries = (pooled_summary(f"Mean, {100 * level:g}% {interval}", ends, kind),)
+            summaries = (pooled_summary(layout.pooled("Mean", f"{100 * level:g}% {interval}"), ends, kind),)
         groups.append(GroupRows(cluster if outer == "study" else f"{outer} {cluster}", members, summaries))
     drawn = "Squares: estimates, area by 1 / sampling variance"
     shrunk = f"; means: of each {outer} in the model, which draws on the others" if known else ""
@@ -88,6 +90,7 @@ def nested_forest(
         squares=drawn + shrunk,
         notes=notes,
         width_inches=width_inches,
+        layout=layout,
     )
 
 

@@ -12,17 +12,23 @@ from matplotlib.ticker import NullFormatter, NullLocator
 
 from bayesmeta.reporting.figures.axis import axis_limits, ticks
 from bayesmeta.reporting.figures.layout import Sheet
+from bayesmeta.reporting.figures.named_layouts import Layout
 from bayesmeta.reporting.figures.rows import ForestStudy, ForestSummary
-from bayesmeta.reporting.figures.style import BAYES, DIAMONDS, INK, SMALL, SOFT
+from bayesmeta.reporting.figures.style import BAYES, INK, SMALL, SOFT
 from bayesmeta.reporting.figures.text import families, width
 
-_SQUARE = "#808080"
 _DIAMOND = 0.075  # half its height, inches
 _LARGEST, _SMALLEST, _PLAIN, _OPEN = 80.0, 5.0, 26.0, 9.0  # areas of squares, points squared
 
 
 def draw_panel(
-    figure: Figure, laid: Sheet, studies: Sequence[ForestStudy], summaries: Sequence[ForestSummary], *, log: bool
+    figure: Figure,
+    laid: Sheet,
+    studies: Sequence[ForestStudy],
+    summaries: Sequence[ForestSummary],
+    layout: Layout,
+    *,
+    log: bool,
 ) -> Axes:
     """Add the panel: range, ticks, and the lines of no effect and of the pooled effect.
 
@@ -34,6 +40,8 @@ def draw_panel(
         The layout.
     studies, summaries : sequence
         Rows that the range has to cover, natural scale.
+    layout : Layout
+        Colour of the line of the pooled effect.
     log : bool
         Whether the axis is logarithmic.
 
@@ -99,7 +107,7 @@ def draw_panel(
     # under the headers of groups the line says which diamond is that of all studies, whatever the method
     other = [(s.estimate, y - top) for s, y in overall] if laid.first_overall and not bayes else []
     for (estimate, y), color, name in [
-        *((at, BAYES, "Bayesian pooled") for at in bayes[:1]),
+        *((at, layout.accent, "Bayesian pooled") for at in bayes[:1]),
         *((at, SOFT, "pooled") for at in other[:1]),
     ]:
         if low <= estimate <= high:
@@ -107,7 +115,7 @@ def draw_panel(
     return axes
 
 
-def draw_studies(axes: Axes, laid: Sheet, studies: Sequence[ForestStudy]) -> None:
+def draw_studies(axes: Axes, laid: Sheet, studies: Sequence[ForestStudy], layout: Layout, kind: str) -> None:
     """Draw squares with confidence intervals and, just below, circles with credible intervals.
 
     Parameters
@@ -118,6 +126,10 @@ def draw_studies(axes: Axes, laid: Sheet, studies: Sequence[ForestStudy]) -> Non
         The layout.
     studies : sequence of ForestStudy
         The rows.
+    layout : Layout
+        Colours and width of lines.
+    kind : str
+        Kind of the data.
     """
     top = laid.panel[2]
     low, high = axes.get_xlim()
@@ -131,15 +143,19 @@ def draw_studies(axes: Axes, laid: Sheet, studies: Sequence[ForestStudy]) -> Non
     scale = _LARGEST * (0.6 if paired else 1.0) / max([*(size for size in sizes if not math.isnan(size)), 1e-9])
     # If no study has a weight, all count the same; if some have, those without are not part of the pooled effect.
     apart = [bool(weights) and math.isnan(s.weight) for s in studies]
-    _intervals(axes, [row for row, alone in zip(plain, apart, strict=True) if not alone], color=INK, lw=0.8)
-    _intervals(axes, [row for row, alone in zip(plain, apart, strict=True) if alone], color=SOFT, lw=0.8)
+    _intervals(
+        axes, [row for row, alone in zip(plain, apart, strict=True) if not alone], color=INK, lw=layout.line_width
+    )
+    _intervals(axes, [row for row, alone in zip(plain, apart, strict=True) if alone], color=SOFT, lw=layout.line_width)
     _intervals(axes, shrunk, color=BAYES, lw=0.8)
     seen = [i for i, s in enumerate(studies) if low <= s.estimate <= high]
     pooled, others = [i for i in seen if not apart[i]], [i for i in seen if apart[i]]
     if pooled:
         areas = [_PLAIN if math.isnan(sizes[i]) else max(_SMALLEST, sizes[i] * scale) for i in pooled]
         xs, ys = [studies[i].estimate for i in pooled], [plain[i][3] for i in pooled]
-        axes.scatter(xs, ys, s=areas, marker="s", facecolors=_SQUARE, edgecolors="none", zorder=2, label="studies")
+        axes.scatter(
+            xs, ys, s=areas, marker="s", facecolors=layout.square(kind), edgecolors="none", zorder=2, label="studies"
+        )
     if others:
         xs, ys = [studies[i].estimate for i in others], [plain[i][3] for i in others]
         axes.scatter(
@@ -200,7 +216,7 @@ def _intervals(axes: Axes, rows: Sequence[tuple[float, float, float, float]], *,
             )
 
 
-def draw_summaries(axes: Axes, laid: Sheet, summaries: Sequence[ForestSummary]) -> None:
+def draw_summaries(axes: Axes, laid: Sheet, summaries: Sequence[ForestSummary], layout: Layout) -> None:
     """Draw a diamond for each pooled result and a capped bar for its prediction interval.
 
     Parameters
@@ -211,12 +227,14 @@ def draw_summaries(axes: Axes, laid: Sheet, summaries: Sequence[ForestSummary]) 
         The layout.
     summaries : sequence of ForestSummary
         The pooled results.
+    layout : Layout
+        Colours of the diamonds.
     """
     top = laid.panel[2]
     low, high = axes.get_xlim()
     for summary, y_page, below_page in zip(summaries, laid.summary_y, laid.prediction_y, strict=True):
         y, below = y_page - top, below_page - top
-        fill, edge = DIAMONDS[summary.kind]
+        fill, edge = layout.diamonds[summary.kind]
         left, middle, right = summary.ci_low, summary.estimate, summary.ci_high
         if math.isnan(left) or math.isnan(right):
             left = right = middle
@@ -242,7 +260,7 @@ def draw_summaries(axes: Axes, laid: Sheet, summaries: Sequence[ForestSummary]) 
                 lw=0.0,
             )
         if not math.isnan(below):
-            color = BAYES if summary.kind == "bayes" else SOFT
+            color = layout.accent if summary.kind == "bayes" else SOFT
             _intervals(axes, [(math.nan, summary.pi_low, summary.pi_high, below)], color=color, lw=1.2)
             caps = [x for x in (summary.pi_low, summary.pi_high) if low <= x <= high]
             axes.vlines(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.reporting.figures.alignment import aligned_intervals
+from bayesmeta.reporting.figures.named_layouts import DEFAULT, Layout
 from bayesmeta.reporting.figures.style import TEXT
 from bayesmeta.reporting.figures.text import printable, shorten
 from bayesmeta.reporting.numbers import percent, typographic
@@ -116,7 +117,7 @@ class Cells:
     arms: tuple[tuple[str, ...], ...]
 
 
-def cells(studies: Sequence[ForestStudy], summaries: Sequence[ForestSummary]) -> Cells:
+def cells(studies: Sequence[ForestStudy], summaries: Sequence[ForestSummary], layout: Layout = DEFAULT) -> Cells:
     """Write every number of the table once.
 
     Parameters
@@ -125,6 +126,8 @@ def cells(studies: Sequence[ForestStudy], summaries: Sequence[ForestSummary]) ->
         Rows, natural scale.
     summaries : sequence of ForestSummary
         Pooled results, natural scale.
+    layout : Layout
+        Form of intervals and weights; without circles the shrunken effects have no texts.
 
     Returns
     -------
@@ -135,20 +138,27 @@ def cells(studies: Sequence[ForestStudy], summaries: Sequence[ForestSummary]) ->
     pooled = [(s.estimate, s.ci_low, s.ci_high) for s in summaries]
     predicted = [(math.nan, s.pi_low, s.pi_high) for s in summaries]
     bare = [False] * (len(rows) + len(pooled)) + [True] * len(predicted)
-    effect = aligned_intervals(rows + pooled + predicted, bare=bare)
+    marks = layout.between(any(value < 0 for triple in rows + pooled + predicted for value in triple))
+    effect = aligned_intervals(rows + pooled + predicted, bare=bare, marks=marks)
     shrunk = [(s.shrunk, s.shrunk_low, s.shrunk_high) for s in studies]
     k, m = len(studies), len(summaries)
     return Cells(
         effect=tuple(effect[:k]),
         pooled=tuple(effect[k : k + m]),
         prediction=tuple(effect[k + m :]),
-        weight=tuple("" if math.isnan(s.weight) else percent(s.weight, 1) for s in studies),
+        weight=tuple("" if math.isnan(s.weight) else written_weight(s.weight, layout) for s in studies),
         shrunk=tuple(
-            "" if math.isnan(r[0]) else t
+            "" if math.isnan(r[0]) or not layout.circles else t
             for r, t in zip(shrunk, aligned_intervals(shrunk, bare=[False] * k), strict=True)
         ),
         arms=tuple(tuple(shorten(typographic(printable(a)), ARM_WIDTH, TEXT) for a in s.arms) for s in studies),
     )
+
+
+def written_weight(weight: float, layout: Layout) -> str:
+    """Write a weight in percent, with the sign where the layout has it in the cells."""
+    text = percent(weight, 1)
+    return text if layout.percent_sign else text.removesuffix("%")
 
 
 def check(

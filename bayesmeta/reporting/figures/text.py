@@ -213,6 +213,7 @@ def _pieces(word: str, available: float, size: float, weight: str) -> list[tuple
     pieces, glue = [], " "
     while width(word, size, weight) > available and len(word) > 1:
         cut = next((n for n in range(len(word) - 1, 1, -1) if width(word[:n], size, weight) <= available), 1)
+        cut = word.rfind("-", 1, cut) + 1 or cut  # a compound word is broken after its hyphen
         pieces.append((glue, word[:cut]))
         word, glue = word[cut:], ""
     return [*pieces, (glue, word)]

@@ -46,7 +46,7 @@ def arm_data(rows: Iterable[Record], measure: str = "") -> str:
     return ""
 
 
-def arm_cells(row: Record, arm: str, kind: str) -> tuple[str, ...]:
+def arm_cells(row: Record, arm: str, kind: str, *, split: bool = False) -> tuple[str, ...]:
     """Write one arm's data of one study: ``12/57``; ``10.20 (5.10)`` and ``57``; or ``12`` and ``1043.5`` person-time.
 
     Parameters
@@ -57,6 +57,8 @@ def arm_cells(row: Record, arm: str, kind: str) -> tuple[str, ...]:
         Experimental or control.
     kind : str
         As from `arm_data`.
+    split : bool
+        Whether events and participants, and means and standard deviations, have a cell each.
 
     Returns
     -------
@@ -67,23 +69,25 @@ def arm_cells(row: Record, arm: str, kind: str) -> tuple[str, ...]:
     absent = all(is_missing(value) for value in values)
     missing = "" if absent else _NOT_REPORTED
     if kind == "dichotomous":
-        return ("" if absent else "/".join(count(value, missing=missing) for value in values),)
+        counts = [count(value, missing=missing) for value in values]
+        return tuple(counts) if split else ("" if absent else "/".join(counts),)
     if kind == "continuous":
         mean, sd, n = values
         if absent:
-            return "", ""
+            return ("",) * (3 if split else 2)
         place = (
             None if sd is None or is_missing(sd) else decimals_for(-sd, sd)
         )  # a mean has the digits of its standard deviation
         shown = [number(value, place=place, missing=missing) for value in (mean, sd)]
-        return f"{shown[0]} ({shown[1]})", count(n, missing=missing)
+        both = tuple(shown) if split else (f"{shown[0]} ({shown[1]})",)
+        return (*both, count(n, missing=missing))
     if kind == "rates":
         events, time = values
         return count(events, missing=missing), _person_time(time) or missing
     return ()
 
 
-def arm_totals(rows: Iterable[Record], kind: str) -> tuple[str, ...]:
+def arm_totals(rows: Iterable[Record], kind: str, *, split: bool = False) -> tuple[str, ...]:
     """Write the sums of both arms' data over studies, with as many cells as `arm_cells` of the two arms.
 
     Parameters
@@ -92,6 +96,8 @@ def arm_totals(rows: Iterable[Record], kind: str) -> tuple[str, ...]:
         The studies to add up.
     kind : str
         As from `arm_data`.
+    split : bool
+        As in `arm_cells`.
 
     Returns
     -------
@@ -108,7 +114,9 @@ def arm_totals(rows: Iterable[Record], kind: str) -> tuple[str, ...]:
         if not rows or not names or any(is_missing(value) for values in sums.values() for value in values):
             return ()
         total = {f"{name}_{arm}": float(sum(map(float, values))) for name, values in sums.items()}
-        cells += ("", count(total[f"n_{arm}"])) if kind == "continuous" else arm_cells(total, arm, kind)
+        blank = ("", "") if split else ("",)
+        means = kind == "continuous"
+        cells += (*blank, count(total[f"n_{arm}"])) if means else arm_cells(total, arm, kind, split=split)
     return tuple(cells)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bayesmeta.reporting.figures.from_rows import ForestTexts, forest_from_rows, tau_from_density
+from bayesmeta.reporting.figures.named_layouts import layout_of
 from bayesmeta.results.methods import main_bayesian
 from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.band_keys import bands_for
@@ -58,6 +59,7 @@ def forest_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Fig
         tau=result.tau,
         priors=result.priors.get(primary.likelihood, "") if primary else "",
         width_inches=review.settings.figure_inches,
+        layout=layout_of(review.settings.figure_layout),
     )
 
 

@@ -11,7 +11,9 @@ import numpy as np
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.posterior.method import parse_method
 from bayesmeta.reporting.figures.bubble_rows import BubblePoints, bubble_of
+from bayesmeta.reporting.figures.from_rows import pooling_of
 from bayesmeta.reporting.figures.grouped import GroupRows, GroupTest, grouped_forest, pooled_summary
+from bayesmeta.reporting.figures.named_layouts import Layout, layout_of
 from bayesmeta.reporting.figures.nested import NEW_STUDY, nested_forest
 from bayesmeta.reporting.figures.rows import ForestSummary
 from bayesmeta.reporting.figures.sweep import SweepRow, sweep
@@ -67,7 +69,8 @@ def subgroup_figure(review: Review, analysis: Analysis, result: AnalysisResult, 
     frequentist, bayesian = shown_method(methods, SHOWN), bayesian_method(methods, result)
     level = review.level_of(analysis)
     names = [(bayesian, "bayes", "CrI"), (frequentist, "frequentist", "CI")]
-    named = [(name, kind, _label(name, level, ends)) for name, kind, ends in names if name]
+    layout = layout_of(review.settings.figure_layout)
+    named = [(name, kind, _label(name, level, ends, layout)) for name, kind, ends in names if name]
     rows = {str(row["study"]): row for row in result.studies}
     groups = list(dict.fromkeys(str(point["group"]) for point in model["points"]))
     independent = all(point["cluster"] == point["study"] for point in model["points"])
@@ -108,14 +111,15 @@ def subgroup_figure(review: Review, analysis: Analysis, result: AnalysisResult, 
             f"τ² and I² of groups: {method_label(frequentist)}" if frequentist else "",
             f"Not in any group, or not estimable: {', '.join(absent)}" if absent else "",
         ),
-        width_inches=review.settings.figure_inches,
+        width_inches=review.settings.figure_inches, layout=layout,
+        pooling=pooling_of(frequentist or "REML") if independent else "",
     )  # fmt: skip
 
 
-def _label(method: str, level: float, ends: str) -> str:
+def _label(method: str, level: float, ends: str, layout: Layout) -> str:
     """Return the label of a pooled result; the likelihood and the engine of a Bayesian one are in the notes."""
     name = "Bayesian" if parse_method(method) is not None else method_label(method)
-    return f"{name}, {100 * level:g}% {ends}"
+    return layout.pooled(name, f"{100 * level:g}% {ends}")
 
 
 def _summaries(
@@ -180,6 +184,7 @@ def _bubble(review: Review, analysis: Analysis, model: Model, method: str, line:
 def nested_figure(review: Review, analysis: Analysis, result: AnalysisResult, model: Model) -> Figure:
     """Draw the forest plot of dependent estimates: by study, with the means of studies, and all together."""
     level = review.level_of(analysis)
+    layout = layout_of(review.settings.figure_layout)
     methods = rows_of(result, model["model"])
     natural: Any = np.exp if is_ratio(analysis) else np.asarray
     overall: list[ForestSummary] = []
@@ -194,7 +199,7 @@ def nested_figure(review: Review, analysis: Analysis, result: AnalysisResult, mo
         if drawn.get("means") and not means:
             means, credible = drawn["means"], kind == "bayes"
         low, high = (float(natural(one)) for one in drawn.get("new_study") or (math.nan, math.nan))
-        label = _label(method, level, "CrI" if kind == "bayes" else "CI")
+        label = _label(method, level, "CrI" if kind == "bayes" else "CI", layout)
         shown += [method_label(method)] if kind == "bayes" else []
         overall.append(pooled_summary(label, {**row, "pi_low": low, "pi_high": high}, kind, NEW_STUDY))
     levels = [f"τ² = {number(one['sigma2'])} ({one['level']}), I² = {one['i2']:.0f}%" for one in model["levels"]]
@@ -208,6 +213,7 @@ def nested_figure(review: Review, analysis: Analysis, result: AnalysisResult, mo
         heterogeneity=typographic(f"Heterogeneity (REML): {'; '.join(levels)}" if levels else "", powers=True),
         arms=(analysis.groups[0], analysis.groups[1]), better=analysis.better,
         notes=notes_of(review, analysis, *shown, correlation), width_inches=review.settings.figure_inches,
+        layout=layout,
     )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from bayesmeta.support.files import sha256
 from bayesmeta.support.versions import versions
 
 #: settings of what is written, which results do not depend on
-OUTPUT_SETTINGS = frozenset({"tables", "figures", "figure_width", "documents", "save_fits"})
+OUTPUT_SETTINGS = frozenset({"tables", "figures", "figure_width", "figure_layout", "documents", "save_fits"})
 #: keys of a review that other parts of a fingerprint contain, or that results do not depend on
 OTHER_KEYS = frozenset(
     {

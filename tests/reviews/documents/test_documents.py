@@ -236,6 +236,15 @@ def test_forest_plots_have_the_width_of_a_journals_column(source, millimetres):
         assert [shape.width / 36000 for shape in shapes] == pytest.approx([170, 170], abs=0.5)
 
 
+def test_forest_plots_have_the_layout_of_the_settings(source):
+    settings = source.review.settings.model_copy(update={"figure_layout": "bmj"})
+    review = source.review.model_copy(update={"settings": settings})
+    forest = figures_of(review, review.analysis[0], source.results[0])[0].draw()
+    assert "(%)" in [one.get_text() for one in forest.texts]
+    with pytest.raises(ValueError, match="layout of forest plots 'lancet'"):
+        Review.model_validate({**review.model_dump(mode="json"), "settings": {"figure_layout": "lancet"}})
+
+
 def test_a_width_that_no_journal_has_is_refused(documented):
     given = tomllib.loads((documented.parent / "source" / "review.toml").read_text("utf-8"))
     with pytest.raises(ValueError, match="figure_width"):
