@@ -195,10 +195,9 @@ def draw_ordered(rng: np.random.Generator, link: str) -> tuple[dict[str, float],
         baseline = BASELINE_SD * rng.standard_normal()
         p.append(risks(baseline + _in_arms(rng, effects, tau, arms))[:, None])
     table = _table(rng, p, ("a", "b", "c"))
-    location = -inverse(_pooled(table, p)[0, 0])
+    highest = _pooled(table, p)[0, -1]
     ratio = [
-        function(location + moved - gap) / function(location - gap)
-        for moved in (effects[1], effects[1] + tau * rng.standard_normal())
+        function(inverse(highest) + moved) / highest for moved in (effects[1], effects[1] + tau * rng.standard_normal())
     ]
     values = (tau, effects[1], effects[2], gap, p[0][0, 0, 0], *ratio)
     return dict(zip(ORDERED_TERMS, map(float, values), strict=True)), table

@@ -47,21 +47,23 @@ class OrderedEffects:
         moved = self.effects - self.effects[:, :, [reference]]
         return OrderedEffects(moved, self.tau, reference, self.cutpoints, self.link)
 
+    def in_new_trial(self, seed: int) -> Array:
+        """Return draws of the effects in a new trial, shape (chain, draw, T)."""
+        noise = np.random.default_rng([seed, 1]).standard_normal(self.effects.shape)
+        noise[:, :, self.reference] = 0.0
+        return self.effects + self.tau[..., None] * noise
+
     def at(self, baseline: Array, seed: int | None = None) -> Array:
         """Return the probabilities of the categories under each treatment, (chain, draw, T, 1, C).
 
-        The location under the reference is that with the baseline's share above the lowest category, (chain, draw, 1, C). With a seed
-        they are those of a new trial.
+        Under the reference they are the baseline, (chain, draw, 1, C); its cuts on the scale of the link are moved by the effects. With a
+        seed they are those of a new trial.
         """
         function, inverse = LINKS[self.link]
-        effects = self.effects
-        if seed is not None:
-            noise = np.random.default_rng([seed, 1]).standard_normal(effects.shape)
-            noise[:, :, self.reference] = 0.0
-            effects = effects + self.tau[..., None] * noise
-        location = -inverse(np.clip(baseline[:, :, 0, 0], 1e-12, 1 - 1e-12))[..., None] + effects
-        below = function(self.cutpoints[:, :, None, :] - location[..., None])
-        edges = [np.zeros((*location.shape, 1)), below, np.ones((*location.shape, 1))]
+        effects = self.effects if seed is None else self.in_new_trial(seed)
+        shares = np.clip(np.cumsum(baseline[:, :, 0, :-1], axis=-1), 1e-12, 1 - 1e-12)
+        below = function(inverse(shares)[:, :, None, :] - effects[..., None])
+        edges = [np.zeros((*effects.shape, 1)), below, np.ones((*effects.shape, 1))]
         return np.maximum(np.diff(np.concatenate(edges, axis=-1), axis=-1), 1e-300)[:, :, :, None, :]
 
 

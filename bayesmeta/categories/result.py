@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import numpy as np
 from bayesmeta.categories.baseline import POOLED, pooled_baseline, stated_baseline
 from bayesmeta.categories.ordered import OrderedEffects
 from bayesmeta.categories.sampled import Effects
-from bayesmeta.engines.marginals.samples import Samples
+from bayesmeta.categories.summaries import link_summary, summaries
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.networks.contrast_priors import NetworkPriors
 from bayesmeta.posterior.bands import SIDES
@@ -187,7 +187,7 @@ class CategoryFit(Displayed):
             One row per treatment, term and measure (``risk``, ``RR``, ``RD``); of change also per category before treatment, ``given``,
             with the risks among those who were in it ("" otherwise). Columns ``estimate`` (posterior median), ``mean``, ``sd``,
             ``ci_low``, ``ci_high`` (equal-tailed), ``prob_higher`` (probability that the risk is above that under the reference),
-            ``mcse`` (Monte Carlo standard error of the mean), ``ess`` and ``r_hat``.
+            ``mcse`` (Monte Carlo standard error of the mean), ``ess`` and ``r_hat`` (NaN for a risk stated as known).
 
         Raises
         ------
@@ -208,12 +208,32 @@ class CategoryFit(Displayed):
                     values |= {RR: risk / base, RD: risk - base}
                 for measure, draws in values.items():
                     higher = (risk > base).mean(axis=(0, 1)) if measure != RISK else np.full(len(terms), np.nan)
-                    rows += _summaries((name, given, measure), terms, draws, higher, level)
-        order = {measure: i for i, measure in enumerate(MEASURES)}
-        frame = pd.DataFrame(rows)
-        frame["place"] = frame["measure"].map(order)
-        frame = frame.sort_values(["place"], kind="stable").drop(columns="place")
-        return frame.reset_index(drop=True)
+                    whose = {"treatment": name, "given": given, "measure": measure}
+                    rows += [whose | row for row in summaries(terms, draws, higher, level)]
+        rows.sort(key=lambda row: MEASURES.index(row["measure"]))
+        return pd.DataFrame(rows)[["treatment", "given", "term", "measure", *list(rows[0])[4:]]]
+
+    def link_effects(self, *, level: float = 0.95) -> pd.DataFrame:
+        """Summarize the effects on ordered categories on the scale of the link.
+
+        Parameters
+        ----------
+        level : float
+            Level of the intervals.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per treatment against the reference: by the probit link the difference of the latent variable in its standard
+            deviations, by the logit link the log odds ratio of being above any category; above 0 is towards the highest category. Columns
+            as in ``summary``, and ``pi_low``, ``pi_high`` of a new trial.
+
+        Raises
+        ------
+        SpecError
+            If the categories have no order, or the level is not between 0 and 1.
+        """
+        return link_summary(self, level)
 
     def probability(self, sides: Mapping[str, str], treatment: str | None = None, *, new_study: bool = False) -> float:
         """Return the probability that the risks of several categories are all on the sides given: more secure and less disorganised.
@@ -276,22 +296,3 @@ class CategoryFit(Displayed):
         from bayesmeta.categories.separate import separate_ratios
 
         return separate_ratios(self, level)
-
-
-def _summaries(
-    whose: tuple[str, str, str], terms: Sequence[str], draws: Array, higher: Array, level: float
-) -> list[dict[str, Any]]:
-    """Return a row per term of draws of shape (chain, draw, terms)."""
-    samples = Samples(tuple(terms), np.moveaxis(draws, -1, 0))
-    tail = 0.5 - 0.5 * level
-    low, middle, high = (samples.quantile(p) for p in (tail, 0.5, 1 - tail))
-    mean, sd, error = samples.mean(), samples.sd(), samples.sampling_error(level)
-    treatment, given, measure = whose
-    return [
-        {
-            "treatment": treatment, "given": given, "term": term, "measure": measure, "estimate": middle[i], "mean": mean[i],
-            "sd": sd[i], "ci_low": low[i], "ci_high": high[i], "prob_higher": higher[i], "mcse": error["mcse_mean"][i],
-            "ess": error["ess_bulk"][i], "r_hat": error["r_hat"][i],
-        }
-        for i, term in enumerate(terms)
-    ]  # fmt: skip

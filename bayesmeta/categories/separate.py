@@ -21,6 +21,11 @@ WHY_THEY_DIFFER = (
     "is lost in others, and all share one tau and the indirect evidence. Separate risk ratios take each category by itself, with priors of "
     "its own, from the trials that compare the two treatments directly."
 )
+WHY_ORDERED_DIFFER = (
+    "The risk ratios of ordered categories come from one latent variable, which a treatment moves by one amount: the numbers of all "
+    "categories determine the risk ratio of each, and all share one tau and the indirect evidence. If the treatment in truth moves some "
+    "categories more than others, these risk ratios are biased and the separate ones are not."
+)
 
 
 def separate_ratios(fitted: CategoryFit, level: float = 0.95) -> pd.DataFrame:
@@ -50,7 +55,7 @@ def separate_ratios(fitted: CategoryFit, level: float = 0.95) -> pd.DataFrame:
         found |= {"rr": row["estimate"], "rr_low": row["ci_low"], "rr_high": row["ci_high"]}
         rows.append(found | _separate(fitted, row["treatment"], row["term"], level))
     frame = pd.DataFrame(rows)
-    frame.attrs["why"] = WHY_THEY_DIFFER
+    frame.attrs["why"] = WHY_ORDERED_DIFFER if fitted.link else WHY_THEY_DIFFER
     return frame
 
 

@@ -19,8 +19,10 @@ from bayesmeta.studies.categories import CategoryTable
 from bayesmeta.studies.read_categories import read_categories
 from bayesmeta.support.frames import records
 
-#: kind of the models in a result, and the names of the two likelihoods in the ids of methods
-KIND, MULTINOMIAL, TRANSITIONS = "categories", "multinomial", "transitions"
+#: kind of the models in a result, and names of likelihoods in the ids of methods; that of ordered categories has the link too
+KIND, MULTINOMIAL, TRANSITIONS, ORDERED = "categories", "multinomial", "transitions", "ordered"
+#: measure of the effects on ordered categories, by link
+LINK_MEASURES = {"probit": "SMD", "logit": "OR"}
 
 
 def read_counts(keys: Categories, folder: Path) -> CategoryTable:
@@ -59,7 +61,8 @@ def run_categories(keys: Categories, engine: str, seed: int, level: float, folde
     Returns
     -------
     AnalysisResult
-        Rows of RR and RD of every treatment and category, ``group`` being "PIP vs control"; in ``models`` what tables and figures need.
+        Rows of RR and RD of every treatment and category, ``group`` being "PIP vs control", and of ordered categories of the effect on
+        the latent variable (SMD of the probit link, OR of the logit link); in ``models`` what tables and figures need.
 
     Raises
     ------
@@ -69,14 +72,23 @@ def run_categories(keys: Categories, engine: str, seed: int, level: float, folde
     table = read_counts(keys, folder)
     result = AnalysisResult(keys.id)
     chosen = "quadrature" if engine == "quadrature" else "nuts"
+    if keys.outcome_order and engine == "quadrature":
+        result.errors.append(
+            'ordered categories (outcome_order) are fitted by NUTS, which engine = "quadrature" excludes; choose "nuts" or "both", or '
+            "leave outcome_order out for the normal approximation of categories without order"
+        )
+        return result
     first, *more = keys.reference or (None,)
     try:
-        fit = categories(table, reference=first, engine=chosen, priors=keys.priors, seed=seed)
+        fit = categories(
+            table, reference=first, engine=chosen, priors=keys.priors, seed=seed,
+            outcome_order=keys.outcome_order or None, link=keys.ordered_by or "probit",
+        )  # fmt: skip
         fits = [fit, *(fit.against(str(name)) for name in more)]
     except BayesmetaError as error:
         result.errors.append(" ".join(str(error).split()))
         return result
-    likelihood = TRANSITIONS if table.before else MULTINOMIAL
+    likelihood = f"{ORDERED} {fit.link}" if fit.link else TRANSITIONS if table.before else MULTINOMIAL
     method = BayesianMethod(likelihood, chosen).id
     result.priors[likelihood] = _priors_text(fit)
     if fit.diagnostics:
@@ -88,6 +100,7 @@ def run_categories(keys: Categories, engine: str, seed: int, level: float, folde
         rows += [
             _row(keys, method, one, row) for row in summary if row["measure"] in (RR, RD) and row["treatment"] in shown
         ]
+        rows += [_row(keys, method, one, row) for row in _link_rows(one, level) if row["treatment"] in shown]
         result.models.append(_model(keys, method, one, summary, shown, level))
     frame = tidy_frame(rows).assign(comparison=keys.comparison, outcome=keys.outcome, time=keys.time)
     result.rows.extend(records(frame))
@@ -100,17 +113,30 @@ def _priors_text(fit: CategoryFit) -> str:
     return ", ".join(f"{name} ~ {prior}" for name, prior in texts.items())
 
 
+def _link_rows(fit: CategoryFit, level: float) -> list[dict[str, Any]]:
+    """Return a summary per treatment of the effects on ordered categories, odds ratios on the natural scale; none without an order."""
+    if not fit.link:
+        return []
+    shape = np.exp if fit.link == "logit" else np.positive
+    ends = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
+    known = {"given": "", "term": f"towards {fit.table.categories[-1]}", "measure": LINK_MEASURES[fit.link]}
+    return [
+        row | known | {name: float(shape(row[name])) for name in ends} for row in records(fit.link_effects(level=level))
+    ]
+
+
 def _row(keys: Categories, method: str, fit: CategoryFit, row: dict[str, Any]) -> dict[str, Any]:
-    """Return a tidy row of one category, on the natural scale."""
+    """Return a tidy row of one category, or of the effect on ordered categories, on the natural scale."""
     term = f"{row['term']} | {row['given']}" if row["given"] else row["term"]
     direct = {fit.reference, row["treatment"]}
     studies = [rows for rows in fit.table.rows_by_study().values() if direct <= {fit.table.treatments[i] for i in rows}]
     return {
         "analysis": keys.id, "method": method, "measure": row["measure"], "term": term, "estimate": row["estimate"], "se": row["sd"],
-        "ci_low": row["ci_low"], "ci_high": row["ci_high"], "tau": float(np.median(fit.tau)), "tau2": float(np.median(fit.tau**2)),
+        "ci_low": row["ci_low"], "ci_high": row["ci_high"], **{end: row[end] for end in ("pi_low", "pi_high") if end in row},
+        "tau": float(np.median(fit.tau)), "tau2": float(np.median(fit.tau**2)),
         "k": len(studies), "n": float(sum(fit.table.n[i] for rows in studies for i in rows if fit.table.treatments[i] in direct)),
         "r_hat": row["r_hat"], "ess_bulk": row["ess"], "model": KIND, "group": f"{row['treatment']} vs {fit.reference}",
-        "scale": "natural", "se_scale": "natural", "note": "",
+        "scale": "natural", "se_scale": "log" if row["measure"] == LINK_MEASURES["logit"] else "natural", "note": "",
     }  # fmt: skip
 
 
@@ -129,5 +155,6 @@ def _model(
         "before": list(fit.table.before), "summary": [row for row in summary if row["treatment"] in {fit.reference, *fit.others}],
         "separate": separate.to_dict("records"), "why": separate.attrs["why"], "sides": dict(keys.together), "together": together,
         "together_new": new, "margins": margins, "tau": [float(value) for value in tau],
-        "studies": len(set(fit.table.studies)), "participants": int(fit.table.n.sum()), "level": level,
+        "link": fit.link, "shift": _link_rows(fit, level), "studies": len(set(fit.table.studies)),
+        "participants": int(fit.table.n.sum()), "level": level,
     }  # fmt: skip

@@ -13,7 +13,7 @@ from bayesmeta.reviews.settings import Strict
 
 
 class Categories(Strict):
-    """An outcome with several categories as one multinomial outcome, or change between categories as one transition model."""
+    """An outcome with several categories: as one multinomial outcome, as change between categories, or with ordered categories."""
 
     id: Annotated[str, Field(pattern=ANALYSIS_ID, max_length=60)] = Field(
         description="Number of the outcome, as the id of an analysis; it must differ from those too."
@@ -28,6 +28,16 @@ class Categories(Strict):
     )
     categories: tuple[str, ...] = Field(
         default=(), description="Names of the categories, in their order; by default those of the table."
+    )
+    outcome_order: tuple[str, ...] = Field(
+        default=(),
+        description="Names of the categories from the lowest to the highest, for the model of ordered categories, in which a treatment "
+        'moves all of them by one amount: `["none", "mild", "severe"]`. It is fitted by NUTS.',
+    )
+    link: Literal["probit", "logit"] | None = Field(
+        default=None,
+        description="Link of ordered categories: `probit` (the default; effects are differences of a latent variable in its standard "
+        "deviations) or `logit` (proportional odds).",
     )
     columns: dict[str, str] = Field(
         default={}, description='Which column is which, your name to ours: `{ B = "secure" }`.'
@@ -49,7 +59,7 @@ class Categories(Strict):
     priors: dict[str, str] = Field(
         default={},
         description="Priors of this outcome: `d` (effects on every log odds of two categories), `tau` or `tau2`, `baseline`, as in "
-        '`{ tau = "HalfNormal(0.5)" }`; by default those of log odds ratios.',
+        '`{ tau = "HalfNormal(0.5)" }`; by default those of log odds ratios, with the probit link those of SMD.',
     )
     level: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         default=None, description="Level of the intervals of this outcome; by default that of `[settings]`."
@@ -57,15 +67,29 @@ class Categories(Strict):
     note: str = Field(default="", description="A sentence under the table and the figure.")
 
     @model_validator(mode="after")
-    def _readable_priors(self) -> Categories:
+    def _consistent(self) -> Categories:
         try:
-            network_priors(self.priors, "OR")
+            network_priors(self.priors, "SMD" if self.ordered_by == "probit" else "OR")
         except BayesmetaError as error:
             raise ValueError(str(error)) from None
-        for name in self.together:
-            if self.categories and name not in self.categories:
-                raise ValueError(str(unknown_name("category under together:", name, self.categories)))
+        if len(set(self.outcome_order)) < len(self.outcome_order):
+            raise ValueError("outcome_order names a category twice; name every category once")
+        known = self.categories or self.outcome_order
+        for key, names in (("outcome_order", self.outcome_order), ("together", self.together)):
+            for name in names:
+                if known and name not in known:
+                    raise ValueError(str(unknown_name(f"category under {key}:", name, known)))
+        missing = [name for name in self.categories if self.outcome_order and name not in self.outcome_order]
+        if missing:
+            raise ValueError(f"outcome_order leaves out {', '.join(missing)}; name every category once")
+        if self.link and not self.outcome_order:
+            raise ValueError("link is that of ordered categories; name them from the lowest with outcome_order")
         return self
+
+    @property
+    def ordered_by(self) -> str:
+        """Link of ordered categories; "" for categories without order."""
+        return (self.link or "probit") if self.outcome_order else ""
 
     @property
     def beyond_pairwise(self) -> bool:

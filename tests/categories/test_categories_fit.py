@@ -110,6 +110,10 @@ def test_a_stated_baseline(attachment) -> None:
     given = {"secure": 0.3, "avoidant": 0.2, "resistant": 0.1, "disorganised": 0.4}
     known = attachment.against("control", given)
     np.testing.assert_allclose(known.risks("control")[0, 0], [0.3, 0.2, 0.1, 0.4], rtol=1e-12)
+    rows = known.summary()
+    rows = rows[(rows.treatment == "control") & (rows.measure == "risk")]
+    np.testing.assert_allclose(rows.estimate, [0.3, 0.2, 0.1, 0.4], rtol=1e-12)
+    assert rows[["mcse", "ess", "r_hat"]].isna().all(axis=None)
     estimated = attachment.against("control", given, 50)
     risk = estimated.risks("control")[..., 0]
     assert risk.mean() == pytest.approx(0.3, abs=0.01)

@@ -11,6 +11,7 @@ from scipy import stats
 import bayesmeta as bm
 from bayesmeta.engines.nuts.model_files import load_model
 from bayesmeta.engines.nuts.ordered_arms import OrderedArms, ordered_arms
+from bayesmeta.errors import SpecError
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.networks.contrast_priors import ContrastPrior
@@ -95,3 +96,17 @@ def test_effects_on_ordered_categories_are_recovered(link) -> None:
     assert margins.p.between(0.001, 0.999).all()
     # in a new trial the same, but less certain
     assert fit.risks("drug", new_study=True)[..., 2].std() > fit.risks("drug")[..., 2].std()
+    (row,) = fit.link_effects().to_dict("records")
+    assert (row["treatment"], row["estimate"]) == ("drug", pytest.approx(np.median(effect)))
+    assert row["pi_low"] < row["ci_low"] < row["mean"] < row["ci_high"] < row["pi_high"]
+    # the whole of a stated baseline is kept, and every cut of it is moved by the effect
+    stated = fit.against("control", {"low": 0.2, "middle": 0.1, "high": 0.7})
+    np.testing.assert_allclose(stated.risks("control")[0, 0], [0.2, 0.1, 0.7], rtol=1e-9)
+    moved = DISTRIBUTIONS[link].cdf(DISTRIBUTIONS[link].ppf([0.2, 0.3]) - effect[..., None])
+    np.testing.assert_allclose(np.cumsum(stated.risks("drug"), axis=-1)[..., :2], moved, rtol=1e-9)
+
+
+def test_categories_without_order_have_no_effects_of_a_link() -> None:
+    frame = pd.DataFrame({"study": ["A", "A"], "treatment": ["a", "b"], "low": [5, 6], "high": [7, 8]})
+    with pytest.raises(SpecError, match="outcome_order="):
+        bm.categories(frame, engine="quadrature").link_effects()

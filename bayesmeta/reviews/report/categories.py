@@ -23,9 +23,14 @@ if TYPE_CHECKING:
 
 NAMES = (
     "Analysis", "Treatment", "Given before", "Category", "Risk, reference", "Risk", "Risk ratio", "Risk ratio, separate", "Trials",
-    "Risk difference", "P(higher)", NOTE,
+    "Risk difference", "Effect", "Effect, new trial", "P(higher)", NOTE,
 )  # fmt: skip
-OPTIONAL = ("Given before", NOTE)
+OPTIONAL = ("Given before", "Effect", "Effect, new trial", NOTE)
+#: what an effect on ordered categories is, by link
+EFFECTS = {
+    "probit": "the difference of the latent variable in its standard deviations (probit link)",
+    "logit": "the odds ratio of being above any category (logit link, proportional odds)",
+}
 
 
 def categories_table(review: Review, results: list[AnalysisResult]) -> Table | None:
@@ -38,7 +43,7 @@ def categories_table(review: Review, results: list[AnalysisResult]) -> Table | N
         for model in of_kind(result, KIND):
             models.append(model)
             title = f"{heading[result.id]}: against {model['reference']}"
-            lines += [{"Analysis": title, **line} for line in _lines(model)]
+            lines += [dict.fromkeys(NAMES, "") | {"Analysis": title, **line} for line in _lines(model)]
             notes += _together(result.id, model)
         notes += [f"{result.id}: priors {text}." for text in (result.priors.values() if of_kind(result, KIND) else ())]
     if not lines:
@@ -49,8 +54,15 @@ def categories_table(review: Review, results: list[AnalysisResult]) -> Table | N
         "those of the participants of all reference arms together, with their uncertainty; those of the categories after treatment sum "
         "to 1 in every draw. P(higher): posterior probability that the risk is higher than under the reference.",
         "Risk ratio, separate: a random-effects meta-analysis of this category alone, binomial likelihood, default priors, from the trials "
-        f"(column Trials) that compare both treatments. {models[0]['why']}",
+        f"(column Trials) that compare both treatments. {' '.join(dict.fromkeys(model['why'] for model in models))}",
     ]
+    links = [link for link in EFFECTS if any(model["link"] == link for model in models)]
+    if links:
+        first.append(
+            "Ordered categories: a treatment moves a latent variable by one amount whatever the category. Effect: "
+            f"{' or '.join(EFFECTS[link] for link in links)}, whose direction the column Category says; P(higher): probability that it is "
+            "towards the highest category."
+        )
     if any(model["before"] for model in models):
         first.append(
             "Given before: the risk after treatment among those who were in this category before it; other rows are of all participants."
@@ -97,6 +109,17 @@ def _lines(model: dict[str, Any]) -> list[dict[str, str]]:
                         NOTE: alone.get("note", "") or "",
                     }
                 )
+        lines += [
+            {
+                "Treatment": treatment,
+                "Category": row["term"],
+                "Effect": _written(row),
+                "Effect, new trial": estimate(row["estimate"], row["pi_low"], row["pi_high"]),
+                "P(higher)": probability(row["prob_higher"]),
+            }
+            for row in model["shift"]
+            if row["treatment"] == treatment
+        ]
     return lines
 
 
@@ -107,9 +130,10 @@ def _written(row: dict[str, Any]) -> str:
 def _together(analysis: str, model: dict[str, Any]) -> list[str]:
     """Return sentences on tau, on the probability of several categories at once, and on numbers that the model does not predict."""
     middle, low, high = model["tau"]
+    of_what = "the effect, on the scale of the link" if model["link"] else "every log odds of two categories"
     found = [
-        f"{analysis}: {model['studies']} trials, {model['participants']} participants; tau (standard deviation between trials of every log "
-        f"odds of two categories) {estimate(middle, low, high)}."
+        f"{analysis}: {model['studies']} trials, {model['participants']} participants; tau (standard deviation between trials of "
+        f"{of_what}) {estimate(middle, low, high)}."
     ]
     if model["sides"]:
         sides = " and ".join(f"{name} {side}" for name, side in model["sides"].items())

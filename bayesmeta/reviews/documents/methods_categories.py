@@ -1,0 +1,58 @@
+"""The sentences of the methods on outcomes with several categories."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bayesmeta.reviews.documents.facts import Facts
+from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, listed
+
+_LINKS = {
+    "probit": "an ordered probit model, whose effects are differences of a latent variable in its standard deviations",
+    "logit": "a proportional odds model, whose effects are odds ratios of being above any category",
+}
+
+
+def categories_section(facts: Facts) -> Section:
+    """Return the paragraph on outcomes with several categories, each fitted as one."""
+    models: dict[str, Mapping[str, Any]] = {result.id: model for result, model in facts.models("categories")}
+    found: list[Sentence] = []
+    approximate = [name for name, model in models.items() if str(model["method"]).endswith("quadrature")]
+    rough = ", by the normal approximation of log ratios with 1/2 added to every count" if approximate else ""
+    plain = [name for name, model in models.items() if not (model["before"] or model.get("link"))]
+    if plain:
+        found.append(
+            cited(
+                f"Outcomes with several categories (analyses {', '.join(plain)}) were each fitted as one multinomial outcome with random "
+                f"effects of the treatments on centred log ratios{rough}, so that the risks of the categories sum to 1.",
+                "Aitchison1982",
+            )
+        )
+    change = [name for name, model in models.items() if model["before"]]
+    if change:
+        found.append(
+            cited(
+                f"Change between categories (analyses {', '.join(change)}) was fitted as one transition model: the distribution over the "
+                f"categories after treatment given the category before it{rough}."
+            )
+        )
+    for link, what in _LINKS.items():
+        names = [name for name, model in models.items() if model.get("link") == link]
+        if names:
+            found.append(
+                cited(
+                    f"Ordered categories (analyses {', '.join(names)}) were fitted by {what}, with cutpoints common to all trials and "
+                    "random effects.",
+                    "McCullagh1980",
+                )
+            )
+    if found:
+        references = listed(list(dict.fromkeys(str(model["reference"]) for model in models.values())))
+        found.append(
+            cited(
+                f"Risk ratios and risk differences of every category were computed from the same draws, at the distribution of all "
+                f"participants under the reference ({references})."
+            )
+        )
+    return Section("Outcomes with several categories", tuple(found))
