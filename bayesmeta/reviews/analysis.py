@@ -38,6 +38,8 @@ from bayesmeta.reviews.band_keys import mid_of
 from bayesmeta.reviews.categories import run_categories
 from bayesmeta.reviews.categories_keys import Categories
 from bayesmeta.reviews.cumulative import add_cumulative
+from bayesmeta.reviews.model_checks import KIND as CHECKS
+from bayesmeta.reviews.model_checks import checks_of
 from bayesmeta.reviews.network_keys import Network
 from bayesmeta.reviews.network_run import run_network
 from bayesmeta.reviews.result import AnalysisResult
@@ -143,6 +145,10 @@ def _pairwise(
     rows += add_risk_of_bias(review, analysis, folder, effects, studies, result, shown, computed=rows)
     rows += add_cumulative(review, analysis, folder, effects, shown, result)
     add_absolute(analysis, effects, shown, level, result)
+    # dependent estimates are checked with their own model
+    if shown is not None and review.settings.checks and analysis.nesting is None:
+        checks = checks_of(shown, level=level, better=analysis.better, mid=mid)
+        result.models.append({"kind": CHECKS, "model": CHECKS, "method": primary, **checks})
     tau = tau_density(posteriors[primary], level) if primary else {}
     return rows, studies, dataclasses.replace(result, primary=primary, tau=tau)
 

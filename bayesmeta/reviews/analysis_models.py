@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from bayesmeta.checks.engine_agreement import engine_agreement, worst_disagreement
-from bayesmeta.checks.influence import influence
 from bayesmeta.effects.effects import Effects
 from bayesmeta.engines.choose import ENGINES
 from bayesmeta.errors import BayesmetaError
@@ -29,6 +28,7 @@ from bayesmeta.reviews.analysis_data import AnalysisData, columns_beside, in_key
 from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.analysis_priors import prior_texts
 from bayesmeta.reviews.band_keys import mid_of
+from bayesmeta.reviews.model_checks import checks_of
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
 
@@ -133,18 +133,15 @@ def _dependence_checks(
     exact = next((one for one in fitted.fits if ENGINES[one.engine].exact), None)
     if exact is None:
         return []
-    try:
-        frame = influence(exact, level=given.level, scale="natural", better=choice.better, mid=choice.mid)
-    except BayesmetaError as error:
-        errors.append(f"leaving each study out: {one_line(str(error))}")
-    else:
-        left_out = [{"study": str(name), **row} for name, row in frame.to_dict("index").items()]
-        for model in result.models:
-            if (model["kind"], model["model"]) == (fitted.kind, fitted.model):
-                model["left_out"] = left_out
-    for model in result.models:
-        if (model["kind"], model["model"]) == (fitted.kind, fitted.model):
-            model["bayesian_sweep"] = at_correlations(given, choice, exact)
+    of_fit = [model for model in result.models if (model["kind"], model["model"]) == (fitted.kind, fitted.model)]
+    if review.settings.checks:
+        checks = checks_of(exact, level=given.level, better=choice.better, mid=choice.mid)
+        if "no_left_out" in checks:
+            errors.append(f"leaving each study out: {checks.pop('no_left_out')}")
+        for model in of_fit:
+            model.update(checks)
+    for model in of_fit:
+        model["bayesian_sweep"] = at_correlations(given, choice, exact)
     usual = default_priors(exact.measure, exact.data)
     result.priors.setdefault(
         exact.likelihood, ", ".join(f"{name} ~ {text}" for name, text in exact.priors.to_dict().items())

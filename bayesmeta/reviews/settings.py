@@ -110,6 +110,10 @@ class Settings(Strict):
         description="Whether each analysis pools its studies again after each one, in the order of their years (`true`) or of a column "
         '(`"date"`); an analysis can say otherwise.',
     )
+    checks: bool = Field(
+        default=True,
+        description="Whether the fit that is shown is checked: pooled without each study in turn, and by predictive checks.",
+    )
     report: bool = Field(
         default=True,
         description="Whether a page with all tables and figures and an explorer, `report.html`, is written.",

@@ -16,6 +16,7 @@ from bayesmeta.reviews.explorer.data import explorer_data, plain_priors
 from bayesmeta.reviews.folder import load_run
 from bayesmeta.reviews.report import page_figures
 from bayesmeta.reviews.report.page import write_report
+from bayesmeta.reviews.report.page_paths import short_path
 from bayesmeta.reviews.report.page_svg import page_svg
 from bayesmeta.reviews.run import run_review
 
@@ -153,20 +154,69 @@ def test_figures_are_smaller_and_look_the_same():
  </defs>
  <g id="text_1">
   <path id="m1" d="M 1.23456 2 \nL -0.00001 7.5 \n"/>
-  <text style="font-size: 7px; font-family: 'DejaVu Sans', sans-serif; fill: red" x="2.34567">0.123456 a\n b</text>
+  <text style="font-size: 7px; font-family: 'DejaVu Sans', sans-serif; fill: red" x="2.34567">7 id="m1" url(#m1) d="M 1.23456 2"</text>
   <use xlink:href="#m1" clip-path="url(#m1)" transform="rotate(-90 1.23456 2)"/>
  </g>
 </svg>"""
     made = page_svg(given, "f1.1_0_", "A <figure>")
-    assert 'd="M 1.23 2 L -0 7.5"' in made
-    assert ">0.123456 a\n b</text>" in made
-    assert 'href="#f1_1_0_m1"' in made
+    assert 'd="M1.23 2l-1.23 5.5"' in made
+    assert '>7 id="m1" url(#m1) d="M 1.23456 2"</text>' in made
+    assert 'href="#f1_1_0_0"' in made
+    assert '<path id="f1_1_0_0"' in made
     assert 'transform="rotate(-90 1.23 2)"' in made
-    assert "url(#f1_1_0_m1)" in made
+    assert "url(#f1_1_0_0)" in made
+    assert "<g" not in made
     assert 'aria-label="A &lt;figure&gt;"' in made
     assert 'style="font-size: 7px; fill: red"' in made
     assert "metadata" not in made
     assert "style type" not in made
+
+
+def absolute(path: str) -> list[tuple[float, float]]:
+    """The points of a path of the commands that short_path writes."""
+    points, at, start = [], np.zeros(2), np.zeros(2)
+    for command, numbers in re.findall(r"([A-Za-z])([^A-Za-z]*)", path):
+        values = [float(one) for one in re.findall(r"-?\d*\.?\d+", numbers)]
+        size = {"M": 2, "l": 2, "h": 1, "v": 1, "c": 6, "q": 4, "z": 1}[command]
+        if command == "z":
+            at = start
+        for i in range(0, len(values), size):
+            part = values[i : i + size]
+            if command == "M":
+                at = start = np.array(part)
+            elif command in "hv":
+                at = at + np.array([part[0], 0.0] if command == "h" else [0.0, part[0]])
+            else:
+                at = at + np.array(part[-2:])
+            points.append(tuple(at))
+    return points
+
+
+def test_paths_look_the_same_with_fewer_points():
+    x = np.linspace(0, 400, 900)
+    y = 150 - 100 * np.exp(-0.5 * ((x - 180) / 25) ** 2)
+    given = "M 0 150 \n" + "".join(f"L {a:.6f} {b:.6f} \n" for a, b in zip(x, y, strict=True))
+    short = short_path(given)
+    assert len(short) < len(given) / 20
+    found = np.array(absolute(short))
+    assert found[-1] == pytest.approx((400, 150), abs=0.006)
+    # every point that was left out is near to the line that is drawn in its place: 0.05 points across it, whose slope is at most 2.5
+    assert np.abs(np.interp(x, found[:, 0], found[:, 1]) - y).max() < 0.06 * np.hypot(1, 2.5)
+
+
+@pytest.mark.parametrize(
+    ("given", "short"),
+    [
+        ("M 0 0 L 10 0 L 10 -5.5 L 0 -5.5 z M 1 2 L 3 4 L 5 7", "M0 0h10v-5.5h-10zM1 2l2 2 2 3"),
+        ("M 0 -3 C 1.5 -3 3 -1.5 3 0 C 3 1 0 3 0 3 z", "M0-3c1.5 0 3 1.5 3 3c0 1-3 3-3 3z"),
+        ("M 1.004 1.004 L 1.008 1.008 L 1.012 1.012 L 2 1", "M1 1l.01 .01 .99-.01"),
+        ("M 1 1 L 1 1", "M1 1"),
+        ("m 1 1 l 2 2", "m 1 1 l 2 2"),
+        ("", ""),
+    ],
+)
+def test_paths_are_written_relative_to_the_point_before(given, short):
+    assert short_path(given) == short
 
 
 def test_every_script_is_in_the_page(text):

@@ -1,4 +1,4 @@
-"""Table of dependent estimates without each study in turn, with all its estimates."""
+"""Table of the pooled effects without each study in turn, with all its estimates."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 from bayesmeta.reporting.numbers import estimate, interval, number
 from bayesmeta.reporting.tables.layout import NOTE, Table
 from bayesmeta.reporting.tables.results import text_frame
+from bayesmeta.reviews.model_checks import KIND
 from bayesmeta.reviews.report.headings import at_level, headings
-from bayesmeta.reviews.report.moderators import of_kind
+from bayesmeta.reviews.report.predictive import model_name
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
 
@@ -16,25 +17,26 @@ NAMES = ("Analysis", "Left out", "Estimate", "Prediction interval", "tau", "Shif
 
 
 def left_out_table(review: Review, results: list[AnalysisResult]) -> Table | None:
-    """Return the table of each study left out; None where no analysis has a nesting."""
+    """Return the table of each study left out; None where no analysis has two studies and a fit."""
     heading = headings(review)
     lines = [
-        {"Analysis": f"{heading[result.id]}: {model['model']}", **_line(row)}
+        {"Analysis": ": ".join(filter(None, (heading[result.id], model_name(model)))), **_line(row)}
         for result in results
-        for model in of_kind(result, "dependence")
+        for model in result.models
+        if model["kind"] in (KIND, "dependence")
         for row in model.get("left_out", ())
     ]
     if not lines:
         return None
     notes = (
-        "The Bayesian model of dependent estimates without each outermost group of the nesting (mostly a study), with all its estimates: "
-        f"posterior median and {at_level(review, 'credible interval')}, natural scale; tau: posterior median, model scale; "
-        "prediction interval: of the mean effect in a new group. Exact, by quadrature.",
+        "The fit in the main table, and the model of dependent estimates, without each study (outermost group of a nesting) with all its "
+        f"estimates: posterior median and {at_level(review, 'credible interval')}, natural scale; tau: posterior median, model scale; "
+        "prediction interval: of the effect in a new study, or the mean effect in a new group. Exact, by quadrature.",
         "Shift: change of the posterior mean, model scale, in posterior standard deviations of the whole.",
     )
     return Table(
         text_frame(lines, NAMES, (NOTE,)),
-        f"{review.title}: dependent estimates without each study",
+        f"{review.title}: influence of single studies",
         notes,
         "Analysis",
         review.notice,

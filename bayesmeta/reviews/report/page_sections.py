@@ -16,6 +16,7 @@ from bayesmeta.reviews.explorer.assets import safe_json
 from bayesmeta.reviews.explorer.data import explorer_data
 from bayesmeta.reviews.report.page_figures import Draw, drawn
 from bayesmeta.reviews.report.page_svg import page_svg
+from bayesmeta.reviews.report.predictive import predictive_section
 from bayesmeta.reviews.report.tables import TABLES
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
@@ -31,6 +32,7 @@ OWN_TABLES = {
     "evidence": "Evidence for an effect and for heterogeneity",
     "bands": "Probabilities of bands of effects",
     "influence": "Influence of single studies",
+    "predictive": "Predictive checks of single studies",
     "engines": "Convergence and agreement of the engines",
 }
 
@@ -68,7 +70,11 @@ def analysis_section(
     figures = list(_drawn(figures_of(review, analysis, result), result.id, failed, draw))
     parts = [f'<div class="table">{own}</div>'] if own else []
     parts += [*figures[:1], _explorer(review, analysis, result, failed), *figures[1:]]
-    parts += [_tables(review, analysis, result, failed), _computation(review, analysis, result)]
+    parts += [
+        predictive_section(result),
+        _tables(review, analysis, result, failed),
+        _computation(review, analysis, result),
+    ]
     parts += [f'<p class="notice">{escape(problem)}</p>' for problem in failed or ()]
     if problems is not None:
         problems += [f"analysis {result.id}: {problem}" for problem in failed or ()]

@@ -34,6 +34,7 @@ from bayesmeta.reviews.report.network_tables import (
     ranking_table,
     treatments_table,
 )
+from bayesmeta.reviews.report.predictive import predictive_table
 from bayesmeta.reviews.report.risk_of_bias import judgements_table, sensitivity_table
 from bayesmeta.reviews.report.subgroups import subgroups_table
 from bayesmeta.reviews.report.summary_of_findings import grade_table, summary_of_findings
@@ -262,6 +263,7 @@ TABLES: Mapping[str, Make] = {
     "dependence": dependence_table,
     "categories": categories_table,
     "influence": left_out_table,
+    "predictive": predictive_table,
     "cumulative": cumulative_table,
     "risk_of_bias": judgements_table,
     "risk_of_bias_sensitivity": sensitivity_table,

@@ -26,7 +26,7 @@ MAKES_RESULTS = (
     "reviews/network_data.py", "reviews/network_judgements.py",
     "reviews/network_keys.py", "reviews/network_result.py", "reviews/network_rows.py", "reviews/network_run.py",
     "reviews/categories.py", "reviews/categories_keys.py",
-    "reviews/analysis.py", "reviews/analysis_models.py", "reviews/analysis_priors.py",
+    "reviews/analysis.py", "reviews/model_checks.py", "reviews/analysis_models.py", "reviews/analysis_priors.py",
     "reviews/result.py", "reviews/import_cochrane.py", "reviews/cochrane_toml.py",
 )  # fmt: skip
 #: parts that show results: after a change tables, figures and files are written again, and nothing is fitted again
