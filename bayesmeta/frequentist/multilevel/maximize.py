@@ -82,19 +82,32 @@ def _newton_step(gradient: Array, hessian: Array, expected: Array, free: Array, 
 
 
 def best_maximum(likelihood: Likelihood, starts: Sequence[Array]) -> tuple[Array, Evaluation]:
-    """Return the highest maximum found from the two best of several starts.
+    """Return the highest maximum found from the two best of several starts, and from correlations at their bounds and at 0.
+
+    A variance of 0 leaves its correlations without a slope, so that a likelihood with correlations often has several maxima.
 
     Raises
     ------
     DataError
         If S + Sigma is not positive definite at any start.
     """
-    values = [(likelihood.evaluate(start).value, i) for i, start in enumerate(starts)]
-    possible = sorted((pair for pair in values if pair[0] > -math.inf), reverse=True)
-    if not possible:
+    found = [maximize(likelihood, start) for start in _best(likelihood, starts)[:2]]
+    if not found:
         raise DataError(
             "the sampling covariance plus the covariance of the random effects is not positive definite",
             fix="Check the covariance: correlations beyond -1 or 1, or the same estimate twice.",
         )
-    found = [maximize(likelihood, starts[i]) for _, i in possible[:2]]
+    for place, value in likelihood.correlations_to_try():
+        fixed = np.arange(len(starts[0])) == place
+        for start in _best(likelihood, [np.where(fixed, value, start) for start in starts])[:1]:
+            try:
+                found.append(maximize(likelihood, maximize(likelihood, start, fixed)[0]))
+            except ConvergenceError:
+                continue
     return max(found, key=lambda pair: pair[1].value)
+
+
+def _best(likelihood: Likelihood, starts: Sequence[Array]) -> list[Array]:
+    """Return the starts with a finite likelihood, the highest first."""
+    values = [(likelihood.evaluate(start).value, i) for i, start in enumerate(starts)]
+    return [starts[i] for value, i in sorted(values, reverse=True) if value > -math.inf]
