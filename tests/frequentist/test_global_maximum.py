@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 
 import bayesmeta as bm
 
@@ -41,3 +42,27 @@ def test_the_highest_maximum_of_two_outcomes():
     a, b = np.sqrt(found.tau2)
     assert log_restricted(Y, V, np.array([[a * a, -a * b], [-a * b, b * b]])) == pytest.approx(found.log_likelihood)
     assert found.log_likelihood > max(grid)
+
+
+def test_a_maximum_at_a_singular_covariance_of_three_outcomes():
+    # the Cholesky factor of a singular covariance has parameters without expected information: the others still have to move
+    generator = np.random.default_rng(53)
+    y = np.round(generator.normal(size=(9, 1)) * 0.3 + generator.normal(size=(9, 3)) * 0.2, 2)
+    v = np.round(generator.uniform(0.02, 0.08, (9, 3)), 3)
+    found = bm.multilevel(
+        yi=y.ravel(), vi=v.ravel(), data={"study": np.repeat(np.arange(9), 3), "outcome": ["a", "b", "c"] * 9},
+        nesting="study", within="outcome", structure="UN", moderators="~ 0 + outcome",
+    )  # fmt: skip
+    sd = np.sqrt(found.tau2)
+    g = found.correlation.to_numpy() * np.multiply.outer(sd, sd)
+    best = log_restricted(y, v, g)
+    assert best == pytest.approx(found.log_likelihood)
+    assert np.linalg.eigvalsh(g)[0] < 1e-8
+    values, vectors = np.linalg.eigh(g)
+    start = vectors * np.sqrt(np.maximum(values, 0)) + 0.02 * generator.normal(size=(3, 3))
+
+    def negative(factor):
+        root = factor.reshape(3, 3)
+        return -log_restricted(y, v, root @ root.T)
+
+    assert -minimize(negative, start.ravel(), method="BFGS").fun < best + 1e-6

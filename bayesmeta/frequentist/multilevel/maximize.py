@@ -60,6 +60,8 @@ def maximize(likelihood: Likelihood, start: Array, fixed: Array | None = None) -
                 break
             length /= 2 if length > 0.1 else 5
         else:
+            if gain > 1e-6:
+                raise ConvergenceError(f"the likelihood does not rise along its gradient; last parameters {theta}")
             return theta, here
         if length == 1.0 and np.array_equal(proposal, theta):
             return theta, here
@@ -72,7 +74,9 @@ def maximize(likelihood: Likelihood, start: Array, fixed: Array | None = None) -
 def _newton_step(gradient: Array, hessian: Array, expected: Array, free: Array, step: Array) -> float:
     """Fill in the step of the free parameters, uphill, and return twice the gain that it predicts."""
     g, h = gradient[free], -hessian[np.ix_(free, free)]
-    scale = np.sqrt(np.maximum(np.abs(np.diagonal(expected))[free], 1e-300))
+    # a parameter at a singular covariance may carry no expected information, and still have curvature
+    sizes = np.maximum(np.abs(np.diagonal(expected))[free], np.abs(np.diagonal(h)))
+    scale = np.sqrt(np.maximum(sizes, 1e-12 * max(float(sizes.max()), 1e-100)))
     values, vectors = np.linalg.eigh(h / np.multiply.outer(scale, scale))
     # directions of the wrong curvature are taken with its opposite, flat ones with a small one
     values = np.maximum(np.abs(values), 1e-7 * max(float(np.abs(values).max()), 1.0))
