@@ -85,6 +85,14 @@ class Likelihood:
             np.concatenate([high for _, high in pairs]) if pairs else np.empty(0),
         )
 
+    def correlations_to_try(self) -> list[tuple[int, float]]:
+        """Places of correlations among the parameters, each with a value from which a maximum is looked for."""
+        found, at = [], 0
+        for component in self.components:
+            at += len(component.structure.bounds()[0])
+            found += [(at - 1, value) for value in component.structure.correlations_to_try()]
+        return found
+
     def total(self, theta: Array) -> Array:
         """S + Sigma in blocks, shape (m, b, b)."""
         v = self.blocks.s.copy()

@@ -60,6 +60,8 @@ def maximize(likelihood: Likelihood, start: Array, fixed: Array | None = None) -
                 break
             length /= 2 if length > 0.1 else 5
         else:
+            if gain > 1e-6:
+                raise ConvergenceError(f"the likelihood does not rise along its gradient; last parameters {theta}")
             return theta, here
         if length == 1.0 and np.array_equal(proposal, theta):
             return theta, here
@@ -72,7 +74,9 @@ def maximize(likelihood: Likelihood, start: Array, fixed: Array | None = None) -
 def _newton_step(gradient: Array, hessian: Array, expected: Array, free: Array, step: Array) -> float:
     """Fill in the step of the free parameters, uphill, and return twice the gain that it predicts."""
     g, h = gradient[free], -hessian[np.ix_(free, free)]
-    scale = np.sqrt(np.maximum(np.abs(np.diagonal(expected))[free], 1e-300))
+    # a parameter at a singular covariance may carry no expected information, and still have curvature
+    sizes = np.maximum(np.abs(np.diagonal(expected))[free], np.abs(np.diagonal(h)))
+    scale = np.sqrt(np.maximum(sizes, 1e-12 * max(float(sizes.max()), 1e-100)))
     values, vectors = np.linalg.eigh(h / np.multiply.outer(scale, scale))
     # directions of the wrong curvature are taken with its opposite, flat ones with a small one
     values = np.maximum(np.abs(values), 1e-7 * max(float(np.abs(values).max()), 1.0))
@@ -82,19 +86,32 @@ def _newton_step(gradient: Array, hessian: Array, expected: Array, free: Array, 
 
 
 def best_maximum(likelihood: Likelihood, starts: Sequence[Array]) -> tuple[Array, Evaluation]:
-    """Return the highest maximum found from the two best of several starts.
+    """Return the highest maximum found from the two best of several starts, and from correlations at their bounds and at 0.
+
+    A variance of 0 leaves its correlations without a slope, so that a likelihood with correlations often has several maxima.
 
     Raises
     ------
     DataError
         If S + Sigma is not positive definite at any start.
     """
-    values = [(likelihood.evaluate(start).value, i) for i, start in enumerate(starts)]
-    possible = sorted((pair for pair in values if pair[0] > -math.inf), reverse=True)
-    if not possible:
+    found = [maximize(likelihood, start) for start in _best(likelihood, starts)[:2]]
+    if not found:
         raise DataError(
             "the sampling covariance plus the covariance of the random effects is not positive definite",
             fix="Check the covariance: correlations beyond -1 or 1, or the same estimate twice.",
         )
-    found = [maximize(likelihood, starts[i]) for _, i in possible[:2]]
+    for place, value in likelihood.correlations_to_try():
+        fixed = np.arange(len(starts[0])) == place
+        for start in _best(likelihood, [np.where(fixed, value, start) for start in starts])[:1]:
+            try:
+                found.append(maximize(likelihood, maximize(likelihood, start, fixed)[0]))
+            except ConvergenceError:
+                continue
     return max(found, key=lambda pair: pair[1].value)
+
+
+def _best(likelihood: Likelihood, starts: Sequence[Array]) -> list[Array]:
+    """Return the starts with a finite likelihood, the highest first."""
+    values = [(likelihood.evaluate(start).value, i) for i, start in enumerate(starts)]
+    return [starts[i] for value, i in sorted(values, reverse=True) if value > -math.inf]

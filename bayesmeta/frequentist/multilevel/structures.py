@@ -40,6 +40,10 @@ class Structure(ABC):
     def start(self, variance: float) -> Array:
         """Parameters at which every level has this variance, shape (q,)."""
 
+    def correlations_to_try(self) -> tuple[float, ...]:
+        """Values of the last parameter, a correlation, from each of which a maximum is looked for; empty if there is none."""
+        return ()
+
     @abstractmethod
     def derivatives(self, theta: Array) -> tuple[Array, Array, Array]:
         """Return G, shape (L, L), and its first and second derivatives, shapes (q, L, L) and (q, q, L, L)."""
@@ -121,6 +125,10 @@ class CompoundSymmetry(Structure):
     def start(self, variance: float) -> Array:
         """See ``Structure``."""
         return np.array([variance, 0.5])
+
+    def correlations_to_try(self) -> tuple[float, ...]:
+        """See ``Structure``: both bounds and 0."""
+        return tuple(dict.fromkeys((self.lowest(), max(self.lowest(), 0.0), 1.0))) if self.size > 1 else ()
 
     def pattern(self, rho: float) -> tuple[Array, Array, Array]:
         """Return the correlation matrix and its two derivatives in rho."""
