@@ -16,7 +16,7 @@ SUBGROUP = "subgroup"
 _METHODS = {"MH": "Mantel-Haenszel", "IV": "inverse variance", "PETO": "Peto", "EXP_O_E_VAR": "O-E and variance"}
 _MODELS = {"common": "common effect", "random": "random effects"}
 
-# engine: NUTS takes seconds per analysis, and a review may have hundreds
+# engine: NUTS takes seconds per analysis, and a review may have hundreds; checks take as long as everything else
 _HEAD = """\
 # {title}
 # Made by `bayesmeta import` from {source}. Edit what you like: see the columns of the tables, and ARCHITECTURE.md for what
@@ -28,6 +28,7 @@ _HEAD = """\
 [settings]
 engine = "quadrature"  # or "both", to check it with NUTS
 save_fits = false
+checks = false  # or true, to pool without each study in turn and compare with replicated data
 
 # Effects as RevMan computes them
 [options]
