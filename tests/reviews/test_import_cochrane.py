@@ -61,6 +61,8 @@ def test_what_is_written(imported):
         "Coaching versus usual care", "Relapse", ("Coaching", "Usual care"),
     )  # fmt: skip
     assert review.analysis[3].outcome == "Well-being & hope: Self-report"
+    # what takes long is left out of reviews of which there may be thousands
+    assert (review.settings.engine, review.settings.save_fits, review.settings.checks) == ("quadrature", False, False)
 
 
 def test_subgroups_of_a_pooled_analysis_are_named_by_their_column(imported, tmp_path):
