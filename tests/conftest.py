@@ -117,6 +117,8 @@ notice = "{NOTICE}"
 [settings]
 engine = "quadrature"
 seed = 7
+report = false
+documents = []
 
 [options]
 smd = "revman"
