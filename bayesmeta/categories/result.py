@@ -285,7 +285,7 @@ def _summaries(
     samples = Samples(tuple(terms), np.moveaxis(draws, -1, 0))
     tail = 0.5 - 0.5 * level
     low, middle, high = (samples.quantile(p) for p in (tail, 0.5, 1 - tail))
-    mean, sd, error = samples.mean(), samples.sd(), samples.sampling_error(level)
+    mean, sd, error = samples.mean(), samples.sd(), samples.convergence()
     treatment, given, measure = whose
     return [
         {
