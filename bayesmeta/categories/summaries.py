@@ -41,7 +41,7 @@ def summaries(terms: Sequence[str], draws: Array, higher: Array, level: float) -
     varies = np.ptp(draws, axis=(0, 1)) > 0
     error = {name: np.full(len(terms), np.nan) for name in ("mcse_mean", "ess_bulk", "r_hat")}
     if varies.any():
-        found = Samples(tuple(np.array(terms)[varies]), samples.values[varies]).sampling_error(level)
+        found = Samples(tuple(np.array(terms)[varies]), samples.values[varies]).convergence()
         for name, values in error.items():
             values[varies] = found[name]
     return [

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bayesmeta.cli.options import FolderArgument, LayoutOption
-from bayesmeta.errors import SpecError
+from bayesmeta.errors import SpecError, unknown_name
+from bayesmeta.reporting.figures.formats import FIGURE_FORMATS
+
+if TYPE_CHECKING:
+    from bayesmeta.reviews.spec import Review
 
 
 def tables(out: FolderArgument) -> None:
@@ -32,8 +36,12 @@ def figures(
     out: FolderArgument,
     only: Annotated[list[str] | None, typer.Option("--only", help="Draw just this analysis; repeatable.")] = None,
     layout: LayoutOption = None,
+    formats: Annotated[
+        str | None,
+        typer.Option("--formats", help="File formats, e.g. png,svg; default: those of the run's review.toml."),
+    ] = None,
 ) -> None:
-    """Draw the figures of a finished run again."""
+    """Draw the figures of a finished run again, also in other formats than the run did."""
     from bayesmeta.reviews.folder import load_run
     from bayesmeta.reviews.report.write import draw_review, write_figures
     from bayesmeta.reviews.running.ledger import Ledger
@@ -44,6 +52,8 @@ def figures(
     if layout is not None:
         settings = review.settings.model_copy(update={"figure_layout": layout.value})
         review = review.model_copy(update={"settings": settings})
+    if formats is not None:
+        review = with_formats(review, formats)
     known = [result.id for result in results]
     for name in only or []:
         if name not in known:
@@ -67,6 +77,18 @@ def report(out: FolderArgument) -> None:
     problems: list[str] = []
     typer.echo(str(write_report(out, problems)))
     exit_with(problems)
+
+
+def with_formats(review: Review, formats: str) -> Review:
+    """Return a review whose figures have these formats, named between commas, and no others."""
+    names = tuple(filter(None, map(str.strip, formats.split(","))))
+    for name in names:
+        if name not in FIGURE_FORMATS:
+            raise unknown_name("figure format", name, FIGURE_FORMATS)
+    if not names:
+        raise SpecError(f"--formats: no format is named; known are {', '.join(FIGURE_FORMATS)}")
+    changed = review.settings.model_copy(update={"figures": names, "documents": ()})
+    return review.model_copy(update={"settings": changed})
 
 
 def exit_with(problems: list[str]) -> None:

@@ -17,7 +17,7 @@ from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import unknown_name
 from bayesmeta.reporting.figures.formats import FIGURE_FORMATS, FOREST_LAYOUTS, default_figure_formats
 from bayesmeta.reporting.tables.formats import TABLE_FORMATS
-from bayesmeta.reviews.documents.names import DOCUMENTS
+from bayesmeta.reviews.documents.names import DOCUMENTS, PICTURES
 from bayesmeta.support.arguments import SEEDS
 
 
@@ -103,7 +103,8 @@ class Settings(Strict):
     )
     figures: tuple[str, ...] = Field(
         default=default_figure_formats(),
-        description=f"File formats of the figures: any of {', '.join(f'`"{name}"`' for name in FIGURE_FORMATS)}.",
+        description=f"File formats of the figures: any of {', '.join(f'`"{name}"`' for name in FIGURE_FORMATS)}. Those that a manuscript "
+        "shows are PNG too, where one is written. `bayesmeta figures OUT --formats png` writes all of a finished run.",
     )
     cumulative: bool | str = Field(
         default=False,
@@ -139,6 +140,12 @@ class Settings(Strict):
     def figure_inches(self) -> float | None:
         """Width of forest plots in inches; None: what their columns need."""
         return None if self.figure_width is None else self.figure_width / 25.4
+
+    def figure_formats(self, file: str) -> tuple[str, ...]:
+        """Return the formats of a figure by the name of its file: those of ``figures``, and PNG if a manuscript shows it."""
+        if self.figures and "manuscript" in self.documents and file.startswith(PICTURES):
+            return tuple(dict.fromkeys((*self.figures, "png")))
+        return self.figures
 
     @field_validator("figures")
     @classmethod

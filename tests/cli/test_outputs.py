@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import bayesmeta as bm
+from bayesmeta.reviews.settings import Settings
 
 
 def tree(folder):
@@ -35,7 +36,6 @@ def test_tables_figures_and_report_of_a_finished_run(command, refused, finished,
     assert {Path(line).name for line in printed.splitlines()} == {
         "forest_1.1.png",
         "forest_1.1.svg",
-        "tau_1.1.png",
         "tau_1.1.svg",
     }
     assert tree(out) == before
@@ -50,3 +50,39 @@ def test_tables_figures_and_report_of_a_finished_run(command, refused, finished,
     page = Path(printed.strip()).read_text()
     for part in ("A small review", "Made-up numbers, to test with.", "<svg", "Mantel-Haenszel"):
         assert part in page
+
+
+def test_figures_in_other_formats_than_the_run(command, refused, finished, small_source, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    before = set(tree(out))
+    # the documents show the forest plots, as PNG; the other figures are SVG only
+    figures = {name for name in before if name.startswith("figures/")}
+    assert {name for name in figures if name.endswith(".png")} == {
+        f"figures/forest_{name}.png" for name in ("1.1", "1.2")
+    }
+    code, printed, _ = command("figures", out, "--formats", "png, pdf")
+    assert code == 0
+    stems = {name.removesuffix(".svg") for name in figures if name.endswith(".svg")}
+    written = {f"{stem}.{form}" for stem in stems for form in ("png", "pdf")}
+    assert {str(Path(line).relative_to(out)) for line in printed.splitlines()} == written
+    assert set(tree(out)) == before | written
+    assert "unknown figure format 'jpeg'" in refused("figures", out, "--formats", "png,jpeg")
+    assert "no format is named" in refused("figures", out, "--formats", ",")
+    # with another result, the figures of the former one are gone in every format
+    source = tmp_path / "source"
+    shutil.copytree(small_source, source)
+    text = (source / "review.toml").read_text(encoding="utf-8")
+    (source / "review.toml").write_text(text.replace("[settings]", "[settings]\nlevel = 0.9", 1), encoding="utf-8")
+    bm.run_review(source / "review.toml", out)
+    assert set(tree(out)) == before
+
+
+def test_only_a_manuscript_makes_png_of_the_figures_that_it_shows():
+    settings = Settings()
+    assert settings.figure_formats("forest_1.1") == ("svg", "png")
+    assert settings.figure_formats("traffic_light") == ("svg", "png")
+    assert settings.figure_formats("tau_1.1") == ("svg",)
+    assert Settings(documents=("workbook",)).figure_formats("forest_1.1") == ("svg",)
+    assert Settings(figures=("png", "pdf")).figure_formats("forest_1.1") == ("png", "pdf")
+    assert Settings(figures=()).figure_formats("forest_1.1") == ()

@@ -59,7 +59,7 @@ def test_what_is_written(run):
         f"figures/{kind}_{id_}.{form}"
         for kind in ("forest", "tau")
         for id_ in ("1.1", "1.2")
-        for form in ("png", "svg")
+        for form in (("png", "svg") if kind == "forest" else ("svg",))
     }
     rest = {
         "review.json",

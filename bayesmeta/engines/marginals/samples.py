@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -83,25 +84,40 @@ class Samples:
         ends = np.array([az.hdi(row, prob=mass) for row in self._flat])
         return ends[:, 0], ends[:, 1]
 
+    def convergence(self) -> dict[str, Array]:
+        """``r_hat``, ``ess_bulk`` and ``mcse_mean``, the Monte Carlo standard errors of the means, by arviz, each of shape (T,)."""
+        import arviz_stats as az
+
+        draws = self._dataset()
+        found = {
+            "r_hat": az.rhat(draws),
+            "ess_bulk": az.ess(draws, method="bulk"),
+            "mcse_mean": az.mcse(draws, method="mean"),
+        }
+        return {name: value["value"].values for name, value in found.items()}
+
     def sampling_error(self, level: float = 0.95) -> dict[str, Array]:
         """r_hat, ESS and Monte Carlo standard errors by arviz, each of shape (T,).
 
         ``mcse_ci_low`` and ``mcse_ci_high`` are those of the ends of equal-tailed intervals of this level.
         """
         import arviz_stats as az
-        import xarray as xr
 
-        draws = xr.Dataset({"value": (("term", "chain", "draw"), self.values)})
+        draws, known = self._dataset(), self.convergence()
         quantiles = {
-            f"mcse_{name}": az.mcse(draws, method="quantile", prob=p)
+            f"mcse_{name}": az.mcse(draws, method="quantile", prob=p)["value"].values
             for name, p in (("ci_low", 0.5 - 0.5 * level), ("median", 0.5), ("ci_high", 0.5 + 0.5 * level))
         }
-        found = {
-            "r_hat": az.rhat(draws),
-            "ess_bulk": az.ess(draws, method="bulk"),
-            "ess_tail": az.ess(draws, method="tail"),
-            "mcse_mean": az.mcse(draws, method="mean"),
-            "mcse_sd": az.mcse(draws, method="sd"),
+        return {
+            "r_hat": known["r_hat"],
+            "ess_bulk": known["ess_bulk"],
+            "ess_tail": az.ess(draws, method="tail")["value"].values,
+            "mcse_mean": known["mcse_mean"],
+            "mcse_sd": az.mcse(draws, method="sd")["value"].values,
             **quantiles,
         }
-        return {name: value["value"].values for name, value in found.items()}
+
+    def _dataset(self) -> Any:
+        import xarray as xr
+
+        return xr.Dataset({"value": (("term", "chain", "draw"), self.values)})

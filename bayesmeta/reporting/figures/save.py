@@ -84,7 +84,7 @@ def save(
         Path(f"{os.fspath(stem)}.{name}"): _render(figure, FIGURE_FORMATS[name], dpi, description) for name in formats
     }
     targets = [write_bytes(target, content) for target, content in rendered.items()]
-    figure.clear()
+    _empty(figure)
     return tuple(targets)
 
 
@@ -108,8 +108,15 @@ def svg_text(figure: Figure) -> str:
 def rendered(figure: Figure, name: str, *, dpi: float = DPI, description: str = "") -> bytes:
     """Return the file of a figure in a format of ``FIGURE_FORMATS``, and empty it; other parameters as for ``save``."""
     content = _render(figure, FIGURE_FORMATS[name], dpi, description)
-    figure.clear()
+    _empty(figure)
     return content
+
+
+def _empty(figure: Figure) -> None:
+    """Empty a figure; Figure.clear alone would first make the axes that it removes anew, with all their ticks."""
+    for axes in figure.axes:
+        figure.delaxes(axes)
+    figure.clear()
 
 
 def _render(figure: Figure, form: FigureFormat, dpi: float, description: str = "") -> bytes:

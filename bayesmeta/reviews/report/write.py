@@ -136,6 +136,7 @@ def _draw(out: Path, review: Review, figures: list[NamedFigure], problems: list[
     written: list[Path] = []
     for figure in figures:
         with recorded(figure.name, problems):
-            formats = review.settings.figures
-            written += plots.save(figure.draw(), figure.file(out), formats, description=review.notice)
+            stem = figure.file(out)
+            formats = review.settings.figure_formats(stem.name)
+            written += plots.save(figure.draw(), stem, formats, description=review.notice)
     return written

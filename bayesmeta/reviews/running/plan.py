@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.reviews.categories_keys import Categories
+from bayesmeta.reviews.documents.names import PICTURES
 from bayesmeta.reviews.file_names import result_file
 from bayesmeta.reviews.network_keys import Network
 from bayesmeta.reviews.running.code_digest import code_digest, digest
@@ -196,7 +197,7 @@ def figures_made_from(review: Review, analysis: AnyAnalysis, ledger: Ledger) -> 
     )
     return {
         "result": digest(dict(ledger.get(analysis_entry(analysis.id)).files)),
-        "review": digest(alone),
+        "review": digest([alone, review.settings.figure_formats(PICTURES[0])]),
         "version": digest([code_digest(shown=True), _version("matplotlib")]),
     }
 
@@ -216,7 +217,8 @@ def tables_made_from(review: Review, ledger: Ledger, finished: list[str]) -> dic
 def review_figures_made_from(review: Review, ledger: Ledger, finished: list[str]) -> dict[str, str]:
     """Return hashes of what the figures of a whole review depend on: the finished results, the review, the code."""
     made_from = tables_made_from(review, ledger, finished)
-    return {**made_from, "version": digest([made_from["version"], _version("matplotlib"), review.settings.figures])}
+    formats = [review.settings.figures, review.settings.figure_formats(PICTURES[0])]
+    return {**made_from, "version": digest([made_from["version"], _version("matplotlib"), formats])}
 
 
 def report_made_from(review: Review, ledger: Ledger, finished: list[str]) -> dict[str, str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from bayesmeta.errors import BayesmetaError
+from bayesmeta.reporting.figures.formats import FIGURE_FORMATS
 from bayesmeta.reviews.documents.names import wanted_pictures
 from bayesmeta.reviews.file_names import (
     REPORT_FILE,
@@ -84,9 +86,8 @@ class RunFolder:
     def missing(self, drawn: Iterable[str]) -> dict[str, str]:
         """Return what is missing or damaged of the figures drawn, of the tables and of the report, by their names."""
         names = {analysis_id: figures_entry(analysis_id) for analysis_id in drawn}
-        names |= {
-            name: name for name in (TABLES_ENTRY, *([DRAWN_ENTRY] if names else []), REPORT_ENTRY, DOCUMENTS_ENTRY)
-        }
+        whole = (TABLES_ENTRY, *([DRAWN_ENTRY] if names else []), REPORT_ENTRY, DOCUMENTS_ENTRY)
+        names |= {name: name for name in whole}
         damage = {name: self.ledger.damage(self.ledger.get(entry)) for name, entry in names.items()}
         return {name: what for name, what in damage.items() if what}
 
@@ -194,8 +195,7 @@ class RunFolder:
 
     def remove_review_figures(self) -> None:
         """Remove the figures of the whole review: they show other results than the run has."""
-        for name in self.ledger.get(DRAWN_ENTRY).files:
-            remove(self.out / name)
+        self._remove_drawn(DRAWN_ENTRY)
         self.ledger.entries.pop(DRAWN_ENTRY, None)
 
     def write_changes(self, files: Mapping[str, bytes]) -> None:
@@ -285,9 +285,14 @@ class RunFolder:
                 remove(self.out / name)
         return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
+    def _remove_drawn(self, entry: str) -> None:
+        """Remove figures in every format: ``bayesmeta figures`` writes others than the run."""
+        for name in self.ledger.get(entry).files:
+            for form in FIGURE_FORMATS:
+                remove(self.out / f"{os.path.splitext(name)[0]}.{form}")
+
     def _remove_figures(self, analysis_id: str) -> None:
-        for name in self.ledger.get(figures_entry(analysis_id)).files:
-            remove(self.out / name)
+        self._remove_drawn(figures_entry(analysis_id))
         for file in figure_files(self.out, analysis_id):
             # an id may contain dots: "forest_1.1.svg" is not a figure of analysis 1
             for path in file.parent.glob(f"{file.name}.*"):

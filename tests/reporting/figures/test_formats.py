@@ -20,10 +20,10 @@ def test_a_figure_format_is_one_entry(monkeypatch: pytest.MonkeyPatch, tmp_path)
         save(drawn(), tmp_path / "figure", ["jpg"])
     monkeypatch.setitem(FIGURE_FORMATS, "jpg", FigureFormat("jpg", "JPEG", by_default=True))
     assert Settings(figures=("jpg", "pdf")).figures == ("jpg", "pdf")
-    assert default_figure_formats() == ("png", "svg", "jpg")
+    assert default_figure_formats() == ("svg", "jpg")
     paths = save(drawn(), tmp_path / "figure")
-    assert [path.name for path in paths] == ["figure.png", "figure.svg", "figure.jpg"]
-    assert paths[2].read_bytes().startswith(b"\xff\xd8")
+    assert [path.name for path in paths] == ["figure.svg", "figure.jpg"]
+    assert paths[1].read_bytes().startswith(b"\xff\xd8")
 
 
 def test_unknown_figure_formats_in_settings_name_the_nearest() -> None:

@@ -149,7 +149,7 @@ def test_a_missing_scheduler():
 
 def test_a_run_ends_when_all_workers_are_gone_and_can_be_continued(cluster, tmp_path, monkeypatch):
     address, processes = cluster
-    write_many(tmp_path / "many", "many", 12)
+    write_many(tmp_path / "many", "many", 40)
     monkeypatch.setattr("bayesmeta.reviews.running.dask.TIMEOUT", 1.0)
     monkeypatch.setattr("bayesmeta.reviews.run.choose_workers", lambda *_: Cluster(address, 1.0))
     with pytest.raises(DataError, match="every worker is gone") as caught:
@@ -159,5 +159,5 @@ def test_a_run_ends_when_all_workers_are_gone_and_can_be_continued(cluster, tmp_
     assert "run the same command again" in caught.value.fix
     monkeypatch.undo()
     after = run_review(tmp_path / "many", tmp_path / "out", figures=False)
-    assert 3 <= len(after.kept) < 12
+    assert 3 <= len(after.kept) < 40
     assert after.failed == {}
