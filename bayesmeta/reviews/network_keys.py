@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from bayesmeta.effects.measures import MEASURES
+from bayesmeta.effects.parameter_names import is_network_parameter
 from bayesmeta.errors import BayesmetaError, unknown_name
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.parse import parse_prior
 from bayesmeta.networks.arm_level import arm_likelihood
 from bayesmeta.networks.contrast_priors import network_priors
 from bayesmeta.networks.frequentist.methods import NETWORK_METHODS, find_method
-from bayesmeta.networks.moderator import RESERVED
 from bayesmeta.reviews.analysis_keys import ANALYSIS_ID
 from bayesmeta.reviews.band_keys import BandKeys, check_thresholds
 from bayesmeta.reviews.settings import Strict
@@ -160,7 +160,7 @@ class Network(Strict):
                 raise ValueError(f"certainty of '{treatment}': {unknown_name('certainty', rating, RATINGS)}")
         if self.certainty and self.better is None:
             raise ValueError("certainty sorts treatments by their effect; give better")
-        if self.moderator in RESERVED:
+        if self.moderator is not None and is_network_parameter(self.moderator):
             raise ValueError(f"the moderator '{self.moderator}' has the name of a parameter; rename the column")
         if self.likelihood not in (None, "normal"):
             try:
