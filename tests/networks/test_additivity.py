@@ -117,3 +117,27 @@ def test_other_networks_are_refused() -> None:
         bm.additivity(bm.network(TRIALS, "SMD"))
     with pytest.raises(SpecError, match="a component network"):
         bm.additivity(TRIALS)
+
+
+@pytest.mark.parametrize("reference", ["placebo", "CBT", "CBT + drug", "drug"])
+def test_neither_names_nor_the_reference_nor_the_separator_matter(reference: str) -> None:
+    names = {"CBT": "z", "drug": "Y", "exercise": "1", "placebo": "m"}
+
+    def renamed(treatment: str) -> str:
+        return " & ".join(names[part] for part in reversed(treatment.split(" + ")))
+
+    frame = TRIALS.assign(treat1=TRIALS.treat1.map(renamed), treat2=TRIALS.treat2.map(renamed)).iloc[::-1]
+    one = bm.network(TRIALS, "SMD", components="+", inactive="placebo", reference=reference)
+    two = bm.network(frame, "SMD", components="&", inactive="m", reference=renamed(reference))
+    for first, second in (("CBT + drug", "drug"), ("CBT + exercise", "placebo")):
+        term, other = f"{first} vs {second}", f"{renamed(first)} vs {renamed(second)}"
+        assert two.mean(other) == pytest.approx(one.mean(term), abs=1e-10)
+        assert two.sd(other) == pytest.approx(one.sd(term), abs=1e-10)
+    assert two.mean("z") == pytest.approx(one.mean("CBT"), abs=1e-10)
+    assert two.log_marginal_likelihood == pytest.approx(one.log_marginal_likelihood, abs=1e-10)
+    ours, theirs = bm.additivity(one), bm.additivity(two)
+    pd.testing.assert_frame_equal(ours, theirs, rtol=1e-9, atol=1e-10)
+    freq = bm.component_network(frame, "SMD", separator="&", inactive="m", method="REML")
+    plain = bm.component_network(TRIALS, "SMD", inactive="placebo", method="REML")
+    for name, new in (("CBT", "z"), ("drug", "Y"), ("exercise", "1")):
+        assert freq.components.loc[new].to_numpy() == pytest.approx(plain.components.loc[name].to_numpy(), rel=1e-9)
