@@ -42,6 +42,7 @@ from .frequentist.subgroups import subgroups as subgroups
 from .model.priors.defaults import default_priors as default_priors
 from .model.priors.distribution import Prior as Prior
 from .model.priors.parse import parse_prior as parse_prior
+from .networks.additivity import additivity as additivity
 from .networks.comparison_adjusted import ComparisonAdjusted as ComparisonAdjusted
 from .networks.comparison_adjusted import comparison_adjusted as comparison_adjusted
 from .networks.consistency import inconsistency as inconsistency

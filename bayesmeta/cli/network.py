@@ -154,10 +154,6 @@ def network(
     arms = _read(data, treatment, columns, where, exclude, component, combine)
     _print_lumping(arms)
     if bayesian:
-        refuse(
-            show is Show.components,
-            "a Bayesian network has no table components; its components are terms of --show summary",
-        )
         from bayesmeta.networks.network import network as fit_network
 
         posterior = fit_network(
@@ -171,8 +167,8 @@ def network(
     options: dict[str, Any] = {"method": method or "DL", "level": level, "zero_cells": zero_cells}
     if components is not None:
         refuse(
-            show not in (None, Show.components, Show.effects),
-            f"--components has no table {show}; use --show components or effects",
+            show not in (None, Show.components, Show.effects, Show.additivity),
+            f"--components has no table {show}; use --show components, effects or additivity",
         )
         refuse(
             reference is not None,
@@ -187,8 +183,8 @@ def network(
         print_components(net, show, scale, form)
         return
     refuse(
-        bool(interaction) or inactive is not None or show is Show.components,
-        "--interaction, --inactive and --show components need --components",
+        bool(interaction) or inactive is not None or show in (Show.components, Show.additivity),
+        "--interaction, --inactive, --show components and --show additivity need --components",
     )
     from bayesmeta.networks.frequentist.fit import network_meta
 

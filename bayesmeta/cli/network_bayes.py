@@ -32,17 +32,21 @@ TABLES = {
     "ranks": "Probability of each rank",
     "node-split": "Direct and indirect evidence (model scale)",
     "inconsistency": "Consistency against models in which direct and indirect evidence differ",
+    "components": "Effects of components",
+    "additivity": "Additivity against models in which components need not add up",
     "geometry": "Treatments",
     "summary": "Posterior",
 }
-#: tables that need the exact network
-EXACT = ("node-split", "inconsistency")
+#: tables of networks of components
+OF_COMPONENTS = ("components", "additivity")
 
 
 def table(net: NetworkPosterior, show: str, scale: Scale, level: float) -> Any:
     """Return one table of a Bayesian network, with a named index."""
     import pandas as pd
 
+    from bayesmeta.networks.additivity import additivity
+    from bayesmeta.networks.component_table import component_table
     from bayesmeta.networks.consistency import inconsistency, node_split
     from bayesmeta.networks.league import league_table, ranking
     from bayesmeta.networks.summary import comparisons, geometry, graph_of, heterogeneity
@@ -62,6 +66,10 @@ def table(net: NetworkPosterior, show: str, scale: Scale, level: float) -> Any:
         return pd.DataFrame(found.probabilities, index=pd.Index(found.treatments, name="treatment"), columns=ranks)
     if show == "geometry":
         return geometry(graph_of(net), net.contrasts.arms)
+    if show == "components":
+        return component_table(net, scale=scale.value, level=level)
+    if show == "additivity":
+        return additivity(net)
     if show == "summary":
         return net.summary(scale=scale.value, level=level).dropna(axis="columns", how="all")
     return (node_split if show == "node-split" else inconsistency)(net, level=level).dropna(axis="columns", how="all")
@@ -84,15 +92,19 @@ def print_network(net: NetworkPosterior, show: str | None, scale: Scale, level: 
             f"a Bayesian network has no table '{show}'; leave --engine, --likelihood and --prior out for the frequentist one, or show "
             f"{', '.join(TABLES)}"
         )
+    if show in OF_COMPONENTS and net.components is None:
+        raise SpecError(f"the table {show} needs --components, what separates them, such as --components +")
     if show in ("ranking", "ranks") and net.better is None:
         raise SpecError(f"the table {show} needs --better lower or --better higher")
     if form is not Format.table:
         print_frame(table(net, show or "effects", scale, level), form)
         return
-    for note in net.contrasts.notes:
+    for note in (*net.contrasts.notes, *_not_identified(net)):
         typer.echo(note, err=True)
     _print_heading(net)
     chosen = ["effects", "heterogeneity"]
+    if net.components is not None:
+        chosen = ["components", *chosen, "additivity"]
     chosen += ["inconsistency"] if exact else []
     chosen += ["ranking"] if net.better is not None else []
     for one in chosen if show is None else [show]:
@@ -101,8 +113,23 @@ def print_network(net: NetworkPosterior, show: str | None, scale: Scale, level: 
         print_frame(
             table(net, one, scale, level),
             form,
-            title + (on_scale if one in ("effects", "comparisons", "league") else ""),
+            title + (on_scale if one in ("effects", "comparisons", "league", "components") else ""),
         )
+
+
+def _not_identified(net: NetworkPosterior) -> list[str]:
+    """Return a note on the components that the data do not tell apart."""
+    from bayesmeta.networks.component_table import component_table
+
+    if net.components is None:
+        return []
+    known = component_table(net)["identified"]
+    names = ", ".join(known.index[~known])
+    return (
+        [f"the data do not identify the effects of {names}: what is shown of them depends on their prior"]
+        if names
+        else []
+    )
 
 
 def _print_heading(net: NetworkPosterior) -> None:
@@ -115,7 +142,7 @@ def _print_heading(net: NetworkPosterior) -> None:
         f"{net.measure}, {len(graph.studies)} studies{several}, {sizes}; {net.likelihood} likelihood, {net.engine}"
     )
     priors = net.priors.to_dict()
-    if net.engine != "quadrature" or net.components is not None:
+    if net.engine != "quadrature":
         priors.pop("inconsistency", None)
     typer.echo("priors: " + ", ".join(f"{name} ~ {text}" for name, text in priors.items()))
     if net.solution.diagnostics:

@@ -28,6 +28,7 @@ class Show(StrEnum):
     net_heat = "net-heat"
     contributions = "contributions"
     components = "components"
+    additivity = "additivity"
     heterogeneity = "heterogeneity"
     ranks = "ranks"
     geometry = "geometry"
@@ -135,6 +136,8 @@ def _table(net: NetworkMeta, show: Show, better: Side | None, scale: Scale) -> A
 
 def print_components(net: ComponentNetwork, show: Show | None, scale: Scale, form: Format) -> None:
     """Print a component network: components, treatments and the test of additivity."""
+    from bayesmeta.networks.component_table import component_table
+
     if form is Format.table:
         for note in net.notes:
             typer.echo(note, err=True)
@@ -144,8 +147,13 @@ def print_components(net: ComponentNetwork, show: Show | None, scale: Scale, for
         )
     against = net.inactive or "nothing"
     title = f"({scale.value} scale), {100 * net.level:g}% intervals"
+    if show is Show.additivity:
+        from bayesmeta.networks.additivity import additivity
+
+        print_frame(additivity(net), form, "Test of additivity")
+        return
     if show is not Show.effects:
-        print_frame(net.component_table(scale.value), form, f"Components against {against} {title}")
+        print_frame(component_table(net, scale=scale.value), form, f"Components against {against} {title}")
     if show is Show.effects or (show is None and form is Format.table):
         print_frame(net.combinations(scale.value), form, f"Treatments against {against} {title}")
     if show is None and form is Format.table and net.q_difference_df > 0:

@@ -16,6 +16,8 @@ STUDY_EFFECT, NEW_STUDY, NEW_ESTIMATE = "theta", "theta_new", "theta_new_estimat
 PARAMETERS = (
     MEAN, INTERCEPT, AT_MEANS, TAU, TAU2, I2, RHO, TAU_BETWEEN, TAU_WITHIN, I2_BETWEEN, I2_WITHIN, STUDY_EFFECT, NEW_STUDY, NEW_ESTIMATE,
 )  # fmt: skip
+#: of a network: any contrast of treatments, the difference of direct and indirect evidence, the baseline of arm-level likelihoods
+CONTRASTS, INCONSISTENCY, BASELINE = "d", "inconsistency", "baseline"
 #: terms of one study or one outcome begin with these
 _OF_ONE = (f"{STUDY_EFFECT}[", f"{NEW_STUDY}[", f"{TAU}[")
 
@@ -23,3 +25,8 @@ _OF_ONE = (f"{STUDY_EFFECT}[", f"{NEW_STUDY}[", f"{TAU}[")
 def is_parameter(name: str) -> bool:
     """Whether a name is that of a parameter, or looks like a parameter of one study or outcome, such as "tau[pain]"."""
     return name in PARAMETERS or name.startswith(_OF_ONE)
+
+
+def is_network_parameter(name: str) -> bool:
+    """Whether a name is that of a parameter of a network, or of any other model."""
+    return is_parameter(name) or name in (CONTRASTS, INCONSISTENCY, BASELINE)

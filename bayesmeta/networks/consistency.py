@@ -124,7 +124,8 @@ def inconsistency(net: NetworkPosterior | NetworkMeta, *, level: float | None = 
     Parameters
     ----------
     net : NetworkPosterior or NetworkMeta
-        From ``network``, exact on contrasts, or ``network_meta``.
+        From ``network``: exact on contrasts, or with the likelihood of the arms, which is then sampled once per model; or from
+        ``network_meta``.
     level : float, optional
         Probability of the equal-tailed intervals; default: 0.95, of ``network_meta`` the level of its fit.
 
@@ -136,14 +137,17 @@ def inconsistency(net: NetworkPosterior | NetworkMeta, *, level: float | None = 
         ``parameters``: number of parameters beyond consistency. ``bf_inconsistency``: Bayes factor against consistency;
         ``prob_inconsistency`` at equal prior probabilities. ``residual_deviance``, about one per contrast where the model fits, and
         ``dic``; ``tau``, the posterior median. ``factor``, ``factor_sd``, ``ci_low``, ``ci_high``: of a loop, the sum of direct effects
-        around it, "A vs B" plus "B vs C" plus "C vs A", model scale. Only "consistency" where the network has no loop. Of
-        ``network_meta`` the index is ``part``, and the columns ``q``, ``df``, ``pvalue`` and ``tau2`` are those of
-        ``NetworkMeta.inconsistency``.
+        around it, "A vs B" plus "B vs C" plus "C vs A", model scale. Only "consistency" where the network has no loop. Sampled
+        networks have no rows of loops (``node_split`` has the same differences), and NaN for the Bayes factors: compare ``dic`` and
+        ``residual_deviance``, about one per arm, as Technical Support Document 4 does. Of ``network_meta`` the index is ``part``, and the
+        columns ``q``, ``df``, ``pvalue`` and ``tau2`` are those of ``NetworkMeta.inconsistency``.
 
     Raises
     ------
     SpecError
-        If the network is not exact on contrasts.
+        If it is a network of components.
+    ConvergenceError
+        If the chains of an arm-level network do not converge.
 
     Notes
     -----
@@ -151,14 +155,16 @@ def inconsistency(net: NetworkPosterior | NetworkMeta, *, level: float | None = 
     Each factor has the prior "inconsistency", those of a design with correlation 1/2, as random inconsistency effects of known standard
     deviation (Jackson et al. 2014, Stat Med 33:3639-3654). In a multi-arm trial unrelated mean effects are fitted by least squares.
     """
-    import pandas as pd
-
     check_either(net)
     if isinstance(net, NetworkMeta):
         return tables.inconsistency(net)
-    consistent = require_exact(net, "a test of inconsistency")
     level = LEVEL if level is None else level
     check_level(level)
+    if not isinstance(net.solution, NetworkSolution):
+        from bayesmeta.networks.sampled_inconsistency import inconsistency_rows
+
+        return _model_frame(inconsistency_rows(net, net.solution), net, level)
+    consistent = require_exact(net, "a test of inconsistency")
     contrasts, names = net.contrasts, net.treatments
     rows: dict[str, dict[str, float]] = {"consistency": _fit_numbers(consistent, consistent, 0)}
     groups = [design_columns(contrasts, design) for design in network_graph(contrasts).designs]
@@ -183,11 +189,18 @@ def inconsistency(net: NetworkPosterior | NetworkMeta, *, level: float | None = 
         low, high = factor.quantile(np.array([[0.5 - 0.5 * level], [0.5 + 0.5 * level]]))[:, 0]
         numbers = {"factor": factor.mean()[0], "factor_sd": factor.sd()[0], "ci_low": low, "ci_high": high}
         rows["loop " + "-".join(names[i] for i in loop)] = _fit_numbers(consistent, solution, 1) | numbers
+    return _model_frame(rows, net, level)
+
+
+def _model_frame(rows: dict[str, dict[str, float]], net: NetworkPosterior, level: float) -> pd.DataFrame:
+    import pandas as pd
+
     columns = (
         "parameters", "bf_inconsistency", "prob_inconsistency", "residual_deviance", "dic", "tau", "factor", "factor_sd",
         "ci_low", "ci_high",
     )  # fmt: skip
     frame = pd.DataFrame.from_dict(rows, orient="index", columns=list(columns))
+    frame = frame.astype(dict.fromkeys(columns[1:], float))
     frame.index.name = "model"
     frame.attrs = {"level": level, "prior": str(net.priors.factor)}
     return frame

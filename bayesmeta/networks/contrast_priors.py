@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bayesmeta.effects.measures import MEASURES
+from bayesmeta.effects.parameter_names import CONTRASTS, INCONSISTENCY
 from bayesmeta.engines.normal.model import CoefficientPrior
 from bayesmeta.errors import SpecError
 from bayesmeta.model.priors.defaults import default_priors
@@ -17,13 +18,11 @@ from bayesmeta.model.priors.parse import parse_prior, parse_priors
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.support.arrays import Array
 
-#: key of the prior for the contrasts, and the word that makes them independent
-CONTRASTS, INDEPENDENT = "d", "independent"
+#: the word that makes the priors of the contrasts independent
+INDEPENDENT = "independent"
 
 #: standard deviation of the default prior for an inconsistency factor, on log ratios and SMD
 FACTOR_SD = 0.5
-#: key of the prior for inconsistency factors
-FACTOR = "inconsistency"
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ class NetworkPriors:
         """Return the priors as text by parameter, as ``priors=`` of ``network`` reads them."""
         texts = self.scale.to_dict()
         texts.pop("mu")
-        return {CONTRASTS: str(self.contrasts)} | texts | {FACTOR: str(self.factor)}
+        return {CONTRASTS: str(self.contrasts)} | texts | {INCONSISTENCY: str(self.factor)}
 
 
 def network_priors(given: Mapping[str, str | Prior] | None, measure: str, scale: Prior | None = None) -> NetworkPriors:
@@ -133,7 +132,7 @@ def network_priors(given: Mapping[str, str | Prior] | None, measure: str, scale:
     others = dict(given or {})
     if "mu" in others:
         raise SpecError(f"a network has no mu; give the prior for its contrasts as '{CONTRASTS}'")
-    written, factor = others.pop(CONTRASTS, None), others.pop(FACTOR, None)
+    written, factor = others.pop(CONTRASTS, None), others.pop(INCONSISTENCY, None)
     default = Priors(Prior("Flat", ()), scale) if scale is not None else default_priors(measure)
     priors = parse_priors(others, default, measure)
     contrasts = ContrastPrior(default.mu) if written is None else parse_contrast_prior(written)
@@ -141,7 +140,7 @@ def network_priors(given: Mapping[str, str | Prior] | None, measure: str, scale:
     inconsistency = Prior("Normal", (0.0, spread)) if factor is None else parse_prior(factor)
     if inconsistency.family != "Normal" or inconsistency.args[0] != 0.0:
         raise SpecError(
-            f"the prior for {FACTOR} must be Normal with mean 0 but is {inconsistency}; try Normal(0, {FACTOR_SD})"
+            f"the prior for {INCONSISTENCY} must be Normal with mean 0 but is {inconsistency}; try Normal(0, {FACTOR_SD})"
         )
     return NetworkPriors(contrasts, replace(priors, mu=contrasts.prior), inconsistency, spread)
 

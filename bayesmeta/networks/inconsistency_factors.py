@@ -46,10 +46,14 @@ def design_columns(contrasts: NetworkContrasts, design: tuple[int, ...]) -> Arra
     return np.stack([_column(contrasts, {k: {arm: 1.0} for k in of_design}) for arm in design], axis=1)
 
 
-def adds_rank(contrasts: NetworkContrasts, columns: Array) -> int:
-    """Return how many parameters columns add to the consistent network: 0 where no other evidence contradicts or confirms theirs."""
-    whole = np.hstack([contrasts.incidence, columns.reshape(contrasts.m, -1)])
-    return int(np.linalg.matrix_rank(whole) - np.linalg.matrix_rank(contrasts.incidence))
+def adds_rank(contrasts: NetworkContrasts, columns: Array, model: Array | None = None) -> int:
+    """Return how many parameters columns add to a model, by default the consistent network.
+
+    It is 0 where no other evidence contradicts or confirms theirs. ``model`` has the design matrix, shape (m, p).
+    """
+    before = contrasts.incidence if model is None else model
+    whole = np.hstack([before, columns.reshape(contrasts.m, -1)])
+    return int(np.linalg.matrix_rank(whole) - np.linalg.matrix_rank(before))
 
 
 def compared(contrasts: NetworkContrasts) -> list[tuple[int, int]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesmeta.effects.parameter_names import is_network_parameter
 from bayesmeta.errors import DataError, SpecError, unknown_name
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.parse import parse_prior
@@ -15,9 +16,6 @@ from bayesmeta.networks.exact import Further
 from bayesmeta.studies.arms import ArmTable
 from bayesmeta.studies.numbers import parse_number
 from bayesmeta.support.arrays import Array
-
-#: names that a moderator cannot have
-RESERVED = ("d", "mu", "tau", "tau2", "i2", "rho", "baseline", "inconsistency")
 
 
 def moderator_name(moderator: str | Mapping[str, Any], what: str = "moderator") -> str:
@@ -29,7 +27,7 @@ def moderator_name(moderator: str | Mapping[str, Any], what: str = "moderator") 
         If it is the name of a parameter.
     """
     name = moderator if isinstance(moderator, str) else "moderator"
-    if name in RESERVED:
+    if is_network_parameter(name):
         raise SpecError(f"the {what} '{name}' has the name of a parameter; rename it")
     return name
 

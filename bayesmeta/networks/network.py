@@ -61,7 +61,8 @@ def network(
         OR, RR, RD, IRR, MD, SMD or ROM of arms, any measure of contrasts. Default: OR of events, MD of means, IRR of events and time, GEN
         of contrasts.
     reference : str, optional
-        Treatment against which the coefficients are; default: the first by name. Under the default priors no result depends on it.
+        Treatment against which the coefficients are; default: ``inactive`` where it is a treatment, else the first by name. Under the
+        default priors no result depends on it.
     better : str, optional
         "higher" or "lower": which effects are benefits, for rankings and probabilities of benefit.
     likelihood : str, optional
@@ -152,6 +153,8 @@ def network(
         raise SpecError(
             "a prior for the baseline is for arm-level likelihoods; the normal likelihood of contrasts has none"
         )
+    if reference is None and inactive in contrasts.treatments:
+        reference = inactive
     at, further = contrasts.position(reference), None
     if moderator is not None and name is not None:
         values = moderator_values(contrasts, moderator)

@@ -92,29 +92,55 @@ def with_difference(arms: NetworkArms, first: int, second: int, spread: float, t
     typical_tau : float
         A typical tau, for the scale of the coordinates.
     """
-    deviation = np.zeros(len(arms.trial))
+    deviation = np.zeros((len(arms.trial), 1))
     for trial in range(len(arms.trials)):
         own = np.flatnonzero(arms.trial == trial)
         if {first, second} <= set(arms.treatment[own].tolist()):
-            deviation[own] = 0.5 * (arms.treatment[own] == first) - 0.5 * (arms.treatment[own] == second)
-        deviation[own] -= deviation[own[0]]
+            deviation[own, 0] = 0.5 * (arms.treatment[own] == first) - 0.5 * (arms.treatment[own] == second)
+    return with_factors(arms, deviation, (DIFFERENCE,), np.full((1, 1), spread**2), typical_tau)
+
+
+def columns_of(arms: NetworkArms, deviations: Array) -> Array:
+    """Return deviations of arms, shape (n, q), as columns beside ``arms.expected``, shape (m, q)."""
     others = (arms.back != 0).any(axis=1)
-    column = np.linalg.solve(arms.back[others], deviation[others])
-    design = np.column_stack([arms.expected, column])
-    prior = _beside(arms.prior, spread)
+    first = np.array([np.flatnonzero(arms.trial == trial)[0] for trial in arms.trial])
+    found: Array = np.linalg.solve(arms.back[others], (deviations - deviations[first])[others])
+    return found
+
+
+def with_factors(
+    arms: NetworkArms, deviations: Array, names: tuple[str, ...], covariance: Array, typical_tau: float
+) -> NetworkArms:
+    """Return the arms of a network with further coefficients: deviations of arms from what the consistent network predicts.
+
+    Parameters
+    ----------
+    arms : NetworkArms
+        The arms.
+    deviations : numpy.ndarray, shape (n, q)
+        Deviation of each arm per unit of each coefficient.
+    names : tuple of str
+        Names of the q coefficients.
+    covariance : numpy.ndarray, shape (q, q)
+        Covariance of their normal prior, whose mean is 0.
+    typical_tau : float
+        A typical tau, for the scale of the coordinates.
+    """
+    design = np.column_stack([arms.expected, columns_of(arms, deviations)])
+    prior = _beside(arms.prior, covariance)
     weight = 1.0 / (arms.guide_variance + typical_tau**2 * arms.r)
     precision = (design.T * weight) @ design + prior.precision
     centre: Array = np.linalg.solve(precision, design.T @ (weight * arms.guide_effect) + prior.precision @ prior.mean)
     values: dict[str, Any] = {
-        "treatments": (*arms.treatments, DIFFERENCE), "expected": design, "prior": prior, "guide_contrasts": centre,
+        "treatments": (*arms.treatments, *names), "expected": design, "prior": prior, "guide_contrasts": centre,
         "guide_root": np.linalg.cholesky(np.linalg.inv(precision)),
     }  # fmt: skip
     return replace(arms, **values)
 
 
-def _beside(prior: CoefficientPrior, spread: float) -> CoefficientPrior:
-    """Return a prior with an independent Normal(0, spread) beside it."""
-    size = len(prior.mean)
-    precision = np.zeros((size + 1, size + 1))
-    precision[:size, :size], precision[size, size] = prior.precision, spread**-2
-    return CoefficientPrior(np.append(prior.mean, 0.0), precision)
+def _beside(prior: CoefficientPrior, covariance: Array) -> CoefficientPrior:
+    """Return a prior with an independent normal one, whose mean is 0, beside it."""
+    size, more = len(prior.mean), len(covariance)
+    precision = np.zeros((size + more, size + more))
+    precision[:size, :size], precision[size:, size:] = prior.precision, np.linalg.inv(covariance)
+    return CoefficientPrior(np.append(prior.mean, np.zeros(more)), precision)

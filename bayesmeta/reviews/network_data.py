@@ -8,6 +8,7 @@ from typing import Any
 
 from bayesmeta.errors import unknown_name
 from bayesmeta.networks.contrasts import NetworkContrasts, network_contrasts
+from bayesmeta.networks.frequentist.components import component_matrix
 from bayesmeta.networks.moderator import moderator_values
 from bayesmeta.networks.parts import graph_of_table, network_component
 from bayesmeta.reviews.network_judgements import judgements
@@ -26,7 +27,7 @@ class NetworkData:
     table : ArmTable or ContrastTable
         Table as read.
     contrasts : NetworkContrasts
-        Its contrasts, connected.
+        Its contrasts, connected unless components connect them.
     reference : str
         Name of the reference.
     judgements : list of dict
@@ -70,9 +71,15 @@ def prepare_network(review: Review, network: Network, folder: Path) -> NetworkDa
         If the table cannot be used, the network is not connected, or a key names a treatment or column that is not there.
     """
     table = read_network(network, folder)
-    graph_of_table(table).require_connected(table.source)
+    if network.components is None:
+        graph_of_table(table).require_connected(table.source)
     contrasts = network_contrasts(table, network.measure, zero_cells=review.options.zero_cells)
-    reference = contrasts.treatments[contrasts.position(network.reference)]
+    if network.components is not None:
+        component_matrix(contrasts.treatments, network.components, network.interactions, network.inactive)
+    reference = network.reference
+    if reference is None and network.inactive in contrasts.treatments:
+        reference = network.inactive
+    reference = contrasts.treatments[contrasts.position(reference)]
     for name in network.certainty:
         if name not in contrasts.treatments:
             raise unknown_name("treatment in certainty", name, contrasts.treatments)

@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from bayesmeta.effects.measures import MEASURES
+from bayesmeta.effects.parameter_names import is_network_parameter
 from bayesmeta.errors import BayesmetaError, unknown_name
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.model.priors.parse import parse_prior
 from bayesmeta.networks.arm_level import arm_likelihood
 from bayesmeta.networks.contrast_priors import network_priors
-from bayesmeta.networks.frequentist.methods import find_method
-from bayesmeta.networks.moderator import RESERVED
+from bayesmeta.networks.frequentist.methods import NETWORK_METHODS, find_method
 from bayesmeta.reviews.analysis_keys import ANALYSIS_ID
 from bayesmeta.reviews.band_keys import BandKeys, check_thresholds
 from bayesmeta.reviews.settings import Strict
@@ -70,6 +70,18 @@ class Network(Strict):
         default=None,
         description="A column with one number per study, which changes the effects of all treatments against the reference alike "
         "(network meta-regression, exact on contrasts only).",
+    )
+    components: str | None = Field(
+        default=None,
+        description='What separates components in the names of treatments, such as `"+"`: the effect of "CBT + drug" is then the sum of '
+        "those of its components (additive component network, exact on contrasts only), and the network need not be connected.",
+    )
+    interactions: tuple[str, ...] = Field(
+        default=(),
+        description='Components that have an additional effect together: `["CBT*drug"]`; needs `components`.',
+    )
+    inactive: str | None = Field(
+        default=None, description="Component without effect, such as placebo; needs `components`."
     )
     certainty: dict[str, str] = Field(
         default={},
@@ -148,15 +160,24 @@ class Network(Strict):
                 raise ValueError(f"certainty of '{treatment}': {unknown_name('certainty', rating, RATINGS)}")
         if self.certainty and self.better is None:
             raise ValueError("certainty sorts treatments by their effect; give better")
-        if self.moderator in RESERVED:
+        if self.moderator is not None and is_network_parameter(self.moderator):
             raise ValueError(f"the moderator '{self.moderator}' has the name of a parameter; rename the column")
         if self.likelihood not in (None, "normal"):
             try:
                 arm_likelihood(self.measure, self.likelihood)
             except BayesmetaError as error:
                 raise ValueError(str(error)) from None
-            if self.moderator is not None:
-                raise ValueError("a network with a moderator is exact on contrasts only; remove likelihood")
+            if self.moderator is not None or self.components is not None:
+                what = "components" if self.moderator is None else "a moderator"
+                raise ValueError(f"a network with {what} is exact on contrasts only; remove likelihood")
+        if self.components is None and (self.interactions or self.inactive is not None):
+            raise ValueError(
+                "interactions and inactive are of components; give components, what separates them, such as '+'"
+            )
+        if self.components is not None and NETWORK_METHODS[self.method].counts:
+            raise ValueError(
+                f"component networks pool contrasts: choose method CE, DL, ML, REML, PM or HE, not {self.method}"
+            )
         given = {name: text for name, text in self.priors.items() if name != self.moderator}
         try:
             # measures without a natural scale have a default that needs the data

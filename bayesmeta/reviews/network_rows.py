@@ -14,6 +14,7 @@ from bayesmeta.networks.summary import graph_of
 from bayesmeta.posterior.bands import Mid
 from bayesmeta.posterior.method import BayesianMethod
 from bayesmeta.results.rows import FROM_SUMMARY
+from bayesmeta.support.arrays import Array
 from bayesmeta.support.frames import by_index
 
 #: what the rows of a network have in the column ``model``
@@ -68,7 +69,9 @@ def bayesian_rows(
     return rows
 
 
-def frequentist_rows(net: NetworkMeta, labels: Mapping[str, Any], reference: str) -> list[dict[str, Any]]:
+def frequentist_rows(
+    net: NetworkMeta, labels: Mapping[str, Any], reference: str, known: Array | None = None
+) -> list[dict[str, Any]]:
     """Return the rows of a frequentist network, one per contrast, named as those of a Bayesian one with this reference.
 
     Parameters
@@ -79,6 +82,8 @@ def frequentist_rows(net: NetworkMeta, labels: Mapping[str, Any], reference: str
         What every row has: ``analysis``, ``k``, ``n``.
     reference : str
         The reference.
+    known : numpy.ndarray of bool, shape (T, T), optional
+        Which effects the data identify; the others have no row. Default: all.
     """
     names = net.treatments
     at = names.index(reference) if reference in names else 0
@@ -94,6 +99,8 @@ def frequentist_rows(net: NetworkMeta, labels: Mapping[str, Any], reference: str
     }  # fmt: skip
     rows = []
     for i, j in contrast_pairs(len(names), at):
+        if known is not None and not known[i, j]:
+            continue
         term = versus(names[i], names[j])
         rows.append(
             {

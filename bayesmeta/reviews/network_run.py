@@ -12,6 +12,8 @@ from bayesmeta.errors import BayesmetaError
 from bayesmeta.networks.arm_level import ARM_LIKELIHOODS, arm_likelihood
 from bayesmeta.networks.consistency import inconsistency, node_split
 from bayesmeta.networks.exact_solution import NetworkSolution
+from bayesmeta.networks.frequentist.component_result import ComponentNetwork
+from bayesmeta.networks.frequentist.components import component_network
 from bayesmeta.networks.frequentist.fit import network_meta
 from bayesmeta.networks.frequentist.result import NetworkMeta
 from bayesmeta.networks.graph import network_graph
@@ -21,7 +23,14 @@ from bayesmeta.networks.summary import graph_of
 from bayesmeta.posterior.scale import to_natural
 from bayesmeta.results.rows import tidy_frame
 from bayesmeta.reviews.band_keys import bands_for, mid_of
-from bayesmeta.reviews.network_data import prepare_network
+from bayesmeta.reviews.network_components import (
+    as_network,
+    component_rows,
+    components_record,
+    known_effects,
+    only_identified,
+)
+from bayesmeta.reviews.network_data import NetworkData, prepare_network
 from bayesmeta.reviews.network_keys import Network
 from bayesmeta.reviews.network_result import bayesian_fit, described, frequentist_fit, matrix_record
 from bayesmeta.reviews.network_rows import MODEL, bayesian_rows, frequentist_rows, method_of
@@ -74,19 +83,8 @@ def run_network(
     data = prepare_network(review, network, folder)
     table, contrasts, reference = data.table, data.contrasts, data.reference
     level, result = review.level_of(network), AnalysisResult(network.id)
-    posteriors = _fit(review, network, table, result)
-    try:
-        freq: NetworkMeta | None = network_meta(
-            table,
-            network.measure,
-            reference=reference,
-            method=network.method,
-            level=level,
-            zero_cells=review.options.zero_cells,
-        )
-    except BayesmetaError as error:
-        result.errors.append(f"{network.method}: {error}")
-        freq = None
+    posteriors = _fit(review, network, data, result)
+    freq, parts = _frequentist(review, network, data, result)
     saved = described(table, contrasts, network_graph(contrasts))
     names = saved["treatments"]
     keys = review.as_analysis(network)
@@ -94,9 +92,12 @@ def run_network(
     result.errors.extend(data.problems)
     rows: list[dict[str, Any]] = []
     fits: dict[str, Any] = {}
+    known = known_effects(network, contrasts)
     if freq is not None:
-        rows += frequentist_rows(freq, _labels(network, table, freq), reference)
-        fits[freq.method] = frequentist_fit(freq, names, network.better)
+        rows += frequentist_rows(freq, _labels(network, table, freq), reference, known)
+        fits[freq.method] = only_identified(frequentist_fit(freq, names, network.better), known)
+    if parts is not None:
+        rows += component_rows(parts, _labels(network, table, parts))
     for method, net in posteriors.items():
         rows += bayesian_rows(net, _labels(network, table, net), level=level, mid=mid)
         fits[method] = bayesian_fit(net, names, level)
@@ -108,8 +109,10 @@ def run_network(
         "kind": MODEL, "model": MODEL, "heading": network.heading, "measure": network.measure, "reference": reference,
         "better": network.better or "", "level": level, "note": network.note, "component": network.component or "",
         "certainty": dict(network.certainty), "thresholds": list(bands.edges) if bands is not None else [], **saved,
-        "judgements": data.judgements, "fits": fits, **_evidence(freq, posteriors, level, result),
+        "judgements": data.judgements, "fits": fits, **_evidence(network, freq, posteriors, level, result),
     }  # fmt: skip
+    if known is not None:
+        record["components"] = components_record(network, known, parts, posteriors, level, result)
     frame = to_natural(tidy_frame(rows)) if rows else tidy_frame(rows)
     for column in ("comparison", "outcome", "time"):
         frame[column] = getattr(network, column)
@@ -117,19 +120,41 @@ def run_network(
     return dataclasses.replace(result, rows=records(frame), models=[record], primary=_primary(posteriors))
 
 
-def _fit(
-    review: Review, network: Network, table: ArmTable | ContrastTable, result: AnalysisResult
-) -> dict[str, NetworkPosterior]:
+def _frequentist(
+    review: Review, network: Network, data: NetworkData, result: AnalysisResult
+) -> tuple[NetworkMeta | None, ComponentNetwork | None]:
+    """Fit the frequentist network and, with components, that of components, whose effects of treatments the network then has."""
+    options: dict[str, Any] = {
+        "method": network.method,
+        "level": review.level_of(network),
+        "zero_cells": review.options.zero_cells,
+    }
+    try:
+        if network.components is None:
+            return network_meta(data.table, network.measure, reference=data.reference, **options), None
+        parts = component_network(
+            data.table, network.measure, separator=network.components, interactions=network.interactions,
+            inactive=network.inactive, **options,
+        )  # fmt: skip
+    except BayesmetaError as error:
+        result.errors.append(f"{network.method}: {error}")
+        return None, None
+    return as_network(parts, data.reference), parts
+
+
+def _fit(review: Review, network: Network, data: NetworkData, result: AnalysisResult) -> dict[str, NetworkPosterior]:
     """Fit the exact network and, where it is asked for and there are arms, that with the likelihood of the arms."""
-    posteriors: dict[str, NetworkPosterior] = {}
+    table, posteriors = data.table, dict[str, NetworkPosterior]()
+    reference = network.reference if network.components is None else data.reference
     for likelihood in (None, *_sampled(review, network, table)):
         priors = network_priors_of(review, network)
         if likelihood is None:
             priors.pop("baseline", None)
         try:
             net = fit_network(
-                table, network.measure, reference=network.reference, better=network.better, likelihood=likelihood,
+                table, network.measure, reference=reference, better=network.better, likelihood=likelihood,
                 engine="quadrature" if likelihood is None else "nuts", priors=priors, moderator=network.moderator,
+                components=network.components, interactions=network.interactions, inactive=network.inactive,
                 seed=review.settings.seed, zero_cells=review.options.zero_cells,
             )  # fmt: skip
         except BayesmetaError as error:
@@ -147,7 +172,8 @@ def _fit(
 
 def _sampled(review: Review, network: Network, table: ArmTable | ContrastTable) -> tuple[str, ...]:
     """Return the likelihood of the arms that is to be fitted by NUTS, if any."""
-    if review.settings.engine == "quadrature" or network.likelihood == "normal" or network.moderator is not None:
+    exact_only = network.moderator is not None or network.components is not None
+    if review.settings.engine == "quadrature" or network.likelihood == "normal" or exact_only:
         return ()
     if network.likelihood is not None:
         return (arm_likelihood(network.measure, network.likelihood),)
@@ -162,9 +188,11 @@ def _primary(posteriors: dict[str, NetworkPosterior]) -> str:
     return next(iter(reversed(list(posteriors))), "")
 
 
-def _labels(network: Network, table: ArmTable | ContrastTable, net: NetworkPosterior | NetworkMeta) -> dict[str, Any]:
+def _labels(
+    network: Network, table: ArmTable | ContrastTable, net: NetworkPosterior | NetworkMeta | ComponentNetwork
+) -> dict[str, Any]:
     """Return what every row of a fit has: the id, and the numbers of studies and of participants in it."""
-    studies = set(graph_of(net).studies)
+    studies = set(net.contrasts.studies if isinstance(net, ComponentNetwork) else graph_of(net).studies)
     n = math.nan
     if isinstance(table, ArmTable) and "n" in table.columns:
         n = sum(float(n) for study, n in zip(table.studies, table.columns["n"], strict=True) if study in studies)
@@ -172,10 +200,16 @@ def _labels(network: Network, table: ArmTable | ContrastTable, net: NetworkPoste
 
 
 def _evidence(
-    freq: NetworkMeta | None, posteriors: dict[str, NetworkPosterior], level: float, result: AnalysisResult
+    network: Network,
+    freq: NetworkMeta | None,
+    posteriors: dict[str, NetworkPosterior],
+    level: float,
+    result: AnalysisResult,
 ) -> dict[str, Any]:
     """Return node splits, tests and models of inconsistency, contributions and net heat; what has none of them is left out."""
     found: dict[str, Any] = {"splits": {}, "inconsistency": {}}
+    if network.components is not None:
+        return found
     exact = [net for net in posteriors.values() if isinstance(net.solution, NetworkSolution)]
     nets: list[NetworkPosterior | NetworkMeta] = [
         *exact,

@@ -105,6 +105,9 @@ def test_components(command, tmp_path):
     )
     assert code == 0
     assert [line.split(",")[0] for line in out.splitlines()] == ["component", "A", "B", "A*B"]
+    options = ("-m", "MD", "--components", "+", "--inactive", "placebo", "--show", "additivity", "-f", "csv")
+    code, out, _ = command("network", path, *options)
+    assert [line.split(",")[0] for line in out.splitlines()] == ["part", "additive", "without components", "difference"]
 
 
 def test_refusals(refused, arms, tmp_path):

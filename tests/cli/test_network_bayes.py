@@ -181,15 +181,34 @@ def test_a_part_of_a_network(command, refused, tmp_path, side):
     assert "unknown treatment 'e'" in refused("network", path, *side, "--component", "e")
 
 
+def test_components(command, tmp_path):
+    path = tmp_path / "contrasts.csv"
+    path.write_text(
+        "study,treat1,treat2,yi,sei\n1,A + B,placebo,0.5,0.1\n2,A,placebo,0.3,0.1\n3,B,placebo,0.1,0.1\n4,A + C,C,0.1,0.1\n"
+    )
+    options = ("-m", "SMD", "--components", "+", "--inactive", "placebo", "--engine", "quadrature")
+    code, out, err = command("network", path, *options)
+    assert code == 0
+    for text in ("Effects of components", "Effects against placebo", "Additivity against models", "deviations"):
+        assert text in out
+    assert "do not identify the effects of C" in err
+    code, out, _ = command("network", path, *options, "--show", "components", "-f", "csv")
+    assert code == 0
+    lines = [line.split(",") for line in out.splitlines()]
+    assert lines[0] == ["component", "median", "ci_low", "ci_high", "treatments", "studies", "identified"]
+    assert [(line[0], line[-1]) for line in lines[1:]] == [("A", "True"), ("B", "True"), ("C", "False")]
+    code, out, _ = command("network", path, *options, "--show", "additivity", "-f", "csv")
+    assert [line.split(",")[0] for line in out.splitlines()] == ["model", "additive", "deviations"]
+
+
 def test_refusals(refused, arms):
     assert "leave it out with --engine" in refused("network", arms, *OPTIONS, "--method", "DL", "--engine", "auto")
     assert "no table 'net-heat'" in refused("network", arms, *OPTIONS, "--engine", "auto", "--show", "net-heat")
     assert "needs --better" in refused("network", arms, *OPTIONS, "--engine", "auto", "--show", "ranking")
     assert "needs --better" in refused("network", arms, *OPTIONS, "--show", "ranks")
     assert "--show summary is of Bayesian" in refused("network", arms, *OPTIONS, "--show", "summary")
-    assert "components are terms of --show summary" in refused(
-        "network", arms, *OPTIONS, "--engine", "auto", "--components", "+", "--show", "components"
-    )
+    for show in ("components", "additivity"):
+        assert "--components" in refused("network", arms, *OPTIONS, "--engine", "auto", "--show", show)
     assert "use the engine 'nuts'" in refused("network", arms, *OPTIONS, "-e", "quadrature", "-l", "binomial")
     assert "a network has no mu" in refused("network", arms, *OPTIONS, "--prior", "mu=Normal(0, 1)")
     assert "unknown value in column 'setting'" in refused("network", arms, *OPTIONS, "--where", "setting=garden")

@@ -63,8 +63,8 @@ def test_smoking_cessation_agrees_with_jags() -> None:
     assert set(net.draws(10)) == {"B vs A", "C vs A", "D vs A", "tau", "theta"}
     with pytest.raises(SpecError, match="NUTS draws give no marginal likelihood"):
         _ = net.log_marginal_likelihood
-    with pytest.raises(SpecError, match="a test of inconsistency needs the exact network"):
-        bm.inconsistency(net)
+    with pytest.raises(SpecError, match="threshold analysis needs the exact network"):
+        bm.threshold_analysis(net)
 
 
 @pytest.mark.sampling

@@ -62,7 +62,10 @@ def test_inconsistency_is_beside_the_moderator() -> None:
     ("options", "error", "match"),
     [
         ({"moderator": "weight"}, SpecError, "unknown moderator 'weight'"),
-        ({"moderator": "tau"}, SpecError, "has the name of a parameter"),
+        *[
+            ({"moderator": name}, SpecError, "has the name of a parameter")
+            for name in ("tau", "d", "theta_new", "tau_between")
+        ],
         ({"moderator": {"s1": 1.0}}, DataError, "study 's2' has no value of the moderator"),
         (
             {"moderator": dict.fromkeys(["s1", "s2", "s3", "s4", "s5"], 2.0)},

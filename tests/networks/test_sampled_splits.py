@@ -7,7 +7,9 @@ import pytest
 import bayesmeta as bm
 from bayesmeta.engines.normal.model import CoefficientPrior
 from bayesmeta.engines.nuts.network_arms import network_arms
-from bayesmeta.networks.sampled_splits import with_difference
+from bayesmeta.networks.inconsistency_factors import design_columns, edge_columns
+from bayesmeta.networks.sampled_inconsistency import design_deviations, edge_deviations
+from bayesmeta.networks.sampled_splits import columns_of, with_difference
 
 
 def means():
@@ -23,15 +25,20 @@ def means():
     return pd.DataFrame(rows, columns=["study", "treatment", "mean", "sd", "n"])
 
 
-@pytest.mark.sampling
-def test_normal_arms_agree_with_the_exact_network():
+@pytest.fixture(scope="module")
+def nets():
+    """The exact network of the means, and that with the same likelihood by NUTS."""
     options = {
         "measure": "MD",
         "reference": "a",
         "priors": {"tau": "HalfNormal(0.3)", "d": "Normal(0, 2)", "inconsistency": "Normal(0, 1)"},
     }
-    exact = bm.node_split(bm.network(means(), **options))
-    sampled = bm.node_split(bm.network(means(), engine="nuts", **options))
+    return bm.network(means(), **options), bm.network(means(), engine="nuts", **options)
+
+
+@pytest.mark.sampling
+def test_normal_arms_agree_with_the_exact_network(nets):
+    exact, sampled = map(bm.node_split, nets)
     assert list(sampled.index) == list(exact.index)
     assert sampled.attrs == exact.attrs
     for name in ("network", "direct", "indirect", "difference"):
@@ -48,6 +55,39 @@ def test_normal_arms_agree_with_the_exact_network():
     np.testing.assert_allclose(
         sampled.loc[middle, "bf_inconsistency"], exact.loc[middle, "bf_inconsistency"], rtol=0.15
     )
+
+
+@pytest.mark.sampling
+def test_models_of_inconsistency_of_normal_arms_agree_with_the_exact_ones(nets):
+    exact, sampled = map(bm.inconsistency, nets)
+    models = ["consistency", "design-by-treatment", "unrelated mean effects"]
+    assert list(sampled.index) == models
+    assert list(sampled.columns) == list(exact.columns)
+    assert sampled.attrs == exact.attrs
+    assert sampled["parameters"].tolist() == exact.loc[models, "parameters"].tolist() == [0, 3, 1]
+    # each of the seven trials has one more data point, and one more parameter, its baseline
+    np.testing.assert_allclose(sampled["residual_deviance"] - 7, exact.loc[models, "residual_deviance"], atol=0.4)
+    np.testing.assert_allclose(sampled["dic"] - 14, exact.loc[models, "dic"], atol=0.6)
+    np.testing.assert_allclose(sampled["tau"], exact.loc[models, "tau"], atol=0.03)
+    assert sampled["bf_inconsistency"].isna().all()
+
+
+def test_factors_of_arms_are_those_of_the_exact_network():
+    frame = pd.DataFrame(
+        [(f"{i}", arm, float(k), 1.0, 50) for i, name in enumerate(["ab", "ac", "bc", "abc", "abc"]) for k, arm in enumerate(name)],
+        columns=["study", "treatment", "mean", "sd", "n"],
+    )  # fmt: skip
+    contrasts = bm.network(frame, "MD", priors={"d": "Normal(0, 1)"}).contrasts
+    arms = arms_of(["ab", "ac", "bc", "abc", "abc"])
+    others = (arms.back != 0).any(axis=1)
+
+    def as_contrasts(deviations):
+        return arms.back[others] @ columns_of(arms, deviations)
+
+    for design, found in zip(bm.network_graph(contrasts).designs, design_deviations(arms), strict=True):
+        np.testing.assert_allclose(as_contrasts(found), design_columns(contrasts, design), atol=1e-12)
+    for pair, found in zip([(1, 0), (2, 0), (2, 1)], edge_deviations(arms), strict=True):
+        np.testing.assert_allclose(as_contrasts(found), edge_columns(contrasts, [pair]), atol=1e-12)
 
 
 def arms_of(trials, treatments=("a", "b", "c")):

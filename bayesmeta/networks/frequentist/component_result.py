@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: a contrast is identified if its part outside the row space of the design is below this
-_IDENTIFIED = 1e-8
+IDENTIFIED = 1e-8
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -124,7 +124,7 @@ class ComponentNetwork(Displayed):
     def _combine(self, rows: Array) -> tuple[Array, Array]:
         """Return linear combinations of components and their standard errors; NaN where the data do not identify them."""
         outside = rows - rows @ self.space.T @ self.space
-        fine = np.abs(outside).max(axis=-1, initial=0.0) < _IDENTIFIED
+        fine = np.abs(outside).max(axis=-1, initial=0.0) < IDENTIFIED
         variance = np.einsum("...i,ij,...j->...", rows, self.covariance, rows)
         return np.where(fine, rows @ self.estimates, np.nan), np.where(fine, np.sqrt(np.maximum(variance, 0.0)), np.nan)
 

@@ -148,9 +148,9 @@ def _fit(
     notes = []
     if (matrix.sum(axis=1) <= 1).all():
         notes.append("no treatment has several components: check the separator")
-    outside = np.abs(np.eye(len(names)) - right[:rank].T @ right[:rank]).max(axis=1) > _ZERO**0.8
-    if outside.any():
-        unknown = ", ".join(name for name, out in zip(names, outside, strict=True) if out)
+    missing = outside(right[:rank])
+    if missing.any():
+        unknown = ", ".join(name for name, out in zip(names, missing, strict=True) if out)
         notes.append(
             f"the data do not identify the effects of {unknown}: state the component without effect (inactive)"
         )
@@ -172,3 +172,16 @@ def _fit(
         level=level,
         notes=(*contrasts.notes, *notes),
     )
+
+
+def row_space(columns: Array) -> Array:
+    """Return an orthonormal basis, shape (rank, c), of the combinations of coefficients that a design matrix, shape (m, c), identifies."""
+    _, values, right = np.linalg.svd(columns, full_matrices=False)
+    found: Array = right[values > _ZERO * max(float(values.max(initial=0.0)), 1e-300)]
+    return found
+
+
+def outside(space: Array) -> Array:
+    """Return which coefficients are not identified, bool of shape (c,), from ``row_space``."""
+    found: Array = np.abs(np.eye(space.shape[1]) - space.T @ space).max(axis=1) > _ZERO**0.8
+    return found

@@ -85,6 +85,9 @@ def network_forest_figure(
     log: bool,
     level: float = 0.95,
     favours: tuple[str, str] = ("", ""),
+    header: str = "",
+    counted: str = "Direct trials",
+    xlabel: str = "",
     title: str = "",
     notes: Sequence[str] = (),
     width_inches: float = 6.85,
@@ -103,6 +106,8 @@ def network_forest_figure(
         Level of all intervals.
     favours : (str, str)
         What low and high values favour.
+    header, counted, xlabel : str
+        Heading of the labels and of the numbers of trials, and label of the axis, where they are not those of treatments.
     title : str
         Heading.
     notes : sequence of str
@@ -139,8 +144,8 @@ def network_forest_figure(
             blocks.append(IntervalBlock(name, tuple(row(one, one.method, not n) for n, one in enumerate(own))))
     thin = [f"Thin lines: {percent} prediction intervals, of the effect in a new trial"] if predicted else []
     return interval_table(
-        "network forest", blocks, log=log, level=level, header=f"Against {reference}", before=("Direct trials",),
-        after=(f"{percent} prediction",) if predicted else (), xlabel=f"{measure} against {reference}", favours=favours,
+        "network forest", blocks, log=log, level=level, header=header or f"Against {reference}", before=(counted,),
+        after=(f"{percent} prediction",) if predicted else (), xlabel=xlabel or f"{measure} against {reference}", favours=favours,
         title=title, notes=[*thin, *notes], width_inches=width_inches,
     )  # fmt: skip
 

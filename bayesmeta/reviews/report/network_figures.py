@@ -17,6 +17,7 @@ from bayesmeta.results.methods import method_label
 from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.network_result import network_of
 from bayesmeta.reviews.report.model_figures import analysis_title, notes_of
+from bayesmeta.reviews.report.network_components import component_effects, components_figure
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
 
@@ -46,6 +47,9 @@ def network_figures(review: Review, analysis: Analysis, result: AnalysisResult) 
     found: list[tuple[str, str, Draw]] = [("network plot", "network", partial(_plot, saved, texts))]
     if saved["fits"]:
         found.append(("forest plot against the reference", "network_forest", partial(_forest, saved, texts)))
+    if "components" in saved and component_effects(saved):
+        found.append(("forest plot of components", "components", partial(components_figure, saved, texts)))
+    if saved["fits"]:
         found.append(("league table", "league", partial(_league, saved, shown, texts)))
     if saved["fits"].get(shown, {}).get("ranks"):
         found.append(("ranks", "ranks", partial(_ranks, saved, shown, texts)))

@@ -38,6 +38,21 @@ def frequentist_method(saved: Saved) -> str:
     return next((method for method in saved["fits"] if not method.startswith("bayes:")), "")
 
 
+def marked(saved: Saved, name: str) -> str:
+    """Return the name of a treatment, with a star if the data do not identify its effect against the reference."""
+    if "components" not in saved:
+        return name
+    at = saved["treatments"].index
+    return name if saved["components"]["identified"][at(name)][at(saved["reference"])] else f"{name} *"
+
+
+def star_notes(lines: list[dict[str, str]], column: str) -> tuple[str, ...]:
+    """Return what a star behind the names of a column means; nothing if there is none."""
+    if not any(line[column].endswith(" *") for line in lines):
+        return ()
+    return ("* The data do not identify this effect: what a Bayesian method says about it depends on its prior.",)
+
+
 def geometry_table(review: Review, results: list[AnalysisResult]) -> Table | None:
     """Return the table of the networks: their treatments, trials, designs, comparisons and loops."""
     lines = []
@@ -73,7 +88,9 @@ def geometry_table(review: Review, results: list[AnalysisResult]) -> Table | Non
 
 
 def _part(saved: Saved) -> str:
-    return f"The part of a disconnected network that has {saved['component']}" if saved["component"] else ""
+    part = f"The part of a disconnected network that has {saved['component']}" if saved["component"] else ""
+    sums = "Additive: treatments are the sums of their components" if "components" in saved else ""
+    return ". ".join(filter(None, (part, sums)))
 
 
 def treatments_table(review: Review, results: list[AnalysisResult]) -> Table | None:
@@ -116,13 +133,14 @@ def effects_table(review: Review, results: list[AnalysisResult]) -> Table | None
             if name == saved["reference"]:
                 continue
             term = versus(name, saved["reference"])
+            shown = term if marked(saved, name) == name else f"{term} *"
             main = rows.get((result.primary, term), {})
             exact = rows.get((EXACT, term), {}) if result.primary != EXACT else {}
             other = rows.get((frequentist_method(saved), term), {})
             lines.append(
                 {
                     "Network": heading,
-                    "Comparison": term,
+                    "Comparison": shown,
                     "Trials": count(main.get("k_direct", other.get("k_direct", np.nan)), missing=""),
                     "Estimate": _written(main),
                     "Prediction interval": interval(main.get("pi_low"), main.get("pi_high")),
@@ -136,6 +154,7 @@ def effects_table(review: Review, results: list[AnalysisResult]) -> Table | None
     notes = (
         f"The effect of the first treatment against the second, natural scale. Estimate: posterior median, {at_level(review, 'interval')}, "
         f"of the Bayesian network: {_methods(review, results)}. Trials: those that compare the two; without any the evidence is indirect.",
+        *star_notes(lines, "Comparison"),
     )
     optional = ("P(benefit)", "Exact, on contrasts", "Prediction interval")
     return grouped_table(review, lines, "networks, effects against the reference", notes, "Network", optional)
@@ -147,8 +166,11 @@ def _methods(review: Review, results: list[AnalysisResult]) -> str:
     labels = {(method_label(main), method_label(other)) for _, main, other in shown}
     if len(labels) == 1:
         main, other = next(iter(labels))
-        return f"{main}; frequentist: {other}"
-    return "; ".join(f"{name} {method_label(main)}, frequentist {method_label(other)}" for name, main, other in shown)
+        return f"{main}; frequentist: {other}" if other else main
+    return "; ".join(
+        f"{name} {method_label(main)}" + (f", frequentist {method_label(other)}" if other else "")
+        for name, main, other in shown
+    )
 
 
 def _written(row: dict[str, Any]) -> str:
@@ -249,7 +271,7 @@ def ranking_table(review: Review, results: list[AnalysisResult]) -> Table | None
             lines.append(
                 {
                     "Network": heading,
-                    "Treatment": name,
+                    "Treatment": marked(saved, name),
                     "SUCRA": number(row["sucra"], 3),
                     "Mean rank": f"{number(row['mean_rank'], 2)} [{count(row['rank_low'])}, {count(row['rank_high'])}]",
                     "P(best)": probability(row["prob_best"]),
@@ -265,6 +287,7 @@ def ranking_table(review: Review, results: list[AnalysisResult]) -> Table | None
         "SUCRA: mean over the other treatments of the probability of being better, 1 for a treatment that is certainly the best; P-score: "
         f"the same of the frequentist method. Mean rank with its {at_level(review, 'interval')}, 1 being the best. P(best) of imprecise "
         f"treatments is large too: read the ranks with the effects. Bayesian network: {_methods(review, results)}.",
+        *star_notes(lines, "Treatment"),
     )
     return grouped_table(review, lines, "networks, ranking", notes, "Network", ("SUCRA, exact on contrasts", "P-score"))
 

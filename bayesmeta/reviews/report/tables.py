@@ -21,6 +21,7 @@ from bayesmeta.reviews.report.headings import Row, at_level, headings, shared_le
 from bayesmeta.reviews.report.left_out import left_out_table
 from bayesmeta.reviews.report.moderators import moderators_table
 from bayesmeta.reviews.report.network_categories import network_categories_table
+from bayesmeta.reviews.report.network_components import additivity_table, components_table
 from bayesmeta.reviews.report.network_evidence import (
     designs_table,
     heterogeneity_table,
@@ -276,6 +277,8 @@ TABLES: Mapping[str, Make] = {
     "network_effects": effects_table,
     "network_ranking": ranking_table,
     "network_categories": network_categories_table,
+    "network_components": components_table,
+    "network_additivity": additivity_table,
     "network_heterogeneity": heterogeneity_table,
     "network_inconsistency": inconsistency_table,
     "network_designs": designs_table,
