@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -296,3 +298,9 @@ class CategoryFit(Displayed):
         from bayesmeta.categories.separate import separate_ratios
 
         return separate_ratios(self, level)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the fit to a netCDF file; ``load_categories`` reads it, and ``bayesmeta.categories.storage`` says what is in it."""
+        from bayesmeta.categories.storage import save_categories
+
+        return save_categories(self, path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 import bayesmeta as bm
 from bayesmeta.categories.baseline import stated_baseline
@@ -124,6 +125,43 @@ def test_a_stated_baseline(attachment) -> None:
         pip, control = fit.risks("PIP"), fit.risks("control")
         odds[name] = (pip[..., 0] / pip[..., 3]) / (control[..., 0] / control[..., 3])
     np.testing.assert_allclose(odds["pooled"], odds["stated"], rtol=1e-9)
+
+
+@pytest.mark.sampling
+def test_a_fit_is_saved_and_loaded(attachment, change, tmp_path) -> None:
+    stated = attachment.against("talking", dict(zip(CLASSES, (0.4, 0.2, 0.1, 0.3), strict=True)), 40)
+    near = bm.categories(TABLE, engine="quadrature", treatments={"talking": "support"}, priors={"tau": "Point(0.2)"})
+    for fit in (attachment, change, stated, near):
+        found = bm.load_categories(fit.save(tmp_path / "fit.nc"))
+        assert isinstance(found, bm.CategoryFit)
+        pd.testing.assert_frame_equal(found.summary(), fit.summary(), check_exact=True)
+        pd.testing.assert_frame_equal(found.summary(new_study=True), fit.summary(new_study=True), check_exact=True)
+        for name in ("reference", "treatments", "engine", "baseline", "baseline_n", "seed", "provenance", "link"):
+            assert getattr(found, name) == getattr(fit, name), name
+        assert dict(found.diagnostics) == dict(fit.diagnostics)
+        assert found.priors.to_dict() == fit.priors.to_dict()
+        pd.testing.assert_frame_equal(found.table.to_frame(), fit.table.to_frame())
+        if fit.engine == "nuts":
+            pd.testing.assert_frame_equal(found.margins(), fit.margins(), check_exact=True)
+    assert found.provenance["bayesmeta"] == bm.__version__
+    with xr.open_datatree(attachment.save(tmp_path / "fit.nc"), engine="netcdf4") as tree:
+        draws = tree["posterior"].to_dataset().load()
+    assert draws["fitted"].dims == ("chain", "draw", "arm", "before", "category")
+    assert list(draws["category"].values) == list(CLASSES)
+    with pytest.raises(DataError, match="not contain a bayesmeta posterior"):
+        bm.load_posterior(tmp_path / "fit.nc")
+    with pytest.raises(DataError, match="complete network"):
+        bm.load_network(tmp_path / "fit.nc")
+
+
+def test_files_without_a_fit_of_categories_are_refused(tmp_path) -> None:
+    net = bm.network_meta(
+        pd.DataFrame({"study": ["A", "A"], "treatment": ["a", "b"], "events": [5, 6], "n": [20, 20]}), "OR"
+    )
+    with pytest.raises(DataError, match="complete fit of categories"):
+        bm.load_categories(net.save(tmp_path / "net.nc"))
+    with pytest.raises(DataError, match="no such file"):
+        bm.load_categories(tmp_path / "nothing.nc")
 
 
 @pytest.mark.sampling
