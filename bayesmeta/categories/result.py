@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayesmeta.categories.arguments import check_baseline
 from bayesmeta.categories.baseline import POOLED, pooled_baseline, stated_baseline
 from bayesmeta.categories.ordered import OrderedEffects
 from bayesmeta.categories.sampled import Effects
@@ -128,10 +129,11 @@ class CategoryFit(Displayed):
         Raises
         ------
         SpecError
-            If the treatment is unknown.
+            If the treatment is unknown, or the baseline cannot be used.
         """
         if reference not in self.treatments:
             raise unknown_name("treatment", reference, self.treatments)
+        check_baseline(baseline, baseline_n, self.table, self.seed)
         effects = self.effects.against(self.treatments.index(reference))
         return replace(self, reference=reference, effects=effects, baseline=baseline, baseline_n=baseline_n)
 
@@ -254,6 +256,8 @@ class CategoryFit(Displayed):
         SpecError
             If a name is unknown, or no treatment is given where there are several.
         """
+        if not isinstance(sides, Mapping) or not sides:
+            raise SpecError(f'sides are given by category, like {{"secure": "higher"}}, but got {sides!r}')
         name = self._treatment(treatment)
         difference = self.risks(name, new_study=new_study) - self.risks(self.reference)
         found = np.ones(difference.shape[:2], dtype=bool)

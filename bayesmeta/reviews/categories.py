@@ -88,7 +88,7 @@ def run_categories(
     try:
         fit = categories(
             table, reference=first, engine=chosen, priors=keys.priors, seed=seed,
-            outcome_order=keys.outcome_order or None, link=keys.ordered_by or "probit",
+            outcome_order=keys.outcome_order or None, link=keys.link,
         )  # fmt: skip
         fits = [fit, *(fit.against(str(name)) for name in more)]
     except BayesmetaError as error:

@@ -269,6 +269,42 @@ def test_what_cannot_be_fitted_is_refused_before_sampling() -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"link": "logit"}, "link is that of ordered categories"),
+        ({"outcome_order": "secure"}, "a list of names, like"),
+        ({"outcome_order": [*CLASSES, "secure"]}, "names secure twice"),
+        ({"outcome_order": ["secure", "safe"]}, "unknown category 'safe'"),
+        ({"categories": "secure"}, "categories is a list of names"),
+        ({"categories": [*CLASSES, "secure"]}, "categories names secure twice"),
+        ({"columns": ["secure"]}, "columns should be a mapping"),
+        ({"priors": {"inconsistency": "Normal(0, 1)"}}, "have no inconsistency"),
+        ({"priors": {"baseline": "Normal(0, 3)"}}, "a prior for the baseline is for the multinomial likelihood"),
+        ({"priors": {"baseline": "Normal(1, 3)"}, "engine": "nuts"}, "Normal with mean 0"),
+        ({"baseline": [0.3, 0.3, 0.2, 0.2]}, "'pooled' or a probability of every category"),
+        ({"baseline": 0.3}, "'pooled' or a probability of every category"),
+        ({"baseline": dict(zip(CLASSES, ("a", 0.3, 0.3, 0.4), strict=True))}, "must be a number, but is 'a'"),
+        ({"baseline": dict(zip(CLASSES, (30, 30, 30, 10), strict=True))}, "divide percentages by 100"),
+        ({"baseline": dict.fromkeys(CLASSES, 0.25), "baseline_n": "many"}, "a number of participants"),
+    ],
+)
+def test_arguments_that_cannot_be_used(options, message) -> None:
+    with pytest.raises(SpecError, match=message):
+        bm.categories(TABLE, **{"engine": "quadrature", **options})
+
+
+def test_arguments_of_a_fit_that_cannot_be_used() -> None:
+    fit = bm.categories(TABLE, engine="quadrature")
+    with pytest.raises(SpecError, match="'pooled' or a probability"):
+        fit.against("talking", "mean")
+    with pytest.raises(SpecError, match="no probability of avoidant"):
+        fit.against("talking", {"secure": 1.0})
+    for sides in ("secure", {}):
+        with pytest.raises(SpecError, match="given by category"):
+            fit.probability(sides, "PIP")
+
+
+@pytest.mark.parametrize(
     ("given", "size", "message"),
     [
         ({"secure": 1.0}, None, "no probability of avoidant, resistant, disorganised"),
