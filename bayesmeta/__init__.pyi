@@ -2,6 +2,7 @@
 
 from .categories.fit import categories as categories
 from .categories.result import CategoryFit as CategoryFit
+from .categories.storage import load_categories as load_categories
 from .certainty.absolute_risks import absolute_risks as absolute_risks
 from .certainty.absolute_risks import risk_draws as risk_draws
 from .certainty.absolute_risks import risk_marginal as risk_marginal

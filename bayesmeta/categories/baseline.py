@@ -77,7 +77,9 @@ def stated_baseline(
             "a category that nobody can be in has no risk ratio"
         )
     if abs(values.sum() - 1.0) > 1e-6:
-        raise SpecError(f"the probabilities of a baseline sum to 1 but these sum to {values.sum():g}")
+        raise SpecError(
+            f"the probabilities of a baseline sum to 1 but these sum to {values.sum():g}; divide percentages by 100"
+        )
     values = values / values.sum()
     if size is None:
         drawn = np.broadcast_to(values, (*shape, len(values)))

@@ -6,15 +6,14 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from bayesmeta.categories.arguments import check_baseline, checked_link, checked_priors
 from bayesmeta.categories.arms import in_order, reference_of
-from bayesmeta.categories.baseline import POOLED, stated_baseline
+from bayesmeta.categories.baseline import POOLED
 from bayesmeta.categories.ordered import sample_ordered
 from bayesmeta.categories.result import CategoryFit
 from bayesmeta.categories.sampled import sample_categories, solve_categories
-from bayesmeta.engines.nuts.ordered_arms import LINKS
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.model.priors.distribution import Prior
-from bayesmeta.networks.contrast_priors import network_priors
 from bayesmeta.studies.categories import CategoryTable
 from bayesmeta.studies.read_categories import as_categories
 from bayesmeta.support.arguments import check_seed
@@ -33,7 +32,7 @@ def categories(
     engine: str = "nuts",
     priors: Mapping[str, str | Prior] | None = None,
     outcome_order: Sequence[str] | None = None,
-    link: str = "probit",
+    link: str | None = None,
     baseline: str | Mapping[str, float] = POOLED,
     baseline_n: float | None = None,
     seed: int = 1,
@@ -61,9 +60,9 @@ def categories(
     outcome_order : sequence of str, optional
         Names of the categories from the lowest to the highest: the model is that of ordered categories, in which a treatment moves a latent
         variable by one amount whatever the category. ``fit.effects`` has these amounts.
-    link : {"probit", "logit"}
-        Link of ordered categories. The default priors are those of SMD for the probit and of log odds ratios for the logit, and
-        Normal(0, 10) for the baseline of a trial, its share above the lowest category.
+    link : {"probit", "logit"}, optional
+        Link of ordered categories, by default "probit". The default priors are those of SMD for the probit and of log odds ratios for the
+        logit, and Normal(0, 10) for the baseline of a trial, its share above the lowest category.
     baseline : "pooled" or mapping of str to float
         Distribution under the reference at which risks are compared: that of all participants of the reference arms together, with its
         uncertainty; or stated, as in ``{"secure": 0.3, "avoidant": 0.3, "disorganised": 0.4}`` (of changes:
@@ -100,25 +99,19 @@ def categories(
     table = in_order(
         as_categories(data, columns=columns, treatments=treatments, categories=categories, before=before, lumps=lumps)
     )
-    if link not in LINKS:
-        raise unknown_name("link", link, LINKS)
+    ordered_by = checked_link(link, outcome_order)
     name = reference_of(table, reference)
-    chosen = network_priors(priors, "OR" if outcome_order is None or link == "logit" else "SMD")
     if outcome_order is not None:
         table = table.reordered(outcome_order)
         if engine != "nuts":
             raise SpecError("ordered categories have the multinomial likelihood only; leave engine= out")
-    if isinstance(baseline, str) and baseline != POOLED:
-        raise SpecError(f"baseline is 'pooled' or a probability of every category, but is {baseline!r}")
-    if isinstance(baseline, str) and baseline_n is not None:
-        raise SpecError("baseline_n is the size of a stated baseline; leave it out with baseline='pooled'")
-    if not isinstance(baseline, str):
-        stated_baseline(baseline, baseline_n, table, (1, 1), seed)  # refused before anything is sampled
-    if outcome_order is None:
-        sampled = ENGINES[engine](table, name, chosen, seed)
+    chosen = checked_priors(priors, engine, ordered_by)
+    check_baseline(baseline, baseline_n, table, seed)
+    if ordered_by:
+        sampled = sample_ordered(table, name, chosen, seed, ordered_by)
     else:
-        sampled = sample_ordered(table, name, chosen, seed, link)
+        sampled = ENGINES[engine](table, name, chosen, seed)
     return CategoryFit(
         table, name, chosen, sampled.treatments, sampled.effects, sampled.fitted, engine, sampled.diagnostics,
-        baseline if isinstance(baseline, str) else dict(baseline), baseline_n, seed, versions(), "" if outcome_order is None else link,
+        baseline if isinstance(baseline, str) else dict(baseline), baseline_n, seed, versions(), ordered_by,
     )  # fmt: skip

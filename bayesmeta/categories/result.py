@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayesmeta.categories.arguments import check_baseline
 from bayesmeta.categories.baseline import POOLED, pooled_baseline, stated_baseline
 from bayesmeta.categories.ordered import OrderedEffects
 from bayesmeta.categories.sampled import Effects
@@ -126,10 +129,11 @@ class CategoryFit(Displayed):
         Raises
         ------
         SpecError
-            If the treatment is unknown.
+            If the treatment is unknown, or the baseline cannot be used.
         """
         if reference not in self.treatments:
             raise unknown_name("treatment", reference, self.treatments)
+        check_baseline(baseline, baseline_n, self.table, self.seed)
         effects = self.effects.against(self.treatments.index(reference))
         return replace(self, reference=reference, effects=effects, baseline=baseline, baseline_n=baseline_n)
 
@@ -252,6 +256,8 @@ class CategoryFit(Displayed):
         SpecError
             If a name is unknown, or no treatment is given where there are several.
         """
+        if not isinstance(sides, Mapping) or not sides:
+            raise SpecError(f'sides are given by category, like {{"secure": "higher"}}, but got {sides!r}')
         name = self._treatment(treatment)
         difference = self.risks(name, new_study=new_study) - self.risks(self.reference)
         found = np.ones(difference.shape[:2], dtype=bool)
@@ -296,3 +302,9 @@ class CategoryFit(Displayed):
         from bayesmeta.categories.separate import separate_ratios
 
         return separate_ratios(self, level)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the fit to a netCDF file; ``load_categories`` reads it, and ``bayesmeta.categories.storage`` says what is in it."""
+        from bayesmeta.categories.storage import save_categories
+
+        return save_categories(self, path)

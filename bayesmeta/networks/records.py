@@ -1,4 +1,4 @@
-"""The records of a network as text and back, with all digits, for the files in which networks are stored."""
+"""The records of networks and of fits of categories as text and back, with all digits, for the files in which they are stored."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from bayesmeta.networks.exact import Components, Further
 from bayesmeta.networks.frequentist.result import NetworkMeta
 from bayesmeta.networks.network_data import NetworkContrasts
 from bayesmeta.studies.arms import ArmTable
+from bayesmeta.studies.categories import CategoryTable
 
 #: records that can be stored, by name; nothing else is made from a file
 RECORDS: Mapping[str, type[Any]] = {
     record.__name__: record
     for record in (
-        ArmTable, CoefficientPrior, Components, ContrastPrior, Further, NetworkArms, NetworkContrasts, NetworkMeta, NetworkPriors, Prior,
-        Priors,
+        ArmTable, CategoryTable, CoefficientPrior, Components, ContrastPrior, Further, NetworkArms, NetworkContrasts, NetworkMeta,
+        NetworkPriors, Prior, Priors,
     )
 }  # fmt: skip
 

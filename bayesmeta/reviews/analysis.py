@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayesmeta.categories.result import CategoryFit
 from bayesmeta.checks.engine_agreement import engine_agreement, worst_disagreement
 from bayesmeta.effects.design import MEAN
 from bayesmeta.effects.effects import Effects
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: a posterior that can be saved
-Fit = Posterior | NetworkPosterior
+Fit = Posterior | NetworkPosterior | CategoryFit
 
 
 def run_analysis(
@@ -86,7 +87,8 @@ def run_analysis(
     if isinstance(analysis, Network):
         return run_network(review, analysis, folder, save_fit)
     if isinstance(analysis, Categories):
-        return run_categories(analysis, review.settings.engine, review.settings.seed, review.level_of(analysis), folder)
+        settings, level = review.settings, review.level_of(analysis)
+        return run_categories(analysis, settings.engine, settings.seed, level, folder, save_fit)
     data = read_data(review, analysis, folder)
     result = AnalysisResult(analysis.id)
     keys, level = review.as_analysis(analysis), review.level_of(analysis)

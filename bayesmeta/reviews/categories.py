@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,10 @@ def read_counts(keys: Categories, folder: Path) -> CategoryTable:
     )
 
 
-def run_categories(keys: Categories, engine: str, seed: int, level: float, folder: Path) -> AnalysisResult:
+def run_categories(
+    keys: Categories, engine: str, seed: int, level: float, folder: Path,
+    save_fit: Callable[[str, CategoryFit, str], None] | None = None,
+) -> AnalysisResult:  # fmt: skip
     """Fit an outcome with categories: the multinomial by NUTS, or its normal approximation where only quadrature is wanted.
 
     Parameters
@@ -57,6 +61,8 @@ def run_categories(keys: Categories, engine: str, seed: int, level: float, folde
         Level of the intervals.
     folder : pathlib.Path
         Folder of the data files.
+    save_fit : callable, optional
+        Called with the method, the fit and "".
 
     Returns
     -------
@@ -82,7 +88,7 @@ def run_categories(keys: Categories, engine: str, seed: int, level: float, folde
     try:
         fit = categories(
             table, reference=first, engine=chosen, priors=keys.priors, seed=seed,
-            outcome_order=keys.outcome_order or None, link=keys.ordered_by or "probit",
+            outcome_order=keys.outcome_order or None, link=keys.link,
         )  # fmt: skip
         fits = [fit, *(fit.against(str(name)) for name in more)]
     except BayesmetaError as error:
@@ -90,6 +96,8 @@ def run_categories(keys: Categories, engine: str, seed: int, level: float, folde
         return result
     likelihood = f"{ORDERED} {fit.link}" if fit.link else TRANSITIONS if table.before else MULTINOMIAL
     method = BayesianMethod(likelihood, chosen).id
+    if save_fit:
+        save_fit(method, fit, "")
     result.priors[likelihood] = _priors_text(fit)
     if fit.diagnostics:
         result.diagnostics.append({"method": method, "model": KIND, **dict(fit.diagnostics)})

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from bayesmeta.categories.arguments import checked_priors
 from bayesmeta.errors import BayesmetaError, unknown_name
-from bayesmeta.networks.contrast_priors import network_priors
 from bayesmeta.reviews.analysis_keys import ANALYSIS_ID, Analysis
 from bayesmeta.reviews.settings import Strict
 
@@ -69,7 +69,7 @@ class Categories(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> Categories:
         try:
-            network_priors(self.priors, "SMD" if self.ordered_by == "probit" else "OR")
+            checked_priors(self.priors, "nuts", self.ordered_by)
         except BayesmetaError as error:
             raise ValueError(str(error)) from None
         if len(set(self.outcome_order)) < len(self.outcome_order):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayesmeta.errors import DataError, unknown_name
+from bayesmeta.errors import DataError, SpecError, unknown_name
 from bayesmeta.support.arrays import Array
 from bayesmeta.support.display import Displayed
 from bayesmeta.support.words import plural
@@ -17,8 +18,31 @@ from bayesmeta.support.words import plural
 if TYPE_CHECKING:
     import pandas as pd
 
+#: a count above it is taken to be an error
+MOST = 1e9
 #: what joins the names of categories that were reported together, and of the category before and after
 TOGETHER, CHANGE = "+", " to "
+
+
+def check_names(names: object, what: str) -> None:
+    """Refuse what is no list of different names.
+
+    Parameters
+    ----------
+    names : object
+        Value of an argument.
+    what : str
+        What it is, for the message.
+
+    Raises
+    ------
+    SpecError
+    """
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise SpecError(f"{what} is a list of names, like ['secure', 'avoidant'], but is {names!r}")
+    again = [str(name) for name, times in Counter(names).items() if times > 1]
+    if again:
+        raise SpecError(f"{what} names {', '.join(again)} twice; name every category once")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -126,13 +150,17 @@ class CategoryTable(Displayed):
         SpecError, DataError
             If a name is unknown, or one is missing.
         """
+        check_names(categories, "the order of the categories")
         for name in categories:
             if name not in self.categories:
                 raise unknown_name("category", name, self.categories)
         missing = [name for name in self.categories if name not in categories]
-        if missing or len(set(categories)) < len(categories):
-            what = f"leaves out {', '.join(missing)}" if missing else "names a category twice"
-            raise DataError(f"the order of the categories {what}", source=self.source, fix="Name every category once.")
+        if missing:
+            raise DataError(
+                f"the order of the categories leaves out {', '.join(missing)}",
+                source=self.source,
+                fix="Name every category once.",
+            )
         at = [self.categories.index(name) for name in categories]
         cells = self.cells.reshape(-1, *self.shape)[:, :, at].reshape(len(self.counts), -1)
         return CategoryTable(

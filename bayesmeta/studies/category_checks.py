@@ -92,8 +92,15 @@ def check_divided(
                 fix="Keep one of the counts; give two arms of one treatment different names.",
             )  # fmt: skip
         if (times < 1).any():
+            missing = names[int(np.argmax(times < 1))]
+            alike = [name for name in names if name != missing and name.casefold() == missing.casefold()]
+            if alike:
+                raise raw.error(
+                    f"the categories '{alike[0]}' and '{missing}' differ in capital letters only", row=counts[rows[0]].row,
+                    fix="Write the name of a category in one way.",
+                )  # fmt: skip
             raise raw.error(
-                f"{whose} has no count of '{names[int(np.argmax(times < 1))]}'", row=counts[rows[0]].row,
+                f"{whose} has no count of '{missing}'", row=counts[rows[0]].row,
                 fix="Every arm has the same categories: add a row (0 if there was nobody). Where categories were reported together, "
                 "name them together, as in 'avoidant+resistant'.",
             )  # fmt: skip

@@ -19,6 +19,11 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
     "before": ("before", "classbefore", "baselineclass", "from"),
     "count": ("count", "counts", "number", "events", "r", "frequency", "freq"),
 }  # fmt: skip
+#: names of columns of numbers that are no counts, which would be taken to be categories of a wide table
+_NOT_CATEGORIES = frozenset(
+    {"year", "age", "meanage", "month", "months", "week", "weeks", "duration", "durationweeks", "followup", "time", "timepoint", "visit",
+     "mean", "sd", "se", "missing", "dropout", "dropouts", "lost"}
+)  # fmt: skip
 #: every category, in a change: "any to secure"
 ANY = "any"
 _CHANGE = re.compile(r"(.+?)[\s_]+to[\s_]+(.+)", re.IGNORECASE)
@@ -90,6 +95,13 @@ def category_columns(
     wide = {name: place for name, place in stated.items() if name not in _ALIASES}
     if not wide and not categories:
         wide = {header[place]: place for place in range(len(header)) if place not in at.values()}
+        for name in wide:
+            if simplify(name) in _NOT_CATEGORIES:
+                raise DataError(
+                    f"the column '{name}' does not look like the counts of a category",
+                    source=source,
+                    fix="Name the columns that are: categories=['secure', 'avoidant'].",
+                )
     for name in categories:
         if name not in wide and name in header:
             wide[name] = header.index(name)

@@ -11,12 +11,13 @@ import numpy as np
 
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.studies.arm_cells import named, number, renamed
-from bayesmeta.studies.categories import CategoryTable
+from bayesmeta.studies.categories import MOST, CategoryTable, check_names
 from bayesmeta.studies.category_checks import check_arms_of, check_divided, check_lumped
 from bayesmeta.studies.category_columns import ANY, CategoryColumns, category_columns, changes, members, tidy
 from bayesmeta.studies.frames import read_table
 from bayesmeta.studies.numbers import Marks, decimal_marks, is_missing
 from bayesmeta.studies.raw import RawTable
+from bayesmeta.support.arguments import check_type
 from bayesmeta.support.arrays import Array
 
 if TYPE_CHECKING:
@@ -86,6 +87,12 @@ def read_categories(
     >>> read_categories(frame)
     <CategoryTable: 2 arms of 1 study, 2 treatments (secure, avoidant, other)>
     """
+    for name, value in (("categories", categories), ("before", before)):
+        if value is not None:
+            check_names(value, name)
+    for name, mapping in (("columns", columns), ("treatments", treatments), ("lumps", lumps)):
+        if mapping is not None:
+            check_type(mapping, Mapping, name, "a mapping of names")
     raw = read_table(source, "a table of categories is")
     names = tuple(map(str, categories or ()))
     stated = dict(lumps or {})
@@ -153,13 +160,12 @@ def _count(raw: RawTable, row: int, place: int, marks: Marks, label: str, wide: 
             fix="If this column is no category, name those that are: categories=['secure', 'avoidant'].",
         ) from None  # fmt: skip
     if value < 0 or not float(value).is_integer():
-        raise raw.error(
-            f"a count must be a whole number, 0 or above, but is {value:g}",
-            row=row,
-            column=place,
-            fix="Correct the number.",
-        )
-    return value
+        what = f"a count must be a whole number, 0 or above, but is {value:g}"
+    elif value > MOST:
+        what = f"a count of {value:g} participants is beyond {MOST:g}"
+    else:
+        return value
+    raise raw.error(what, row=row, column=place, fix="Correct the number.")
 
 
 def _as_change(raw: RawTable, count: Count) -> Count:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 import bayesmeta as bm
 from bayesmeta.categories.baseline import stated_baseline
@@ -127,6 +128,43 @@ def test_a_stated_baseline(attachment) -> None:
 
 
 @pytest.mark.sampling
+def test_a_fit_is_saved_and_loaded(attachment, change, tmp_path) -> None:
+    stated = attachment.against("talking", dict(zip(CLASSES, (0.4, 0.2, 0.1, 0.3), strict=True)), 40)
+    near = bm.categories(TABLE, engine="quadrature", treatments={"talking": "support"}, priors={"tau": "Point(0.2)"})
+    for fit in (attachment, change, stated, near):
+        found = bm.load_categories(fit.save(tmp_path / "fit.nc"))
+        assert isinstance(found, bm.CategoryFit)
+        pd.testing.assert_frame_equal(found.summary(), fit.summary(), check_exact=True)
+        pd.testing.assert_frame_equal(found.summary(new_study=True), fit.summary(new_study=True), check_exact=True)
+        for name in ("reference", "treatments", "engine", "baseline", "baseline_n", "seed", "provenance", "link"):
+            assert getattr(found, name) == getattr(fit, name), name
+        assert dict(found.diagnostics) == dict(fit.diagnostics)
+        assert found.priors.to_dict() == fit.priors.to_dict()
+        pd.testing.assert_frame_equal(found.table.to_frame(), fit.table.to_frame())
+        if fit.engine == "nuts":
+            pd.testing.assert_frame_equal(found.margins(), fit.margins(), check_exact=True)
+    assert found.provenance["bayesmeta"] == bm.__version__
+    with xr.open_datatree(attachment.save(tmp_path / "fit.nc"), engine="netcdf4") as tree:
+        draws = tree["posterior"].to_dataset().load()
+    assert draws["fitted"].dims == ("chain", "draw", "arm", "before", "category")
+    assert list(draws["category"].values) == list(CLASSES)
+    with pytest.raises(DataError, match="not contain a bayesmeta posterior"):
+        bm.load_posterior(tmp_path / "fit.nc")
+    with pytest.raises(DataError, match="complete network"):
+        bm.load_network(tmp_path / "fit.nc")
+
+
+def test_files_without_a_fit_of_categories_are_refused(tmp_path) -> None:
+    net = bm.network_meta(
+        pd.DataFrame({"study": ["A", "A"], "treatment": ["a", "b"], "events": [5, 6], "n": [20, 20]}), "OR"
+    )
+    with pytest.raises(DataError, match="complete fit of categories"):
+        bm.load_categories(net.save(tmp_path / "net.nc"))
+    with pytest.raises(DataError, match="no such file"):
+        bm.load_categories(tmp_path / "nothing.nc")
+
+
+@pytest.mark.sampling
 def test_separate_ratios_beside(attachment) -> None:
     frame = attachment.separate()
     assert "sum to 1" in frame.attrs["why"]
@@ -228,6 +266,42 @@ def test_what_cannot_be_fitted_is_refused_before_sampling() -> None:
     apart = pd.concat([TABLE[:2], TABLE[2:4].replace({"PIP": "a", "control": "b"})])
     with pytest.raises(DataError, match="component"):
         bm.categories(apart)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"link": "logit"}, "link is that of ordered categories"),
+        ({"outcome_order": "secure"}, "a list of names, like"),
+        ({"outcome_order": [*CLASSES, "secure"]}, "names secure twice"),
+        ({"outcome_order": ["secure", "safe"]}, "unknown category 'safe'"),
+        ({"categories": "secure"}, "categories is a list of names"),
+        ({"categories": [*CLASSES, "secure"]}, "categories names secure twice"),
+        ({"columns": ["secure"]}, "columns should be a mapping"),
+        ({"priors": {"inconsistency": "Normal(0, 1)"}}, "have no inconsistency"),
+        ({"priors": {"baseline": "Normal(0, 3)"}}, "a prior for the baseline is for the multinomial likelihood"),
+        ({"priors": {"baseline": "Normal(1, 3)"}, "engine": "nuts"}, "Normal with mean 0"),
+        ({"baseline": [0.3, 0.3, 0.2, 0.2]}, "'pooled' or a probability of every category"),
+        ({"baseline": 0.3}, "'pooled' or a probability of every category"),
+        ({"baseline": dict(zip(CLASSES, ("a", 0.3, 0.3, 0.4), strict=True))}, "must be a number, but is 'a'"),
+        ({"baseline": dict(zip(CLASSES, (30, 30, 30, 10), strict=True))}, "divide percentages by 100"),
+        ({"baseline": dict.fromkeys(CLASSES, 0.25), "baseline_n": "many"}, "a number of participants"),
+    ],
+)
+def test_arguments_that_cannot_be_used(options, message) -> None:
+    with pytest.raises(SpecError, match=message):
+        bm.categories(TABLE, **{"engine": "quadrature", **options})
+
+
+def test_arguments_of_a_fit_that_cannot_be_used() -> None:
+    fit = bm.categories(TABLE, engine="quadrature")
+    with pytest.raises(SpecError, match="'pooled' or a probability"):
+        fit.against("talking", "mean")
+    with pytest.raises(SpecError, match="no probability of avoidant"):
+        fit.against("talking", {"secure": 1.0})
+    for sides in ("secure", {}):
+        with pytest.raises(SpecError, match="given by category"):
+            fit.probability(sides, "PIP")
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_the_log_density_of_ordered_categories(link, together) -> None:
 
 @pytest.mark.sampling
 @pytest.mark.parametrize("link", ["probit", "logit"])
-def test_effects_on_ordered_categories_are_recovered(link) -> None:
+def test_effects_on_ordered_categories_are_recovered(link, tmp_path) -> None:
     rng, rows = np.random.default_rng(12), []
     for trial in range(16):
         base, deviation = 0.3 * rng.normal(), 0.2 * rng.normal()
@@ -96,6 +96,9 @@ def test_effects_on_ordered_categories_are_recovered(link) -> None:
     assert margins.p.between(0.001, 0.999).all()
     # in a new trial the same, but less certain
     assert fit.risks("drug", new_study=True)[..., 2].std() > fit.risks("drug")[..., 2].std()
+    found = bm.load_categories(fit.save(tmp_path / "fit.nc"))
+    pd.testing.assert_frame_equal(found.link_effects(), fit.link_effects(), check_exact=True)
+    pd.testing.assert_frame_equal(found.summary(), fit.summary(), check_exact=True)
     (row,) = fit.link_effects().to_dict("records")
     assert (row["treatment"], row["estimate"]) == ("drug", pytest.approx(np.median(effect)))
     assert row["pi_low"] < row["ci_low"] < row["mean"] < row["ci_high"] < row["pi_high"]

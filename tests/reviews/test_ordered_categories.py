@@ -72,6 +72,8 @@ def test_the_rows_have_the_effect_and_the_risks(run) -> None:
     assert 1 < effect["ci_low"] < effect["estimate"] < effect["ci_high"] < effect["pi_high"]
     assert effect["se_scale"] == "log"
     fit = bm.categories(run.out.parent / "review/severity.csv", outcome_order=["severe", "mild", "none"], link="logit")
+    (saved,) = (run.out / "fits").glob("*.nc")
+    pd.testing.assert_frame_equal(bm.load_categories(saved).summary(), fit.summary(), check_exact=True)
     assert effect["estimate"] == pytest.approx(np.exp(fit.link_effects().estimate[0]), rel=1e-6)
 
 

@@ -101,6 +101,7 @@ def changed(row: int, column: str, value: object) -> pd.DataFrame:
         (changed(0, "secure", 44), "sum to 58, but n is 59"),
         (changed(0, "secure", -1), "whole number, 0 or above, but is -1"),
         (changed(0, "secure", 45.5), "whole number, 0 or above, but is 45.5"),
+        (changed(0, "secure", 1e300), "a count of 1e.300 participants is beyond"),
         (changed(1, "avoidant", None), "count of 'avoidant' is missing"),
         (changed(1, "avoidant", "few"), "'few' is not a number"),
         (WIDE.drop(columns="Arm"), "no column names the treatments"),
@@ -108,6 +109,13 @@ def changed(row: int, column: str, value: object) -> pd.DataFrame:
         (WIDE[["Trial", "Arm", "Total", "secure"]], "there are no categories"),
         (pd.concat([WIDE, WIDE[:1]]), "counts 'secure' twice"),
         (long()[1:], "has no count of 'secure'"),
+        (WIDE.assign(year=2010), "the column 'year' does not look like"),
+        (
+            long().assign(
+                **{"class": lambda d: d["class"].str.replace("s", "S").where(d.index == d.index[0], d["class"])}
+            ),
+            "capital letters",
+        ),
         (changed(4, "Arm", ""), "treatment is blank"),
     ],
 )
@@ -119,7 +127,7 @@ def test_what_is_wrong_is_named(frame, message) -> None:
 
 def test_other_columns_need_the_names_of_the_categories() -> None:
     frame = WIDE.assign(time="post")
-    with pytest.raises(DataError, match="name those that are: categories="):
+    with pytest.raises(DataError, match="Name the columns that are: categories="):
         read_categories(frame)
     assert read_categories(frame, categories=CLASSES).categories == CLASSES
     with pytest.raises(DataError, match="unknown category"):
