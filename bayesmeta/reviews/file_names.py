@@ -15,6 +15,8 @@ REVIEW_FILE = "review.json"
 RESULTS_FILE, ROWS_FILE, STUDIES_FILE = "results.csv", "results.parquet", "studies.csv"
 #: all tables and figures on one page
 REPORT_FILE = "report.html"
+#: what changed since an earlier run
+CHANGES_FILE = "changes.json"
 #: what made the outputs, and what each of them was made from
 MANIFEST_FILE, LEDGER_FILE = "manifest.json", "ledger.jsonl"
 #: present only while a run writes
@@ -35,7 +37,7 @@ def is_output(name: str) -> bool:
     >>> is_output("tables/main.csv"), is_output("tables"), is_output("tables/../main.csv"), is_output("studies.toml")
     (True, False, False, False)
     """
-    if name in (RESULTS_FILE, STUDIES_FILE, ROWS_FILE, REPORT_FILE):
+    if name in (RESULTS_FILE, STUDIES_FILE, ROWS_FILE, REPORT_FILE, CHANGES_FILE):
         return True
     folder, _, file = name.partition("/")
     plain = re.fullmatch(r"[^/\\:\0]+", file) is not None and file not in (".", "..")

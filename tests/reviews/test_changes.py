@@ -11,8 +11,10 @@ import pytest
 import bayesmeta as bm
 from bayesmeta.errors import DataError
 from bayesmeta.reporting.numbers import estimate
-from bayesmeta.reviews.changes import change_lines, changes_between
+from bayesmeta.reviews.changes import Change, change_lines, changes_between
 from bayesmeta.reviews.folder import load_run
+from bayesmeta.reviews.report.page import write_report
+from bayesmeta.reviews.report.page_changes import summary
 from bayesmeta.reviews.run import run_review
 
 REVIEW = """id = "living"
@@ -185,3 +187,58 @@ def test_the_table_shows_beside_each_estimate_how_it_moved(source):
     table = pd.read_csv(source / "second" / "tables" / "changes.csv", keep_default_na=False)
     moved = table[table["What"] == "Bayesian estimate"]
     assert list(moved["Change"]) == [by_what(done.changes)["1.2", "Bayesian estimate"].note]
+
+
+def page_of(out):
+    return (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_report_page_shows_what_changed(source):
+    out = source / "out"
+    (source / "review.toml").write_text(REVIEW.replace('figures = ["svg"]', "figures = []\ndocuments = []"))
+    run_review(source, out)
+    assert 'id="changes"' not in page_of(out)
+    assert 'href="#changes"' not in page_of(out)
+    (source / "sleep.csv").write_text(SLEEP + "D <i>,-0.90,0.10\nE,-0.80,0.10\n")
+    run_review(source, out, since=out)
+    page = page_of(out)
+    section = page[page.index('<section id="changes">') :]
+    section = section[: section.index("</section>")]
+    assert "2 studies added; 3 estimates moved; " in section
+    assert " in 1 analysis." in section
+    assert "D &lt;i&gt;" in section
+    assert "<i>" not in section
+    assert page.count('href="#changes"') == 1
+    # the same page from what was saved, without the earlier run
+    write_report(out)
+    assert page_of(out) == page
+    # a run with nothing to do keeps it; one against the present state says that nothing changed
+    assert run_review(source, out).kept
+    assert page_of(out) == page
+    run_review(source, out, since=out)
+    assert "<p>Nothing changed.</p>" in page_of(out)
+    # a later run, of other data, that is compared with nothing has none
+    (source / "sleep.csv").write_text(SLEEP)
+    run_review(source, out)
+    assert 'id="changes"' not in page_of(out)
+    assert not (out / "changes.json").exists()
+    # the page is the one that the ledger knows
+    before = (out / "report.html").stat().st_mtime_ns
+    run_review(source, out)
+    assert (out / "report.html").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("whats", "text"),
+    [
+        ((), "Nothing changed."),
+        (("Study added",), "1 study added, in 1 analysis."),
+        (("Study removed", "Study removed"), "2 studies removed, in 1 analysis."),
+        (
+            ("Bayesian estimate", "Conclusion: interval", "Certainty (GRADE)", "Measure"),
+            "1 estimate moved; 1 conclusion changed; 1 certainty rating changed; 1 other change, in 1 analysis.",
+        ),
+    ],
+)
+def test_changes_are_counted_in_a_sentence(whats, text):
+    assert summary([Change("1.1", what) for what in whats]) == text

@@ -11,6 +11,7 @@ from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.explorer.assets import STYLES, policy, read_asset, script
 from bayesmeta.reviews.file_names import REPORT_FILE
 from bayesmeta.reviews.folder import load_run
+from bayesmeta.reviews.report.page_changes import LINK, SECTION, read_changes, with_changes
 from bayesmeta.reviews.report.page_figures import Draw, drawn, saved_or_drawn
 from bayesmeta.reviews.report.page_sections import analysis_heading, analysis_section, review_section
 from bayesmeta.reviews.report.page_svg import with_classes
@@ -51,7 +52,8 @@ def write_report(out: str | os.PathLike[str], problems: list[str] | None = None)
     # figures contain the notice
     draw = saved_or_drawn(folder, as_run) if review.notice == as_run.notice else drawn
     with confined(folder):
-        return write_text(folder / REPORT_FILE, report_page(review, results, problems, draw))
+        page = with_changes(report_page(review, results, problems, draw), review, read_changes(folder))
+        return write_text(folder / REPORT_FILE, page)
 
 
 def report_page(
@@ -101,7 +103,7 @@ def report_page(
         '<body><a class="skip" href="#main">Skip to the results</a>'
         f"<header><h1>{escape(review.title)}</h1>{citation}{notice}</header>"
         f"{_contents([known[result.id] for result in shown], bool(main), bool(more), bool(of_review))}"
-        f'<main id="main">{main}{more}{sections}</main><script>{script()}</script></body></html>\n'
+        f'<main id="main">{main}{"".join(SECTION)}{more}{sections}</main><script>{script()}</script></body></html>\n'
     )
 
 
@@ -112,6 +114,7 @@ def _styles() -> str:
 def _contents(analyses: list[Analysis], main: bool, more: bool, of_review: bool) -> str:
     """Return the navigation: the tables, and each analysis by comparison."""
     links = ['<li><a href="#main-table">Main table</a></li>'] if main else []
+    links.append("".join(LINK))
     links += ['<li><a href="#tables">Tables</a></li>'] if more else []
     links += ['<li><a href="#all-studies">All studies</a></li>'] if of_review else []
     groups: dict[str, list[str]] = {}

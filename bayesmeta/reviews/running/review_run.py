@@ -14,11 +14,12 @@ from typing import Literal
 from bayesmeta.errors import DataError
 from bayesmeta.reporting.tables.write import write as write_table
 from bayesmeta.reviews.changes import Change, Loaded, changes_between
-from bayesmeta.reviews.file_names import MANIFEST_FILE, TABLES
+from bayesmeta.reviews.file_names import CHANGES_FILE, MANIFEST_FILE, TABLES
 from bayesmeta.reviews.folder import load_run, save_review
 from bayesmeta.reviews.manifest import manifest
 from bayesmeta.reviews.report.changes import CHANGES, changes_table
 from bayesmeta.reviews.report.page import mark_as_older
+from bayesmeta.reviews.report.page_changes import changes_text
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.running.fingerprints import combined, file_digest, fingerprint, tables_digest
 from bayesmeta.reviews.running.interrupts import uninterrupted
@@ -279,6 +280,7 @@ class ReviewRun:
                 shown = changes_table(with_notice(review, self._outputs.state()), found)
                 paths = write_table(shown, Path(scratch) / CHANGES, review.settings.tables)
             files = {f"{TABLES}/{path.name}": path.read_bytes() for path in paths}
+            files[CHANGES_FILE] = changes_text(found).encode("utf-8")
         with uninterrupted():
             self._outputs.write_changes(files)
         return found

@@ -34,6 +34,7 @@ from bayesmeta.reviews.running.ledger import (
     entry_analysis,
     figures_entry,
 )
+from bayesmeta.reviews.running.page_changes import show_changes
 from bayesmeta.reviews.running.plan import (
     documents_made_from,
     figures_made_from,
@@ -152,6 +153,7 @@ class RunFolder:
         problem = "; ".join(outcome.errors)
         made_from = {} if problem else report_made_from(self.review, self.ledger, self.finished())
         self.ledger.add(Entry(REPORT_ENTRY, made_from, files, problem))
+        show_changes(self.out, self.review, self.ledger)
 
     def write_documents(self, outcome: Outcome) -> None:
         """Write the documents; with a problem they are made again by the next run."""
@@ -201,12 +203,14 @@ class RunFolder:
     def write_changes(self, files: Mapping[str, bytes]) -> None:
         """Write the table of what changed since an earlier run."""
         self.ledger.add(Entry(CHANGES_ENTRY, {}, self._write(files, self.ledger.get(CHANGES_ENTRY))))
+        show_changes(self.out, self.review, self.ledger)
 
     def remove_changes(self) -> None:
         """Remove the table of what changed since an earlier run: it is that of another run than this one."""
         for name in self.ledger.get(CHANGES_ENTRY).files:
             remove(self.out / name)
         self.ledger.entries.pop(CHANGES_ENTRY, None)
+        show_changes(self.out, self.review, self.ledger)
 
     def remove_tables(self) -> None:
         """Remove what shows all results together: there is none to show, or they do not belong together."""
