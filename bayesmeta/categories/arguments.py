@@ -10,7 +10,7 @@ from bayesmeta.categories.baseline import POOLED, stated_baseline
 from bayesmeta.engines.nuts.ordered_arms import LINKS
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.model.priors.distribution import Prior
-from bayesmeta.networks.contrast_priors import FACTOR, NetworkPriors, network_priors
+from bayesmeta.networks.contrast_priors import INCONSISTENCY, NetworkPriors, network_priors
 from bayesmeta.studies.categories import CategoryTable
 
 
@@ -50,8 +50,8 @@ def checked_priors(given: Mapping[str, str | Prior] | None, engine: str, link: s
     SpecError
     """
     priors = network_priors(given, "SMD" if link == "probit" else "OR")
-    if given and FACTOR in given:
-        raise SpecError(f"models of categories have no {FACTOR}; their priors are d, tau or tau2, and baseline")
+    if given and INCONSISTENCY in given:
+        raise SpecError(f"models of categories have no {INCONSISTENCY}; their priors are d, tau or tau2, and baseline")
     baseline = priors.scale.baseline
     if baseline is None:
         return priors
