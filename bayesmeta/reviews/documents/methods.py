@@ -7,7 +7,9 @@ from bayesmeta.frequentist.names import CI_METHODS
 from bayesmeta.results.methods import FREQUENTIST
 from bayesmeta.reviews.documents.facts import Facts
 from bayesmeta.reviews.documents.methods_bayes import bayesian_section, sensitivity_section
+from bayesmeta.reviews.documents.methods_evidence import bias_section, certainty_section
 from bayesmeta.reviews.documents.methods_models import dependence_section, moderator_section
+from bayesmeta.reviews.documents.methods_networks import categories_section, network_section
 from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, listed
 from bayesmeta.support.words import plural
 
@@ -37,6 +39,10 @@ def methods_text(facts: Facts) -> tuple[Section, ...]:
         bayesian_section(facts),
         dependence_section(facts),
         moderator_section(facts),
+        network_section(facts),
+        categories_section(facts),
+        bias_section(facts),
+        certainty_section(facts),
         sensitivity_section(facts),
         _software(facts),
     )
