@@ -13,6 +13,7 @@ from bayesmeta.reviews.documents.methods_evidence import TOOL_WORKS
 from bayesmeta.reviews.documents.references import works
 from bayesmeta.reviews.documents.sentences import keys_of, paragraph_text
 from bayesmeta.reviews.folder import load_run
+from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.run import run_review
 
 REVIEW = """id = "evidence"
@@ -89,10 +90,21 @@ def facts(tmp_path_factory):
     (folder / "review.toml").write_text(REVIEW)
     for name, text in FILES.items():
         (folder / name).write_text(text)
-    run = run_review(folder, folder / "out")
+    run = run_review(folder, folder / "out", only=("1.1", "1.2", "N1", "N2"))
     assert run.failed == {}
     review, results = load_run(run.out)
-    return Facts(review, tuple(results), {"bayesmeta": "1", "python": "3"})
+    # what a run saves of such an outcome is in tests/reviews/test_categories.py: fitting one takes seconds
+    model = {
+        "kind": "categories",
+        "model": "categories",
+        "method": "bayes:transitions:quadrature",
+        "before": ["secure", "insecure"],
+    }
+    row = {"method": model["method"], "model": "categories", "estimate": 1.0, "term": "secure"}
+    change = AnalysisResult(
+        "C1", rows=[row], models=[model], priors={"transitions": "d ~ Normal(0, 1), tau ~ HalfNormal(0.3)"}
+    )
+    return Facts(review, (*results, change), {"bayesmeta": "1", "python": "3"})
 
 
 def text_of(facts):
