@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -49,6 +49,16 @@ class Facts:
         return "" if level is None else f"{100 * level:g}% "
 
     @cached_property
+    def ids(self) -> set[str]:
+        """The ids of the analyses that have a result."""
+        return {result.id for result in self.results}
+
+    @cached_property
+    def apart(self) -> set[str]:
+        """The ids of networks and outcomes with categories, which texts describe apart."""
+        return {one.id for one in self.review.network} | {one.id for one in self.review.categories}
+
+    @cached_property
     def rows(self) -> list[Row]:
         """The rows of one pooled effect."""
         return [row for result in self.results for row in main_rows(result)]
@@ -62,8 +72,8 @@ class Facts:
 
     @cached_property
     def likelihoods(self) -> list[str]:
-        """The likelihoods of the Bayesian models, in their order."""
-        return list(dict.fromkeys(found.likelihood for found in self._bayesian()))
+        """The likelihoods of the Bayesian models of one pooled effect and beyond it, in their order."""
+        return list(dict.fromkeys(found.likelihood for found in self._bayesian(self.apart)))
 
     @cached_property
     def engines(self) -> set[str]:
@@ -89,11 +99,11 @@ class Facts:
 
     @cached_property
     def priors(self) -> dict[str, list[tuple[str, list[str]]]]:
-        """The main priors as used: measure to texts, each with the ids of the analyses that have it."""
+        """The main priors as used: measure to texts, each with the ids of the analyses that have it; without those described apart."""
         known = {name: measure for measure, names in self.measures.items() for name in names}
         found: dict[str, dict[str, list[str]]] = {}
         for result in self.results:
-            for text in dict.fromkeys(result.priors.values()):
+            for text in dict.fromkeys(result.priors.values()) if result.id not in self.apart else ():
                 found.setdefault(known[result.id], {}).setdefault(text, []).append(result.id)
         return {measure: list(texts.items()) for measure, texts in found.items()}
 
@@ -133,8 +143,12 @@ class Facts:
     def _model(row: Row) -> str:
         return "" if is_missing(row.get("model")) else str(row["model"])
 
-    def _bayesian(self) -> list[Any]:
+    def _bayesian(self, without: Collection[str] = ()) -> list[Any]:
+        """Return the Bayesian methods of all rows under the main priors, but for those of some analyses."""
         found = (
-            parse_method(str(row["method"]).removesuffix(COMMON_TAU)) for result in self.results for row in result.rows
+            parse_method(str(row["method"]).removesuffix(COMMON_TAU))
+            for result in self.results
+            for row in result.rows
+            if result.id not in without
         )
         return [one for one in found if one is not None and not one.priors]

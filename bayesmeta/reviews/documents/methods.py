@@ -8,7 +8,9 @@ from bayesmeta.results.methods import FREQUENTIST
 from bayesmeta.reviews.documents.facts import Facts
 from bayesmeta.reviews.documents.methods_bayes import bayesian_section, sensitivity_section
 from bayesmeta.reviews.documents.methods_categories import categories_section
+from bayesmeta.reviews.documents.methods_evidence import bias_section, certainty_section
 from bayesmeta.reviews.documents.methods_models import dependence_section, moderator_section
+from bayesmeta.reviews.documents.methods_networks import network_section
 from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, listed
 from bayesmeta.support.words import plural
 
@@ -38,7 +40,10 @@ def methods_text(facts: Facts) -> tuple[Section, ...]:
         bayesian_section(facts),
         dependence_section(facts),
         moderator_section(facts),
+        network_section(facts),
         categories_section(facts),
+        bias_section(facts),
+        certainty_section(facts),
         sensitivity_section(facts),
         _software(facts),
     )

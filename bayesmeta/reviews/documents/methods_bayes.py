@@ -8,6 +8,7 @@ from bayesmeta.effects.measures import MEASURES
 from bayesmeta.model.likelihoods.registry import LIKELIHOODS
 from bayesmeta.results.methods import likelihood_label
 from bayesmeta.reviews.documents.facts import Facts
+from bayesmeta.reviews.documents.methods_evidence import check_sentences
 from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, listed
 
 #: how the likelihoods of arm-level data are described, and the work that describes them
@@ -181,4 +182,4 @@ def sensitivity_section(facts: Facts) -> Section:
                 f"They were also fitted with sampling correlations from {min(values):g} to {max(values):g}, since these are assumptions."
             )
         )
-    return Section("Sensitivity analyses", tuple(found))
+    return Section("Sensitivity analyses", tuple(found + check_sentences(facts)))

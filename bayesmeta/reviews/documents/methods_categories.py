@@ -26,6 +26,7 @@ def categories_section(facts: Facts) -> Section:
             cited(
                 f"Outcomes with several categories (analyses {', '.join(plain)}) were each fitted as one multinomial outcome with random "
                 f"effects of the treatments on centred log ratios{rough}, so that the risks of the categories sum to 1.",
+                "Schmid2014",
                 "Aitchison1982",
             )
         )
@@ -34,7 +35,8 @@ def categories_section(facts: Facts) -> Section:
         found.append(
             cited(
                 f"Change between categories (analyses {', '.join(change)}) was fitted as one transition model: the distribution over the "
-                f"categories after treatment given the category before it{rough}."
+                f"categories after treatment given the category before it{rough}.",
+                "Schmid2014",
             )
         )
     for link, what in _LINKS.items():
@@ -47,12 +49,20 @@ def categories_section(facts: Facts) -> Section:
                     "McCullagh1980",
                 )
             )
-    if found:
-        references = listed(list(dict.fromkeys(str(model["reference"]) for model in models.values())))
-        found.append(
-            cited(
-                f"Risk ratios and risk differences of every category were computed from the same draws, at the distribution of all "
-                f"participants under the reference ({references})."
-            )
+    if not found:
+        return Section("Outcomes with several categories", ())
+    references = listed(list(dict.fromkeys(str(model["reference"]) for model in models.values())))
+    found.append(
+        cited(
+            "Risk ratios and risk differences of every category were computed from the same draws, at the distribution of all "
+            f"participants under the reference ({references})."
         )
+    )
+    priors = [prior for result, _ in facts.models("categories") for prior in result.priors.values()]
+    if priors:
+        found.append(cited(f"Priors, on the scale of the model, were {'; '.join(dict.fromkeys(priors))}."))
+    if any(model.get("together") for model in models.values()):
+        found.append(cited("The probability that several categories move to the stated sides at once was computed."))
+    if any(model.get("separate") for model in models.values()):
+        found.append(cited("Beside them are risk ratios of each category pooled alone."))
     return Section("Outcomes with several categories", tuple(found))
