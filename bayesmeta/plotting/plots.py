@@ -158,7 +158,9 @@ def _effects_of(posterior: Posterior) -> Effects:
     )
 
 
-def tau_plot(posterior: Posterior, *, level: float = 0.95, title: str = "", notes: Sequence[str] = ()) -> Figure:
+def tau_plot(
+    posterior: Posterior, *, level: float = 0.95, title: str = "", notes: Sequence[str] = (), width: float = 4.6
+) -> Figure:
     """Draw the prior and posterior density of tau, the between-study standard deviation.
 
     Parameters
@@ -171,6 +173,8 @@ def tau_plot(posterior: Posterior, *, level: float = 0.95, title: str = "", note
         Heading; by default the measure.
     notes : sequence of str
         Notes below the figure, each on a line of its own.
+    width : float
+        Width of the figure in inches, 3.3 to 14.
 
     Returns
     -------
@@ -195,4 +199,5 @@ def tau_plot(posterior: Posterior, *, level: float = 0.95, title: str = "", note
         measure=posterior.measure,
         level=level,
         notes=notes,
+        width_inches=width,
     )

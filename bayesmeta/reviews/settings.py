@@ -121,8 +121,8 @@ class Settings(Strict):
     )
     figure_width: Annotated[float, Field(ge=84, le=350)] | None = Field(
         default=None,
-        description="Width of forest plots in millimetres, 84 to 350: journals ask for 85, 114 or 174. What has no place is left out, "
-        "and a note says so. By default as wide as their columns need.",
+        description="Width of figures in millimetres, 84 to 350: journals ask for 85, 114 or 174. Forest plots are as wide; what has no "
+        "place in them is left out, and a note says so. Other figures are at most as wide, unless they need more. By default as they need.",
     )
     figure_layout: str = Field(
         default="default",
@@ -138,7 +138,7 @@ class Settings(Strict):
 
     @property
     def figure_inches(self) -> float | None:
-        """Width of forest plots in inches; None: what their columns need."""
+        """Width of figures in inches; None: what they need."""
         return None if self.figure_width is None else self.figure_width / 25.4
 
     def figure_formats(self, file: str) -> tuple[str, ...]:

@@ -109,6 +109,17 @@ def test_studies_have_their_judgements_and_tables_show_them(run):
     assert weight_at_high_risk(review.risk_of_bias.known_tool(), run.results[0]) == pytest.approx(expected)
 
 
+def test_all_figures_are_within_the_width_of_the_settings(run):
+    review, (result,) = load_run(run.out)
+    settings = review.settings.model_copy(update={"figure_width": 85.0})
+    narrow = review.model_copy(update={"settings": settings})
+    figures = [*figures_of(narrow, narrow.analysis[0], result), *review_figures(narrow, [result])]
+    names = {one.name for one in figures}
+    assert {"forest plot", "figure of tau", "weighted risk of bias", "risk of bias"} <= names
+    for one in figures:
+        assert one.draw().get_size_inches()[0] == pytest.approx(85 / 25.4), one.name
+
+
 def test_figures_have_a_light_per_judgement(run):
     review, (result,) = load_run(run.out)
     (analysis,) = review.analysis

@@ -10,12 +10,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, NullLocator
 
-from bayesmeta.errors import SpecError
 from bayesmeta.reporting.figures.axis import ticks
-from bayesmeta.reporting.figures.forest import LEAST_WIDTH, MOST_WIDTH, write
+from bayesmeta.reporting.figures.forest import write
 from bayesmeta.reporting.figures.labels import sentence, undrawable_note
 from bayesmeta.reporting.figures.style import DPI, INK, SMALL, SOFT, TITLE
 from bayesmeta.reporting.figures.text import families, printable, width, wrap
+from bayesmeta.reporting.figures.widths import check_width
 
 MARGIN = 0.14
 _TITLE_LINE, _SMALL_LINE = 0.175, 0.125
@@ -77,8 +77,7 @@ def canvas(
     SpecError
         If the width is not between 3.3 and 14 inches.
     """
-    if not LEAST_WIDTH <= wide <= MOST_WIDTH:
-        raise SpecError(f"{name}: width should be between {LEAST_WIDTH} and {MOST_WIDTH:g} inches, but got {wide:g}")
+    check_width(name, wide)
     head = wrap(printable(title), wide - 2 * MARGIN, TITLE, "bold") if title.strip() else ()
     whole = [*notes, undrawable_note([title, *texts])]
     small = [line for note in whole for line in wrap(sentence(printable(note)), wide - 2 * MARGIN, SMALL)]

@@ -13,6 +13,7 @@ from bayesmeta.reporting.figures.alignment import aligned_intervals, without_ali
 from bayesmeta.reporting.figures.canvas import MARGIN, canvas, mark_x
 from bayesmeta.reporting.figures.style import INK, SMALL, TEXT, method_looks
 from bayesmeta.reporting.figures.text import printable, width, wrap
+from bayesmeta.reporting.figures.widths import NarrowError
 
 _ROW, _BETWEEN, _HEAD = 0.18, 0.1, 0.3
 _PANEL, _NAMES = 0.9, 0.7  # least width of the panel and of the names, in inches
@@ -168,8 +169,9 @@ def _left_of_panel(texts: Sequence[str], names: Sequence[str], width_inches: flo
     numbers = max(width(text, TEXT) for text in texts) + 0.12
     if numbers > room:
         needed = math.ceil(10 * (width_inches + numbers - room)) / 10
-        raise SpecError(
-            f"coefficient forest: {width_inches:g} inches leave no place beside the numbers; give at least {needed:g}"
+        raise NarrowError(
+            f"coefficient forest: {width_inches:g} inches leave no place beside the numbers; give at least {needed:g}",
+            needed,
         )
     wanted = max(width(printable(name), TEXT, "bold") + 0.12 for name in names)
     return min(max(numbers, min(wanted, 0.5 * width_inches)), room)

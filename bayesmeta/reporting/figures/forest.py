@@ -11,7 +11,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bayesmeta.errors import SpecError
 from bayesmeta.reporting.figures.bands import draw_bands
 from bayesmeta.reporting.figures.columns import MARGIN
 from bayesmeta.reporting.figures.layout import SMALL_LINE, Sheet, sheet
@@ -21,10 +20,9 @@ from bayesmeta.reporting.figures.panel import draw_panel, draw_studies, draw_sum
 from bayesmeta.reporting.figures.rows import ForestGroup, ForestStudy, ForestSummary, check, check_groups
 from bayesmeta.reporting.figures.style import DPI, INK, SMALL, SOFT, TEXT
 from bayesmeta.reporting.figures.text import families, printable, width, wrap
+from bayesmeta.reporting.figures.widths import check_width
 from bayesmeta.support.arguments import check_level
 
-#: width of a column of text in a journal, and of a page, in inches: the least and the greatest width of a figure
-LEAST_WIDTH, MOST_WIDTH = 3.3, 14.0
 ROLES = {"ink": INK, "soft": SOFT, "bayes": "#005a8c"}
 
 
@@ -120,10 +118,8 @@ def forest(
     summaries = [*(one for group in subgroups for one in group.summaries), *summaries]
     check(studies, summaries, arm_headers, arm_groups, log=log, totals=totals)
     check_groups(studies, subgroups, len(arm_headers))
-    if width_inches is not None and not LEAST_WIDTH <= width_inches <= MOST_WIDTH:
-        raise SpecError(
-            f"forest: width should be between {LEAST_WIDTH} and {MOST_WIDTH:g} inches, but got {width_inches:g}"
-        )
+    if width_inches is not None:
+        check_width("forest", width_inches)
     check_level(level)
     if not layout.circles:
         studies = [replace(one, shrunk=math.nan, shrunk_low=math.nan, shrunk_high=math.nan) for one in studies]

@@ -157,7 +157,9 @@ def _bands_note(bands: Sequence[float]) -> str:
     return f"Shading: bands of effects, darker the further from no effect; limits {limits}." if bands else ""
 
 
-def tau_from_density(tau: Row, *, title: str, measure: str, level: float, notes: Sequence[str] = ()) -> Figure:
+def tau_from_density(
+    tau: Row, *, title: str, measure: str, level: float, notes: Sequence[str] = (), width_inches: float = 4.6
+) -> Figure:
     """Draw the prior and posterior density of tau.
 
     Parameters
@@ -168,6 +170,8 @@ def tau_from_density(tau: Row, *, title: str, measure: str, level: float, notes:
         As in `forest_from_rows`.
     notes : sequence of str
         Notes below the figure, each on a line of its own.
+    width_inches : float
+        Width of the figure.
     """
     return tau_plot(
         tau["grid"],
@@ -180,6 +184,7 @@ def tau_from_density(tau: Row, *, title: str, measure: str, level: float, notes:
         footnote="\n".join([f"Prior: {tau['prior_text']}.", *notes]).strip(),
         log=MEASURES[measure].log,
         level=level,
+        width_inches=width_inches,
     )
 
 

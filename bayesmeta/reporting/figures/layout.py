@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bayesmeta.errors import SpecError
 from bayesmeta.reporting.figures.alignment import without_alignment
 from bayesmeta.reporting.figures.columns import (
     MARGIN,
@@ -43,6 +42,7 @@ from bayesmeta.reporting.figures.rows import (
 )
 from bayesmeta.reporting.figures.style import SMALL, TEXT, TITLE
 from bayesmeta.reporting.figures.text import printable, width, wrap
+from bayesmeta.reporting.figures.widths import NarrowError
 
 #: what is left out where a given width has no place for it, in this order: columns, the spaces that align numbers, part of the panel
 LEFT_OUT = ("arms", "weight", "shrunk", "alignment", "domains", "panel", "lights")
@@ -117,8 +117,10 @@ def sheet(
         if not at.missing:
             break
     else:
-        raise SpecError(
-            f"forest: width {width_inches:g} inches has no place for the numbers; give at least {at.width:.1f}, or no width"
+        needed = math.ceil(10 * (at.width + at.missing)) / 10
+        raise NarrowError(
+            f"forest: width {width_inches:g} inches has no place for the numbers; give at least {needed:g}, or no width",
+            needed,
         )
     page = Page(at.width + room)
     full = page.wide - 2 * MARGIN

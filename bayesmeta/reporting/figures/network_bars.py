@@ -16,11 +16,12 @@ from bayesmeta.reporting.figures.canvas import MARGIN, Canvas, canvas, mark_x
 from bayesmeta.reporting.figures.network_parts import ink_on, swatches_rows, write_in, write_swatches
 from bayesmeta.reporting.figures.style import BAYES, INK, SMALL, SOFT, TEXT
 from bayesmeta.reporting.figures.text import printable, width, wrap
+from bayesmeta.reporting.figures.widths import NarrowError
 from bayesmeta.reporting.numbers import typographic
 from bayesmeta.support.arrays import Array
 
 _ROW, _LINE, _KEY = 0.235, 0.13, 0.15
-_PANEL, _NAMES = 1.6, 0.36
+_PANEL, _NAMES = 1.57, 0.36
 #: colours of parts without an order, which differ from their neighbours in lightness
 TINTS = ("#9ecae1", "#2c6fa3", "#d0d0d0", "#e69f00", "#5a5a5a", "#f3d9a4", "#0b3c5d", "#bfe0f2")
 
@@ -215,7 +216,7 @@ def _sheet(
     across = wide - left - MARGIN - 0.15
     if across < _PANEL:
         needed = math.ceil(10 * (wide + _PANEL - across)) / 10
-        raise SpecError(f"{name}: {wide:g} inches leave no place beside the names; give at least {needed:g}")
+        raise NarrowError(f"{name}: {wide:g} inches leave no place beside the names; give at least {needed:g}", needed)
     shown = [wrap(printable(text), names, TEXT, most=3) for text in rows]
     heights, y = [], 0.06
     for lines in shown:

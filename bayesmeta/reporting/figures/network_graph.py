@@ -24,12 +24,14 @@ from bayesmeta.reporting.figures.network_layout import (
     overlap,
     touches,
 )
-from bayesmeta.reporting.figures.network_parts import RISKS, grouped, risk_key, write_in
+from bayesmeta.reporting.figures.network_parts import RISKS, grouped, risk_key, risk_key_rows, write_in
 from bayesmeta.reporting.figures.style import BAYES, INK, SMALL, SOFT, TEXT
 from bayesmeta.reporting.figures.text import printable, width, wrap
+from bayesmeta.reporting.figures.widths import NarrowError
 from bayesmeta.support.arrays import Array
 
 LAYOUTS = ("circular", "distance")
+_RISK_KEY = "Trials by risk of bias:"
 _LARGEST, _SMALLEST = 0.2, 0.05  # radii, in inches
 _WIDEST, _PER_TRIAL, _THINNEST = 6.0, 1.3, 0.8  # widths of lines, in points
 _NAME = 1.5  # greatest width of a label, in inches
@@ -87,11 +89,13 @@ def network_graph_figure(
     low, high = min(b[1] for b in corners), max(b[3] for b in corners)
     if right - left > width_inches - 2 * MARGIN + 1e-6:
         needed = math.ceil(10 * (right - left + 2 * MARGIN)) / 10
-        raise SpecError(f"network plot: {width_inches:g} inches leave no place for the names; give at least {needed:g}")
+        raise NarrowError(
+            f"network plot: {width_inches:g} inches leave no place for the names; give at least {needed:g}", needed
+        )
     risks = any(edge.risks for edge in drawing.edges)
     down = high - low + 0.1
     texts, hidden = _counts(drawing, places, radii, boxes) if counts else ({}, 0)
-    body = down + (0.24 if risks else 0.06)
+    body = down + (0.24 + 0.15 * risk_key_rows(width_inches, _RISK_KEY) if risks else 0.06)
     sheet = canvas(
         "network plot", title=title, notes=[*explained(drawing, counts, hidden), *notes], wide=width_inches, body=body,
         texts=[node.name for node in nodes],
@@ -110,7 +114,7 @@ def network_graph_figure(
     for place, label, (x, y), radius in zip(boxes, labels, places + shift, radii, strict=True):
         _write_label(axes, place, label, shift, (x, y), radius, covers=layout != "circular")
     if risks:
-        risk_key(sheet, MARGIN, down + 0.12, "Trials by risk of bias:")
+        risk_key(sheet, down + 0.12, _RISK_KEY)
     return sheet.figure
 
 

@@ -11,10 +11,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bayesmeta.errors import SpecError
-from bayesmeta.reporting.figures.forest import MOST_WIDTH
 from bayesmeta.reporting.figures.network_matrix import Cell, Scale, matrix_figure, symmetric
 from bayesmeta.reporting.figures.network_parts import DIVERGING, SEQUENTIAL
 from bayesmeta.reporting.figures.style import SMALL
+from bayesmeta.reporting.figures.widths import MOST_WIDTH
 from bayesmeta.reporting.numbers import row, typographic
 from bayesmeta.support.arrays import Array
 

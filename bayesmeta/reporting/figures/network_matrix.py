@@ -15,11 +15,11 @@ from matplotlib.patches import Rectangle
 from bayesmeta.errors import SpecError
 from bayesmeta.reporting.figures.axis import tick_labels
 from bayesmeta.reporting.figures.canvas import MARGIN, Canvas, canvas
-from bayesmeta.reporting.figures.forest import MOST_WIDTH
 from bayesmeta.reporting.figures.labels import short_names
 from bayesmeta.reporting.figures.network_parts import ink_on, write_in
 from bayesmeta.reporting.figures.style import INK, SMALL, SOFT, TEXT
 from bayesmeta.reporting.figures.text import families, printable, width, wrap
+from bayesmeta.reporting.figures.widths import MOST_WIDTH, NarrowError
 from bayesmeta.support.arrays import Array
 
 _LINE, _TALLEST, _SCALE, _NAMES = 0.125, 2.3, 0.1, 2.3
@@ -140,7 +140,8 @@ def matrix_figure(
             if needed > MOST_WIDTH
             else f"give at least {least_wide:g}"
         )
-        raise SpecError(f"{name}: {total:.3g} inches have no place for {len(columns)} columns; {what}")
+        message = f"{name}: {total:.3g} inches have no place for {len(columns)} columns; {what}"
+        raise SpecError(message) if needed > MOST_WIDTH else NarrowError(message, least_wide)
     if width_inches is None and total < 4.5:
         total = 4.5
     # wide figures widen their cells, to three times their height

@@ -147,9 +147,22 @@ def swatches(sheet: Canvas, left: float, y: float, entries: Sequence[tuple[str, 
         x += 0.27 + width(shown, SMALL) + 0.16
 
 
-def risk_key(sheet: Canvas, left: float, y: float, lead: str) -> None:
-    """Draw the key of the levels of risk of bias."""
-    swatches(sheet, left, y, [(risk.color, risk.name) for risk in RISKS], lead)
+def risk_key(sheet: Canvas, y: float, lead: str) -> None:
+    """Draw the key of the levels of risk of bias: on one line, or below its heading where that has no place."""
+    entries = [(risk.color, risk.name) for risk in RISKS]
+    if not risk_key_rows(sheet.wide, lead):
+        swatches(sheet, MARGIN, y, entries, lead)
+        return
+    sheet.write(MARGIN, y + 0.035, lead, size=SMALL)
+    write_swatches(sheet, entries, swatches_rows([text for _, text in entries], sheet.wide), y + 0.1)
+
+
+def risk_key_rows(wide: float, lead: str) -> int:
+    """Return how many lines the key of the levels of risk of bias has below its first one."""
+    names = [risk.name for risk in RISKS]
+    if width(lead, SMALL) + sum(width(name, SMALL) + 0.46 for name in names) <= wide - 2 * MARGIN:
+        return 0
+    return max(swatches_rows(names, wide)) + 1
 
 
 def swatches_rows(texts: Sequence[str], wide: float) -> list[int]:

@@ -9,13 +9,13 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bayesmeta.errors import SpecError
 from bayesmeta.reporting.figures.alignment import aligned_intervals
 from bayesmeta.reporting.figures.axis import axis_limits
 from bayesmeta.reporting.figures.canvas import MARGIN, Canvas, canvas, mark_x
 from bayesmeta.reporting.figures.network_intervals import LOOKS, IntervalBlock, IntervalRow, check_rows
 from bayesmeta.reporting.figures.style import INK, SMALL, TEXT
 from bayesmeta.reporting.figures.text import printable, width, wrap
+from bayesmeta.reporting.figures.widths import NarrowError
 
 _ROW, _LINE, _BETWEEN, _HEAD_LINE, _GAP = 0.17, 0.135, 0.08, 0.14, 0.14
 _PANEL = 1.25  # least width of the panel, in inches
@@ -96,7 +96,9 @@ def interval_table(
     least = min(labels, _NAMES)
     if most < least:
         needed = math.ceil(10 * (width_inches + least - most)) / 10
-        raise SpecError(f"{name}: {width_inches:g} inches leave no place beside the numbers; give at least {needed:g}")
+        raise NarrowError(
+            f"{name}: {width_inches:g} inches leave no place beside the numbers; give at least {needed:g}", needed
+        )
     labels = min(labels, max(min(_LABELS * width_inches, most), least)) + 0.05
     left = MARGIN + labels + beside + 0.12
     across = width_inches - left - right - MARGIN - 0.1

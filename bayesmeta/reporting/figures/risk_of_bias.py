@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
@@ -12,12 +13,14 @@ from bayesmeta.certainty.risk_of_bias import OVERALL, weight_by_judgement
 from bayesmeta.certainty.risk_of_bias_tools import Tool
 from bayesmeta.errors import SpecError
 from bayesmeta.reporting.figures.canvas import MARGIN, Canvas, canvas
+from bayesmeta.reporting.figures.labels import short_names
 from bayesmeta.reporting.figures.lights import Light, draw_lights, is_dark
 from bayesmeta.reporting.figures.style import INK, SMALL, TEXT
-from bayesmeta.reporting.figures.text import families, printable, shorten, width
+from bayesmeta.reporting.figures.text import families, printable, width, wrap
+from bayesmeta.reporting.figures.widths import NarrowError
 from bayesmeta.reporting.numbers import percent
 
-_ROW, _BAR, _COLUMN = 0.25, 0.3, 0.3
+_ROW, _BAR, _COLUMN, _LINE, _LEAST_NAMES = 0.25, 0.3, 0.3, 0.14, 0.6
 #: a judgement that nobody made
 _OPEN_LABEL = "Not judged"
 #: narrowest part of a bar that has its symbol written on it, as a share of the bar
@@ -59,6 +62,7 @@ def traffic_light(
     *,
     title: str = "",
     notes: Sequence[str] = (),
+    width_inches: float | None = None,
 ) -> Figure:
     """Draw a light per study and domain, with the overall judgement.
 
@@ -74,6 +78,8 @@ def traffic_light(
         Heading.
     notes : sequence of str
         Small print, each on a line of its own.
+    width_inches : float, optional
+        Width of the figure; by default what its columns need, at least 5.
 
     Raises
     ------
@@ -82,11 +88,18 @@ def traffic_light(
     """
     if not studies:
         raise SpecError("risk of bias: there is no study, so there is nothing to draw")
-    names = [shorten(printable(name), 2.6, TEXT) for name in studies]
-    left = MARGIN + max(width(name, TEXT) for name in names) + 0.15
     columns = [*letters(tool), "All"]
+    lights_wide = 0.15 + len(columns) * _COLUMN + MARGIN
+    room = 2.6 if width_inches is None else min(2.6, width_inches - MARGIN - lights_wide)
+    if width_inches is not None and room < _LEAST_NAMES:
+        needed = math.ceil(10 * (width_inches + _LEAST_NAMES - room)) / 10
+        raise NarrowError(
+            f"traffic light: {width_inches:g} inches leave no place for the names; give at least {needed:g}", needed
+        )
+    names = short_names(studies, room, TEXT)
+    left = MARGIN + max(width(name, TEXT) for name in names) + 0.15
     keys = [key_of_domains(tool), key_of_judgements(tool), *notes]
-    wide = max(5.0, left + len(columns) * _COLUMN + MARGIN)
+    wide = max(5.0, left + len(columns) * _COLUMN + MARGIN) if width_inches is None else width_inches
     sheet = canvas(
         "traffic_light", title=title, notes=keys, wide=wide, body=0.3 + _ROW * len(names) + 0.1, texts=studies
     )
@@ -109,6 +122,7 @@ def bias_summary(
     *,
     title: str = "",
     notes: Sequence[str] = (),
+    width_inches: float | None = None,
 ) -> Figure:
     """Draw a bar per domain with the share of each judgement: of the weight in the meta-analysis, or of the studies.
 
@@ -120,6 +134,8 @@ def bias_summary(
         As in ``traffic_light``.
     weights : sequence of float, optional
         Weight of each study, on any scale, NaN for one that is not pooled; by default all studies count the same.
+    width_inches : float, optional
+        Width of the figure; by default what it needs.
 
     Raises
     ------
@@ -130,18 +146,22 @@ def bias_summary(
     if not any(one == one for one in given):
         raise SpecError("risk of bias: no study has a weight, so there is nothing to draw")
     rows = [*((one.key, one.label) for one in tool.domains), (OVERALL, "Overall")]
-    names = [shorten(printable(label), 3.6, TEXT) for _, label in rows]
-    left = MARGIN + max(width(name, TEXT) for name in names) + 0.15
+    room = 3.6 if width_inches is None else min(3.6, 0.5 * width_inches)
+    names = [wrap(printable(label), room, TEXT, "bold", most=1 if width_inches is None else 3) for _, label in rows]
+    left = MARGIN + max(width(line, TEXT, "bold") for name in names for line in name) + 0.15
+    highs = [max(_BAR, _LINE * len(name) + 0.06) for name in names]
     of_what = "studies" if weights is None else "weight in the meta-analysis (DerSimonian-Laird)"
     keys = [f"Shares of the {of_what}. {key_of_judgements(tool).replace('open circle', 'white')}", *notes]
-    across = 3.2
+    across = 3.2 if width_inches is None else width_inches - left - 0.3
     wide = left + across + 0.3
-    sheet = canvas("bias_summary", title=title, notes=keys, wide=wide, body=_BAR * len(rows) + 0.35)
-    axes = _inches(sheet, _BAR * len(rows) + 0.3)
+    sheet = canvas("bias_summary", title=title, notes=keys, wide=wide, body=sum(highs) + 0.35)
+    axes = _inches(sheet, sum(highs) + 0.3)
     looks = {one.name: (one.colour, one.symbol) for one in tool.judgements} | {"": ("#ffffff", "")}
     for i, ((key, _), name) in enumerate(zip(rows, names, strict=True)):
-        top = 0.05 + i * _BAR + (0.06 if key == OVERALL else 0.0)
-        sheet.write(MARGIN, top + 0.15, name, weight="bold" if key == OVERALL else "normal")
+        top = 0.05 + sum(highs[:i]) + (highs[i] - _BAR) / 2 + (0.06 if key == OVERALL else 0.0)
+        for n, line in enumerate(name):
+            y = top + 0.15 + (n - (len(name) - 1) / 2) * _LINE
+            sheet.write(MARGIN, y, line, weight="bold" if key == OVERALL else "normal")
         at = left
         shares = weight_by_judgement(tool, [judged.get(key, "") for judged in judgements], given)
         for judgement, share in shares.items():
@@ -160,7 +180,7 @@ def bias_summary(
                     fontweight="bold", color=ink, fontfamily=families(symbol), parse_math=False,
                 )  # fmt: skip
             at += share * across
-    below = 0.05 + len(rows) * _BAR + 0.16
+    below = 0.05 + sum(highs) + 0.16
     for share in (0, 25, 50, 75, 100):
         sheet.write(left + share / 100 * across, below, percent(share), align="center", size=SMALL)
     return sheet.figure

@@ -26,6 +26,7 @@ from bayesmeta.reporting.figures.bubble_parts import (
 from bayesmeta.reporting.figures.canvas import MARGIN, canvas, mark_y, y_ticks
 from bayesmeta.reporting.figures.style import BAYES, INK, SMALL, SOFT, TEXT
 from bayesmeta.reporting.figures.text import printable, wrap
+from bayesmeta.reporting.figures.widths import NarrowError
 
 _LINE = 0.14
 _SHARE = 0.8  # of a column that its intervals take
@@ -81,8 +82,8 @@ def strips(
     each = panel_wide / len(levels)
     if each < _LEAST:
         needed = math.ceil(10 * (width_inches + _LEAST * len(levels) - panel_wide)) / 10
-        raise SpecError(
-            f"bubble: {len(levels)} levels have no place in {width_inches:g} inches; give at least {needed:g}"
+        raise NarrowError(
+            f"bubble: {len(levels)} levels have no place in {width_inches:g} inches; give at least {needed:g}", needed
         )
 
     ys = (to_model(values) - bottom) / (top - bottom) * panel_high

@@ -16,9 +16,10 @@ from bayesmeta.reporting.figures.forest import write
 from bayesmeta.reporting.figures.labels import sentence, undrawable_note
 from bayesmeta.reporting.figures.style import BAYES, DPI, INK, SMALL, SOFT, TEXT, TITLE
 from bayesmeta.reporting.figures.text import families, printable, width, wrap
+from bayesmeta.reporting.figures.widths import check_width
 from bayesmeta.reporting.numbers import row, typographic
 
-_WIDE, _LEFT, _RIGHT, _HIGH, _KEY = 4.6, 0.42, 0.2, 2.3, 0.34  # inches: figure, margins, axes, key above them
+_LEFT, _RIGHT, _HIGH, _KEY = 0.42, 0.2, 2.3, 0.34  # inches: margins, axes, key above them
 
 
 def tau_plot(
@@ -34,6 +35,7 @@ def tau_plot(
     footnote: str = "",
     log: bool = False,
     level: float = 0.95,
+    width_inches: float = 4.6,
 ) -> Figure:
     """Draw the posterior and prior density of tau, with the credible interval shaded.
 
@@ -59,6 +61,8 @@ def tau_plot(
         Whether tau is on the log scale of a ratio measure (shown in the default axis label).
     level : float
         Level of the interval, for the key.
+    width_inches : float
+        Width of the figure, at least 3.3.
 
     Returns
     -------
@@ -78,23 +82,34 @@ def tau_plot(
         )
     if not np.all(np.diff(x) > 0):
         raise SpecError("tau_plot: grid should increase strictly; sort it and drop repeated values")
-    across = _WIDE - _LEFT - _RIGHT
-    head = wrap(printable(title), _WIDE - 0.28, TITLE, "bold")
+    check_width("tau_plot", width_inches)
+    across = width_inches - _LEFT - _RIGHT
+    middle, low, end = (typographic(text, powers=True) for text in row((median,), *posterior_interval))
+    credible = f"{100 * level:g}% credible interval {low} to {end}"
+    # two columns of the key where they have a place
+    two = 2 * max(width(credible, SMALL), width(f"Median {middle}", SMALL)) + 1.0 <= across + _LEFT
+    head = wrap(printable(title), width_inches - 0.28, TITLE, "bold")
     notes = [*footnote.split("\n"), undrawable_note([title])]
-    small = [line for note in notes for line in wrap(sentence(printable(note)), _WIDE - 0.28, SMALL)]
-    top = 0.12 + 0.175 * len(head) + 0.1 + _KEY
-    high = top + _HIGH + 0.5 + 0.12 * len(small) + (0.1 if small else 0.0)
-    figure = Figure(figsize=(_WIDE, high), dpi=DPI, facecolor="white", edgecolor="none")
+    small = [line for note in notes for line in wrap(sentence(printable(note)), width_inches - 0.28, SMALL)]
+    top = 0.12 + 0.175 * len(head) + 0.1 + _KEY * (1 if two else 2)
+    label = printable(xlabel) or f"Between-study standard deviation τ ({'log ' if log else ''}{printable(measure)})"
+    below = wrap(label, width_inches - 0.28, TEXT)
+    under = top + _HIGH + 0.36 + 0.14 * len(below)
+    high = under + 0.12 * len(small) + (0.1 if small else 0.0)
+    figure = Figure(figsize=(width_inches, high), dpi=DPI, facecolor="white", edgecolor="none")
     figure.set_layout_engine("none")
     FigureCanvasAgg(figure)
     for n, line in enumerate(head):
         write(figure, 0.14, 0.08 + 0.175 * (n + 1), line, size=TITLE, weight="bold")
     for n, line in enumerate(small):
-        write(figure, 0.14, top + _HIGH + 0.5 + 0.12 * (n + 1), line, size=SMALL, color=SOFT)
-    label = printable(xlabel) or f"Between-study standard deviation τ ({'log ' if log else ''}{printable(measure)})"
-    write(figure, _LEFT + across / 2, top + _HIGH + 0.38, label, align="center")
+        write(figure, 0.14, under + 0.12 * (n + 1), line, size=SMALL, color=SOFT)
+    for n, line in enumerate(below):
+        centre = _LEFT + across / 2 if width(line, TEXT) < across else width_inches / 2
+        write(figure, centre, top + _HIGH + 0.38 + 0.14 * n, line, align="center")
 
-    axes = figure.add_axes((_LEFT / _WIDE, 1 - (top + _HIGH) / high, across / _WIDE, _HIGH / high), facecolor="none")
+    axes = figure.add_axes(
+        (_LEFT / width_inches, 1 - (top + _HIGH) / high, across / width_inches, _HIGH / high), facecolor="none"
+    )
     axes.grid(False)
     for side in ("right", "top", "left"):
         axes.spines[side].set_visible(False)
@@ -114,11 +129,7 @@ def tau_plot(
 
     inside = _cut(x, after, *posterior_interval)
     seen, seen_before = np.isfinite(after), np.isfinite(before)
-    middle, low, end = (typographic(text, powers=True) for text in row((median,), *posterior_interval))
-    percent = f"{100 * level:g}%"
-    axes.fill_between(
-        *inside, color=BAYES, alpha=0.22, lw=0, zorder=1, label=f"{percent} credible interval {low} to {end}"
-    )
+    axes.fill_between(*inside, color=BAYES, alpha=0.22, lw=0, zorder=1, label=credible)
     axes.plot(x[seen], after[seen], color=BAYES, lw=1.6, ls="-", marker="", zorder=3, label="Posterior")
     axes.plot(
         x[seen_before], before[seen_before], color=SOFT, lw=1.1, ls=(0, (4, 2)), marker="", zorder=2, label="Prior"
@@ -137,13 +148,13 @@ def tau_plot(
     lines = {
         str(artist.get_label()): artist for artist in axes.get_children() if not str(artist.get_label()).startswith("_")
     }
-    order = [name for start in ("Posterior", "Median", percent, "Prior") for name in lines if name.startswith(start)]
+    order = [name for start in ("Posterior", "Median", credible, "Prior") for name in lines if name.startswith(start)]
     key = axes.legend(
         [lines[name] for name in order],
         order,
         loc="lower left",
         bbox_to_anchor=(0.0, 1.0),  # above the axes, where it covers no curve
-        ncols=2,
+        ncols=2 if two else 1,
         columnspacing=1.2,
         frameon=False,
         fontsize=SMALL,

@@ -167,7 +167,10 @@ def shift_figure(review: Review, analysis: Analysis, model: dict[str, Any]) -> F
     model : dict
         The comparison with one reference.
     """
+    from functools import partial
+
     from bayesmeta.reporting.figures.category_shift import category_shift
+    from bayesmeta.reporting.figures.widths import within
     from bayesmeta.reviews.report.model_figures import analysis_title
 
     level = f"{100 * model['level']:g}%"
@@ -180,7 +183,8 @@ def shift_figure(review: Review, analysis: Analysis, model: dict[str, Any]) -> F
     panels = shift_panels(
         model["summary"], model["reference"], model["treatments"], model["categories"], model["before"]
     )
-    return category_shift(panels, title=analysis_title(analysis), notes=[note for note in notes if note])
+    draw = partial(category_shift, panels, title=analysis_title(analysis), notes=[note for note in notes if note])
+    return within(review.settings.figure_inches, draw)
 
 
 def shift_panels(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from bayesmeta.posterior.method import parse_method
 from bayesmeta.reporting.figures.coefficients import CoefficientRow, coefficient_forest
 from bayesmeta.reporting.figures.densities import DensityPanel, density_panels, scale_note
+from bayesmeta.reporting.figures.widths import within
 from bayesmeta.reporting.numbers import is_missing
 from bayesmeta.results.methods import method_label
 from bayesmeta.reviews.analysis_keys import Analysis
@@ -31,11 +33,13 @@ def density_figure(review: Review, analysis: Analysis, result: AnalysisResult, m
     for method, drawn in drawn_by(result, model):
         if not panels:
             panels, shown = [_panel(one) for one in drawn.get("densities", ())], method_label(method)
-    return density_panels(
+    draw = partial(
+        density_panels,
         panels,
         title=f"{analysis_title(analysis)}: prior and posterior",
         notes=notes_of(review, analysis, scale_note(analysis.measure), f"Model: {model['model']}; {shown}"),
     )
+    return within(review.settings.figure_inches, draw)
 
 
 def _panel(one: Model) -> DensityPanel:
@@ -67,7 +71,8 @@ def coefficient_figure(review: Review, analysis: Analysis, result: AnalysisResul
                 rows.append(CoefficientRow(term, method_label(method), middle, low, high, kind))
     unique = {(row.term, row.method): row for row in rows}
     unit = "per standard deviation of numbers, per level of categories"
-    return coefficient_forest(
+    draw = partial(
+        coefficient_forest,
         list(unique.values()),
         xlabel=f"{'Factor of the ' if is_ratio(analysis) else 'Difference of the '}{analysis.measure} {unit}",
         title=f"{analysis_title(analysis)}: coefficients",
@@ -75,6 +80,7 @@ def coefficient_figure(review: Review, analysis: Analysis, result: AnalysisResul
         log=is_ratio(analysis),
         notes=notes_of(review, analysis, "Each model on its own" if several else ""),
     )
+    return within(review.settings.figure_inches, draw)
 
 
 def _scales(model: Model) -> dict[str, float]:

@@ -75,7 +75,10 @@ def cumulative_table(review: Review, results: list[AnalysisResult]) -> Table | N
 
 def cumulative_figure(review: Review, analysis: Analysis, result: AnalysisResult) -> Figure:
     """Draw the cumulative meta-analysis of an analysis that has one: the Bayesian results, or those of REML without any."""
+    from functools import partial
+
     from bayesmeta.reporting.figures.cumulative import cumulative_forest
+    from bayesmeta.reporting.figures.widths import within
     from bayesmeta.reviews.report.model_figures import analysis_title
 
     steps = steps_of(result)
@@ -84,7 +87,8 @@ def cumulative_figure(review: Review, analysis: Analysis, result: AnalysisResult
     rows = [{**methods[method], "study": study, "at": at} for study, at, methods in steps if method in methods]
     bands = bands_for(review, analysis)
     by = next(str(one["by"]) for one in result.models if one["kind"] == MODEL)
-    return cumulative_forest(
+    draw = partial(
+        cumulative_forest,
         rows,
         measure=analysis.measure,
         by=by,
@@ -95,3 +99,4 @@ def cumulative_figure(review: Review, analysis: Analysis, result: AnalysisResult
         notes=(review.notice,) if review.notice else (),
         bands=() if bands is None else bands.limits,
     )
+    return within(review.settings.figure_inches, draw, exact=True)

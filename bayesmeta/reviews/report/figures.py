@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bayesmeta.reporting.figures.from_rows import ForestTexts, forest_from_rows, tau_from_density
 from bayesmeta.reporting.figures.named_layouts import layout_of
+from bayesmeta.reporting.figures.widths import within
 from bayesmeta.results.methods import main_bayesian
 from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.band_keys import bands_for
@@ -40,7 +42,8 @@ def forest_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Fig
     """
     primary = main_bayesian(result.primary)
     published, bands = analysis.published, bands_for(review, analysis)
-    return forest_from_rows(
+    draw = partial(
+        forest_from_rows,
         result.studies,
         main_rows(result),
         primary=result.primary,
@@ -58,9 +61,9 @@ def forest_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Fig
         ),
         tau=result.tau,
         priors=result.priors.get(primary.likelihood, "") if primary else "",
-        width_inches=review.settings.figure_inches,
         layout=layout_of(review.settings.figure_layout),
     )
+    return within(review.settings.figure_inches, draw, exact=True)
 
 
 def _lights(review: Review, result: AnalysisResult) -> LightColumns:
@@ -86,10 +89,12 @@ def _bias_notes(review: Review, result: AnalysisResult) -> tuple[str, ...]:
 
 def tau_of(review: Review, analysis: Analysis, result: AnalysisResult) -> Figure:
     """Draw the prior and posterior density of tau of one analysis; parameters and result as for ``forest_of``."""
-    return tau_from_density(
+    draw = partial(
+        tau_from_density,
         result.tau,
         title=analysis_title(analysis),
         measure=analysis.measure,
         level=review.level_of(analysis),
         notes=(review.notice,) if review.notice else (),
     )
+    return within(review.settings.figure_inches, draw)

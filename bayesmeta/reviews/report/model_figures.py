@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from bayesmeta.reporting.figures.named_layouts import Layout, layout_of
 from bayesmeta.reporting.figures.nested import NEW_STUDY, nested_forest
 from bayesmeta.reporting.figures.rows import ForestSummary
 from bayesmeta.reporting.figures.sweep import SweepRow, sweep
+from bayesmeta.reporting.figures.widths import within
 from bayesmeta.reporting.numbers import is_missing, number, typographic
 from bayesmeta.results.methods import method_label
 from bayesmeta.results.model_rows import OVERALL
@@ -99,8 +101,8 @@ def subgroup_figure(review: Review, analysis: Analysis, result: AnalysisResult, 
     absent = [
         str(row["study"]) for row in result.studies if str(row["study"]) not in {p["study"] for p in model["points"]}
     ]
-    return grouped_forest(
-        drawn, _summaries(methods, named, (OVERALL, "")), measure=analysis.measure, level=level,
+    draw = partial(
+        grouped_forest, drawn, _summaries(methods, named, (OVERALL, "")), measure=analysis.measure, level=level,
         title=f"{analysis_title(analysis)}, by {model['model']}", tests=tests,
         arms=(analysis.groups[0], analysis.groups[1]), better=analysis.better,
         weights="weight, 1 / (sampling variance + τ²), τ² of all studies" if independent else "",
@@ -111,9 +113,9 @@ def subgroup_figure(review: Review, analysis: Analysis, result: AnalysisResult, 
             f"τ² and I² of groups: {method_label(frequentist)}" if frequentist else "",
             f"Not in any group, or not estimable: {', '.join(absent)}" if absent else "",
         ),
-        width_inches=review.settings.figure_inches, layout=layout,
-        pooling=pooling_of(frequentist or "REML") if independent else "",
+        layout=layout, pooling=pooling_of(frequentist or "REML") if independent else "",
     )  # fmt: skip
+    return within(review.settings.figure_inches, draw, exact=True)
 
 
 def _label(method: str, level: float, ends: str, layout: Layout) -> str:
@@ -163,7 +165,8 @@ def bubble_figures(review: Review, analysis: Analysis, result: AnalysisResult) -
 def _bubble(review: Review, analysis: Analysis, model: Model, method: str, line: Model) -> Figure:
     points, name = model["points"], line["moderator"]
     v = np.array([point["se"] ** 2 for point in points]) + model["tau"] ** 2
-    return bubble_of(
+    draw = partial(
+        bubble_of,
         line,
         BubblePoints(
             [point["moderators"][name] for point in points],
@@ -179,6 +182,7 @@ def _bubble(review: Review, analysis: Analysis, model: Model, method: str, line:
         xlabel=name,
         notes=notes_of(review, analysis, f"Model: {model['model']}; {method_label(method)}"),
     )
+    return within(review.settings.figure_inches, draw)
 
 
 def nested_figure(review: Review, analysis: Analysis, result: AnalysisResult, model: Model) -> Figure:
@@ -207,14 +211,14 @@ def nested_figure(review: Review, analysis: Analysis, result: AnalysisResult, mo
     correlation = (
         f"Sampling correlation {number(stated)}" if isinstance(stated, float) and not is_missing(stated) else ""
     )
-    return nested_forest(
-        model["points"], means, overall, measure=analysis.measure, level=level,
+    draw = partial(
+        nested_forest, model["points"], means, overall, measure=analysis.measure, level=level,
         outer=str(model["model"]).split("/")[0].strip(), credible=credible, title=analysis_title(analysis),
         heterogeneity=typographic(f"Heterogeneity (REML): {'; '.join(levels)}" if levels else "", powers=True),
         arms=(analysis.groups[0], analysis.groups[1]), better=analysis.better,
-        notes=notes_of(review, analysis, *shown, correlation), width_inches=review.settings.figure_inches,
-        layout=layout,
+        notes=notes_of(review, analysis, *shown, correlation), layout=layout,
     )  # fmt: skip
+    return within(review.settings.figure_inches, draw, exact=True)
 
 
 def sweep_figure(review: Review, analysis: Analysis, model: Model) -> Figure:
@@ -228,11 +232,12 @@ def sweep_figure(review: Review, analysis: Analysis, model: Model) -> Figure:
             kind = "frequentist" if method == method_label("REML-t") else "bayes"
             rows.append(SweepRow(method, point["sampling_correlation"], middle, low, high, kind))
     failed = list(dict.fromkeys(number(point["sampling_correlation"]) for _, point in points if "failed" in point))
-    return sweep(
-        rows, log=is_ratio(analysis), ylabel=f"{analysis.measure} with {100 * review.level_of(analysis):g}% interval",
+    draw = partial(
+        sweep, rows, log=is_ratio(analysis), ylabel=f"{analysis.measure} with {100 * review.level_of(analysis):g}% interval",
         title=f"{analysis_title(analysis)}: sampling correlation",
         notes=notes_of(
             review, analysis, f"Stated correlation: {number(model['sampling_correlation'])}",
             f"Not estimable at {', '.join(failed)}" if failed else "",
         ),
     )  # fmt: skip
+    return within(review.settings.figure_inches, draw)

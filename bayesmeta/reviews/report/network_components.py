@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bayesmeta.effects.measures import MEASURES
@@ -163,8 +165,8 @@ def component_effects(saved: Saved) -> list[NetworkEffect]:
     return found
 
 
-def components_figure(saved: Saved, texts: dict[str, Any]) -> Figure:
-    """Draw the forest plot of the components."""
+def components_figure(saved: Saved, texts: dict[str, Any]) -> Callable[..., Figure]:
+    """Return what draws the forest plot of the components."""
     from bayesmeta.reporting.figures.network_forest import network_forest_figure
 
     against, side = saved["components"]["inactive"] or "without it", saved["better"]
@@ -173,7 +175,7 @@ def components_figure(saved: Saved, texts: dict[str, Any]) -> Figure:
     about = (
         [f"Not identified by the data, Bayesian estimates depend on the prior: {', '.join(missing)}"] if missing else []
     )
-    return network_forest_figure(
+    return partial(network_forest_figure,
         component_effects(saved), reference=against, measure=saved["measure"], log=MEASURES[saved["measure"]].log,
         level=saved["level"], favours=("", "") if not side else words if side == "lower" else words[::-1], header="Component",
         counted="Trials", xlabel=f"{saved['measure']} of a component", title=texts["title"], notes=[*about, *texts["notes"]],

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 Saved = Mapping[str, Any]
 Draw = Callable[[], "Figure"]
+Drawing = Callable[[], Callable[..., "Figure"]]
 
 
 def network_figures(review: Review, analysis: Analysis, result: AnalysisResult) -> list[tuple[str, str, Draw]]:
@@ -44,7 +45,7 @@ def network_figures(review: Review, analysis: Analysis, result: AnalysisResult) 
         return []
     texts: dict[str, Any] = {"title": analysis_title(analysis), "notes": notes_of(review, analysis)}
     shown = result.primary or next(iter(saved["fits"]), "")
-    found: list[tuple[str, str, Draw]] = [("network plot", "network", partial(_plot, saved, texts))]
+    found: list[tuple[str, str, Drawing]] = [("network plot", "network", partial(_plot, saved, texts))]
     if saved["fits"]:
         found.append(("forest plot against the reference", "network_forest", partial(_forest, saved, texts)))
     if "components" in saved and component_effects(saved):
@@ -60,7 +61,14 @@ def network_figures(review: Review, analysis: Analysis, result: AnalysisResult) 
         found.append(("net heat plot", "net_heat", partial(_net_heat, saved, texts)))
     if saved.get("contributions"):
         found.append(("contributions", "contributions", partial(_contributions, saved, texts)))
-    return found
+    limit = review.settings.figure_inches
+    return [(name, kind, partial(_drawn, limit, drawing)) for name, kind, drawing in found]
+
+
+def _drawn(limit: float | None, drawing: Drawing) -> Figure:
+    from bayesmeta.reporting.figures.widths import within
+
+    return within(limit, drawing())
 
 
 def rank_heat_figures(review: Review, results: Sequence[AnalysisResult]) -> list[tuple[str, str, Draw]]:
@@ -72,7 +80,13 @@ def rank_heat_figures(review: Review, results: Sequence[AnalysisResult]) -> list
             ranked.append((review.as_analysis(saved_network(review, result.id)), saved, result.primary))
     if len(ranked) < 2:
         return []
-    return [("ranks over outcomes", "rank_heat", partial(_rank_heat, review, ranked))]
+    return [
+        (
+            "ranks over outcomes",
+            "rank_heat",
+            partial(_drawn, review.settings.figure_inches, partial(_rank_heat, review, ranked)),
+        )
+    ]
 
 
 def saved_network(review: Review, network_id: str) -> Any:
@@ -145,15 +159,15 @@ def splits_of(saved: Saved, method: str) -> list[SplitComparison]:
     return found
 
 
-def _plot(saved: Saved, texts: dict[str, Any]) -> Figure:
+def _plot(saved: Saved, texts: dict[str, Any]) -> Callable[..., Figure]:
     from bayesmeta.reporting.figures.network_graph import network_graph_figure
 
     left = [f"{study}: {reason}" for study, reason in saved["left_out"].items()]
     notes = [*([f"Left out: {'; '.join(left)}"] if left else []), *texts["notes"]]
-    return network_graph_figure(drawing_of(saved), title=texts["title"], notes=notes)
+    return partial(network_graph_figure, drawing_of(saved), title=texts["title"], notes=notes)
 
 
-def _forest(saved: Saved, texts: dict[str, Any]) -> Figure:
+def _forest(saved: Saved, texts: dict[str, Any]) -> Callable[..., Figure]:
     from bayesmeta.reporting.figures.network_forest import network_forest_figure
 
     side = saved["better"]
@@ -163,13 +177,13 @@ def _forest(saved: Saved, texts: dict[str, Any]) -> Figure:
     order = {one.treatment: sign * one.estimate for one in reversed(effects) if one.method == method_label(first)}
     effects.sort(key=lambda one: order.get(one.treatment, math.inf))
     words = ("favours treatment", f"favours {saved['reference']}")
-    return network_forest_figure(
+    return partial(network_forest_figure,
         effects, reference=saved["reference"], measure=saved["measure"], log=MEASURES[saved["measure"]].log, level=saved["level"],
         favours=("", "") if not side else words if side == "lower" else words[::-1], **texts,
     )  # fmt: skip
 
 
-def _league(saved: Saved, method: str, texts: dict[str, Any]) -> Figure:
+def _league(saved: Saved, method: str, texts: dict[str, Any]) -> Callable[..., Figure]:
     from bayesmeta.reporting.figures.network_heat import LeagueValues, league_figure
 
     names, fit = list(saved["treatments"]), saved["fits"][method]
@@ -178,13 +192,13 @@ def _league(saved: Saved, method: str, texts: dict[str, Any]) -> Figure:
     log = MEASURES[saved["measure"]].log
     values = [np.array(fit[key], dtype=float)[np.ix_(at, at)] for key in ("estimate", "ci_low", "ci_high")]
     shown = [np.exp(one) if log else one for one in values]
-    return league_figure(
+    return partial(league_figure,
         LeagueValues(tuple(names[i] for i in at), *shown), measure=saved["measure"], log=log, better=saved["better"] or None,
         level=saved["level"], title=texts["title"], notes=[method_label(method), *texts["notes"]],
     )  # fmt: skip
 
 
-def _ranks(saved: Saved, method: str, texts: dict[str, Any]) -> Figure:
+def _ranks(saved: Saved, method: str, texts: dict[str, Any]) -> Callable[..., Figure]:
     from bayesmeta.reporting.figures.network_ranks import RankValues, rankogram_figure
 
     names, fit = list(saved["treatments"]), saved["fits"][method]
@@ -193,10 +207,10 @@ def _ranks(saved: Saved, method: str, texts: dict[str, Any]) -> Figure:
     chances = np.array(fit["ranks"], dtype=float)[[names.index(name) for name in order]]
     ranks = RankValues(tuple(order), chances, np.array([values[name] for name in order]))
     notes = [f"{method_label(method)}; rank 1 is the best", *texts["notes"]]
-    return rankogram_figure(ranks, score=score, title=texts["title"], notes=notes)
+    return partial(rankogram_figure, ranks, score=score, title=texts["title"], notes=notes)
 
 
-def _splits(saved: Saved, method: str, texts: dict[str, Any]) -> Figure:
+def _splits(saved: Saved, method: str, texts: dict[str, Any]) -> Callable[..., Figure]:
     from bayesmeta.reporting.figures.network_forest import node_split_figure
 
     percent = f"{100 * saved['level']:g}%"
@@ -209,14 +223,14 @@ def _splits(saved: Saved, method: str, texts: dict[str, Any]) -> Figure:
     )
     side = saved["better"]
     words = ("favours the first", "favours the second")
-    return node_split_figure(
+    return partial(node_split_figure,
         splits_of(saved, method), measure=saved["measure"], log=MEASURES[saved["measure"]].log, test="BF" if bayes else "p",
         level=saved["level"], favours=("", "") if not side else words if side == "lower" else words[::-1],
         title=texts["title"], notes=[about, *texts["notes"]],
     )  # fmt: skip
 
 
-def _net_heat(saved: Saved, texts: dict[str, Any]) -> Figure:
+def _net_heat(saved: Saved, texts: dict[str, Any]) -> Callable[..., Figure]:
     from bayesmeta.reporting.figures.network_heat import NetHeat, left_out_of_heat, net_heat_figure
 
     matrix = saved["net_heat"]
@@ -228,10 +242,10 @@ def _net_heat(saved: Saved, texts: dict[str, Any]) -> Figure:
     )
     within = "Weights with the heterogeneity within designs" if matrix["random"] else "Weights without heterogeneity"
     about = [within, *left_out_of_heat(len(matrix["rows"]) - len(heat.labels))]
-    return net_heat_figure(heat, title=texts["title"], notes=[*about, *texts["notes"]])
+    return partial(net_heat_figure, heat, title=texts["title"], notes=[*about, *texts["notes"]])
 
 
-def _contributions(saved: Saved, texts: dict[str, Any]) -> Figure:
+def _contributions(saved: Saved, texts: dict[str, Any]) -> Callable[..., Figure]:
     from bayesmeta.reporting.figures.network_bars import Shares, shares_figure
 
     matrix, reference = saved["contributions"], saved["reference"]
@@ -246,12 +260,12 @@ def _contributions(saved: Saved, texts: dict[str, Any]) -> Figure:
         values,
         labels=tuple(str(n + 1) for n in range(len(used))),
     )
-    return shares_figure(
+    return partial(shares_figure,
         "contributions", shares, header="Network estimate", xlabel="Contribution of direct comparisons to the network estimate (%)", **texts
     )  # fmt: skip
 
 
-def _rank_heat(review: Review, ranked: Sequence[tuple[Analysis, Saved, str]]) -> Figure:
+def _rank_heat(review: Review, ranked: Sequence[tuple[Analysis, Saved, str]]) -> Callable[..., Figure]:
     from bayesmeta.reporting.figures.network_heat import RankHeat, rank_heat_figure
 
     names = list(dict.fromkeys(name for _, saved, _ in ranked for name in saved["treatments"]))
@@ -265,7 +279,7 @@ def _rank_heat(review: Review, ranked: Sequence[tuple[Analysis, Saved, str]]) ->
     order = np.argsort(-np.nanmean(sucra, axis=1), kind="stable")
     key = "; ".join(f"{one.id}: {', '.join(filter(None, (one.outcome, one.time)))}" for one, _, _ in ranked)
     heat = RankHeat(tuple(names[i] for i in order), tuple(one.id for one, _, _ in ranked), sucra[order])
-    return rank_heat_figure(
+    return partial(rank_heat_figure,
         heat, score=" or ".join(sorted(scores, reverse=True)), title=f"{review.title}: ranks of treatments",
         notes=[key, *([review.notice] if review.notice else [])],
     )  # fmt: skip

@@ -141,14 +141,18 @@ def bias_figures(review: Review, results: Sequence[AnalysisResult]) -> list[tupl
 
 def _lights_of_review(review: Review, tool: Tool, known: Mapping[str, Mapping[str, str]]) -> Figure:
     from bayesmeta.reporting.figures.risk_of_bias import traffic_light
+    from bayesmeta.reporting.figures.widths import within
 
-    return traffic_light(tool, list(known), list(known.values()), title=_title(review), notes=_notices(review))
+    draw = partial(traffic_light, tool, list(known), list(known.values()), title=_title(review), notes=_notices(review))
+    return within(review.settings.figure_inches, draw)
 
 
 def _bars_of_review(review: Review, tool: Tool, known: Mapping[str, Mapping[str, str]]) -> Figure:
     from bayesmeta.reporting.figures.risk_of_bias import bias_summary
+    from bayesmeta.reporting.figures.widths import within
 
-    return bias_summary(tool, list(known.values()), title=_title(review), notes=_notices(review))
+    draw = partial(bias_summary, tool, list(known.values()), title=_title(review), notes=_notices(review))
+    return within(review.settings.figure_inches, draw)
 
 
 def _title(review: Review) -> str:
@@ -168,6 +172,7 @@ def weighted_bars(review: Review, title: str, result: AnalysisResult) -> Figure:
         If the review has no judgements.
     """
     from bayesmeta.reporting.figures.risk_of_bias import bias_summary
+    from bayesmeta.reporting.figures.widths import within
 
     tool = tool_of(review)
     if tool is None:
@@ -176,4 +181,6 @@ def weighted_bars(review: Review, title: str, result: AnalysisResult) -> Figure:
     weights = [float(row.get("weight", float("nan"))) for row in rows]
     weighted = weights if any(weight == weight for weight in weights) else None
     notes = tuple(filter(None, (weight_note(tool, result), review.notice)))
-    return bias_summary(tool, [judged(row) for row in rows], weighted, title=f"{title}: risk of bias", notes=notes)
+    judgements = [judged(row) for row in rows]
+    draw = partial(bias_summary, tool, judgements, weighted, title=f"{title}: risk of bias", notes=notes)
+    return within(review.settings.figure_inches, draw)
