@@ -49,6 +49,7 @@ from .networks.consistency import inconsistency as inconsistency
 from .networks.consistency import node_split as node_split
 from .networks.contrasts import NetworkContrasts as NetworkContrasts
 from .networks.contrasts import network_contrasts as network_contrasts
+from .networks.contributions import contributions as contributions
 from .networks.frequentist.component_result import ComponentNetwork as ComponentNetwork
 from .networks.frequentist.components import component_network as component_network
 from .networks.frequentist.fit import network_meta as network_meta
