@@ -50,6 +50,7 @@ from .networks.consistency import inconsistency as inconsistency
 from .networks.consistency import node_split as node_split
 from .networks.contrasts import NetworkContrasts as NetworkContrasts
 from .networks.contrasts import network_contrasts as network_contrasts
+from .networks.contributions import contributions as contributions
 from .networks.frequentist.component_result import ComponentNetwork as ComponentNetwork
 from .networks.frequentist.components import component_network as component_network
 from .networks.frequentist.fit import network_meta as network_meta
@@ -68,6 +69,7 @@ from .plotting.coefficients import coefficient_forest as coefficient_forest
 from .plotting.coefficients import prior_posterior_plot as prior_posterior_plot
 from .plotting.coefficients import sweep_plot as sweep_plot
 from .plotting.cumulative import cumulative_plot as cumulative_plot
+from .plotting.network_components import component_forest as component_forest
 from .plotting.network_evidence import contribution_plot as contribution_plot
 from .plotting.network_evidence import transitivity as transitivity
 from .plotting.network_evidence import transitivity_plot as transitivity_plot

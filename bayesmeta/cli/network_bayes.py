@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from bayesmeta.cli.options import Format, Scale
-from bayesmeta.cli.printing import print_frame
+from bayesmeta.cli.printing import numbered, print_frame
 
 if TYPE_CHECKING:
     from bayesmeta.networks.posterior import NetworkPosterior
@@ -34,6 +34,7 @@ TABLES = {
     "inconsistency": "Consistency against models in which direct and indirect evidence differ",
     "components": "Effects of components",
     "additivity": "Additivity against models in which components need not add up",
+    "contributions": "Contributions of direct comparisons, by shortest paths, averaged over the posterior distribution of tau",
     "geometry": "Treatments",
     "summary": "Posterior",
 }
@@ -48,6 +49,7 @@ def table(net: NetworkPosterior, show: str, scale: Scale, level: float) -> Any:
     from bayesmeta.networks.additivity import additivity
     from bayesmeta.networks.component_table import component_table
     from bayesmeta.networks.consistency import inconsistency, node_split
+    from bayesmeta.networks.contributions import contributions
     from bayesmeta.networks.league import league_table, ranking
     from bayesmeta.networks.summary import comparisons, geometry, graph_of, heterogeneity
 
@@ -66,6 +68,8 @@ def table(net: NetworkPosterior, show: str, scale: Scale, level: float) -> Any:
         return pd.DataFrame(found.probabilities, index=pd.Index(found.treatments, name="treatment"), columns=ranks)
     if show == "geometry":
         return geometry(graph_of(net), net.contrasts.arms)
+    if show == "contributions":
+        return contributions(net)
     if show == "components":
         return component_table(net, scale=scale.value, level=level)
     if show == "additivity":
@@ -109,12 +113,18 @@ def print_network(net: NetworkPosterior, show: str | None, scale: Scale, level: 
     chosen += ["ranking"] if net.better is not None else []
     for one in chosen if show is None else [show]:
         title = TABLES[one].format(reference=net.reference)
+        found = table(net, one, scale, level)
+        if one == "inconsistency" and show is None and len(found) == 1:
+            typer.echo("no loop of comparisons: there is no direct and indirect evidence to compare")
+            continue
+        found, legend = numbered(found) if one == "contributions" else (found, [])
         on_scale = f" ({scale.value} scale), {100 * level:g}% intervals"
         print_frame(
-            table(net, one, scale, level),
+            found,
             form,
             title + (on_scale if one in ("effects", "comparisons", "league", "components") else ""),
         )
+        typer.echo("".join(f"{line}\n" for line in legend), nl=False)
 
 
 def _not_identified(net: NetworkPosterior) -> list[str]:
@@ -134,10 +144,11 @@ def _not_identified(net: NetworkPosterior) -> list[str]:
 
 def _print_heading(net: NetworkPosterior) -> None:
     from bayesmeta.networks.summary import graph_of
+    from bayesmeta.support.words import plural
 
     graph = graph_of(net)
     several = f" ({len(graph.multi_arm)} multi-arm)" if graph.multi_arm else ""
-    sizes = f"{len(net.treatments)} treatments, {len(graph.designs)} designs"
+    sizes = f"{len(net.treatments)} treatments, {plural(len(graph.designs), 'design', 'designs')}"
     typer.echo(
         f"{net.measure}, {len(graph.studies)} studies{several}, {sizes}; {net.likelihood} likelihood, {net.engine}"
     )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from bayesmeta.cli.options import Format, Scale, Side
-from bayesmeta.cli.printing import print_frame
+from bayesmeta.cli.printing import numbered, print_frame
+from bayesmeta.support.words import plural
 
 if TYPE_CHECKING:
     from bayesmeta.networks.frequentist.component_result import ComponentNetwork
@@ -59,25 +60,20 @@ def print_network_meta(net: NetworkMeta, show: Show | None, better: Side | None,
     if better is not None:
         chosen.append(Show.ranking)
     for one in chosen if show is None else [show]:
-        frame, legend = _numbered(_table(net, one, better, scale), one)
+        frame, legend = _table(net, one, better, scale), list[str]()
+        if one in (Show.net_heat, Show.contributions):
+            frame, legend = numbered(frame)
+        if scale is Scale.natural and net.contrasts.log and one in (Show.effects, Show.comparisons):
+            frame = frame.rename(columns={"se": "se (log)"})
         print_frame(frame, form, _title(net, one, scale))
         typer.echo("".join(f"{line}\n" for line in legend), nl=False)
-
-
-def _numbered(frame: Any, show: Show) -> tuple[Any, list[str]]:
-    """Return a matrix with numbers for its wide column names, and the legend; other tables as they are."""
-    if show not in (Show.net_heat, Show.contributions):
-        return frame, []
-    names = list(frame.columns)
-    short = frame.set_axis([str(i + 1) for i in range(len(names))], axis="columns")
-    return short, [f"{i + 1}: {name}" for i, name in enumerate(names)]
 
 
 def _print_heading(net: NetworkMeta) -> None:
     graph = net.graph
     several = f" ({len(graph.multi_arm)} multi-arm)" if graph.multi_arm else ""
     spread = "" if net.common else f"; tau {net.tau:.3g}, I2 {net.i2:.0f}%"
-    sizes = f"{len(net.treatments)} treatments, {len(graph.designs)} designs"
+    sizes = f"{len(net.treatments)} treatments, {plural(len(graph.designs), 'design', 'designs')}"
     typer.echo(f"{net.measure}, {net.data.k} studies{several}, {sizes}; {net.method}{spread}")
 
 
@@ -90,7 +86,7 @@ def _title(net: NetworkMeta, show: Show, scale: Scale) -> str:
         Show.inconsistency: "Q within and between designs",
         Show.designs: "Designs",
         Show.net_heat: "Net heat",
-        Show.contributions: "Contributions of direct comparisons",
+        Show.contributions: f"Contributions of direct comparisons, {net.method}, by shortest paths",
         Show.ranking: "Ranking",
         Show.heterogeneity: "Heterogeneity (model scale)",
         Show.ranks: "Probability of each rank",
@@ -147,15 +143,20 @@ def print_components(net: ComponentNetwork, show: Show | None, scale: Scale, for
         )
     against = net.inactive or "nothing"
     title = f"({scale.value} scale), {100 * net.level:g}% intervals"
+    of_log = {"se": "se (log)"} if form is Format.table and scale is Scale.natural and net.contrasts.log else {}
     if show is Show.additivity:
         from bayesmeta.networks.additivity import additivity
 
         print_frame(additivity(net), form, "Test of additivity")
         return
     if show is not Show.effects:
-        print_frame(component_table(net, scale=scale.value), form, f"Components against {against} {title}")
+        print_frame(
+            component_table(net, scale=scale.value).rename(columns=of_log),
+            form,
+            f"Components against {against} {title}",
+        )
     if show is Show.effects or (show is None and form is Format.table):
-        print_frame(net.combinations(scale.value), form, f"Treatments against {against} {title}")
+        print_frame(net.combinations(scale.value).rename(columns=of_log), form, f"Treatments against {against} {title}")
     if show is None and form is Format.table and net.q_difference_df > 0:
         typer.echo(
             f"additivity: Q {net.q_difference:.3g}, {net.q_difference_df} df, p {net.q_difference_pvalue:.3g}; "

@@ -46,7 +46,7 @@ def print_frame(frame: Any, form: Format, title: str = "") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    table = Table(header_style="bold", box=None, pad_edge=False)
     numeric = [shown[name].dtype.kind in "fiu" for name in shown.columns]
     for name, number in zip(shown.columns, numeric, strict=True):
         table.add_column(str(name), justify="right" if number else "left", no_wrap=number)
@@ -56,7 +56,18 @@ def print_frame(frame: Any, form: Format, title: str = "") -> None:
             *(texts[str(name)] if number else str(record[name]) for name, number in zip(shown, numeric, strict=True))
         )
     width = None if sys.stdout.isatty() else 200
-    Console(width=width, highlight=False, markup=False).print(table)
+    console = Console(width=width, highlight=False, markup=False)
+    if title:
+        # a title of the table would be divided at the table's width
+        console.print(title, style="italic")
+    console.print(table)
+
+
+def numbered(frame: Any) -> tuple[Any, list[str]]:
+    """Return a frame with numbers for its wide column names, and the legend."""
+    names = list(frame.columns)
+    short = frame.set_axis([str(i + 1) for i in range(len(names))], axis="columns")
+    return short, [f"{i + 1}: {name}" for i, name in enumerate(names)]
 
 
 def print_notes(effects: Any) -> None:

@@ -128,8 +128,8 @@ class NetworkGraph(Displayed):
             f"the network has {len(self.components)} parts that no study connects: {parts}",
             source=source,
             fix="Analyse one part by naming one of its treatments (command line: --component; review.toml: component; Python: "
-            "bm.network_component), add studies or lump treatments that connect the parts, or use a component network if they share "
-            "components.",
+            "bm.network_component), add studies or lump treatments that connect the parts, or, if they share components, fit "
+            "treatments as sums of them (--components; components; components= of bm.network, or bm.component_network).",
         )
 
 

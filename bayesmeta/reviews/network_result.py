@@ -50,11 +50,11 @@ def network_of(result: AnalysisResult) -> dict[str, Any] | None:
         treatment against the column's, model scale; ``heterogeneity`` (one per quantity) and, with a side of benefit, ``better`` (P(row
         better than column)), ``ranks`` (treatment by rank) and ``ranking`` (one per treatment, the best first);
         ``splits`` and ``inconsistency``, by method, as ``node_split`` and ``inconsistency`` return them; ``contributions`` (``rows``,
-        ``columns`` and ``values``) and, of a network with loops, ``net_heat`` (likewise, with ``contribution``, the weights of the columns'
-        direct estimates, ``drawn``, what its plot shows in its order, and ``random``, whether weights have heterogeneity) and
-        ``design_tests`` (one per design: studies, q, df, pvalue and those of Q between designs without it) of the frequentist method;
-        ``components``, of an additive network, whose fits have the treatments as sums of their components, and none of the splits and tests
-        of designs: see ``components_record``.
+        ``columns``, ``values``, ``fit``, ``method`` and ``tau``) and, of a network with loops, ``net_heat`` (``rows``, ``columns`` and
+        ``values``, ``contribution``, the weights of the columns' direct estimates, ``drawn``, what its plot shows in its order, and
+        ``random``, whether weights have heterogeneity) and ``design_tests`` (one per design: studies, q, df, pvalue and those of Q between
+        designs without it) of the frequentist method; ``components``, of an additive network, whose fits have the treatments as sums of
+        their components, and none of the splits and tests of designs: see ``components_record``.
     """
     return next((model for model in result.models if model["kind"] == MODEL), None)
 

@@ -224,7 +224,8 @@ def _evidence(
                 continue
             found[name][method_of(net)] = records(frame.reset_index())
     if freq is not None and freq.method not in ("NCH", "MH"):
-        found["contributions"] = matrix_record(freq.contributions())
+        shares = freq.contributions()
+        found["contributions"] = matrix_record(shares) | {"fit": freq.method, **shares.attrs}
         if freq.graph.loops:
             heat = freq.heat_matrix()
             found["net_heat"] = {

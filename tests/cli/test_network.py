@@ -82,6 +82,16 @@ def test_every_table(command, arms, table, text):
     assert "\n" in out
 
 
+def test_tables_say_which_scale_and_which_contributions(command, arms):
+    code, out, _ = command("network", arms, *OPTIONS, "--show", "effects")
+    assert code == 0
+    assert "se (log)" in out
+    assert "se (log)" not in command("network", arms, *OPTIONS, "--show", "effects", "--scale", "model")[1]
+    assert "Contributions of direct comparisons, DL, by shortest paths" in command(
+        "network", arms, *OPTIONS, "--show", "contributions"
+    )[1]  # fmt: skip
+
+
 def test_rare_events(command, arms):
     code, out, err = command("network", arms, *OPTIONS, "--method", "MH", "--show", "node-split")
     assert code == 0

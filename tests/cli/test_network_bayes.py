@@ -181,6 +181,18 @@ def test_a_part_of_a_network(command, refused, tmp_path, side):
     assert "unknown treatment 'e'" in refused("network", path, *side, "--component", "e")
 
 
+def test_contributions_and_networks_without_a_loop(command, arms, tmp_path):
+    code, out, _ = command("network", arms, *OPTIONS, "--engine", "quadrature", "--show", "contributions")
+    assert code == 0
+    assert "averaged over the posterior distribution of tau" in out
+    assert "1: " in out
+    path = tmp_path / "pair.csv"
+    path.write_text("study,treat1,treat2,yi,sei\n1,a,p,0.5,0.1\n2,a,p,0.3,0.1\n")
+    code, out, _ = command("network", path, "-m", "SMD", "--engine", "quadrature")
+    assert "1 design;" in out
+    assert "no loop of comparisons" in out
+
+
 def test_components(command, tmp_path):
     path = tmp_path / "contrasts.csv"
     path.write_text(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,6 @@ from bayesmeta.support.arrays import Array
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from bayesmeta.networks.frequentist.result import NetworkMeta
 
 #: names of the ways to divide an estimate among direct comparisons
 METHODS = ("shortest path", "random walk")
@@ -63,24 +62,39 @@ def _incidence(pairs: list[tuple[int, int]], t: int) -> Array:
     return b
 
 
-def contribution_matrix(net: NetworkMeta, method: str) -> pd.DataFrame:
-    """Return the contribution of each direct comparison to the estimate of each pair."""
+def contribution_matrix(
+    contrasts: NetworkContrasts, method: str, tau2: Sequence[float], weights: Sequence[float] = (1.0,)
+) -> pd.DataFrame:
+    """Return the contribution of each direct comparison to the estimate of each pair, a weighted mean over values of tau2."""
     import pandas as pd
 
-    name = (
-        str(method)
-        .lower()
-        .replace("_", " ")
-        .replace("shortestpath", "shortest path")
-        .replace("randomwalk", "random walk")
-    )
+    name = method_of_contributions(method)
+    divide = _shortest_paths if name == "shortest path" else _random_walk
+    names = contrasts.treatments
+    whole: Array | float = 0.0
+    for value, weight in zip(tau2, weights, strict=True):
+        hat, pairs, edges = hat_matrix(contrasts, value)
+        shares = [divide(row, pair, edges, len(names)) for row, pair in zip(hat, pairs, strict=True)]
+        whole = whole + weight * np.array(shares)
+    labels = [[f"{names[i]} vs {names[j]}" for i, j in which] for which in (pairs, edges)]
+    frame = pd.DataFrame(whole, index=pd.Index(labels[0], name="comparison"), columns=labels[1])
+    frame.attrs = {"method": name}
+    return frame
+
+
+def method_of_contributions(method: str) -> str:
+    """Return the name of a way to divide an estimate, as ``METHODS`` has it.
+
+    Raises
+    ------
+    SpecError
+        For another one.
+    """
+    name = str(method).lower().replace("_", " ")
+    name = name.replace("shortestpath", "shortest path").replace("randomwalk", "random walk")
     if name not in METHODS:
         raise unknown_name("method of contributions", method, METHODS)
-    hat, pairs, edges = hat_matrix(net.contrasts, net.tau2)
-    divide = _shortest_paths if name == "shortest path" else _random_walk
-    values = np.array([divide(row, pair, edges, len(net.treatments)) for row, pair in zip(hat, pairs, strict=True)])
-    labels = [[f"{net.treatments[i]} vs {net.treatments[j]}" for i, j in which] for which in (pairs, edges)]
-    return pd.DataFrame(values, index=pd.Index(labels[0], name="comparison"), columns=labels[1])
+    return name
 
 
 def _flow(row: Array, edges: list[tuple[int, int]], t: int) -> Array:

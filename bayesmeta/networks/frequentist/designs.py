@@ -158,8 +158,8 @@ class Between:
 
     @property
     def q(self) -> float:
-        """Q between designs."""
-        return float(self.shares.sum())
+        """Q between designs; 0 without degrees of freedom."""
+        return float(self.shares.sum()) if len(self.y) >= self.x.shape[1] else 0.0
 
     def detached(self, design: int) -> tuple[Array, int] | None:
         """Return residuals of all contrasts when a design has its own effects, with df; None if treatments get unconnected."""

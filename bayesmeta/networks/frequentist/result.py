@@ -200,10 +200,13 @@ class NetworkMeta(EffectMatrices):
         Returns
         -------
         pandas.DataFrame
-            Index "A vs B" for every pair of treatments, one column per comparison with direct evidence.
+            Index "A vs B" for every pair of treatments, one column per comparison with direct evidence. ``attrs`` has the ``method`` and
+            the ``tau`` of the weights.
         """
         self._require_contrasts("contributions")
-        return contributions.contribution_matrix(self, method)
+        frame = contributions.contribution_matrix(self.contrasts, method, [self.tau2])
+        frame.attrs["tau"] = self.tau
+        return frame
 
     def node_split(self, method: str = "back-calculation") -> pd.DataFrame:
         """Return direct and indirect evidence of every pair of treatments, and the test of their difference.

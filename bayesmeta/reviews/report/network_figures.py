@@ -260,8 +260,10 @@ def _contributions(saved: Saved, texts: dict[str, Any]) -> Callable[..., Figure]
         values,
         labels=tuple(str(n + 1) for n in range(len(used))),
     )
+    about = f"Weights of {method_label(matrix['fit'])}, tau {number(matrix['tau'])}; divided by {matrix['method']}"
     return partial(shares_figure,
-        "contributions", shares, header="Network estimate", xlabel="Contribution of direct comparisons to the network estimate (%)", **texts
+        "contributions", shares, header="Network estimate", xlabel="Contribution of direct comparisons to the network estimate (%)",
+        title=texts["title"], notes=[typographic(about), *texts["notes"]],
     )  # fmt: skip
 
 
