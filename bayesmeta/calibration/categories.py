@@ -144,7 +144,7 @@ TERMS = ("tau", "d one, first", "d one, last", "d two, first", "p", "RR", "RR ne
 def _category_values(fit: CategoryFit) -> dict[str, Array]:
     effects: Any = fit.effects
     one, two = (effects.effects[:, :, fit.treatments.index(name)] for name in TREATMENTS[1:])
-    values = (fit.tau, one[:, :, -1, 0], one[:, :, 0, -1], two[:, :, -1, 0], _first(fit)[..., 0, 0], *_ratios(fit, 0))
+    values = (fit.tau, one[:, :, -1, 0], one[:, :, 0, -1], two[:, :, -1, 0], _first(fit)[..., 0, 0], *_ratios(fit))
     return dict(zip(TERMS, values, strict=True))
 
 
@@ -154,9 +154,9 @@ def _first(fit: CategoryFit) -> Array:
     return fit.fitted[:, :, pairs.index(("s0", TREATMENTS[0]))]
 
 
-def _ratios(fit: CategoryFit, category: int) -> list[Array]:
-    """Return the risk ratio of a category after treatment under the first treatment, and that in a new trial."""
-    at = len(fit.terms) - len(fit.table.categories) + category
+def _ratios(fit: CategoryFit) -> list[Array]:
+    """Return the risk ratio of the first category after treatment under the first treatment, and that in a new trial."""
+    at = len(fit.terms) - len(fit.table.categories)
     base = fit.risks(TREATMENTS[0])[..., at]
     return [fit.risks(TREATMENTS[1], new_study=new)[..., at] / base for new in (False, True)]
 
@@ -178,7 +178,7 @@ def draw_ordered(rng: np.random.Generator, link: str) -> tuple[dict[str, float],
     -------
     truth : dict of str to float
         tau, the effects of both treatments, the second cutpoint, the probability of the lowest category in the first arm, the risk ratio of
-        the highest category under the first treatment at the pooled baseline, and the same in a new trial.
+        the lowest category under the first treatment at the pooled baseline, and the same in a new trial.
     table : CategoryTable
         Counts of 11 arms.
     """
@@ -195,9 +195,10 @@ def draw_ordered(rng: np.random.Generator, link: str) -> tuple[dict[str, float],
         baseline = BASELINE_SD * rng.standard_normal()
         p.append(risks(baseline + _in_arms(rng, effects, tau, arms))[:, None])
     table = _table(rng, p, ("a", "b", "c"))
-    highest = _pooled(table, p)[0, -1]
+    # of the lowest category: the prior of the cutpoints can make the highest one impossible
+    lowest = _pooled(table, p)[0, 0]
     ratio = [
-        function(inverse(highest) + moved) / highest for moved in (effects[1], effects[1] + tau * rng.standard_normal())
+        function(inverse(lowest) - moved) / lowest for moved in (effects[1], effects[1] + tau * rng.standard_normal())
     ]
     values = (tau, effects[1], effects[2], gap, p[0][0, 0, 0], *ratio)
     return dict(zip(ORDERED_TERMS, map(float, values), strict=True)), table
@@ -206,7 +207,7 @@ def draw_ordered(rng: np.random.Generator, link: str) -> tuple[dict[str, float],
 def _ordered_values(fit: CategoryFit) -> dict[str, Array]:
     effects: Any = fit.effects
     one, two = (effects.effects[..., fit.treatments.index(name)] for name in TREATMENTS[1:])
-    values = (fit.tau, one, two, effects.cutpoints[..., 1], _first(fit)[..., 0, 0], *_ratios(fit, 2))
+    values = (fit.tau, one, two, effects.cutpoints[..., 1], _first(fit)[..., 0, 0], *_ratios(fit))
     return dict(zip(ORDERED_TERMS, values, strict=True))
 
 

@@ -1,6 +1,9 @@
 """GRADE: the certainty of evidence as reviewers rate it, and statements in plain words.
 
-Statements: GRADE guideline 26 (Santesso et al. 2020, J Clin Epidemiol 119:126).
+Domains and levels: GRADE handbook (2013), chapter 5; three levels for imprecision are of GRADE 34 (Zeng et al. 2022, J Clin Epidemiol
+150:216), three for risk of bias of non-randomized studies that start at high (GRADE 18, Schünemann et al. 2019, J Clin Epidemiol 111:105),
+one at most for publication bias of GRADE guideline 5 (Guyatt et al. 2011, J Clin Epidemiol 64:1277). Statements: GRADE guideline 26
+(Santesso et al. 2020, J Clin Epidemiol 119:126).
 """
 
 from __future__ import annotations
@@ -51,7 +54,8 @@ class Certainty:
     Parameters
     ----------
     start : str
-        ``"high"`` for randomized trials, ``"low"`` for others.
+        ``"high"`` for randomized trials, and for non-randomized studies judged by ROBINS-I where reviewers follow GRADE 18; ``"low"`` for
+        others.
     ratings : tuple of Rating
         Those that change it.
     """
@@ -89,7 +93,9 @@ def certainty(
         For an unknown start or domain, or more levels than a domain has.
     """
     if start not in ("high", "low"):
-        raise SpecError(f"evidence starts at 'high' (randomized trials) or 'low' (others), but got '{start}'")
+        raise SpecError(
+            f"evidence starts at 'high' (randomized trials, or others judged by ROBINS-I) or 'low' (others), but got '{start}'"
+        )
     ratings = []
     for sign, given, known in ((-1, down or {}, DOWN), (1, up or {}, UP)):
         for domain, (levels, why) in given.items():

@@ -1,8 +1,10 @@
 """Ratings of certainty that published rules propose, with the facts from which they follow.
 
-A proposed rating is a reading of computed facts and never takes the place of a person's. Sources: Core GRADE 2 (Guyatt et al. 2025, BMJ
-389:e081904) and GRADE 34 (Zeng et al. 2022, J Clin Epidemiol 150:216) for imprecision, Core GRADE 3 (BMJ 389:e081905) for
-inconsistency, Core GRADE 4 (BMJ 389:e083864) for risk of bias. Where a rule is a matter of judgement, nothing is proposed.
+A proposed rating is a reading of computed facts and never takes the place of a person's. Sources, as their abstracts and their authors'
+answers to questions (clarityresearch.ca) state them: Core GRADE 2 (Guyatt et al. 2025, BMJ 389:e081904) and GRADE 34 (Zeng et al. 2022, J
+Clin Epidemiol 150:216) for imprecision, Core GRADE 3 (BMJ 389:e081905) for inconsistency, Core GRADE 4 (BMJ 389:e083864) for risk of bias.
+Where a rule is a matter of judgement, nothing is proposed. The limits at which inconsistency and risk of bias are proposed are this
+package's reading of "how far", not numbers of these papers.
 """
 
 from __future__ import annotations
@@ -139,7 +141,8 @@ def imprecision(
     rule = (
         "Core GRADE 2: the side of the thresholds on which the estimate lies is the target; one level down if the interval crosses the "
         "minimal important difference (without one: no effect), two if it contains important benefit and important harm (GRADE 34). If "
-        "it crosses none and the effect is large, one level if there are fewer participants than the optimal information size."
+        "it crosses none and the effect is large, one level if there are fewer participants than the optimal information size; far fewer, "
+        "or an interval that goes far beyond a threshold, can be a reason for more levels (GRADE 34), which a person judges."
     )
     facts = [written, f"Target of the certainty: {effect.target}."]
     if effect.crossed:

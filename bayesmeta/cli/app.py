@@ -6,6 +6,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from bayesmeta.cli.categories import categories
 from bayesmeta.cli.check import check
 from bayesmeta.cli.compare import compare
 from bayesmeta.cli.corpus import corpus
@@ -54,6 +55,7 @@ app.command()(fit)
 app.command()(compare)
 app.command()(forest)
 app.command()(network)
+app.command()(categories)
 app.command()(tables)
 app.command()(figures)
 app.command()(report)

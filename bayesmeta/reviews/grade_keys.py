@@ -90,7 +90,9 @@ class GradeKeys(Strict):
     """The reviewers' GRADE ratings of an analysis: `risk_of_bias = { down = 1, why = "..." }` and so on."""
 
     start: Literal["high", "low"] = Field(
-        default="high", description="Certainty before rating: high for randomized trials, low for other studies."
+        default="high",
+        description="Certainty before rating: high for randomized trials, or for other studies judged by ROBINS-I (GRADE 18); low for "
+        "other studies, as in Core GRADE.",
     )
     risk_of_bias: RatingKeys = Field(default=RatingKeys(), description="Rating down for risk of bias, 0 to 3 levels.")
     inconsistency: RatingKeys = Field(default=RatingKeys(), description="Rating down for inconsistency, 0 to 2 levels.")

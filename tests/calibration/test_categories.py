@@ -17,6 +17,7 @@ def test_parameters_are_drawn_from_the_priors(name) -> None:
     values = {term: np.array([truth[term] for truth, _ in drawn]) for term in experiment.terms}
     assert values["tau"].mean() == pytest.approx(TAU_SD * np.sqrt(2 / np.pi), rel=0.06)
     assert ((values["p"] >= 0) & (values["p"] <= 1)).all()
+    assert all(np.isfinite(one).all() for one in values.values())
     for table in [table for _, table in drawn[:50]]:
         np.testing.assert_allclose(table.spread.sum(axis=(1, 2)), table.n)
         # the cells of an arm divide all of them

@@ -157,3 +157,38 @@ def test_tables_of_robvis_are_read_as_they_are(tool, judgements, keys):
         **dict(zip(keys, (text.lower() for text in judgements), strict=True)),
         "overall": judgements[0].lower(),
     }
+
+
+#: names of the domains in the captions of R robvis 0.3 (R/rob_traffic_light.R), in the order D1, D2 ...
+ROBVIS = {
+    "rob2": ("Bias arising from the randomization process", "Bias due to deviations from intended intervention",
+             "Bias due to missing outcome data", "Bias in measurement of the outcome", "Bias in selection of the reported result"),
+    "robins-i": ("Bias due to confounding", "Bias due to selection of participants", "Bias in classification of interventions",
+                 "Bias due to deviations from intended interventions", "Bias due to missing data", "Bias in measurement of outcomes",
+                 "Bias in selection of the reported result"),
+    "quadas-2": ("Patient selection", "Index test", "Reference standard", "Flow & timing"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ROBVIS)
+def test_the_domains_are_those_of_robvis_in_their_order(name) -> None:
+    tool = get_tool(name)
+    for i, label in enumerate(ROBVIS[name]):
+        assert tool.domain(label) == tool.domain(f"D{i + 1}") == tool.domains[i], label
+
+
+@pytest.mark.parametrize(
+    ("name", "judgements", "overall"),
+    [
+        # Sterne et al. 2016, table 2: no information where there is no clear indication of serious or critical risk
+        ("robins-i", ("low", "moderate", "low"), "moderate"),
+        ("robins-i", ("low", "no information", "moderate"), "no information"),
+        ("robins-i", ("no information", "serious", "low"), "serious"),
+        ("robins-i", ("serious", "critical", "no information"), "critical"),
+        # Cochrane Handbook 6, table 8.2.b
+        ("rob2", ("low", "some concerns", "some concerns"), "some concerns"),
+        ("rob2", ("low", "some concerns", "high"), "high"),
+    ],
+)
+def test_the_overall_judgement_is_that_of_the_tool(name, judgements, overall) -> None:
+    assert get_tool(name).worst(judgements) == overall

@@ -35,7 +35,7 @@ CONSOLE = re.compile(r"^```console\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 TOML = re.compile(r"^```toml\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^```.*?^```\n", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
-QUICK = ("check", "compare", "fit", "import", "models", "network", "priors")
+QUICK = ("categories", "check", "compare", "fit", "import", "models", "network", "priors")
 INSTALL_UV = "python3 -m pip install --target .uv uv"
 INSTALL = (INSTALL_UV, "python3 -m venv .venv", ".venv/bin/python -m pip install .")
 #: The least a review needs, under the fragments of review.toml that pages show.
