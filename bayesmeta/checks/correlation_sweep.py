@@ -14,7 +14,7 @@ from bayesmeta.frequentist.multilevel.fit import multilevel
 from bayesmeta.posterior.fit import fit
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.scale import on_scale
-from bayesmeta.support.arguments import check_level, with_keywords_of
+from bayesmeta.support.arguments import check_level, checked_numbers, with_keywords_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +83,7 @@ def correlation_sweep(
         raise SpecError("correlation_sweep needs nesting=, the groups whose estimates are of the same people")
     if extra := [name for name in ("covariance", "sampling_correlation") if name in given]:
         raise SpecError(f"correlation_sweep varies the sampling correlation, so {extra[0]}= cannot be given")
-    values = [float(value) for value in correlations]
+    values = np.atleast_1d(checked_numbers(correlations, "correlations")).tolist()
     if bad := [value for value in values if not -1 < value < 1]:
         raise SpecError(f"correlations should be between -1 and 1 but one is {bad[0]:g}")
     rows: list[dict[str, Any]] = []

@@ -181,7 +181,7 @@ def find_column(columns: Mapping[str, Column], name: str, what: str) -> Column:
     SpecError
         If there is no such column; the message suggests the nearest.
     """
-    if name not in columns:
+    if not isinstance(name, str) or name not in columns:
         raise unknown_name("column", name, columns, f"for {what}")
     return columns[name]
 

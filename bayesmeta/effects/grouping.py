@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.estimate_columns import columns_of, find_column, group_labels, missing_in
-from bayesmeta.errors import DataError
+from bayesmeta.errors import DataError, SpecError
 from bayesmeta.support.arrays import Array
 
 #: names in a message
@@ -68,6 +69,8 @@ def grouped(
     if isinstance(by, str):
         name, columns = by, columns_of(effects, data)
     else:
+        if not hasattr(by, "__iter__"):
+            raise SpecError(f"by should be the name of a column, or one group per study, but is {reprlib.repr(by)}")
         name = str(getattr(by, "name", None) or "by")
         columns = columns_of(effects, {name: by if hasattr(by, "cat") else list(by)})
     values = find_column(columns, name, "by")

@@ -26,6 +26,8 @@ def occasion_columns(columns: Mapping[str, Column]) -> list[str]:
 def occasions(columns: Mapping[str, Column], by: str | None, n: int) -> list[tuple[str, ...]]:
     """Return the outcome and time of each estimate: the text of the column ``by``, or of every column of outcomes and times."""
     names = [by] if by is not None else occasion_columns(columns)
+    if by is not None:
+        find_column(columns, by, "outcomes or times")
     return [tuple(_text(columns[name][i]) for name in names) for i in range(n)]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from bayesmeta.effects.compute import effect_sizes
 from bayesmeta.effects.covariance import Covariance
 from bayesmeta.effects.dependence import dependent_covariance
-from bayesmeta.effects.estimate_columns import columns_of, group_labels
+from bayesmeta.effects.estimate_columns import columns_of, find_column, group_labels
 from bayesmeta.effects.estimates import read_estimates
 from bayesmeta.errors import DataError
 from bayesmeta.support.arguments import with_keywords_of
@@ -77,6 +77,8 @@ def sampling_covariance(
     """
     found, data = read_estimates(effects, measure, data, options, repeated=True, dependence=False)
     columns = columns_of(found, data)
+    if by is not None:
+        find_column(columns, by, "by")
     groups = group_labels(columns, study, "study", found.labels, found.used)
     covariance = dependent_covariance(found, columns, groups, sampling_correlation, by=by, of=of)
     for rows, block in covariance.blocks:

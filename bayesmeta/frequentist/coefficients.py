@@ -13,6 +13,7 @@ from scipy.special import chdtrc
 from bayesmeta.effects.model_matrix import ModelMatrix
 from bayesmeta.frequentist.robust import beside_robust, robust_frame, robust_test
 from bayesmeta.frequentist.wald import WaldTest, coefficient_frame, contrast_matrix, quantile, wald_test
+from bayesmeta.support.arguments import check_level
 from bayesmeta.support.arrays import Array
 from bayesmeta.support.display import Displayed
 
@@ -88,7 +89,7 @@ class Coefficients(Displayed):
         pandas.DataFrame
             As ``coefficients``.
         """
-        return robust_frame(kind, *self._working(cluster), self.names, level or self.level)
+        return robust_frame(kind, *self._working(cluster), self.names, self._level(level))
 
     def with_robust(self, kind: str = "CR2") -> pd.DataFrame:
         """Return the coefficients with the cluster-robust columns beside those of the model: se_cr2, df_cr2, pvalue_cr2, ..."""
@@ -101,6 +102,13 @@ class Coefficients(Displayed):
     @abstractmethod
     def _working(self, cluster: Any) -> tuple[Array, Array, Sequence[Any], Array]:
         """Return X, y, clusters, and the variances or the covariance of the estimates under the model."""
+
+    def _level(self, level: float | None) -> float:
+        """Return a level of intervals: that of the fit if none is given."""
+        if level is None:
+            return self.level
+        check_level(level)
+        return level
 
     def _predictions(self, x: Array, index: Sequence[str], df: Any, between: Any, level: float | None) -> pd.DataFrame:
         """Return mean effects at rows of X, with confidence intervals and prediction intervals.
@@ -121,7 +129,7 @@ class Coefficients(Displayed):
         import pandas as pd
 
         mean, variance = x @ self.estimates, ((x @ self.covariance) * x).sum(axis=1)
-        q = quantile(self.level if level is None else level, df)
+        q = quantile(self._level(level), df)
         half, wide = q * np.sqrt(variance), q * np.sqrt(variance + between)
         columns = {"estimate": mean, "se": np.sqrt(variance), "ci_low": mean - half, "ci_high": mean + half}
         return pd.DataFrame(columns | {"pi_low": mean - wide, "pi_high": mean + wide}, index=list(index))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Iterator, Sequence
 from itertools import permutations, product
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from bayesmeta.frequentist.names import find_records
 from bayesmeta.frequentist.regression_core import Estimated, estimate_regression
 from bayesmeta.frequentist.wald import quantile, wald_test
 from bayesmeta.frequentist.weighted_regression import RegressionData, regression_data
-from bayesmeta.support.arguments import check_seed
+from bayesmeta.support.arguments import check_seed, check_whole
 from bayesmeta.support.arrays import Array
 
 if TYPE_CHECKING:
@@ -50,13 +51,16 @@ def cluster_labels(cluster: Sequence[Any], used: Array) -> list[Any]:
     DataError
         If there are more or fewer labels.
     SpecError
-        If it is a text.
+        If it is a text or one value.
     """
     if isinstance(cluster, str):
         raise SpecError(
             f"cluster should be one label per estimate, such as data[{cluster!r}], but is the text {cluster!r}"
         )
-    labels = list(cluster)
+    try:
+        labels = list(cluster)
+    except TypeError:
+        raise SpecError(f"cluster should be one label per estimate, but is {reprlib.repr(cluster)}") from None
     if len(labels) == len(used):
         return [label for label, here in zip(labels, used, strict=True) if here]
     if len(labels) != int(used.sum()):
@@ -162,8 +166,7 @@ def permutation_test(fit: Regression, iterations: int, seed: int) -> pd.DataFram
 
     check_seed(seed)
     tested = [i for term in fit.matrix.terms if term.factors for i in term.columns]
-    if iterations < 1:
-        raise SpecError("a permutation test needs at least 1 iteration")
+    check_whole(iterations, "iterations")
     if not tested and list(fit.names) != [INTERCEPT]:
         raise SpecError("a permutation test needs a moderator, or an intercept alone")
     data, contrast = fit.data, np.eye(len(fit.names))[tested]

@@ -143,7 +143,14 @@ def contrast_matrix(what: Any, names: Sequence[str], terms: Sequence[Any]) -> tu
         If a name is unknown, or L has the wrong shape or not full rank.
     """
     p = len(names)
-    listed = [what] if isinstance(what, str) else list(what)
+    try:
+        listed = [what] if isinstance(what, str) else list(what)
+        if isinstance(what, dict):
+            raise TypeError
+    except TypeError:
+        raise SpecError(
+            f"a test takes names of terms or coefficients ({', '.join(names)}), or a matrix of linear combinations, but got {what!r}"
+        ) from None
     if listed and all(isinstance(one, str) for one in listed):
         columns = {term.name: term.columns for term in terms} | {name: (i,) for i, name in enumerate(names)}
         found: list[int] = []
@@ -152,8 +159,11 @@ def contrast_matrix(what: Any, names: Sequence[str], terms: Sequence[Any]) -> tu
                 raise unknown_name("coefficient or term", one, columns)
             found += [i for i in columns[one] if i not in found]
         return np.eye(p)[found], tuple(names[i] for i in found)
-    matrix = np.atleast_2d(np.asarray(what, dtype=float))
-    if matrix.shape[1] != p or np.linalg.matrix_rank(matrix) < len(matrix):
+    try:
+        matrix = np.atleast_2d(np.asarray(what, dtype=float))
+    except (TypeError, ValueError):
+        matrix = np.empty((0, 0))
+    if matrix.ndim != 2 or matrix.shape[1] != p or np.linalg.matrix_rank(matrix) < len(matrix):
         raise SpecError(
             f"a test of linear combinations needs a matrix with {p} columns, one per coefficient ({', '.join(names)}), and rows that "
             "are not combinations of one another"

@@ -99,6 +99,8 @@ def effects_of_dependent(
     repeated = not effects.nesting.one_estimate_per_study
     # the groups of the model are beside the effects
     effects = replace(effects, nesting=independent(len(variances)))
+    if structure is not None and within is None:
+        raise SpecError(f"structure='{structure}' needs within=, the column of its levels, such as within='outcome'")
     if nesting is None and within is None:
         # studies with several rows that do not say how they depend
         if repeated and sampling_correlation is None and covariance is None:
@@ -106,8 +108,6 @@ def effects_of_dependent(
                 "several estimates per study depend on each other: give nesting='study/estimate', or name the arms that rows share"
             )
         return GroupedEffects(effects, found.matrix)
-    if structure is not None and within is None:
-        raise SpecError(f"structure='{structure}' needs within=, the column of its levels, such as within='outcome'")
     if within is None:
         return GroupedEffects(effects, found.matrix, _nesting(found))
     return GroupedEffects(effects, found.matrix, *_outcomes(found, within, structure or "CS"))

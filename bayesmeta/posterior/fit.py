@@ -26,7 +26,7 @@ from bayesmeta.model.priors.priors import Priors
 from bayesmeta.posterior.arm_level_data import arm_level_data
 from bayesmeta.posterior.dependent_data import effects_of_dependent
 from bayesmeta.posterior.posterior import Posterior
-from bayesmeta.support.arguments import check_seed
+from bayesmeta.support.arguments import check_kinds, check_seed
 from bayesmeta.support.versions import versions
 
 #: engine chosen by ``fit``: quadrature, unless a model file is given or the model needs NUTS
@@ -128,6 +128,10 @@ def fit(
     The model is D_i ~ p(D_i | theta_i), theta_i ~ Normal(mu, tau^2) (Higgins, Thompson and Spiegelhalter 2009, J R Stat Soc A
     172:137-159). With ``nesting="study/estimate"`` theta_ij ~ Normal(x_ij' b + u_j, (1 - rho) tau^2), u_j ~ Normal(0, rho tau^2).
     """
+    check_kinds({
+        "measure": measure, "likelihood": likelihood, "engine": engine, "drop_missing": drop_missing,
+        "within": within, "structure": structure,
+    })  # fmt: skip
     if engine not in (AUTO, *ENGINES):
         raise unknown_name("engine", engine, (AUTO, *ENGINES))
     check_seed(seed)

@@ -31,7 +31,7 @@ def check_scale(scale: str) -> None:
     ------
     SpecError
     """
-    if scale not in SCALES:
+    if not isinstance(scale, str) or scale not in SCALES:
         raise unknown_name("scale", scale, SCALES)
 
 

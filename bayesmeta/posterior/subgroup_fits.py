@@ -138,7 +138,8 @@ class SubgroupFits(Displayed):
 
     def _label(self, group: Any) -> Any:
         """Return the label of a group, which may be given as its text."""
-        found = [label for label in self.groups if group in (label, str(label))]
+        known = group if isinstance(group, str | float | int) else str(group)
+        found = [label for label in self.groups if known in (label, str(label))]
         if not found:
             raise unknown_name("group", str(group), [str(label) for label in self.groups])
         return found[0]

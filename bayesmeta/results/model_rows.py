@@ -10,7 +10,7 @@ test of differences between subgroups. ``q`` is Cochran's Q of what the model le
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -23,10 +23,7 @@ from bayesmeta.frequentist.regression_result import Regression
 from bayesmeta.frequentist.subgroups import Subgroups
 from bayesmeta.frequentist.wald import WaldTest, quantile
 from bayesmeta.results.methods import NESTED
-from bayesmeta.results.robust import one_group_decides, robust_coefficients, robust_moderator_test, robust_test
-
-if TYPE_CHECKING:
-    pass
+from bayesmeta.results.robust import ALONE, one_group_decides, robust_coefficients, robust_moderator_test, robust_test
 
 #: the pooled effect of all subgroups together, and the difference of a subgroup from the first
 OVERALL, DIFFERENCE = "overall", "difference"
@@ -139,7 +136,7 @@ def multilevel_rows(
     if not result.matrix.design.is_mean:
         shared |= _test(robust_moderator_test(result) if robust else result.moderator_test)
     if robust:
-        return _coefficient_rows(robust_coefficients(result), labels, shared)
+        return [_explained(row) for row in _coefficient_rows(robust_coefficients(result), labels, shared)]
     frame = result.coefficients
     rows = _coefficient_rows(frame, labels, shared)
     x = np.ones((1, 1)) if result.matrix.design.is_mean else result.matrix.x.mean(axis=0, keepdims=True)
@@ -263,8 +260,17 @@ def nested_subgroup_rows(
     for i, weights in enumerate(contrast, start=1):
         name = f"{result.names[i]} vs {result.names[0]}"
         rows.append({**labels, "term": DIFFERENCE, "group": name, **_contrast(result, weights, robust)})
+    if robust:
+        rows = [_explained(row) for row in rows]
     found = {"q": test.statistic, "df": test.df, "df_residual": test.df_residual, "pvalue": test.pvalue}
     return rows, {name: float(value) for name, value in found.items()}
+
+
+def _explained(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of cluster-robust numbers, with the reason as its note where there is no interval."""
+    if np.isfinite(row.get("se", np.nan)):
+        return row
+    return {**row, "note": "; ".join(filter(None, (row.get("note"), ALONE)))}
 
 
 def _contrast(result: Multilevel, weights: Any, robust: bool) -> dict[str, float]:

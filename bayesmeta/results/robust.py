@@ -14,6 +14,9 @@ from bayesmeta.frequentist.wald import WaldTest
 if TYPE_CHECKING:
     import pandas as pd
 
+#: why a coefficient has no cluster-robust interval
+ALONE = "no cluster-robust interval: one study alone decides a part of it"
+
 
 def robust_moderator_test(result: Multilevel) -> WaldTest:
     """Return the omnibus test of the moderators with the cluster-robust variance (CR2)."""

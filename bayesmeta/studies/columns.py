@@ -134,6 +134,9 @@ def _mapped_by_alias(simple: Sequence[str], taken: Mapping[int, str]) -> dict[in
     """Return canonical names by the aliases, by position; names with several meanings are decided by the other columns."""
     revman5 = is_revman5(simple)
     found = {at: ALIASES[name] for at, name in enumerate(simple) if name in ALIASES and at not in taken}
+    if "yi" in simple:
+        # metafor's name is the estimate; "estimate" beside it numbers the estimates of a study
+        found = {at: target for at, target in found.items() if target != "yi" or simple[at] == "yi"}
     there = {*found.values(), *taken.values()}
     for at, name in enumerate(simple):
         if at in taken:

@@ -6,7 +6,7 @@ import functools
 import inspect
 import os
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -77,6 +77,48 @@ def check_type(value: object, wanted: type | tuple[type, ...], name: str, should
         raise SpecError(f"{name} should be {should}, but is {reprlib.repr(value)} ({type(value).__name__})")
 
 
+def check_whole(value: object, name: str, least: int = 1) -> None:
+    """Refuse what is not a whole number of at least ``least``.
+
+    Raises
+    ------
+    SpecError
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise SpecError(f"{name} must be a whole number, {least} or above, but got {reprlib.repr(value)}")
+
+
+#: keywords whose value is a name, and those that are yes or no, in all functions that have them
+_NAMES = frozenset(
+    (
+        "measure", "likelihood", "engine", "structure", "within", "method", "ci", "pi", "scale", "of", "study", "zero_cells", "smd", "rom",
+        "estimates",
+    )
+)  # fmt: skip
+_FLAGS = frozenset(("drop_missing", "common_tau", "psis", "bayes_factors"))
+
+
+def check_kinds(given: Mapping[str, Any]) -> None:
+    """Refuse a value of the wrong kind for a keyword that takes a name, or True or False.
+
+    Parameters
+    ----------
+    given : mapping of str to object
+        Keywords; those that take something else are left alone.
+
+    Raises
+    ------
+    SpecError
+    """
+    for name, value in given.items():
+        if name in _NAMES:
+            # a number is no known name, and the function lists those
+            if not isinstance(value, str) and value is not None and not (isinstance(value, Real) and value):
+                raise SpecError(f"{name} should be a name, as text, but is {reprlib.repr(value)}")
+        elif name in _FLAGS and not isinstance(value, bool | np.bool_):
+            raise SpecError(f"{name} should be True or False, but is {reprlib.repr(value)}")
+
+
 def checked_path(value: object, name: str) -> Path:
     """Return the path of a file or folder.
 
@@ -129,6 +171,7 @@ def with_keywords_of(source: Callable[..., Any]) -> Callable[[Function], Functio
 
         @functools.wraps(function)
         def checked(*args: Any, **given: Any) -> Any:
+            check_kinds(given)
             for name in given:
                 if name not in known:
                     raise TypeError(f"{function.__name__}() got an unexpected keyword argument '{name}'")

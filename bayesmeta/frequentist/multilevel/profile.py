@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import chdtri
 
-from bayesmeta.errors import ConvergenceError, unknown_name
+from bayesmeta.errors import ConvergenceError, SpecError, unknown_name
 from bayesmeta.frequentist.multilevel.likelihood import Likelihood
 from bayesmeta.frequentist.multilevel.maximize import maximize
 from bayesmeta.frequentist.multilevel.structures import HeterogeneousCompoundSymmetry
@@ -133,7 +133,7 @@ def _root(function: Callable[[float], float], low: float, high: float) -> float:
     return float(brentq(function, low, high, xtol=1e-13, rtol=1e-11))
 
 
-def variances_of_levels(fit: Multilevel, new: Any, within: Any) -> Any:
+def variances_of_levels(fit: Multilevel, new: Any, within: Any, rows: int) -> Any:
     """Return the tau2 of rows to predict: 0 without a structure, NaN where variances differ by level and the level is not known.
 
     Raises
@@ -152,8 +152,11 @@ def variances_of_levels(fit: Multilevel, new: Any, within: Any) -> Any:
     if within is None:
         return math.nan
     places = {str(level): i for i, level in enumerate(fit.levels)}
+    labels = [within] if isinstance(within, str) or not hasattr(within, "__iter__") else list(within)
+    if len(labels) not in (1, rows):
+        raise SpecError(f"within should be one level per row, but has {len(labels)} for {rows} rows")
     found = []
-    for label in within:
+    for label in labels:
         text = str(label) if str(label) in places or not isinstance(label, float) else f"{label:g}"
         if text not in places:
             raise unknown_name("level", label, places)

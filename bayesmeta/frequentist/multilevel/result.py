@@ -199,7 +199,7 @@ class Multilevel(Coefficients):
             x, index = (self.matrix.x[:1], ["1"]) if self.matrix.design.is_mean else (self.matrix.x, list(self.labels))
         else:
             x, index = self.matrix.rows_for(new)
-        tau2 = profile.variances_of_levels(self, new, within)
+        tau2 = profile.variances_of_levels(self, new, within, len(x))
         df = np.array([float(np.min(self.df[row != 0], initial=math.inf)) for row in x])
         return self._predictions(x, index, df, self.sigma2.sum() + tau2, level)
 
@@ -227,7 +227,7 @@ class Multilevel(Coefficients):
             Index "sigma2[district]", "tau2", "tau2[outcome]" or "rho"; columns estimate, ci_low, ci_high. A limit beyond a bound of the
             parameter is that bound. Correlations of UN with more than two levels are not in it.
         """
-        return profile.profile_intervals(self, self.level if level is None else level)
+        return profile.profile_intervals(self, self._level(level))
 
     def random_effects(self) -> dict[str, pd.DataFrame]:
         """Return the predicted random effects (BLUPs) of each grouping, by its name.
