@@ -18,6 +18,7 @@ from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.network_result import network_of
 from bayesmeta.reviews.report.model_figures import analysis_title, notes_of
 from bayesmeta.reviews.report.network_components import component_effects, components_figure
+from bayesmeta.reviews.report.network_matrices import contributions_drawing, net_heat_drawing
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
 
@@ -58,9 +59,9 @@ def network_figures(review: Review, analysis: Analysis, result: AnalysisResult) 
     if method:
         found.append(("direct and indirect evidence", "splits", partial(_splits, saved, method, texts)))
     if saved.get("net_heat", {}).get("drawn"):
-        found.append(("net heat plot", "net_heat", partial(_net_heat, saved, texts)))
+        found.append(("net heat plot", "net_heat", partial(net_heat_drawing, saved, texts)))
     if saved.get("contributions"):
-        found.append(("contributions", "contributions", partial(_contributions, saved, texts)))
+        found.append(("contributions", "contributions", partial(contributions_drawing, saved, texts)))
     limit = review.settings.figure_inches
     return [(name, kind, partial(_drawn, limit, drawing)) for name, kind, drawing in found]
 
@@ -227,43 +228,6 @@ def _splits(saved: Saved, method: str, texts: dict[str, Any]) -> Callable[..., F
         splits_of(saved, method), measure=saved["measure"], log=MEASURES[saved["measure"]].log, test="BF" if bayes else "p",
         level=saved["level"], favours=("", "") if not side else words if side == "lower" else words[::-1],
         title=texts["title"], notes=[about, *texts["notes"]],
-    )  # fmt: skip
-
-
-def _net_heat(saved: Saved, texts: dict[str, Any]) -> Callable[..., Figure]:
-    from bayesmeta.reporting.figures.network_heat import NetHeat, left_out_of_heat, net_heat_figure
-
-    matrix = saved["net_heat"]
-    grid = np.ix_(matrix["drawn"], matrix["drawn"])
-    heat = NetHeat(
-        tuple(matrix["rows"][i] for i in matrix["drawn"]),
-        np.array(matrix["values"], dtype=float)[grid],
-        np.array(matrix["contribution"], dtype=float)[grid],
-    )
-    within = "Weights with the heterogeneity within designs" if matrix["random"] else "Weights without heterogeneity"
-    about = [within, *left_out_of_heat(len(matrix["rows"]) - len(heat.labels))]
-    return partial(net_heat_figure, heat, title=texts["title"], notes=[*about, *texts["notes"]])
-
-
-def _contributions(saved: Saved, texts: dict[str, Any]) -> Callable[..., Figure]:
-    from bayesmeta.reporting.figures.network_bars import Shares, shares_figure
-
-    matrix, reference = saved["contributions"], saved["reference"]
-    rows = [name for name in matrix["rows"] if reference in name.split(" vs ")] or matrix["rows"]
-    values = np.array(matrix["values"], dtype=float)[[matrix["rows"].index(name) for name in rows]]
-    values = values / values.sum(axis=1, keepdims=True)
-    used = np.flatnonzero(values.max(axis=0) > 0.0005)
-    values = values[:, used] / values[:, used].sum(axis=1, keepdims=True)
-    shares = Shares(
-        tuple(rows),
-        tuple(matrix["columns"][i] for i in used),
-        values,
-        labels=tuple(str(n + 1) for n in range(len(used))),
-    )
-    about = f"Weights of {method_label(matrix['fit'])}, tau {number(matrix['tau'])}; divided by {matrix['method']}"
-    return partial(shares_figure,
-        "contributions", shares, header="Network estimate", xlabel="Contribution of direct comparisons to the network estimate (%)",
-        title=texts["title"], notes=[typographic(about), *texts["notes"]],
     )  # fmt: skip
 
 
