@@ -47,6 +47,9 @@ from bayesmeta.reviews.running.tasks import Outcome
 from bayesmeta.reviews.spec import AnyAnalysis, Review
 from bayesmeta.support.files import read_bytes, remove, sha256, write_bytes
 
+#: entries of what shows all results together
+WHOLE = (TABLES_ENTRY, DRAWN_ENTRY, REPORT_ENTRY, DOCUMENTS_ENTRY)
+
 
 class RunFolder:
     """The folder of a run of one review, with its ledger.
@@ -74,7 +77,11 @@ class RunFolder:
 
     def read(self, analysis_id: str) -> AnalysisResult | None:
         """Read the result of an analysis; None if its file, although it is as the ledger lists it, is no result of it."""
-        return _read(result_file(self.out, analysis_id), analysis_id)
+        try:
+            result = read_result(read_bytes(result_file(self.out, analysis_id)))
+        except (ValueError, TypeError, RecursionError, BayesmetaError):
+            return None
+        return result if result.id == analysis_id else None
 
     def finished(self) -> list[str]:
         """Return the analyses with an intact result, in the order of the review."""
@@ -171,14 +178,12 @@ class RunFolder:
 
     def pictures(self, finished: list[str]) -> dict[str, bytes]:
         """Read the figures of the finished analyses that documents show, by their path; those that are not intact are left out."""
-        entries = [self.ledger.get(figures_entry(name)) for name in finished]
-        names = [name for entry in entries if not self.ledger.damage(entry) for name in entry.files]
+        names = self._intact(map(figures_entry, finished))
         return {name: read_bytes(self.out / name) for name in wanted_pictures(names)}
 
     def drawings(self, finished: list[str]) -> dict[str, bytes]:
         """Read the figures of the finished analyses and of the whole review that are SVG, by their path; damaged ones are left out."""
-        entries = [self.ledger.get(name) for name in (DRAWN_ENTRY, *map(figures_entry, finished))]
-        names = [name for entry in entries if not self.ledger.damage(entry) for name in entry.files]
+        names = self._intact([DRAWN_ENTRY, *map(figures_entry, finished)])
         return {name: read_bytes(self.out / name) for name in names if name.endswith(".svg")}
 
     def report_outdated(self, finished: list[str], wanted: bool) -> bool:
@@ -250,35 +255,20 @@ class RunFolder:
                 entries.pop(figures_entry(analysis_id), None)
         for analysis_id in self.ids:
             name, path = analysis_entry(analysis_id), result_file(self.out, analysis_id)
-            if name not in entries and path.is_file() and _read(path, analysis_id):
+            if name not in entries and path.is_file() and self.read(analysis_id):
                 entries[name] = Entry(name, {}, {path.relative_to(self.out).as_posix(): sha256(path)})
         if not (self.out / REPORT_FILE).is_file():  # removed by the user: a run writes it again only where there is one
             entries.pop(REPORT_ENTRY, None)
         if fresh is not None:
-            for name in (
-                TABLES_ENTRY,
-                DRAWN_ENTRY,
-                REPORT_ENTRY,
-                DOCUMENTS_ENTRY,
-                *(entry(one) for one in fresh for entry in (analysis_entry, figures_entry)),
-            ):
+            for name in (*WHOLE, *(entry(one) for one in fresh for entry in (analysis_entry, figures_entry))):
                 if name in entries:
                     entries[name] = Entry(name, {}, entries[name].files)
         self.ledger.rewrite()
 
     def rewrite_ledger(self) -> None:
         """Write the ledger in the order of the review, which does not depend on the order in which analyses finished."""
-        self.ledger.rewrite(
-            [
-                REVIEW_ENTRY,
-                TABLES_ENTRY,
-                DRAWN_ENTRY,
-                REPORT_ENTRY,
-                DOCUMENTS_ENTRY,
-                CHANGES_ENTRY,
-                *(entry(name) for name in self.ids for entry in (analysis_entry, figures_entry)),
-            ]
-        )
+        of_analyses = (entry(name) for name in self.ids for entry in (analysis_entry, figures_entry))
+        self.ledger.rewrite([REVIEW_ENTRY, *WHOLE, CHANGES_ENTRY, *of_analyses])
 
     def _write(self, files: Mapping[str, bytes], old: Entry) -> dict[str, str]:
         """Write files, remove those of the old entry that are not among them, and return path to hash."""
@@ -288,6 +278,11 @@ class RunFolder:
             if name not in files:
                 remove(self.out / name)
         return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+
+    def _intact(self, names: Iterable[str]) -> list[str]:
+        """Return the files of the entries of which none is missing or damaged."""
+        entries = [self.ledger.get(name) for name in names]
+        return [file for entry in entries if not self.ledger.damage(entry) for file in entry.files]
 
     def _remove_drawn(self, entry: str) -> None:
         """Remove figures in every format: ``bayesmeta figures`` writes others than the run."""
@@ -304,11 +299,3 @@ class RunFolder:
                     remove(path)
         if figures_entry(analysis_id) in self.ledger.entries:
             self.ledger.add(Entry(figures_entry(analysis_id)))
-
-
-def _read(path: Path, analysis_id: str) -> AnalysisResult | None:
-    try:
-        result = read_result(read_bytes(path))
-        return result if result.id == analysis_id else None
-    except (ValueError, TypeError, RecursionError, BayesmetaError):
-        return None
