@@ -154,10 +154,10 @@ def test_a_run_ends_when_all_workers_are_gone_and_can_be_continued(cluster, tmp_
     monkeypatch.setattr("bayesmeta.reviews.run.choose_workers", lambda *_: Cluster(address, 1.0))
     with pytest.raises(DataError, match="every worker is gone") as caught:
         run_review(
-            tmp_path / "many", tmp_path / "out", figures=False, scheduler=address, progress=Killing(3, processes[1])
+            tmp_path / "many", tmp_path / "out", figures=False, scheduler=address, progress=Killing(1, processes[1])
         )
     assert "run the same command again" in caught.value.fix
     monkeypatch.undo()
     after = run_review(tmp_path / "many", tmp_path / "out", figures=False)
-    assert 3 <= len(after.kept) < 40
+    assert 1 <= len(after.kept) < 40
     assert after.failed == {}
