@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from bayesmeta.effects.parameter_names import CONTRASTS
 from bayesmeta.engines.nuts.category_arms import CategoryArms, category_arms
 from bayesmeta.errors import SpecError, unknown_name
-from bayesmeta.networks.contrast_priors import CONTRASTS, NetworkPriors
+from bayesmeta.networks.contrast_priors import NetworkPriors
 from bayesmeta.networks.graph import NetworkGraph
 from bayesmeta.networks.network_data import by_name
 from bayesmeta.studies.categories import CategoryTable

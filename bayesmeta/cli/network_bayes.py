@@ -105,7 +105,7 @@ def print_network(net: NetworkPosterior, show: str | None, scale: Scale, level: 
         return
     for note in (*net.contrasts.notes, *_not_identified(net)):
         typer.echo(note, err=True)
-    _print_heading(net)
+    _print_heading(net, show)
     chosen = ["effects", "heterogeneity"]
     if net.components is not None:
         chosen = ["components", *chosen, "additivity"]
@@ -142,7 +142,7 @@ def _not_identified(net: NetworkPosterior) -> list[str]:
     )
 
 
-def _print_heading(net: NetworkPosterior) -> None:
+def _print_heading(net: NetworkPosterior, show: str | None) -> None:
     from bayesmeta.networks.summary import graph_of
     from bayesmeta.support.words import plural
 
@@ -153,7 +153,7 @@ def _print_heading(net: NetworkPosterior) -> None:
         f"{net.measure}, {len(graph.studies)} studies{several}, {sizes}; {net.likelihood} likelihood, {net.engine}"
     )
     priors = net.priors.to_dict()
-    if net.engine != "quadrature":
+    if net.engine != "quadrature" and show not in ("node-split", "inconsistency"):
         priors.pop("inconsistency", None)
     typer.echo("priors: " + ", ".join(f"{name} ~ {text}" for name, text in priors.items()))
     if net.solution.diagnostics:

@@ -225,7 +225,7 @@ def require_exact(net: NetworkPosterior, what: str) -> NetworkSolution:
     if not isinstance(net.solution, NetworkSolution):
         raise SpecError(f"{what} needs the exact network on contrasts; fit it without a likelihood of the arms")
     if net.components is not None:
-        raise SpecError(f"{what} is for networks without components; compare marginal likelihoods with and without")
+        raise SpecError(f"{what} is for networks without components; additivity() compares networks with and without")
     return net.solution
 
 

@@ -127,6 +127,9 @@ def test_what_the_data_do_not_identify_is_marked_and_has_no_frequentist_estimate
     }
     ranked = [row["Treatment"] for row in table(folder, "network_ranking") if row["Network"].startswith("N2")]
     assert {"CBT + drug *", "CBT"} <= set(ranked)
+    league = {row["Treatment"]: row for row in table(folder, "network_league_N2")}
+    assert league["CBT + drug"]["placebo"].endswith(" *")
+    assert not league["CBT + drug"]["drug"].endswith(" *")
     saved = network_of(done.results[1])
     found = np.array(saved["components"]["identified"])
     assert (np.isfinite(np.array(saved["fits"]["REML"]["estimate"], dtype=float)) == found).all()

@@ -15,7 +15,7 @@ from bayesmeta.errors import SpecError
 from bayesmeta.reviews.analysis_data import data_problem
 from bayesmeta.reviews.network_result import network_of
 from bayesmeta.reviews.report.network_categories import categories, category_name
-from bayesmeta.reviews.report.network_tables import league_words
+from bayesmeta.reviews.report.network_league import league_words
 from bayesmeta.reviews.result import read_result, result_text
 from bayesmeta.reviews.run import plan_review, run_review
 from bayesmeta.reviews.spec import read_review

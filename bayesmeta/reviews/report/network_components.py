@@ -138,6 +138,17 @@ def _additivity_line(heading: str, method: str, row: dict[str, Any]) -> dict[str
     }
 
 
+def not_identified(saved: Saved) -> list[str]:
+    """Return a note on the components that the data do not tell apart from others; none for other networks."""
+    rows: list[dict[str, Any]] = []
+    if "components" in saved:
+        rows = next(iter(saved["components"]["fits"].values()), [])
+    missing = [row["component"] for row in rows if not row["identified"]]
+    return (
+        [f"Not identified by the data, Bayesian estimates depend on the prior: {', '.join(missing)}"] if missing else []
+    )
+
+
 def component_effects(saved: Saved) -> list[NetworkEffect]:
     """Return the effects of the components by each method, natural scale; those that have an estimate."""
     from bayesmeta.reporting.figures.network_forest import NetworkEffect
@@ -171,12 +182,8 @@ def components_figure(saved: Saved, texts: dict[str, Any]) -> Callable[..., Figu
 
     against, side = saved["components"]["inactive"] or "without it", saved["better"]
     words = ("favours the component", f"favours {against}" if saved["components"]["inactive"] else "favours none")
-    missing = [row["component"] for row in next(iter(saved["components"]["fits"].values())) if not row["identified"]]
-    about = (
-        [f"Not identified by the data, Bayesian estimates depend on the prior: {', '.join(missing)}"] if missing else []
-    )
     return partial(network_forest_figure,
         component_effects(saved), reference=against, measure=saved["measure"], log=MEASURES[saved["measure"]].log,
         level=saved["level"], favours=("", "") if not side else words if side == "lower" else words[::-1], header="Component",
-        counted="Trials", xlabel=f"{saved['measure']} of a component", title=texts["title"], notes=[*about, *texts["notes"]],
+        counted="Trials", xlabel=f"{saved['measure']} of a component", **texts,
     )  # fmt: skip

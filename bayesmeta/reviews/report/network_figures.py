@@ -17,7 +17,7 @@ from bayesmeta.results.methods import method_label
 from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.network_result import network_of
 from bayesmeta.reviews.report.model_figures import analysis_title, notes_of
-from bayesmeta.reviews.report.network_components import component_effects, components_figure
+from bayesmeta.reviews.report.network_components import component_effects, components_figure, not_identified
 from bayesmeta.reviews.report.network_matrices import contributions_drawing, net_heat_drawing
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
@@ -44,7 +44,8 @@ def network_figures(review: Review, analysis: Analysis, result: AnalysisResult) 
     saved = network_of(result)
     if saved is None:
         return []
-    texts: dict[str, Any] = {"title": analysis_title(analysis), "notes": notes_of(review, analysis)}
+    notes = [*not_identified(saved), *notes_of(review, analysis)]
+    texts: dict[str, Any] = {"title": analysis_title(analysis), "notes": notes}
     shown = result.primary or next(iter(saved["fits"]), "")
     found: list[tuple[str, str, Drawing]] = [("network plot", "network", partial(_plot, saved, texts))]
     if saved["fits"]:

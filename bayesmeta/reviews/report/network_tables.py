@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from bayesmeta.effects.measures import MEASURES
 from bayesmeta.networks.pairs import versus
 from bayesmeta.reporting.numbers import count, estimate, interval, is_missing, number, probability
 from bayesmeta.reporting.tables.layout import NOTE, Table
@@ -43,12 +42,17 @@ def marked(saved: Saved, name: str) -> str:
     if "components" not in saved:
         return name
     at = saved["treatments"].index
-    return name if saved["components"]["identified"][at(name)][at(saved["reference"])] else f"{name} *"
+    return name + star(saved, at(name), at(saved["reference"]))
 
 
-def star_notes(lines: list[dict[str, str]], column: str) -> tuple[str, ...]:
-    """Return what a star behind the names of a column means; nothing if there is none."""
-    if not any(line[column].endswith(" *") for line in lines):
+def star(saved: Saved, i: int, j: int) -> str:
+    """Return a star if the data do not identify the effect between two treatments."""
+    return "" if "components" not in saved or saved["components"]["identified"][i][j] else " *"
+
+
+def star_notes(lines: list[dict[str, str]], column: str | None = None) -> tuple[str, ...]:
+    """Return what a star behind the texts of a column, or of any column, means; nothing if there is none."""
+    if not any(text.endswith(" *") for line in lines for text in ([line[column]] if column else line.values())):
         return ()
     return ("* The data do not identify this effect: what a Bayesian method says about it depends on its prior.",)
 
@@ -128,7 +132,7 @@ def effects_table(review: Review, results: list[AnalysisResult]) -> Table | None
     lines = []
     for heading, result, saved in networks(review, results):
         rows = {(row["method"], row["term"]): row for row in result.rows}
-        order = _by_rank(saved, result.primary)
+        order = by_rank(saved, result.primary)
         for name in order:
             if name == saved["reference"]:
                 continue
@@ -177,82 +181,10 @@ def _written(row: dict[str, Any]) -> str:
     return estimate(row.get("estimate"), row.get("ci_low"), row.get("ci_high"))
 
 
-def _by_rank(saved: Saved, method: str) -> list[str]:
+def by_rank(saved: Saved, method: str) -> list[str]:
     """Return the treatments, the best first where the side of benefit is known; else in their order."""
     ranked = saved["fits"].get(method, {}).get("ranking")
     return [row["treatment"] for row in ranked] if ranked else list(saved["treatments"])
-
-
-def league_tables(review: Review, results: list[AnalysisResult]) -> dict[str, Table]:
-    """Return the league table of each network by the name of its file."""
-    return {
-        f"network_league_{result.id}": league_table(review, heading, result, saved)
-        for heading, result, saved in networks(review, results)
-        if saved["fits"]
-    }
-
-
-def league_table(review: Review, heading: str, result: AnalysisResult, saved: Saved) -> Table:
-    """Return the league table of a network: each cell is the effect of its row's treatment against its column's, in both triangles.
-
-    Parameters
-    ----------
-    review : Review
-        The review, for its title and notice.
-    heading : str
-        What the network is called.
-    result : AnalysisResult
-        Its result.
-    saved : dict
-        What was saved of it.
-    """
-    method = result.primary or frequentist_method(saved)
-    fit, names = saved["fits"][method], saved["treatments"]
-    order = [names.index(name) for name in _by_rank(saved, method)]
-    log = MEASURES[saved["measure"]].log
-    matrices = [np.array(fit[name], dtype=float) for name in ("estimate", "ci_low", "ci_high")]
-    shown = [np.exp(matrix) if log else matrix for matrix in matrices]
-    lines = []
-    for i in order:
-        cells = {names[j]: "" if i == j else estimate(*(matrix[i, j] for matrix in shown)) for j in order}
-        lines.append({"Treatment": names[i], **cells})
-    kind = "posterior median" if method.startswith("bayes:") else "estimate"
-    words = league_words(saved["measure"], saved["better"])
-    sorting = "Treatments are in the order of SUCRA, the best first. " if fit.get("ranking") else ""
-    notes = [
-        f"{words} {sorting}{method_label(method)}: {kind} and {100 * saved['level']:g}% interval, natural scale.",
-        _lumped(saved),
-        saved["note"],
-    ]
-    return Table(
-        text_frame(lines, ["Treatment", *(names[j] for j in order)]),
-        f"{review.title}: league table, {heading}",
-        tuple(filter(None, notes)),
-        None,
-        review.notice,
-    )
-
-
-def league_words(measure: str, better: str) -> str:
-    """Say in words how a cell of a league table is read."""
-    null = "1" if MEASURES[measure].log else "0"
-    found = (
-        f"Each cell, above the diagonal and below it, is the {MEASURES[measure].phrase} of its row's treatment against its column's: the "
-        "two triangles are the same comparisons in opposite directions."
-    )
-    if not better:
-        return found
-    side = "above" if better == "higher" else "below"
-    return f"{found} Values {side} {null} favour the row's treatment."
-
-
-def _lumped(saved: Saved) -> str:
-    by_name: dict[str, list[str]] = {}
-    for old, new in saved["lumping"].items():
-        if old != new:
-            by_name.setdefault(new, []).append(old)
-    found = "; ".join(f"{new}: {', '.join(old)}" for new, old in by_name.items())
-    return f"Analysed under one name: {found}." if found else ""
 
 
 def ranking_table(review: Review, results: list[AnalysisResult]) -> Table | None:

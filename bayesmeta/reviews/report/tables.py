@@ -28,10 +28,10 @@ from bayesmeta.reviews.report.network_evidence import (
     inconsistency_table,
     splits_table,
 )
+from bayesmeta.reviews.report.network_league import league_tables
 from bayesmeta.reviews.report.network_tables import (
     effects_table,
     geometry_table,
-    league_tables,
     ranking_table,
     treatments_table,
 )
