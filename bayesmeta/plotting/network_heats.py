@@ -25,6 +25,7 @@ from bayesmeta.reporting.figures.network_heat import (
 )
 from bayesmeta.support.arguments import check_level
 from bayesmeta.support.arrays import Array
+from bayesmeta.support.wrong_kind import wrong_kind
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -156,7 +157,7 @@ def net_heat_plot(
         If it is not a frequentist network, or no design, or one only, can be detached.
     """
     if not isinstance(net, NetworkMeta):
-        raise SpecError(f"net_heat_plot takes the result of network_meta, but got {type(net).__name__}")
+        raise wrong_kind("net_heat_plot", "the result of network_meta", net)
     heat = net_heat_values(net, random)
     every = net.net_heat(random)
     left = len(every) - len(heat.labels)
@@ -249,7 +250,7 @@ def rank_heat_values(
 ) -> RankHeat:
     """Return SUCRA, or the P-score, of every treatment for every outcome."""
     if not isinstance(nets, Mapping) or not nets:
-        raise SpecError("rank_heat takes networks by outcome: {'response': net, 'dropout': other}")
+        raise wrong_kind("rank_heat", "networks by outcome: {'response': net, 'dropout': other}", nets)
     fits = {str(name): fit_of(net, "rank_heat") for name, net in nets.items()}
     if isinstance(better, Mapping):
         unknown = [str(name) for name in better if str(name) not in fits]

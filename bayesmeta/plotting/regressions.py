@@ -79,7 +79,7 @@ def bubble(
     >>> bubble(found).axes[0].get_yscale()
     'linear'
     """
-    matrix = model_matrix_of(fit)
+    matrix = model_matrix_of(fit, "bubble")
     name = moderator_named(matrix, moderator)
     posterior = isinstance(fit, Posterior)
     shown = level if level is not None else 0.95 if isinstance(fit, Posterior) else fit.level

@@ -18,6 +18,7 @@ from bayesmeta.reporting.figures.grouped import POOLED, GroupRows, GroupTest, gr
 from bayesmeta.reporting.figures.named_layouts import layout_of
 from bayesmeta.results.studies import study_rows
 from bayesmeta.support.arguments import check_level
+from bayesmeta.support.wrong_kind import wrong_kind
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -74,9 +75,7 @@ def subgroup_forest(
     if isinstance(groups, str) or len(groups) != 2:
         raise SpecError(f"groups should be the names of the two arms, but got {groups!r}")
     if not isinstance(found, (SubgroupFits, Subgroups)):
-        raise SpecError(
-            f"subgroup_forest draws the result of subgroups or fit_subgroups, but got {type(found).__name__}"
-        )
+        raise wrong_kind("subgroup_forest", "the result of subgroups or fit_subgroups", found)
     chosen = layout_of(layout)
     effects = found.effects
     if not effects.covariance.diagonal:
