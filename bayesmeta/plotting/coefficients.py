@@ -165,10 +165,8 @@ def prior_posterior_plot(
         Terms that are drawn; by default all that are not fixed by their prior.
     title : str
         Heading.
-    notes : sequence of str
-        Notes below the figure, each on a line of its own.
-    width : float
-        Width of the figure in inches, 3.3 to 14.
+    notes, width
+        As in ``coefficient_forest``.
 
     Returns
     -------
@@ -214,10 +212,8 @@ def sweep_plot(
         Coefficient that is drawn; by default the first of the table.
     title : str
         Heading; by default the measure.
-    notes : sequence of str
-        Notes below the figure, each on a line of its own.
-    width : float
-        Width of the figure in inches, 3.3 to 14.
+    notes, width
+        As in ``coefficient_forest``.
 
     Raises
     ------

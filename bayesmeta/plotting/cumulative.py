@@ -39,16 +39,10 @@ def cumulative_plot(
         Method to draw, as in the frame's column; by default the Bayesian one.
     title : str
         Heading; by default the measure.
-    groups : tuple of str
-        Names of the experimental and the control arm.
-    better : {"lower", "higher"}, optional
-        Side of benefit, for the arrows below the axis; without it there are none.
-    notes : sequence of str
-        Notes below the figure, each on a line of its own.
+    groups, better, notes, width
+        As in ``forest``.
     bands : sequence of float
         Limits between bands of effects, increasing, natural scale, shaded in the background.
-    width : float, optional
-        Width of the figure in inches, 3.3 to 14; by default what its columns need.
 
     Returns
     -------

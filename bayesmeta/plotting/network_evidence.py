@@ -48,12 +48,8 @@ def contribution_plot(
         Estimates that have a bar: those against the reference, all, or "A vs B" as named, in either direction.
     method : {"shortest path", "random walk"}
         As in ``NetworkMeta.contributions``.
-    title : str
-        Heading.
-    notes : sequence of str
-        Notes below the figure, each on a line of its own.
-    width : float
-        Width of the figure in inches, 3.3 to 14.
+    title, notes, width
+        As in ``network_plot``.
 
     Returns
     -------
@@ -183,12 +179,8 @@ def transitivity_plot(
     ----------
     data, characteristic, measure
         As in ``transitivity``, one characteristic.
-    title : str
-        Heading; by default the characteristic.
-    notes : sequence of str
-        Notes below the figure, each on a line of its own.
-    width : float
-        Width of the figure in inches, 3.3 to 14.
+    title, notes, width
+        As in ``network_plot``; the heading is by default the characteristic.
 
     Returns
     -------

@@ -54,12 +54,8 @@ def league_heat(
         Side of benefit; by default that of the network. Blue is where the row's treatment is better.
     level : float, optional
         Level of the intervals of a posterior, 0.95 by default; a frequentist fit has its own.
-    title : str
-        Heading.
-    notes : sequence of str
-        Notes below the figure, each on a line of its own.
-    width : float, optional
-        Width of the figure in inches, to 14; by default what the cells need.
+    title, notes, width
+        As in ``network_plot``; the width is by default what the cells need.
 
     Returns
     -------
@@ -139,12 +135,8 @@ def net_heat_plot(
         From ``network_meta``.
     random : bool, optional
         As in ``NetworkMeta.net_heat``.
-    title : str
-        Heading.
-    notes : sequence of str
-        Notes below the figure, each on a line of its own.
-    width : float, optional
-        Width of the figure in inches, to 14; by default what the cells need.
+    title, notes, width
+        As in ``network_plot``; the width is by default what the cells need.
 
     Returns
     -------
@@ -222,12 +214,8 @@ def rank_heat(
         Networks by outcome.
     better : str or mapping of str to str, optional
         Side of benefit, "higher" or "lower", of all outcomes or of each; by default those of the networks.
-    title : str
-        Heading.
-    notes : sequence of str
-        Notes below the figure, each on a line of its own.
-    width : float, optional
-        Width of the figure in inches, to 14; by default what the cells need.
+    title, notes, width
+        As in ``network_plot``; the width is by default what the cells need.
 
     Returns
     -------

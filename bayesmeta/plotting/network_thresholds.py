@@ -33,12 +33,8 @@ def threshold_plot(
         What ``threshold_analysis`` returned.
     most : int, optional
         Draw only so many estimates, those with the smallest thresholds in their standard errors; a note says how many are left out.
-    title : str
-        Heading.
-    notes : sequence of str
-        Notes below the figure, each on a line of its own.
-    width : float
-        Width of the figure in inches, 3.3 to 14.
+    title, notes, width
+        As in ``network_plot``.
 
     Returns
     -------

@@ -47,17 +47,8 @@ def subgroup_forest(
         Level of all intervals; by default 0.95 of posteriors, and that of the result of ``subgroups``, which has no other.
     title : str
         Heading; by default the measure and the grouping.
-    groups : tuple of str
-        Names of the experimental and the control arm, over the columns of their data.
-    better : {"lower", "higher"}, optional
-        Side of benefit, for the arrows below the axis; without it there are none.
-    notes : sequence of str
-        Notes below the figure, each on a line of its own.
-    width : float, optional
-        Width of the figure in inches, 3.3 to 14; by default what its columns need. Data of the arms, weights and numbers for which a width
-        has no place are left out, which a note says.
-    layout : {"default", "revman", "jama", "bmj"}
-        Columns, words, numbers and colours: of this package, or after RevMan, JAMA or the BMJ; the latter three without shrunken effects.
+    groups, better, notes, width, layout
+        As in ``forest``.
 
     Returns
     -------
