@@ -25,16 +25,16 @@ from bayesmeta.effects.ready_made import ready_made_effects, table_of_limits
 from bayesmeta.effects.shared_arms import shared_arms
 from bayesmeta.effects.zero_cells import ZERO_CELL_RULES, Computed, dichotomous_effects, rate_effects
 from bayesmeta.errors import DataError, SpecError, unknown_name
+from bayesmeta.studies.frames import require_table
 from bayesmeta.studies.kinds import KINDS
 from bayesmeta.studies.plausible import refuse_impossible, suspicions
 from bayesmeta.studies.read import as_table
+from bayesmeta.studies.table import StudyTable
 from bayesmeta.support.arguments import check_level
 from bayesmeta.support.arrays import Array
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from bayesmeta.studies.table import StudyTable
 
 
 #: values of the options of ``effect_sizes`` where they are not given
@@ -159,6 +159,8 @@ def compute_effects(
             )
         _refuse_options(given, {"estimates", "data_level"}, "yi with its confidence limits")
         studies, measure = table_of_limits(yi, *arrays.values()), measure or "GEN"
+    if not isinstance(studies, StudyTable):
+        require_table(studies, "a study table is")
     if measure is None:
         raise SpecError("give the effect measure, e.g. measure='RR'")
     table, found = as_table(studies, repeated=repeated), find_measure(measure)

@@ -20,6 +20,7 @@ from bayesmeta.networks.pairs import versus
 from bayesmeta.networks.posterior import NetworkPosterior
 from bayesmeta.support.arrays import Array
 from bayesmeta.support.display import Displayed
+from bayesmeta.support.wrong_kind import wrong_kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,9 +151,7 @@ def _data_and_tau2(net: NetworkPosterior | NetworkMeta) -> tuple[NetworkContrast
     if isinstance(net, NetworkPosterior):
         return net.contrasts, float(net.quantile("tau", 0.5)) ** 2
     if not isinstance(net, NetworkMeta):
-        raise SpecError(
-            f"comparison_adjusted takes a network, as network() or network_meta() return it, but got {type(net).__name__}"
-        )
+        raise wrong_kind("comparison_adjusted", "a network, as network() or network_meta() return it", net)
     if NETWORK_METHODS[net.method].counts:
         raise SpecError("comparison_adjusted needs a method that weights contrasts; choose CE, DL, ML or REML")
     return net.contrasts, net.tau2

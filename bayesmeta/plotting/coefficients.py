@@ -25,6 +25,7 @@ from bayesmeta.reporting.figures.densities import DensityPanel, density_panels, 
 from bayesmeta.reporting.figures.sweep import SweepRow, sweep
 from bayesmeta.results.methods import method_label
 from bayesmeta.support.arguments import check_level
+from bayesmeta.support.wrong_kind import is_result, wrong_kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,10 +91,12 @@ def coefficient_forest(
             else None
         )
         if matrix is None:
-            raise SpecError(
-                f"'{name}' is not a fit with moderators; coefficient_forest draws results of regression, multilevel and fit "
-                "with moderators="
-            )
+            if isinstance(fit, Posterior):
+                raise SpecError(
+                    f"'{name}' is not a fit with moderators; coefficient_forest draws results of regression, multilevel and fit "
+                    "with moderators=; forest and tau_plot draw others"
+                )
+            raise wrong_kind("coefficient_forest", "results of regression, multilevel and fit with moderators=", fit)
         measures.append(fit.measure)
         numbers = _interval_rows(fit, level)
         for i, term in enumerate(matrix.design.names):
@@ -162,10 +165,8 @@ def prior_posterior_plot(
         Terms that are drawn; by default all that are not fixed by their prior.
     title : str
         Heading.
-    notes : sequence of str
-        Notes below the figure, each on a line of its own.
-    width : float
-        Width of the figure in inches, 3.3 to 14.
+    notes, width
+        As in ``coefficient_forest``.
 
     Returns
     -------
@@ -178,9 +179,7 @@ def prior_posterior_plot(
         If a term is unknown or fixed by its prior, or all are.
     """
     if not isinstance(found, (Posterior, PriorPosterior)):
-        raise SpecError(
-            f"prior_posterior_plot draws a posterior, or the result of prior_posterior, but got {type(found).__name__}"
-        )
+        raise wrong_kind("prior_posterior_plot", "a posterior, or the result of prior_posterior", found)
     compared = prior_posterior(found) if isinstance(found, Posterior) else found
     scale = [scale_note(found.measure)] if isinstance(found, Posterior) else []
     chosen = list(terms) if terms is not None else [str(t) for t, sd in compared.table["sd"].items() if sd > 0]
@@ -213,16 +212,16 @@ def sweep_plot(
         Coefficient that is drawn; by default the first of the table.
     title : str
         Heading; by default the measure.
-    notes : sequence of str
-        Notes below the figure, each on a line of its own.
-    width : float
-        Width of the figure in inches, 3.3 to 14.
+    notes, width
+        As in ``coefficient_forest``.
 
     Raises
     ------
     SpecError
         If the measure or the term is unknown, a column is missing, or no row has an estimate.
     """
+    if is_result(table) or not hasattr(table, "columns"):
+        raise wrong_kind("sweep_plot", "the table of correlation_sweep(..., scale='natural')", table)
     if measure not in MEASURES:
         raise unknown_name("measure", measure, MEASURES)
     needed = ("correlation", "method", "term", "estimate", "ci_low", "ci_high")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bayesmeta.errors import SpecError, unknown_name
+from bayesmeta.errors import unknown_name
 from bayesmeta.posterior.method import parse_method
 from bayesmeta.reporting.figures.cumulative import cumulative_forest
 from bayesmeta.support.frames import records
+from bayesmeta.support.wrong_kind import wrong_kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,16 +39,10 @@ def cumulative_plot(
         Method to draw, as in the frame's column; by default the Bayesian one.
     title : str
         Heading; by default the measure.
-    groups : tuple of str
-        Names of the experimental and the control arm.
-    better : {"lower", "higher"}, optional
-        Side of benefit, for the arrows below the axis; without it there are none.
-    notes : sequence of str
-        Notes below the figure, each on a line of its own.
+    groups, better, notes, width
+        As in ``forest``.
     bands : sequence of float
         Limits between bands of effects, increasing, natural scale, shaded in the background.
-    width : float, optional
-        Width of the figure in inches, 3.3 to 14; by default what its columns need.
 
     Returns
     -------
@@ -60,7 +55,7 @@ def cumulative_plot(
         If the frame is not one of ``cumulative``, or has no such method.
     """
     if not hasattr(frame, "attrs") or not {"measure", "level", "by"} <= frame.attrs.keys():
-        raise SpecError("cumulative_plot draws the frame of bm.cumulative")
+        raise wrong_kind("cumulative_plot", "the table of cumulative", frame)
     if better is not None and better not in _SIDES:
         raise unknown_name("side of benefit", better, _SIDES)
     known = list(dict.fromkeys(frame["method"]))

@@ -19,6 +19,7 @@ from bayesmeta.plotting.network_inputs import contrasts_of, risk_places
 from bayesmeta.reporting.figures.network_bars import Distributions, Shares, distributions_figure, shares_figure
 from bayesmeta.reporting.figures.network_parts import RISKS
 from bayesmeta.support.arrays import Array
+from bayesmeta.support.wrong_kind import wrong_kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,12 +48,8 @@ def contribution_plot(
         Estimates that have a bar: those against the reference, all, or "A vs B" as named, in either direction.
     method : {"shortest path", "random walk"}
         As in ``NetworkMeta.contributions``.
-    title : str
-        Heading.
-    notes : sequence of str
-        Notes below the figure, each on a line of its own.
-    width : float
-        Width of the figure in inches, 3.3 to 14.
+    title, notes, width
+        As in ``network_plot``.
 
     Returns
     -------
@@ -64,7 +61,7 @@ def contribution_plot(
         If it is not a frequentist network, a name or level is unknown, or the width has no place for the names.
     """
     if not isinstance(net, NetworkMeta):
-        raise SpecError(f"contribution_plot takes the result of network_meta, but got {type(net).__name__}")
+        raise wrong_kind("contribution_plot", "the result of network_meta", net)
     if risk_of_bias is not None and NETWORK_METHODS[net.method].counts:
         raise SpecError(
             "contributions by risk of bias need a method that weights contrasts of trials; choose CE, DL, ML or REML"
@@ -164,7 +161,7 @@ def transitivity(data: Any, characteristic: Any, *, measure: str | None = None) 
     SpecError
         If a column or study is unknown, or arms of a study differ.
     """
-    return transitivity_table(characteristics(contrasts_of(data, measure), characteristic))
+    return transitivity_table(characteristics(contrasts_of(data, measure, "transitivity"), characteristic))
 
 
 def transitivity_plot(
@@ -182,12 +179,8 @@ def transitivity_plot(
     ----------
     data, characteristic, measure
         As in ``transitivity``, one characteristic.
-    title : str
-        Heading; by default the characteristic.
-    notes : sequence of str
-        Notes below the figure, each on a line of its own.
-    width : float
-        Width of the figure in inches, 3.3 to 14.
+    title, notes, width
+        As in ``network_plot``; the heading is by default the characteristic.
 
     Returns
     -------
@@ -201,7 +194,7 @@ def transitivity_plot(
     SpecError
         As ``transitivity``; or if there are several characteristics, or no trial has a value.
     """
-    found = characteristics(contrasts_of(data, measure), characteristic)
+    found = characteristics(contrasts_of(data, measure, "transitivity_plot"), characteristic)
     if len(found) != 1:
         raise SpecError(
             f"transitivity_plot draws one characteristic, but got {', '.join(one.name for one in found)}; call it for each"

@@ -59,12 +59,8 @@ def network_forest(
         Side of benefit, for the arrows below the axis; by default that of the first fit.
     level : float, optional
         Level of all intervals of posteriors; by default that of the frequentist fits, else 0.95.
-    title : str
-        Heading.
-    notes : sequence of str
-        Notes below the figure, each on a line of its own.
-    width : float
-        Width of the figure in inches, 3.3 to 14.
+    title, notes, width
+        As in ``network_plot``.
 
     Returns
     -------
@@ -176,12 +172,8 @@ def node_split_plot(
         Side of benefit, for the arrows below the axis; by default that of the network.
     level : float, optional
         Level of all intervals of a posterior, 0.95 by default; a frequentist fit has its own.
-    title : str
-        Heading.
-    notes : sequence of str
-        Notes below the figure, each on a line of its own.
-    width : float
-        Width of the figure in inches, 3.3 to 14.
+    title, notes, width
+        As in ``network_plot``.
 
     Returns
     -------

@@ -40,12 +40,8 @@ def comparison_adjusted_funnel(
         Level of the limits of no small-study effects.
     egger : bool
         Whether Egger's regression line is drawn, and its test noted.
-    title : str
-        Heading.
-    notes : sequence of str
-        Notes below the figure, each on a line of its own.
-    width : float
-        Width of the figure in inches, 3.3 to 14.
+    title, notes, width
+        As in ``network_plot``.
 
     Returns
     -------

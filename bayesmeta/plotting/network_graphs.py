@@ -78,7 +78,7 @@ def network_plot(
     >>> len(figure.axes)
     1
     """
-    contrasts = contrasts_of(data, measure)
+    contrasts = contrasts_of(data, measure, "network_plot")
     drawing = network_drawing(contrasts, risk_places(contrasts, risk_of_bias), order)
     return network_graph_figure(
         drawing,

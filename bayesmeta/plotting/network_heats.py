@@ -24,6 +24,7 @@ from bayesmeta.reporting.figures.network_heat import (
     rank_heat_figure,
 )
 from bayesmeta.support.arguments import check_level
+from bayesmeta.support.wrong_kind import wrong_kind
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,12 +53,8 @@ def league_heat(
         Side of benefit; by default that of the network. Blue is where the row's treatment is better.
     level : float, optional
         Level of the intervals of a posterior, 0.95 by default; a frequentist fit has its own.
-    title : str
-        Heading.
-    notes : sequence of str
-        Notes below the figure, each on a line of its own.
-    width : float, optional
-        Width of the figure in inches, to 14; by default what the cells need.
+    title, notes, width
+        As in ``network_plot``; the width is by default what the cells need.
 
     Returns
     -------
@@ -137,12 +134,8 @@ def net_heat_plot(
         From ``network_meta``.
     random : bool, optional
         As in ``NetworkMeta.net_heat``.
-    title : str
-        Heading.
-    notes : sequence of str
-        Notes below the figure, each on a line of its own.
-    width : float, optional
-        Width of the figure in inches, to 14; by default what the cells need.
+    title, notes, width
+        As in ``network_plot``; the width is by default what the cells need.
 
     Returns
     -------
@@ -155,7 +148,7 @@ def net_heat_plot(
         If it is not a frequentist network, or no design, or one only, can be detached.
     """
     if not isinstance(net, NetworkMeta):
-        raise SpecError(f"net_heat_plot takes the result of network_meta, but got {type(net).__name__}")
+        raise wrong_kind("net_heat_plot", "the result of network_meta", net)
     heat = net_heat_values(net, random)
     about = left_out_of_heat(len(net.heat_matrix(random).labels) - len(heat.labels))
     return net_heat_figure(heat, title=title, notes=[*about, *notes], width_inches=width)
@@ -197,12 +190,8 @@ def rank_heat(
         Networks by outcome.
     better : str or mapping of str to str, optional
         Side of benefit, "higher" or "lower", of all outcomes or of each; by default those of the networks.
-    title : str
-        Heading.
-    notes : sequence of str
-        Notes below the figure, each on a line of its own.
-    width : float, optional
-        Width of the figure in inches, to 14; by default what the cells need.
+    title, notes, width
+        As in ``network_plot``; the width is by default what the cells need.
 
     Returns
     -------
@@ -225,7 +214,7 @@ def rank_heat_values(
 ) -> RankHeat:
     """Return SUCRA, or the P-score, of every treatment for every outcome."""
     if not isinstance(nets, Mapping) or not nets:
-        raise SpecError("rank_heat takes networks by outcome: {'response': net, 'dropout': other}")
+        raise wrong_kind("rank_heat", "networks by outcome: {'response': net, 'dropout': other}", nets)
     fits = {str(name): fit_of(net, "rank_heat") for name, net in nets.items()}
     if isinstance(better, Mapping):
         unknown = [str(name) for name in better if str(name) not in fits]

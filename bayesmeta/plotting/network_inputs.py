@@ -10,7 +10,9 @@ from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.networks.contrasts import NetworkContrasts, network_contrasts
 from bayesmeta.networks.frequentist.result import NetworkMeta
 from bayesmeta.networks.posterior import NetworkPosterior
+from bayesmeta.studies.arms import ArmTable, ContrastTable
 from bayesmeta.support.words import plural
+from bayesmeta.support.wrong_kind import is_result, wrong_kind
 
 SIDES = ("lower", "higher")
 #: levels of risk of bias as they are written, with their places in ``bayesmeta.reporting.figures.network_parts.RISKS``
@@ -21,18 +23,20 @@ RISK_LEVELS = {
 Fit = NetworkPosterior | NetworkMeta
 
 
-def contrasts_of(data: Any, measure: str | None = None) -> NetworkContrasts:
-    """Return the contrasts behind a fit, or those of data.
+def contrasts_of(data: Any, measure: str | None = None, what: str = "") -> NetworkContrasts:
+    """Return the contrasts behind a fit, or those of data; ``what`` is the function that draws them, for messages.
 
     Raises
     ------
     SpecError
-        If a measure is given with a fit.
+        If a measure is given with a fit, or it is a result of another kind.
     """
     if isinstance(data, NetworkPosterior | NetworkMeta):
         if measure is not None:
             raise SpecError("a fit has its measure already; leave measure= out")
         return data.contrasts if isinstance(data, NetworkPosterior) else data.data
+    if is_result(data) and not isinstance(data, ArmTable | ContrastTable | NetworkContrasts):
+        raise wrong_kind(what, "a table of arms or contrasts, or a network", data)
     return network_contrasts(data, measure)
 
 
@@ -46,7 +50,7 @@ def fit_of(net: Any, what: str) -> Fit:
     """
     if isinstance(net, NetworkPosterior | NetworkMeta):
         return net
-    raise SpecError(f"{what} takes a network, as network() or network_meta() return it, but got {type(net).__name__}")
+    raise wrong_kind(what, "a network, as network() or network_meta() return it", net)
 
 
 def side_of(net: Fit, better: str | None, *, needed: str = "") -> str | None:

@@ -34,12 +34,8 @@ def rankogram(
         A fit.
     better : {"lower", "higher"}, optional
         Side of benefit; by default that of the network.
-    title : str
-        Heading.
-    notes : sequence of str
-        Notes below the figure, each on a line of its own.
-    width : float
-        Width of the figure in inches, 3.3 to 14.
+    title, notes, width
+        As in ``network_plot``.
 
     Returns
     -------

@@ -11,6 +11,7 @@ from bayesmeta.errors import SpecError
 from bayesmeta.networks.threshold import ThresholdAnalysis
 from bayesmeta.plotting.network_inputs import is_log
 from bayesmeta.reporting.figures.network_threshold import ThresholdRow, threshold_figure
+from bayesmeta.support.wrong_kind import wrong_kind
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,12 +33,8 @@ def threshold_plot(
         What ``threshold_analysis`` returned.
     most : int, optional
         Draw only so many estimates, those with the smallest thresholds in their standard errors; a note says how many are left out.
-    title : str
-        Heading.
-    notes : sequence of str
-        Notes below the figure, each on a line of its own.
-    width : float
-        Width of the figure in inches, 3.3 to 14.
+    title, notes, width
+        As in ``network_plot``.
 
     Returns
     -------
@@ -50,7 +47,7 @@ def threshold_plot(
         If it is not such an analysis, ``most`` is below 1, or the width has no place for the columns.
     """
     if not isinstance(analysis, ThresholdAnalysis):
-        raise SpecError(f"threshold_plot takes the result of threshold_analysis, but got {type(analysis).__name__}")
+        raise wrong_kind("threshold_plot", "the result of threshold_analysis", analysis)
     rows = threshold_rows(analysis)
     if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
         raise SpecError(f"threshold_plot: most should be a whole number of at least 1, but got {most!r}")

@@ -22,7 +22,9 @@ from bayesmeta.reporting.figures.from_rows import ForestTexts, forest_from_rows,
 from bayesmeta.reporting.figures.named_layouts import layout_of
 from bayesmeta.results.rows import frequentist_rows, tidy_frame, tidy_posterior
 from bayesmeta.results.studies import study_rows, tau_density
+from bayesmeta.studies.table import StudyTable
 from bayesmeta.support.arguments import check_level
+from bayesmeta.support.wrong_kind import is_result, wrong_kind
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -106,6 +108,8 @@ def forest(
     if isinstance(groups, str) or len(groups) != 2:
         raise SpecError(f"groups should be the names of the two arms, but got {groups!r}")
     chosen = layout_of(layout)
+    if is_result(studies) and not isinstance(studies, (Posterior, Multilevel, Effects, StudyTable)):
+        raise wrong_kind("forest", "studies, effects, a posterior or a multilevel model", studies)
     of_data: dict[str, Any] = {
         "measure": measure, "yi": yi, "vi": vi, "sei": sei, "ci_low": ci_low, "ci_high": ci_high, "labels": labels,
         "zero_cells": zero_cells, "smd": smd, "rom": rom, "estimates": estimates, "data_level": data_level,
@@ -188,7 +192,7 @@ def tau_plot(
     """
     check_level(level)
     if not isinstance(posterior, Posterior):
-        raise SpecError(f"tau_plot draws a posterior, as fit returns it, but got {type(posterior).__name__}")
+        raise wrong_kind("tau_plot", "a posterior, as fit returns it", posterior)
     if "tau" not in posterior.terms:
         raise SpecError("this model has a tau per outcome; prior_posterior_plot draws each beside its prior")
     if posterior.quantile("tau", 0.001) == posterior.quantile("tau", 0.999):

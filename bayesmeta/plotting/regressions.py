@@ -54,10 +54,8 @@ def bubble(
         Whether studies are named, or the names of those that are. Names that would overlap are left out, which a note says.
     title, xlabel : str
         Heading, and name of the moderator on the axis; by default the measure and the moderator.
-    notes : sequence of str
-        Notes below the figure, each on a line of its own.
-    width : float
-        Width of the figure in inches, 3.3 to 14.
+    notes, width
+        As in ``coefficient_forest``.
 
     Returns
     -------
@@ -79,7 +77,7 @@ def bubble(
     >>> bubble(found).axes[0].get_yscale()
     'linear'
     """
-    matrix = model_matrix_of(fit)
+    matrix = model_matrix_of(fit, "bubble")
     name = moderator_named(matrix, moderator)
     posterior = isinstance(fit, Posterior)
     shown = level if level is not None else 0.95 if isinstance(fit, Posterior) else fit.level

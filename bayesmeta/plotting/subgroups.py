@@ -18,6 +18,7 @@ from bayesmeta.reporting.figures.grouped import POOLED, GroupRows, GroupTest, gr
 from bayesmeta.reporting.figures.named_layouts import layout_of
 from bayesmeta.results.studies import study_rows
 from bayesmeta.support.arguments import check_level
+from bayesmeta.support.wrong_kind import wrong_kind
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,17 +47,8 @@ def subgroup_forest(
         Level of all intervals; by default 0.95 of posteriors, and that of the result of ``subgroups``, which has no other.
     title : str
         Heading; by default the measure and the grouping.
-    groups : tuple of str
-        Names of the experimental and the control arm, over the columns of their data.
-    better : {"lower", "higher"}, optional
-        Side of benefit, for the arrows below the axis; without it there are none.
-    notes : sequence of str
-        Notes below the figure, each on a line of its own.
-    width : float, optional
-        Width of the figure in inches, 3.3 to 14; by default what its columns need. Data of the arms, weights and numbers for which a width
-        has no place are left out, which a note says.
-    layout : {"default", "revman", "jama", "bmj"}
-        Columns, words, numbers and colours: of this package, or after RevMan, JAMA or the BMJ; the latter three without shrunken effects.
+    groups, better, notes, width, layout
+        As in ``forest``.
 
     Returns
     -------
@@ -74,9 +66,7 @@ def subgroup_forest(
     if isinstance(groups, str) or len(groups) != 2:
         raise SpecError(f"groups should be the names of the two arms, but got {groups!r}")
     if not isinstance(found, (SubgroupFits, Subgroups)):
-        raise SpecError(
-            f"subgroup_forest draws the result of subgroups or fit_subgroups, but got {type(found).__name__}"
-        )
+        raise wrong_kind("subgroup_forest", "the result of subgroups or fit_subgroups", found)
     chosen = layout_of(layout)
     effects = found.effects
     if not effects.covariance.diagonal:

@@ -34,13 +34,24 @@ def read_table(source: object, what: str) -> RawTable:
     SpecError
         If it is neither the path of a file nor a DataFrame.
     """
+    require_table(source, what)
+    return read_file(source) if isinstance(source, str | os.PathLike) else read_frame(source)  # type: ignore[arg-type]
+
+
+def require_table(source: object, what: str) -> None:
+    """Check that something is the path of a file or a DataFrame; ``what`` as in ``read_table``.
+
+    Raises
+    ------
+    SpecError
+        If it is neither.
+    """
     # pandas is not imported here: a caller with a DataFrame has imported it
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(source, pandas.DataFrame):
-        return read_frame(source)
-    if isinstance(source, str | os.PathLike) and isinstance(os.fspath(source), str):
-        return read_file(source)
-    raise SpecError(f"{what} the path of a file or a pandas DataFrame; got {type(source).__name__}")
+        return
+    if not (isinstance(source, str | os.PathLike) and isinstance(os.fspath(source), str)):
+        raise SpecError(f"{what} the path of a file or a pandas DataFrame; got {type(source).__name__}")
 
 
 def read_frame(frame: pd.DataFrame) -> RawTable:

@@ -84,8 +84,9 @@ def test_widths_of_a_journal(width, names):
     for low, high in zip(np.exp(found.groups["ci_low"]), np.exp(found.groups["ci_high"]), strict=True):
         assert any(interval(low, high) in text for text in shown)
 
+
+def test_a_width_without_place_is_refused():
     found = bm.subgroups(yi=[-1e5, -2e5, -3e5, -5e5], vi=[1e8] * 4, measure="MD", by=list("aabb"))
-    found = bm.subgroups(yi=[1e5, 2e5, 3e5, 5e5], vi=[1e8] * 4, measure="MD", by=list("aabb"))
     with pytest.raises(bm.SpecError, match=r"no place for the numbers; give at least \d"):
         bm.subgroup_forest(found, width=3.3)
     with pytest.raises(bm.SpecError, match="between"):

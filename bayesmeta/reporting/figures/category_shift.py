@@ -16,7 +16,7 @@ from bayesmeta.reporting.figures.style import INK, SMALL, TEXT
 from bayesmeta.reporting.figures.text import printable, width, wrap
 
 #: colours of categories and of treatments, distinguishable with every kind of colour vision
-CATEGORY_COLOURS = ("#0072b2", "#9ecae1", "#e69f00", "#a63603", "#009e73", "#cc79a7", "#999999", "#f0e442")
+CATEGORY_COLOURS = ("#0072b2", "#9ecae1", "#e69f00", "#a63603", "#009e73", "#f0e442", "#cc79a7", "#4d4d4d")
 _MARKERS = ("o", "D", "s", "^", "v", "P")
 _BAR, _ROW, _SQUARE, _LEAST_ROW = 0.21, 0.11, 0.09, 0.24
 

@@ -177,13 +177,23 @@ def net_heat_figure(
     """
     count = len(heat.labels)
     largest = float(heat.contribution.max()) if count else 1.0
-    cells = [
-        [Cell(-float(heat.change[i, j]), square=float(heat.contribution[i, j]) / largest) for j in range(count)]
-        for i in range(count)
-    ]
-    label = "Change of Q of the row when the design of the column is detached; blue: increase, orange: decrease (a source of inconsistency)"
+    label = (
+        "Change of Q of the row when the design of the column is detached; blue, +: increase; orange, −: decrease "
+        "(a source of inconsistency)"
+    )
     base = symmetric(heat.change, label, DIVERGING, most=_MOST_CHANGE)
     scale = Scale(base.colors, base.low, base.high, [(-m, text) for m, text in base.ticks], label)
+    cells = [
+        [
+            Cell(
+                -float(heat.change[i, j]),
+                square=float(heat.contribution[i, j]) / largest,
+                corner=_sign(float(heat.change[i, j]) / base.high),
+            )
+            for j in range(count)
+        ]
+        for i in range(count)
+    ]
     beyond = bool((np.abs(heat.change[np.isfinite(heat.change)]) > _MOST_CHANGE).any())
     about = [
         "Areas of grey squares: contribution of the direct estimate of the column to the network estimate of the row"
@@ -205,6 +215,11 @@ def left_out_of_heat(contrasts: int) -> list[str]:
         return []
     verb = "contrast is" if contrasts == 1 else "contrasts are"
     return [f"{contrasts} {verb} left out: without their designs the network has no loop or is not connected"]
+
+
+def _sign(share: float) -> str:
+    """Return the sign of a change that is seen, at least a tenth of the greatest, so that a grey print shows which it is."""
+    return "" if not abs(share) >= 0.1 else "+" if share > 0 else "−"
 
 
 def _numbered(labels: Sequence[str]) -> tuple[list[str], list[str]]:

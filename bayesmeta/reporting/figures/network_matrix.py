@@ -24,6 +24,7 @@ from bayesmeta.support.arrays import Array
 
 _LINE, _TALLEST, _SCALE, _NAMES = 0.125, 2.3, 0.1, 2.3
 _EMPTY = "#e6e6e6"
+_SIGNED = 0.2  # least side of a cell with a sign in its corner, in inches
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +60,13 @@ class Scale:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell: its value for the colour (NaN: none), lines of text, and the area of a grey square (0 to 1; NaN: none)."""
+    """A cell: its value for the colour (NaN: none), lines of text, the area of a grey square (0 to 1; NaN: none), a sign in its corner."""
 
     value: float
     lines: tuple[str, ...] = ()
     bold: bool = False
     square: float = math.nan
+    corner: str = ""
 
 
 def symmetric(values: Array, label: str, colors: Colormap, *, log: bool = False, most: float = math.inf) -> Scale:
@@ -201,6 +203,8 @@ def _draw(axes: Any, cell: Cell, place: tuple[float, float, float, float], scale
             Rectangle((x + (wide - side) / 2, y + (high - side) / 2), side, side, facecolor="#6e6e6e", edgecolor="none", alpha=0.55,
                       zorder=3, label="square")
         )  # fmt: skip
+    if cell.corner and min(wide, high) >= _SIGNED:
+        write_in(axes, x + 0.06, y + 0.055, cell.corner, size=SMALL, color=ink_on(color))
     step = size / 72 * 1.25
     for n, line in enumerate(cell.lines):
         at = y + high / 2 + step * (n - (len(cell.lines) - 1) / 2)

@@ -38,8 +38,8 @@ class Risk:
 
 #: levels of risk of bias, in the order of the shares in the dataclasses of these figures
 RISKS = (
-    Risk("low", "#8ecae6"),
-    Risk("some concerns", "#e69f00"),
+    Risk("low", "#7abde0"),
+    Risk("some concerns", "#cc8400"),
     Risk("high", "#8b1a1a"),
     Risk("not assessed", "#d9d9d9"),
 )

@@ -19,7 +19,7 @@ from bayesmeta.reporting.figures.widths import NarrowError
 
 _ROW, _LINE, _BETWEEN, _HEAD_LINE, _GAP = 0.17, 0.135, 0.08, 0.14, 0.14
 _PANEL = 1.25  # least width of the panel, in inches
-_BANDS = {False: "#9ecae1", True: "#f0a13a"}  # which differ in lightness too
+_BANDS = {False: "#9ecae1", True: "#d9822b"}  # which differ in lightness too
 _NAMES = 0.8  # least width of long labels
 _LABELS = 0.36  # greatest share of the width for labels
 

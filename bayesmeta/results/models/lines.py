@@ -16,6 +16,7 @@ from bayesmeta.frequentist.regression_result import Regression
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.predictions import matrix_of, predict
 from bayesmeta.support.arrays import Array
+from bayesmeta.support.wrong_kind import wrong_kind
 
 #: values of a numeric moderator at which effects are computed
 POINTS = 41
@@ -114,8 +115,8 @@ def moderator_line(
     return ModeratorLine(moderator, category, tuple(where), numbers, _others(matrix, others, stated))
 
 
-def model_matrix_of(fit: Any) -> ModelMatrix:
-    """Return the model matrix of a fit.
+def model_matrix_of(fit: Any, what: str = "a figure of moderators") -> ModelMatrix:
+    """Return the model matrix of a fit; ``what`` is the function that needs it, for messages.
 
     Raises
     ------
@@ -123,9 +124,7 @@ def model_matrix_of(fit: Any) -> ModelMatrix:
         If it is not a fit, or has no moderators.
     """
     if not isinstance(fit, (Regression, Multilevel, Posterior)):
-        raise SpecError(
-            f"a meta-regression is needed, as regression, multilevel or fit return it, but got {type(fit).__name__}"
-        )
+        raise wrong_kind(what, "a meta-regression, as regression, multilevel or fit return it", fit)
     matrix = matrix_of(fit.data) if isinstance(fit, Posterior) else fit.matrix
     if matrix.design.is_mean:
         raise SpecError("this fit has no moderators; a bubble plot is of a fit with moderators=")
