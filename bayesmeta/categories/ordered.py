@@ -98,7 +98,9 @@ def sample_ordered(
 
     if table.before:
         raise DataError(
-            "change between ordered categories has no model here", source=table.source, fix="Leave outcome_order out."
+            "there is no model of change between ordered categories",
+            source=table.source,
+            fix="Leave outcome_order out.",
         )
     for row, label in zip(table.cells, table.labels, strict=True):
         if np.count_nonzero(np.diff(row.astype(int), prepend=0) == 1) > 1:
