@@ -11,6 +11,7 @@ from bayesmeta.networks.contrast_priors import NetworkPriors
 from bayesmeta.networks.graph import NetworkGraph
 from bayesmeta.networks.network_data import by_name
 from bayesmeta.studies.categories import CategoryTable
+from bayesmeta.support.arrays import Array
 
 
 def in_order(table: CategoryTable) -> CategoryTable:
@@ -62,22 +63,28 @@ def arms_of(table: CategoryTable, reference: str, priors: NetworkPriors) -> Cate
             f"the prior for {CONTRASTS} is that of every log odds of two categories, whose mean must be 0, but is {priors.contrasts}; "
             "try Normal(0, 2)"
         )
-    trials = tuple(table.rows_by_study())
-    trial_of, treatment_of = (
-        {name: i for i, name in enumerate(trials)},
-        {one: i for i, one in enumerate(graph.treatments)},
-    )
-    scale = priors.scale.scale
-    typical = float(scale.quantile(0.5)) ** (0.5 if priors.scale.on_variance else 1.0)
+    trial, treatment = codes_of(table, graph)
     return category_arms(
         (table.categories, table.before),
         graph.treatments,
         graph.treatments.index(reference),
-        trials,
-        np.array([trial_of[study] for study in table.studies]),
-        np.array([treatment_of[one] for one in table.treatments]),
+        graph.studies,
+        trial,
+        treatment,
         (table.counts, table.arm, table.cells),
         table.spread,
         contrasts,
-        typical,
+        typical_tau(priors),
     )
+
+
+def codes_of(table: CategoryTable, graph: NetworkGraph) -> tuple[Array, Array]:
+    """Return the trial and the treatment of each arm as numbers, in the order of the graph; each of shape (n,)."""
+    trials = {name: i for i, name in enumerate(graph.studies)}
+    treatments = {name: i for i, name in enumerate(graph.treatments)}
+    return np.array([trials[name] for name in table.studies]), np.array([treatments[name] for name in table.treatments])
+
+
+def typical_tau(priors: NetworkPriors) -> float:
+    """Return the prior median of tau, for the scale of the coordinates in which NUTS moves."""
+    return float(priors.scale.scale.quantile(0.5)) ** (0.5 if priors.scale.on_variance else 1.0)

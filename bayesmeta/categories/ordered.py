@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayesmeta.categories.arms import graph_of
+from bayesmeta.categories.arms import codes_of, graph_of, typical_tau
 from bayesmeta.categories.sampled import SampledCategories
 from bayesmeta.engines.nuts.ordered_arms import LINKS, ordered_arms
 from bayesmeta.errors import DataError
@@ -98,7 +98,9 @@ def sample_ordered(
 
     if table.before:
         raise DataError(
-            "change between ordered categories has no model here", source=table.source, fix="Leave outcome_order out."
+            "there is no model of change between ordered categories",
+            source=table.source,
+            fix="Leave outcome_order out.",
         )
     for row, label in zip(table.cells, table.labels, strict=True):
         if np.count_nonzero(np.diff(row.astype(int), prepend=0) == 1) > 1:
@@ -109,14 +111,10 @@ def sample_ordered(
             )
     graph = graph_of(table)
     graph.require_connected(table.source)
-    trials = tuple(table.rows_by_study())
-    scale = priors.scale.scale
-    typical = float(scale.quantile(0.5)) ** (0.5 if priors.scale.on_variance else 1.0)
+    trial, treatment = codes_of(table, graph)
     arms = ordered_arms(
-        link, table.categories, graph.treatments, graph.treatments.index(reference), trials,
-        np.array([trials.index(study) for study in table.studies]),
-        np.array([graph.treatments.index(one) for one in table.treatments]), (table.counts, table.arm, table.cells),
-        priors.contrasts.coefficients(len(graph.treatments) - 1), typical,
+        link, table.categories, graph.treatments, graph.treatments.index(reference), graph.studies, trial, treatment,
+        (table.counts, table.arm, table.cells), priors.contrasts.coefficients(len(graph.treatments) - 1), typical_tau(priors),
     )  # fmt: skip
     model = load_model(ORDERED).build(arms, priors.scale)
     # neither a known tau nor the first cutpoint varies

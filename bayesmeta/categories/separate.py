@@ -43,7 +43,8 @@ def separate_ratios(fitted: CategoryFit, level: float = 0.95) -> pd.DataFrame:
     pandas.DataFrame
         One row per treatment against the reference, or the reference against it, and term: ``rr``, ``rr_low``, ``rr_high`` of the one
         model; ``separate``, ``separate_low``, ``separate_high`` of the separate ones; ``k``, trials that compare the two directly and
-        reported the term; ``note`` says why there is no separate one. ``attrs["why"]`` says why they differ.
+        reported the term; ``note`` says why there is no separate one,
+        or that nobody was in the category. ``attrs["why"]`` says why they differ.
     """
     import pandas as pd
 
@@ -91,6 +92,8 @@ def _separate(fitted: CategoryFit, treatment: str, term: str, level: float) -> d
         [(name, *events[name, treatment], *events[name, fitted.reference]) for name in studies],
         columns=["study", "events_e", "n_e", "events_c", "n_c"],
     )
+    if not frame[["events_e", "events_c"]].to_numpy().any():
+        found["note"] = "nobody in these trials was in it: the risk ratios are those of the priors"
     try:
         posterior = fit(frame, measure="RR", likelihood="binomial", engine="quadrature")
     except BayesmetaError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,12 +59,12 @@ def known_risk(risk: float, source: str = "stated") -> BaselineRisk:
     return BaselineRisk(np.array([float(risk)]), np.ones(1), float(risk), float(risk), float(risk), source)
 
 
-def _uncertain(quantile: object, source: str) -> BaselineRisk:
+def _uncertain(quantile: Callable[[Array], Array], source: str) -> BaselineRisk:
     """Return a baseline risk with the quantile function of a distribution on (0, 1)."""
     unit, weights, *_ = legendre_rule(NODES)
     p = (np.asarray(unit) + 1) / 2
-    low, median, high = quantile(np.array([0.025, 0.5, 0.975]))  # type: ignore[operator]
-    nodes = quantile(p)  # type: ignore[operator]
+    low, median, high = quantile(np.array([0.025, 0.5, 0.975]))
+    nodes = quantile(p)
     return BaselineRisk(np.asarray(nodes), np.asarray(weights) / 2, float(median), float(low), float(high), source)
 
 
@@ -77,11 +77,16 @@ def baseline_risk(
     ----------
     given : float or str
         A risk in (0, 1); a distribution such as ``"Beta(30, 70)"``; ``"median"``, the median risk of the control groups, taken as known;
-        or ``"pooled"``, their mean log odds under random effects, with its uncertainty.
-    events, participants : sequence of float
-        Of the control group of each pooled study, for ``"median"`` and ``"pooled"``.
+        or ``"pooled"``, the risk at their mean log odds under random effects, with its uncertainty: log odds of the control groups with
+        1/2 added to both counts where one is 0, mean ~ Normal(0, 10), tau ~ HalfNormal(1).
+    events, participants : sequence of float, shape (k,)
+        Of the control group of each pooled study, for ``"median"`` and ``"pooled"``; NaN for one without counts.
     source : str
         Where a stated risk comes from.
+
+    Returns
+    -------
+    BaselineRisk
 
     Raises
     ------
@@ -110,7 +115,7 @@ def _from_studies(word: str, events: Array, participants: Array) -> BaselineRisk
     events, participants = events[use], participants[use]
     if not len(events) or not (0 < events.sum() < participants.sum()):
         raise DataError(
-            f"the {word} risk of the control groups cannot be had: no control group has counts of events with and without them",
+            f"the {word} risk of the control groups cannot be computed: no control group has counts of events with and without them",
             fix="State the baseline risk: baseline = 0.12.",
         )
     studies = f"{len(events)} {'study' if len(events) == 1 else 'studies'}"

@@ -75,7 +75,13 @@ def share_of(tool: Tool, judgement: str, unclear: float) -> float:
 
 
 def prior_of(given: Mapping[str, str | Prior], key: str, measure: str) -> Prior:
-    """Return the prior for the bias of a domain."""
+    """Return the prior for the bias of a domain: its own, else that of all domains ("bias"), else the default of the measure.
+
+    Raises
+    ------
+    SpecError
+        If it is not Normal, or there is none and the measure has no default.
+    """
     text = given.get(key, given.get("bias"))
     return default_bias_prior(measure) if text is None else bias_prior(text)
 

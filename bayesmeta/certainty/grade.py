@@ -118,7 +118,8 @@ def statement(level: str, size: str, *, lowers: bool, treatment: str, outcome: s
     level : str
         One of ``LEVELS``.
     size : str
-        ``"large"``, ``"moderate"`` (or ``"important"``), ``"small"`` or ``"trivial"``: where the estimate lies.
+        Where the estimate lies: ``"large"``, ``"moderate"``, ``"small"`` or ``"trivial"``; ``"important"`` with one threshold,
+        ``"moderate_or_large"`` where no threshold divides these.
     lowers : bool
         Whether the treatment lowers the outcome.
     treatment, outcome : str

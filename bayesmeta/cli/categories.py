@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayesmeta.cli.options import Format, FormatOption, LevelOption, SaveOption, SeedOption, parse_pairs
+from bayesmeta.cli.options import (
+    Format,
+    FormatOption,
+    LevelOption,
+    SaveOption,
+    SeedOption,
+    TreatmentOption,
+    parse_pairs,
+)
 from bayesmeta.cli.printing import print_frame
 from bayesmeta.errors import SpecError
 
@@ -91,12 +99,7 @@ def categories(
             help="Probability that all named risks are higher or lower than under the reference; repeatable.",
         ),
     ] = None,
-    treatment: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--treatment", metavar="NAME=NEW", help="Rename a treatment, e.g. --treatment tablets=drug; repeatable."
-        ),
-    ] = None,
+    treatment: TreatmentOption = None,
     columns: Annotated[
         list[str] | None,
         typer.Option(

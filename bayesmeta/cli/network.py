@@ -19,6 +19,7 @@ from bayesmeta.cli.options import (
     Scale,
     ScaleOption,
     SeedOption,
+    TreatmentOption,
     WhereOption,
     ZeroCellsOption,
     parse_exclusions,
@@ -90,14 +91,7 @@ def network(
             help="One table; default: effects against the reference, the test of inconsistency and the ranking.",
         ),
     ] = None,
-    treatment: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--treatment",
-            metavar="NAME=NEW",
-            help="Rename or lump a treatment, e.g. --treatment tablets=placebo; repeatable.",
-        ),
-    ] = None,
+    treatment: TreatmentOption = None,
     columns: Annotated[
         list[str] | None,
         typer.Option(

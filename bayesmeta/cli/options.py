@@ -124,6 +124,14 @@ ColumnsOption = Annotated[
         help="What a column of yours contains, e.g. --columns deaths=events_e; extra keeps one as text; repeatable.",
     ),
 ]
+TreatmentOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--treatment",
+        metavar="NAME=NEW",
+        help="Rename or lump a treatment, e.g. --treatment tablets=placebo; repeatable.",
+    ),
+]
 ExcludeOption = Annotated[
     list[str] | None,
     typer.Option("--exclude", metavar="STUDY[=REASON]", help="Leave out this study, with the reason; repeatable."),

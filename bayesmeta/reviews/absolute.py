@@ -23,7 +23,7 @@ KIND = "absolute"
 def add_absolute(
     analysis: Analysis, effects: Effects, posterior: Posterior | None, level: float, result: AnalysisResult
 ) -> None:
-    """Add the absolute effects of an analysis to its result, with what cannot be had to its errors.
+    """Add the absolute effects of an analysis to its result, with what cannot be computed to its errors.
 
     Parameters
     ----------

@@ -87,8 +87,10 @@ class Review(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Review:
-        if not (self.analysis or self.network):
-            raise ValueError("'analysis' is missing: a review has at least one [[analysis]] or one [[network]]")
+        if not (self.analysis or self.network or self.categories):
+            raise ValueError(
+                "'analysis' is missing: a review has at least one [[analysis]], [[network]] or [[categories]]"
+            )
         seen: set[str] = set()
         for analysis in self.every_analysis:
             if analysis.id.lower() in seen:

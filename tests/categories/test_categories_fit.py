@@ -293,6 +293,13 @@ def test_arguments_that_cannot_be_used(options, message) -> None:
         bm.categories(TABLE, **{"engine": "quadrature", **options})
 
 
+def test_a_category_without_anybody_is_named() -> None:
+    frame = bm.categories(TABLE.assign(resistant=0), engine="quadrature").separate()
+    notes = frame[frame.treatment == "PIP"].set_index("term").note
+    assert notes["resistant"] == "nobody in these trials was in it: the risk ratios are those of the priors"
+    assert not notes.drop("resistant").any()
+
+
 def test_arguments_of_a_fit_that_cannot_be_used() -> None:
     fit = bm.categories(TABLE, engine="quadrature")
     with pytest.raises(SpecError, match="'pooled' or a probability"):

@@ -23,12 +23,6 @@ report = false
 documents = []
 figures = ["png"]
 tables = ["md"]
-[[network]]
-id = "1"
-outcome = "Any"
-measure = "OR"
-likelihood = "normal"
-data = "any.csv"
 [[categories]]
 id = "2.1"
 outcome = "Severity"
@@ -49,7 +43,6 @@ def write_review(folder, toml=TOML):
     folder.mkdir(exist_ok=True)
     (folder / "review.toml").write_text(toml)
     (folder / "severity.csv").write_text(COUNTS)
-    (folder / "any.csv").write_text("study,treatment,events,n\nA,drug,30,60\nA,control,45,60\n")
     return folder
 
 

@@ -31,6 +31,8 @@ EFFECTS = {
     "probit": "the difference of the latent variable in its standard deviations (probit link)",
     "logit": "the odds ratio of being above any category (logit link, proportional odds)",
 }
+#: model of ordered categories in notes of figures, by link
+_MODELS = {"probit": "Ordered probit model.", "logit": "Proportional odds model."}
 
 
 def categories_table(review: Review, results: list[AnalysisResult]) -> Table | None:
@@ -48,7 +50,7 @@ def categories_table(review: Review, results: list[AnalysisResult]) -> Table | N
         notes += [f"{result.id}: priors {text}." for text in (result.priors.values() if of_kind(result, KIND) else ())]
     if not lines:
         return None
-    rough = any(model["method"].endswith("quadrature") for model in models)
+    rough = any(map(_is_rough, models))
     first = [
         f"Risks, risk ratios and risk differences of one model per outcome, posterior medians, {at_level(review, 'intervals')}. Risks are "
         "those of the participants of all reference arms together, with their uncertainty; those of the categories after treatment sum "
@@ -56,7 +58,7 @@ def categories_table(review: Review, results: list[AnalysisResult]) -> Table | N
         "Risk ratio, separate: a random-effects meta-analysis of this category alone, binomial likelihood, default priors, from the trials "
         f"(column Trials) that compare both treatments. {' '.join(dict.fromkeys(model['why'] for model in models))}",
     ]
-    links = [link for link in EFFECTS if any(model["link"] == link for model in models)]
+    links = [link for link in EFFECTS if any(model.get("link") == link for model in models)]
     if links:
         first.append(
             "Ordered categories: a treatment moves a latent variable by one amount whatever the category. Effect: "
@@ -117,10 +119,15 @@ def _lines(model: dict[str, Any]) -> list[dict[str, str]]:
                 "Effect, new trial": estimate(row["estimate"], row["pi_low"], row["pi_high"]),
                 "P(higher)": probability(row["prob_higher"]),
             }
-            for row in model["shift"]
+            for row in model.get("shift", ())
             if row["treatment"] == treatment
         ]
     return lines
+
+
+def _is_rough(model: dict[str, Any]) -> bool:
+    """Whether a comparison is of the normal approximation."""
+    return bool(model["method"].endswith("quadrature"))
 
 
 def _written(row: dict[str, Any]) -> str:
@@ -130,7 +137,7 @@ def _written(row: dict[str, Any]) -> str:
 def _together(analysis: str, model: dict[str, Any]) -> list[str]:
     """Return sentences on tau, on the probability of several categories at once, and on numbers that the model does not predict."""
     middle, low, high = model["tau"]
-    of_what = "the effect, on the scale of the link" if model["link"] else "every log odds of two categories"
+    of_what = "the effect, on the scale of the link" if model.get("link") else "every log odds of two categories"
     found = [
         f"{analysis}: {model['studies']} trials, {model['participants']} participants; tau (standard deviation between trials of "
         f"{of_what}) {estimate(middle, low, high)}."
@@ -177,6 +184,8 @@ def shift_figure(review: Review, analysis: Analysis, model: dict[str, Any]) -> F
     notes = [
         f"Bars: posterior means. Points: posterior medians with {level} intervals, at the distribution of all participants under "
         f"{model['reference']}",
+        _MODELS.get(model.get("link", ""), "")
+        or ("Normal approximation of the log ratios." if _is_rough(model) else ""),
         analysis.note,
         review.notice,
     ]
