@@ -10,7 +10,7 @@ MANUSCRIPT_FILE, REFERENCES_FILE, WORKBOOK_FILE = "manuscript.docx", "references
 CHECKLISTS = "checklists"
 
 #: beginnings of the names of the files of the figures that a manuscript can show
-PICTURES = ("forest_", "nested_", "traffic_light_")
+PICTURES = ("forest_", "nested_", "traffic_light")
 
 #: documents by the name that users give, with what they are
 DOCUMENTS: Mapping[str, str] = {

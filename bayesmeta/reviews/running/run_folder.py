@@ -169,8 +169,8 @@ class RunFolder:
         return bool(self.ledger.why_outdated(DOCUMENTS_ENTRY, documents_made_from(self.review, self.ledger, finished)))
 
     def pictures(self, finished: list[str]) -> dict[str, bytes]:
-        """Read the figures of the finished analyses that documents show, by their path; those that are not intact are left out."""
-        entries = [self.ledger.get(figures_entry(name)) for name in finished]
+        """Read the figures that documents show, by their path; those that are not intact are left out."""
+        entries = [self.ledger.get(name) for name in (DRAWN_ENTRY, *map(figures_entry, finished))]
         names = [name for entry in entries if not self.ledger.damage(entry) for name in entry.files]
         return {name: read_bytes(self.out / name) for name in wanted_pictures(names)}
 
