@@ -96,6 +96,12 @@ def test_pictures_are_those_of_the_run_and_fit_the_page(paper, documented):
     assert {section.orientation for section in paper.sections} <= {WD_ORIENT.LANDSCAPE, WD_ORIENT.PORTRAIT}
 
 
+def test_there_is_space_between_a_table_and_the_caption_of_the_next(paper):
+    above = [one for one in paper.paragraphs if one.style.name == "Caption" and one.text.startswith("Table")]
+    assert above
+    assert all(one.paragraph_format.space_before.pt == 12 for one in above)
+
+
 def test_the_notice_is_among_the_properties(paper):
     assert (paper.core_properties.title, paper.core_properties.comments) == ("Drugs & <talk>", NOTICE)
 
