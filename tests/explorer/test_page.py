@@ -1,6 +1,7 @@
 """The report page as a file: valid HTML, nothing loaded, nothing run but its own script, and the data of the explorers."""
 
 import base64
+import dataclasses
 import hashlib
 import json
 import re
@@ -15,7 +16,7 @@ from bayesmeta.reviews.explorer.assets import SCRIPTS, policy, read_asset, safe_
 from bayesmeta.reviews.explorer.data import explorer_data, plain_priors
 from bayesmeta.reviews.folder import load_run
 from bayesmeta.reviews.report import page_figures
-from bayesmeta.reviews.report.page import write_report
+from bayesmeta.reviews.report.page import report_page, write_report
 from bayesmeta.reviews.report.page_paths import short_path
 from bayesmeta.reviews.report.page_svg import page_svg
 from bayesmeta.reviews.run import run_review
@@ -50,6 +51,23 @@ def test_it_is_html_without_parse_errors(document):
         assert reference.get("href")[1:] in ids
     for name in re.findall(r"url\(#([^)]+)\)", html5lib.serialize(document)):
         assert name in ids
+
+
+def test_each_term_of_how_it_was_computed_is_named_once(document, hostile):
+    for part in elements(document, "dl"):
+        names = [one.text for one in part.iter(f"{XHTML}dt")]
+        assert len(set(names)) == len(names)
+    review, results = load_run(hostile.out)
+    sampled = {"chains": 4, "draws": 1000, "divergences": 0, "attempts": 1, "ess_bulk": 900.0, "ess_tail": 900.0}
+    result = dataclasses.replace(results[0], diagnostics=[
+        {"method": "bayes:normal:nuts", **sampled, "r_hat": 1.001},
+        {"method": "bayes:normal:nuts", "model": "~ dose", **sampled, "r_hat": 1.002},
+        {"method": "bayes:normal:nuts", "model": "~ dose", **sampled, "r_hat": 1.003},
+    ])  # fmt: skip
+    html = report_page(review, [result])
+    sampler = "<dt>Sampler, Bayesian, normal likelihood (NUTS)"
+    assert html.count(f"{sampler}</dt><dd>R-hat 1.0010,") == 1
+    assert re.search(f"{re.escape(sampler)}, ~ dose</dt><dd>R-hat 1.0020, [^<]*</dd><dd>R-hat 1.0030,", html)
 
 
 def test_nothing_is_loaded_and_no_other_script_runs(text, document):

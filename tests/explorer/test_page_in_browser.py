@@ -313,6 +313,25 @@ def test_on_paper(open_page):
     assert len(page.pdf()) > 10_000
 
 
+def test_an_analysis_is_one_upright_page_on_paper(open_page):
+    page = open_page(analysis=None)
+    sizes = re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", page.pdf(prefer_css_page_size=True))
+    upright = [float(width) < float(height) for width, height in sizes]
+    # the tables of the review are on wide pages before them
+    assert upright[0] is False
+    assert upright.count(True) == page.locator("section").count()
+
+
+def test_images_in_figures_are_not_refused(open_page):
+    page = open_page(analysis=None)
+    found = page.evaluate("""() => new Promise(done => {
+      const image = new Image();
+      image.onload = () => done("shown"); image.onerror = () => done("refused");
+      image.src = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==";
+    })""")
+    assert found == "shown"
+
+
 def test_names_are_shown_as_they_are(open_page):
     from explorer.conftest import HOSTILE
 

@@ -74,7 +74,8 @@ def caption(kind: str, number: int, text: str, *, above: bool) -> str:
     return paragraph(
         f"{run(f'{kind} ', bold=True)}{field}{run('.', bold=True) + run(f' {text}') if text else ''}",
         "Caption",
-        "<w:keepNext/>" if above else "",
+        # a table can follow the notes of another
+        '<w:keepNext/><w:spacing w:before="240"/>' if above else "",
     )
 
 

@@ -12,7 +12,7 @@ from bayesmeta.reviews.documents.references import bibtex, reference_text
 from bayesmeta.reviews.documents.reproducibility import reproducibility
 from bayesmeta.reviews.documents.sentences import Section, keys_of, paragraph_text
 from bayesmeta.reviews.documents.source import DocumentSource
-from bayesmeta.reviews.report.figure_list import NamedFigure, figures_of
+from bayesmeta.reviews.report.figure_list import NamedFigure, figures_of, review_figures
 from bayesmeta.reviews.report.headings import headings
 from bayesmeta.support.problems import recorded
 
@@ -20,7 +20,7 @@ from bayesmeta.support.problems import recorded
 SHOWN = ("summary_of_findings", "main", "dependence")
 #: names of the figures of an analysis that are its forest plot: the first that it has is shown
 FORESTS = ("forest plot of dependent estimates", "forest plot")
-#: name of the figure that is shown of the analysis with most studies
+#: name of the figure of the review's studies that is shown
 RISK_OF_BIAS = "risk of bias"
 DPI = 300
 
@@ -77,7 +77,6 @@ def _figures(source: DocumentSource) -> list[tuple[str, bytes]]:
         return found
     titles, notice = headings(source.review), source.review.notice
     known = {analysis.id: source.review.as_analysis(analysis) for analysis in source.review.every_analysis}
-    judged: tuple[int, str, NamedFigure] | None = None
     for result in source.results:
         figures = {figure.name: figure for figure in figures_of(source.review, known[result.id], result)}
         forest = next((figures[name] for name in FORESTS if name in figures), None)
@@ -85,13 +84,10 @@ def _figures(source: DocumentSource) -> list[tuple[str, bytes]]:
             with recorded(f"manuscript, forest plot of {result.id}", source.problems):
                 text = _sentences(f"Forest plot of {titles[result.id]}", notice)
                 found.append((text, _png(source, forest)))
-        if RISK_OF_BIAS in figures and (judged is None or len(result.studies) > judged[0]):
-            judged = len(result.studies), result.id, figures[RISK_OF_BIAS]
-    if judged is not None:
-        _, analysis_id, figure = judged
-        with recorded("manuscript, risk of bias", source.problems):
-            text = _sentences(f"Risk of bias of the studies of {titles[analysis_id]}", notice)
-            found.append((text, _png(source, figure)))
+    for figure in review_figures(source.review, source.results):
+        if figure.name == RISK_OF_BIAS:
+            with recorded("manuscript, risk of bias", source.problems):
+                found.append((_sentences("Risk of bias of the studies of the review", notice), _png(source, figure)))
     return found
 
 
@@ -100,10 +96,12 @@ def _sentences(*texts: str) -> str:
 
 
 def _png(source: DocumentSource, figure: NamedFigure) -> bytes:
-    """Return a figure as PNG: that of the run, or drawn where it has none."""
+    """Return a figure as PNG with a palette: that of the run, or drawn where it has none."""
+    from bayesmeta.reporting.figures.palette import with_palette
+
     name = f"{figure.file(Path()).as_posix()}.png"
     if name in source.pictures:
-        return source.pictures[name]
+        return with_palette(source.pictures[name])
     from bayesmeta.reporting.figures.save import rendered
 
-    return rendered(figure.draw(), "png", dpi=DPI, description=source.review.notice)
+    return with_palette(rendered(figure.draw(), "png", dpi=DPI, description=source.review.notice))

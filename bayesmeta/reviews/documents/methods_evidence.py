@@ -12,7 +12,7 @@ from bayesmeta.reviews.documents.facts import Facts
 from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, listed
 from bayesmeta.reviews.model_checks import KIND as CHECKS
 from bayesmeta.reviews.report.bands import thresholds_note
-from bayesmeta.reviews.report.risk_of_bias import judged, tool_of
+from bayesmeta.reviews.report.risk_of_bias import judged_studies, tool_of
 
 #: works that describe the tools of the risk of bias, by the name of the tool in review.toml
 TOOL_WORKS = {"cochrane": "Higgins2011", "rob2": "Sterne2019", "robins-i": "Sterne2016", "quadas-2": "Whiting2011"}
@@ -33,7 +33,8 @@ def named(ids: list[str]) -> str:
 def bias_section(facts: Facts) -> Section:
     """Return the paragraph on risk of bias: the tool, who judged, and what the judgements were used for."""
     keys, tool = facts.review.risk_of_bias, tool_of(facts.review)
-    studies = {str(row["study"]) for result in facts.results for row in result.studies if any(judged(row).values())}
+    known = judged_studies(facts.review, facts.results)
+    studies = [name for name, found in known.items() if any(found.values())]
     if keys is None or tool is None or not studies:
         return Section("Risk of bias", ())
     article = "the " if tool.label.startswith("Cochrane") else ""

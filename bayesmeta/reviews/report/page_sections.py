@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from bayesmeta.effects.measures import MEASURES
+from bayesmeta.reporting.numbers import is_missing
 from bayesmeta.reporting.tables.html import table_element
 from bayesmeta.reporting.tables.layout import Table
 from bayesmeta.results.methods import method_label
@@ -165,9 +166,14 @@ def _computation(review: Review, analysis: Analysis, result: AnalysisResult) -> 
         text = f"R-hat {diagnostic['r_hat']:.4f}, {diagnostic['chains']} chains of {diagnostic['draws']} draws, " + (
             f"{diagnostic['divergences']} divergences"
         )
-        terms.append((f"Sampler, {method_label(diagnostic['method'])}", text))
+        model = "" if is_missing(diagnostic.get("model")) else f", {diagnostic['model']}"
+        terms.append((f"Sampler, {method_label(diagnostic['method'])}{model}", text))
     if analysis.note:
         terms.append(("Note", analysis.note))
     terms += [("Could not be computed", text) for text in result.errors]
-    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in terms)
+    # a term with several texts is named once
+    texts: dict[str, list[str]] = {}
+    for name, text in terms:
+        texts.setdefault(name, []).append(f"<dd>{escape(text)}</dd>")
+    rows = "".join(f"<dt>{escape(name)}</dt>{''.join(found)}" for name, found in texts.items())
     return f'<details><summary>How this was computed</summary><dl class="methods">{rows}</dl></details>'

@@ -177,8 +177,8 @@ class RunFolder:
         return bool(self.ledger.why_outdated(DOCUMENTS_ENTRY, documents_made_from(self.review, self.ledger, finished)))
 
     def pictures(self, finished: list[str]) -> dict[str, bytes]:
-        """Read the figures of the finished analyses that documents show, by their path; those that are not intact are left out."""
-        names = self._intact(map(figures_entry, finished))
+        """Read the figures that documents show, by their path; those that are not intact are left out."""
+        names = self._intact([DRAWN_ENTRY, *map(figures_entry, finished)])
         return {name: read_bytes(self.out / name) for name in wanted_pictures(names)}
 
     def drawings(self, finished: list[str]) -> dict[str, bytes]:

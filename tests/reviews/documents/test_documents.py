@@ -14,6 +14,7 @@ from spiteful_review import NOTICE
 
 import bayesmeta as bm
 from bayesmeta.errors import SpecError
+from bayesmeta.reporting.figures.palette import with_palette
 from bayesmeta.reviews.documents.checklists import BARG, BY_PERSON, ITEMS, PRISMA, ROBUST, checklists_table
 from bayesmeta.reviews.documents.manuscript import manuscript
 from bayesmeta.reviews.documents.names import DOCUMENTS, wanted_pictures
@@ -21,6 +22,7 @@ from bayesmeta.reviews.documents.references import reference_text
 from bayesmeta.reviews.documents.reproducibility import reproducibility
 from bayesmeta.reviews.documents.write import document
 from bayesmeta.reviews.report.figure_list import figures_of
+from bayesmeta.reviews.risk_of_bias_keys import RiskOfBiasKeys
 from bayesmeta.reviews.running.ledger import DOCUMENTS_ENTRY, Ledger
 from bayesmeta.reviews.spec import Review
 
@@ -79,7 +81,7 @@ def keys_in(documented):
 
 def test_pictures_are_those_of_the_run_and_fit_the_page(paper, documented):
     pictures = [part.blob for part in paper.part.package.image_parts]
-    drawn = [(documented / "figures" / f"forest_{name}.png").read_bytes() for name in ("1.1", "1.2")]
+    drawn = [with_palette((documented / "figures" / f"forest_{name}.png").read_bytes()) for name in ("1.1", "1.2")]
     assert pictures == drawn
     assert len(paper.inline_shapes) == 2
     widths = {
@@ -94,20 +96,40 @@ def test_pictures_are_those_of_the_run_and_fit_the_page(paper, documented):
     assert {section.orientation for section in paper.sections} <= {WD_ORIENT.LANDSCAPE, WD_ORIENT.PORTRAIT}
 
 
+def test_there_is_space_between_a_table_and_the_caption_of_the_next(paper):
+    above = [one for one in paper.paragraphs if one.style.name == "Caption" and one.text.startswith("Table")]
+    assert above
+    assert all(one.paragraph_format.space_before.pt == 12 for one in above)
+
+
 def test_the_notice_is_among_the_properties(paper):
     assert (paper.core_properties.title, paper.core_properties.comments) == ("Drugs & <talk>", NOTICE)
 
 
 def test_without_pictures_of_the_run_they_are_drawn(source, documented):
     (first, *_) = docx.Document(io.BytesIO(manuscript(source))).part.package.image_parts
-    assert first.blob == (documented / "figures" / "forest_1.1.png").read_bytes()
+    assert first.blob == with_palette((documented / "figures" / "forest_1.1.png").read_bytes())
     none = source.review.model_copy(update={"settings": source.review.settings.model_copy(update={"figures": ()})})
     assert not list(docx.Document(io.BytesIO(manuscript(dataclasses.replace(source, review=none)))).inline_shapes)
 
 
 def test_wanted_pictures():
-    names = ["figures/forest_1.png", "figures/forest_1.svg", "figures/tau_1.png", "figures/nested_3.1.png"]
-    assert wanted_pictures(names) == ["figures/forest_1.png", "figures/nested_3.1.png"]
+    names = ["forest_1.png", "forest_1.svg", "tau_1.png", "nested_3.1.png", "bias_summary.png", "traffic_light.png"]
+    names = [f"figures/{name}" for name in names]
+    assert wanted_pictures(names) == ["figures/forest_1.png", "figures/nested_3.1.png", "figures/traffic_light.png"]
+
+
+def test_the_risk_of_bias_of_the_review_is_the_last_picture(source):
+    judgements = {f"rob_{name}": "low" for name in ("sequence_generation", "allocation_concealment", "overall")}
+    results = tuple(
+        dataclasses.replace(result, studies=[{**row, **judgements} for row in result.studies])
+        for result in source.results
+    )
+    review = source.review.model_copy(update={"risk_of_bias": RiskOfBiasKeys(tool="cochrane")})
+    paper = docx.Document(io.BytesIO(manuscript(dataclasses.replace(source, review=review, results=results))))
+    *_, last = paper.element.body.xpath(".//wp:docPr/@descr")
+    assert last.startswith("Risk of bias of the studies of the review.")
+    assert NOTICE in last
 
 
 def test_the_workbook_has_tables_and_data(documented):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 
 from bayesmeta.certainty.risk_of_bias_tools import tools
 from bayesmeta.reviews.documents.facts import Facts
 from bayesmeta.reviews.documents.methods import methods_text
-from bayesmeta.reviews.documents.methods_evidence import TOOL_WORKS
+from bayesmeta.reviews.documents.methods_evidence import TOOL_WORKS, bias_section
 from bayesmeta.reviews.documents.references import works
 from bayesmeta.reviews.documents.sentences import keys_of, paragraph_text
 from bayesmeta.reviews.folder import load_run
@@ -139,6 +140,18 @@ def test_risk_of_bias_says_who_judged_and_what_it_was_used_for(facts):
     assert "bias-adjusted model (analyses 1.1, 1.2; normal likelihood)" in bias
     assert {"Sterne2019", "Turner2009", "Savovic2012"} <= set(keys)
     assert not {"Higgins2011", "Sterne2016", "Whiting2011"} & set(keys)
+
+
+def test_a_study_of_several_analyses_is_counted_once(facts):
+    # that of a synthesis has the name of its analysis too
+    first = dataclasses.replace(facts.results[0], rows=[], models=[])
+    again = dataclasses.replace(
+        first, id="S1", rows=[], models=[], studies=[{**row, "study": f"{row['study']} (1.1)"} for row in first.studies]
+    )
+    synthesis = [SimpleNamespace(id="S1")]
+    review = SimpleNamespace(risk_of_bias=facts.review.risk_of_bias, synthesis=synthesis)
+    found = bias_section(Facts(review, (first, again), {})).sentences[0].text
+    assert "The risk of bias of 4 studies" in found
 
 
 def test_risk_of_bias_without_use_or_judgements(facts):
