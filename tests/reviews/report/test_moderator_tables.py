@@ -26,6 +26,11 @@ def test_a_group_of_one_study_has_no_heterogeneity():
     row = {"estimate": 0.2, "ci_low": 0.1, "ci_high": 0.3, "tau": 0.0, "i2": 0.0, "term": "mu", "measure": "SMD"}
     for k, shown in ((1, ""), (3, "0.00")):
         methods = {"REML-HKSJ": {("mu", "a"): row | {"k": k}}}
-        line = _line(("mu", "a"), methods, {"tests": {}, "points": []}, ("REML-HKSJ", "REML-common-tau", "bayes:normal:quadrature"))
+        line = _line(
+            ("mu", "a"),
+            methods,
+            {"tests": {}, "points": []},
+            ("REML-HKSJ", "REML-common-tau", "bayes:normal:quadrature"),
+        )
         assert line["tau"] == shown
         assert bool(line["I2"]) == bool(shown)
