@@ -23,7 +23,6 @@ from bayesmeta.posterior.group_solution import group_solution
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.subgroup_fits import SubgroupFits
 from bayesmeta.support.arguments import with_keywords_of
-from bayesmeta.support.display import counted
 
 #: keywords of ``fit`` that say how effects are computed, which ``effect_sizes`` takes
 _EFFECTS = (
@@ -196,8 +195,13 @@ def _notes(groups: Mapping[Any, Posterior], overall: Posterior, model: Posterior
             f"the {len(groups)} groups with a common tau were sampled with NUTS: with likelihood '{overall.likelihood}' and mu ~ "
             f"{overall.priors.mu} quadrature takes {MOST_COEFFICIENTS} groups, or any number with likelihood='normal' and a Normal prior",
         )
-    single = [group for group, one in groups.items() if one.data.k == 1]
-    return tuple(
-        f"'{group}' has {counted(1, 'study', 'studies')}: its tau is known from the prior only, and its interval depends on that prior"
-        for group in single
+    single = [f"'{group}'" for group, one in groups.items() if one.data.k == 1]
+    if len(single) < 2:
+        return tuple(
+            f"{group} has 1 study: its tau is known from the prior only, and its interval depends on that prior"
+            for group in single
+        )
+    return (
+        f"{', '.join(single[:-1])} and {single[-1]} have 1 study each: their tau is known from the prior only, and their intervals "
+        "depend on that prior",
     )

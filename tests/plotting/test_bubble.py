@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import bayesmeta as bm
+from bayesmeta.reporting.figures.bubble_parts import unseen
 from bayesmeta.reporting.figures.labels import short_names
 from bayesmeta.reporting.figures.strips import spread_out
 from tests.plotting.test_regression_plots import LABELS, LATITUDE, YEAR, V, Y, artist, check_geometry, texts
@@ -160,6 +161,27 @@ def test_names_that_begin_alike_stay_distinct():
     one, other, none = short_names(names, 1.3, 7)
     assert one != other
     assert (one[-4:], other[-4:], none) == ("2009", "2011", "")
+
+
+def test_names_that_begin_and_end_alike_stay_distinct():
+    names = [f"A collaborative trial of many centres {year} (subsample of the mothers)" for year in (2009, 2011, 2015)]
+    shown = short_names(names, 1.3, 7)
+    assert [name[-4:] for name in shown] == ["2009", "2011", "2015"]
+    assert all(name.startswith("A coll") for name in shown)
+
+
+def test_a_prediction_interval_far_beyond_two_studies_is_seen():
+    fit = bm.fit(yi=[0.1, 0.5], vi=[0.05, 0.1], measure="SMD", moderators="~ weeks", data={"weeks": [4.0, 12.0]})
+    figure = bm.bubble(fit)
+    axes = drawn(figure, "prediction")[0].axes
+    low, high = axes.get_ylim()
+    for line in drawn(figure, "prediction"):
+        assert ((line.get_ydata() > low) & (line.get_ydata() < high)).all()
+    assert (
+        unseen([np.array([-9.0, -8.0]), np.array([1.0, 2.0])], -1.0, 1.5)
+        == "an end of the prediction interval is beyond the figure"
+    )
+    assert unseen([np.array([-9.0, 0.0]), np.array([1.0, 2.0])], -1.0, 1.5) == ""
 
 
 def test_too_many_levels_for_the_width():

@@ -57,6 +57,13 @@ def test_a_group_with_one_study_is_fitted_and_noted(separate) -> None:
     )
 
 
+def test_groups_with_one_study_are_noted_together() -> None:
+    found = bm.fit_subgroups(yi=[0.1, 0.3, 0.2, 0.5], vi=[0.04] * 4, measure="SMD", by="g", data={"g": list("aabc")})
+    assert found.notes == (
+        "'b' and 'c' have 1 study each: their tau is known from the prior only, and their intervals depend on that prior",
+    )
+
+
 def test_the_difference_is_the_convolution_of_the_two_posteriors(separate) -> None:
     found = separate.difference("a", "b")
     one, other = (separate.groups[group] for group in ("a", "b"))

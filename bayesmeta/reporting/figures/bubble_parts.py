@@ -81,17 +81,30 @@ def radii(weights: np.ndarray, width_inches: float) -> np.ndarray:
 def limits(values: np.ndarray, effects: Sequence[np.ndarray], largest: float, inches: float) -> tuple[float, float]:
     """Return the range of the vertical axis, model scale: the estimates, and intervals up to twice as much beyond them.
 
+    An interval of which nothing would be seen, as with two studies, extends it by up to six times as much.
     ``effects`` are the arrays of `Effects.all`, model scale; ``largest`` is the largest radius and ``inches`` the height of the panel.
     """
     first, last = float(values.min()), float(values.max())
     spread = (last - first) or max(0.5 * float((effects[2] - effects[1]).max()), 1e-9 * max(1.0, abs(first)))
-    below = max(min(float(a.min()) for a in effects), first - 2 * spread)
-    above = min(max(float(a.max()) for a in effects), last + 2 * spread)
-    first, last = min(first, below), max(last, above)
+    below = _reach([first - a for a in effects], spread)
+    above = _reach([a - last for a in effects], spread)
+    first, last = first - below, last + above
     if -0.5 * (last - first) < -first < 1.5 * (last - first):  # no effect, unless it is far away
         first, last = min(first, 0.0), max(last, 0.0)
     pad = (last - first) * (largest + _PAD) / (inches - 2 * largest - 2 * _PAD)
     return first - pad, last + pad
+
+
+def _reach(beyond: Sequence[np.ndarray], spread: float) -> float:
+    """Return how far an axis extends beyond the estimates, given how far the lines do."""
+    hidden = any(float(line.min()) > 2 * spread for line in beyond)
+    return max(min(max(float(line.max()) for line in beyond), (6 if hidden else 2) * spread), 0.0)
+
+
+def unseen(effects: Sequence[np.ndarray], bottom: float, top: float) -> str:
+    """Return a note on a prediction interval that is beyond the figure; "" if some of both ends is seen."""
+    hidden = any(bool((line < bottom).all() or (line > top).all()) for line in effects)
+    return "an end of the prediction interval is beyond the figure" if hidden else ""
 
 
 def placed_names(

@@ -61,7 +61,7 @@ def _without_middle(name: str, available: float) -> tuple[str, ...]:
 
 
 def short_names(names: Sequence[str], available: float, size: float) -> list[str]:
-    """Cut names to one line of a width; names that would be alike are cut in the middle, so that their ends are seen.
+    """Cut names to one line of a width; names that would be alike are cut in the middle, so that their ends or what differs is seen.
 
     Parameters
     ----------
@@ -75,7 +75,26 @@ def short_names(names: Sequence[str], available: float, size: float) -> list[str
     whole = [printable(name) for name in names]
     shown = [shorten(name, available, size) for name in whole]
     alike = _alike(whole, [(text,) for text in shown])
-    return [_one_line(name, available, size) if i in alike else shown[i] for i, name in enumerate(whole)]
+    shown = [_one_line(name, available, size) if i in alike else shown[i] for i, name in enumerate(whole)]
+    alike = _alike(whole, [(text,) for text in shown])
+    for text in {shown[i] for i in alike}:
+        same = [i for i in alike if shown[i] == text]
+        for i, better in zip(same, _by_difference([whole[i] for i in same], available, size), strict=True):
+            shown[i] = better
+    return shown
+
+
+def _by_difference(names: Sequence[str], available: float, size: float) -> list[str]:
+    """Cut names to their beginning and the word in which most of them differ, such as the year."""
+    words = [name.split() for name in names]
+    place = max(range(min(map(len, words), default=0)), key=lambda at: len({one[at] for one in words}), default=0)
+    found = []
+    for name, one in zip(names, words, strict=True):
+        head, word = name, one[place].strip("()[],;:") if one else ""
+        while width(f"{head}…{word}", size) > available and len(head) > 4:
+            head = head[:-1]
+        found.append(f"{head.rstrip()}…{word}")
+    return found
 
 
 def _one_line(name: str, available: float, size: float) -> str:

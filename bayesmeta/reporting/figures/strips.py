@@ -20,6 +20,7 @@ from bayesmeta.reporting.figures.bubble_parts import (
     limits,
     placed_names,
     radii,
+    unseen,
     write_names,
     write_ylabel,
 )
@@ -110,7 +111,8 @@ def strips(
     xlines = wrap(printable(xlabel), panel_wide, TEXT)
     start = KEY * (max(rows) + 1) + 0.1
     body = start + panel_high + 0.1 + 0.125 * deepest + 0.06 + _LINE * len(xlines) + 0.1
-    whole = [*notes, *([some] if some else [])]
+    beyond = unseen([to_model(one) for one in effects.outer], bottom, top)
+    whole = [*notes, *filter(None, (some, beyond))]
     sheet = canvas(
         "bubble", title=title, notes=whole, wide=width_inches, body=body, texts=[*labels, *levels, xlabel, ylabel]
     )

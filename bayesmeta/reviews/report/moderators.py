@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bayesmeta.effects.measures import MEASURES
@@ -19,7 +19,6 @@ from bayesmeta.reviews.report.entangled import entangled
 from bayesmeta.reviews.report.headings import Row, at_level, headings
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
-from bayesmeta.support.words import plural
 
 #: studies per characteristic modelled that are typically advised (Cochrane Handbook 6.5, section 10.11.5.1)
 ENOUGH = 10
@@ -229,6 +228,21 @@ def cluster_robust_note(shown: bool) -> str:
     )
 
 
+def learned_sentence(factors: Sequence[float]) -> str:
+    """Return a sentence on how strong the evidence of Bayes factors for moderators is."""
+    weak = sum(1 / STRONG < value < STRONG for value in factors)
+    low, high = significant(min(factors), 2), significant(max(factors), 2)
+    if len(factors) == 1:
+        strength = (
+            "evidence that is weak for and against" if weak else f"evidence {'for' if factors[0] > 1 else 'against'}"
+        )
+        return f"What can be learned: the one Bayes factor for a moderator is {low}, {strength} an association."
+    return (
+        f"What can be learned: {weak} of {len(factors)} Bayes factors for moderators {'is' if weak == 1 else 'are'} between 1/{STRONG} "
+        f"and {STRONG}, evidence that is weak for and against an association; all are between {low} and {high}."
+    )
+
+
 def _what_is_learned(results: list[AnalysisResult], models: list[dict[str, Any]]) -> Iterable[str]:
     """Yield a sentence on how strong the evidence of all Bayes factors for moderators is."""
     found = []
@@ -237,14 +251,9 @@ def _what_is_learned(results: list[AnalysisResult], models: list[dict[str, Any]]
             methods = rows_of(result, model["model"])
             found += [_evidence(methods, name) for name in model["coefficients"] if name != INTERCEPT]
     known = [math.exp(value) for value in found if not is_missing(value) and abs(value) < 700]
-    weak = sum(1 / STRONG < value < STRONG for value in known)
     if known:
         most = max(model["studies"] for model in models)
-        yield (
-            f"What can be learned: {weak} of {plural(len(known), 'Bayes factor', 'Bayes factors')} for moderators are between 1/{STRONG} "
-            f"and {STRONG}, evidence that is weak for and against an association; all are between {significant(min(known), 2)} and "
-            f"{significant(max(known), 2)}. The largest number of studies in a model is {most}."
-        )
+        yield f"{learned_sentence(known)} The largest number of studies in a model is {most}."
 
 
 def _notes(

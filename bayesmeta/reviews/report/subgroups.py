@@ -8,7 +8,7 @@ from bayesmeta.effects.measures import MEASURES
 from bayesmeta.reporting.numbers import count, interval, is_missing, number, percent, probability, pvalue
 from bayesmeta.reporting.tables.layout import NOTE, Table
 from bayesmeta.reporting.tables.results import text_frame, written_estimate
-from bayesmeta.results.methods import method_label
+from bayesmeta.results.methods import FREQUENTIST, method_label
 from bayesmeta.results.model_rows import DIFFERENCE, OVERALL
 from bayesmeta.results.models.given import COMMON_TAU
 from bayesmeta.reviews.report.headings import Row, at_level, headings
@@ -105,6 +105,7 @@ def _line(
     term, group = key
     overall = term == OVERALL
     row: Row = own or common or posterior
+    alone = row is own and names[0] in FREQUENTIST and own.get("k") == 1
     return {
         "Group": "overall" if overall else group,
         "k": "" if term == DIFFERENCE else count(row.get("k")),
@@ -116,8 +117,9 @@ def _line(
         "Bayesian, common tau": written_estimate(_with_common_tau(methods, names[2]).get(key, {})),
         "P(benefit)": probability(posterior.get("prob_benefit")),
         "P(beyond MID)": probability(posterior.get("prob_beyond_mid")),
-        "tau": number(row.get("tau")),
-        "I2": percent(row.get("i2")),
+        # one study has no heterogeneity of its own
+        "tau": "" if alone else number(row.get("tau")),
+        "I2": "" if alone else percent(row.get("i2")),
         "Prediction interval": interval(row.get("pi_low"), row.get("pi_high")),
         "p for differences": pvalue(own.get("qm_pvalue")) if overall else "",
         NOTE: ". ".join(
