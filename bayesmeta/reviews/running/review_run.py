@@ -13,6 +13,7 @@ from typing import Literal
 
 from bayesmeta.errors import DataError
 from bayesmeta.reporting.tables.write import write as write_table
+from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.changes import Change, Loaded, changes_between
 from bayesmeta.reviews.file_names import MANIFEST_FILE, TABLES
 from bayesmeta.reviews.folder import load_run, save_review
@@ -124,12 +125,11 @@ class ReviewRun:
         return len(self._remaining)
 
     def tasks(self) -> Iterator[Task]:
-        """Yield the tasks of the analyses, or what follows them if there are none."""
-        steps = list(self._remaining.values())
+        """Yield the tasks of the analyses, those that take longest first, or what follows them if there are none."""
+        steps = sorted(self._remaining.values(), key=lambda step: isinstance(step.analysis, Analysis))
         if not steps:
             yield from self._finish()
-        for step in steps:
-            yield self._task(step)
+        yield from map(self._task, steps)
 
     def record(self, task: Task, outcome: Outcome) -> list[Task]:
         """Write the outcome of a task.

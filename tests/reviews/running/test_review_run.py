@@ -29,7 +29,9 @@ data = "d.csv"
 def opened(tmp_path):
     """A run whose only analysis is finished, and the tasks that follow."""
     (tmp_path / "review.toml").write_text(REVIEW, encoding="utf-8")
-    (tmp_path / "d.csv").write_text("study,events_e,n_e,events_c,n_c\nA,5,100,9,100\nB,12,150,20,150\n", encoding="utf-8")
+    (tmp_path / "d.csv").write_text(
+        "study,events_e,n_e,events_c,n_c\nA,5,100,9,100\nB,12,150,20,150\n", encoding="utf-8"
+    )
     review, folder = read_review(tmp_path)
     run = ReviewRun(review, folder, tmp_path / "review.toml", tmp_path / "out", Choice())
     run.open()
