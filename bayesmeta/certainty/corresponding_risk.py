@@ -104,8 +104,7 @@ class CorrespondingRisk:
         risk = x + nodes if difference else np.full(len(nodes), float(x))
         inside = (risk > 0) & (risk < 1)
         at = _effect_at(self.measure, np.where(inside, risk, 0.5), nodes)
-        below = np.array([float(self.effect.cdf(np.array([value]))[0]) for value in at])
-        below = np.where(inside, below, (risk >= 1).astype(float))
+        below = np.where(inside, self.effect.cdf(at[:, None])[:, 0], (risk >= 1).astype(float))
         return float(self.baseline.weights @ below)
 
     def quantile(self, p: float, *, difference: bool = False) -> float:

@@ -14,22 +14,31 @@ from pathlib import Path
 from bayesmeta.errors import DataError
 
 _FOLDER: ContextVar[str | None] = ContextVar("confined to", default=None)
+_TEMPORARY: ContextVar[bool] = ContextVar("temporary", default=False)
 
 
 @contextmanager
-def confined(folder: str | os.PathLike[str]) -> Iterator[None]:
+def confined(folder: str | os.PathLike[str], *, temporary: bool = False) -> Iterator[None]:
     """Refuse to write or remove a file outside a folder; an inner block replaces an outer one.
 
     Parameters
     ----------
     folder : path-like
         The folder, which may be a link itself and need not exist yet.
+    temporary : bool
+        Whether it is removed by the process that writes into it, so that files need not be flushed to disk.
     """
-    token = _FOLDER.set(os.path.realpath(folder))
+    token, before = _FOLDER.set(os.path.realpath(folder)), _TEMPORARY.set(temporary)
     try:
         yield
     finally:
         _FOLDER.reset(token)
+        _TEMPORARY.reset(before)
+
+
+def in_temporary_folder() -> bool:
+    """Return whether the innermost ``confined`` block is of a temporary folder."""
+    return _TEMPORARY.get()
 
 
 def check_confined(path: str | os.PathLike[str], *, follow: bool = True) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bayesmeta.errors import DataError
-from bayesmeta.support.confined import check_confined
+from bayesmeta.support.confined import check_confined, in_temporary_folder
 
 _FIXES: Mapping[int, str] = {
     errno.ENOSPC: "Free some space there, or choose another output folder.",
@@ -62,7 +62,8 @@ def _replace(target: Path, fill: Callable[[Any], object]) -> None:
         with open(temporary, "xb") as stream:
             fill(stream)
             stream.flush()
-            os.fsync(stream.fileno())
+            if not in_temporary_folder():
+                os.fsync(stream.fileno())
         if exists:
             temporary.chmod(stat.S_IMODE(target.stat().st_mode))
         os.replace(temporary, target)

@@ -71,7 +71,7 @@ def test_figures_in_other_formats_than_the_run(command, refused, finished, small
     assert "no format is named" in refused("figures", out, "--formats", ",")
     # with another result, the figures of the former one are gone in every format
     source = tmp_path / "source"
-    shutil.copytree(small_source, source)
+    shutil.copytree(small_source.parent, source)
     text = (source / "review.toml").read_text(encoding="utf-8")
     (source / "review.toml").write_text(text.replace("[settings]", "[settings]\nlevel = 0.9", 1), encoding="utf-8")
     bm.run_review(source / "review.toml", out)

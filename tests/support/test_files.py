@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from bayesmeta.errors import DataError, SpecError
 from bayesmeta.support import files
+from bayesmeta.support.confined import confined
 from bayesmeta.support.files import sha256, write_bytes, write_text
 from bayesmeta.support.json_files import write_json
 
@@ -148,3 +149,18 @@ def test_sha256(tmp_path):
     assert sha256(path) == hashlib.sha256(b"abc" * 100_000).hexdigest()
     with pytest.raises(DataError, match="absent"):
         sha256(tmp_path / "absent")
+
+
+def test_files_of_a_temporary_folder_are_not_flushed_to_disk(tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(files.os, "fsync", flushed.append)
+    with confined(tmp_path / "scratch", temporary=True):
+        write_text(tmp_path / "scratch" / "x", "new")
+        with confined(tmp_path / "kept"):
+            write_text(tmp_path / "kept" / "x", "new")
+            assert len(flushed) == 1
+        write_text(tmp_path / "scratch" / "y", "new")
+    assert len(flushed) == 1
+    write_text(tmp_path / "z", "new")
+    assert len(flushed) == 2
+    assert (tmp_path / "scratch" / "y").read_text() == "new"

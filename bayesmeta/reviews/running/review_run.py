@@ -13,6 +13,7 @@ from typing import Literal
 
 from bayesmeta.errors import DataError
 from bayesmeta.reporting.tables.write import write as write_table
+from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.changes import Change, Loaded, changes_between
 from bayesmeta.reviews.file_names import CHANGES_FILE, MANIFEST_FILE, TABLES
 from bayesmeta.reviews.folder import load_run, save_review
@@ -33,6 +34,9 @@ from bayesmeta.reviews.spec import Review
 from bayesmeta.support.confined import confined
 from bayesmeta.support.files import read_bytes, remove_scraps
 from bayesmeta.support.json_files import write_json
+
+#: what is made of all results together
+WholeKind = Literal["tables", "figures", "report", "documents"]
 
 
 class ReviewRun:
@@ -65,6 +69,7 @@ class ReviewRun:
         self.finished: list[str] = []
         self.ended = False
         self._written: set[str] = set()
+        self._under_way: set[str] = set()
         self._draws = choice.figures and bool(review.settings.figures)
         self._source_digest = file_digest(source)
         self._lock = ExitStack()
@@ -121,12 +126,11 @@ class ReviewRun:
         return len(self._remaining)
 
     def tasks(self) -> Iterator[Task]:
-        """Yield the tasks of the analyses, or what follows them if there are none."""
-        steps = list(self._remaining.values())
+        """Yield the tasks of the analyses, those that take longest first, or what follows them if there are none."""
+        steps = sorted(self._remaining.values(), key=lambda step: isinstance(step.analysis, Analysis))
         if not steps:
             yield from self._finish()
-        for step in steps:
-            yield self._task(step)
+        yield from map(self._task, steps)
 
     def record(self, task: Task, outcome: Outcome) -> list[Task]:
         """Write the outcome of a task.
@@ -134,7 +138,7 @@ class ReviewRun:
         Returns
         -------
         list of Task
-            Tasks to do next: after the last analysis the tables, then the figures of the whole review, then the report and the documents.
+            Tasks to do next: after the last analysis those of the whole review, side by side.
 
         Raises
         ------
@@ -143,14 +147,9 @@ class ReviewRun:
         """
         with uninterrupted():
             if not task.of_one_analysis:
-                write = {
-                    "tables": self._outputs.write_tables,
-                    "figures": self._outputs.write_review_figures,
-                    "report": self._outputs.write_report,
-                    "documents": self._outputs.write_documents,
-                }
-                write[task.kind](outcome)
+                self._outputs.write_whole(task.kind, outcome)
                 self._written.add(task.kind)
+                self._under_way.discard(task.kind)
                 if outcome.problem:
                     self.failed[task.kind] = outcome.problem
             else:
@@ -175,27 +174,13 @@ class ReviewRun:
         return Task("fit", str(self.out), single, str(self.folder), bool(step.why_draw), data=data, expected=step.data)
 
     def _finish(self) -> list[Task]:
-        """Return the next task of the whole review; if nothing has to be written, end the run."""
+        """Return the tasks of the whole review that can be done now; if there is none and none is under way, end the run."""
         finished = self._outputs.finished()
         changed = self._changed_data()
-        if finished and not changed:
-            outdated: dict[Literal["tables", "figures", "report", "documents"], Callable[[list[str]], bool]] = {
-                "tables": self._outputs.tables_outdated,
-                "figures": self._figures_outdated,
-                "report": partial(self._outputs.report_outdated, wanted=self.choice.figures),
-                "documents": partial(self._outputs.documents_outdated, wanted=self.choice.figures),
-            }
-            for kind, is_outdated in outdated.items():
-                if kind not in self._written and is_outdated(finished):
-                    texts = tuple(self._outputs.result(name) for name in finished)
-                    review = with_notice(self.review, self._outputs.state())
-                    data: dict[str, bytes] | None = None
-                    if kind == "documents":
-                        data = self._for_documents(finished)
-                    elif kind == "report" and review.notice == self.review.notice:
-                        # figures contain the notice
-                        data = self._outputs.drawings(finished)
-                    return [Task(kind, str(self.out), review, results=texts, data=data)]
+        tasks = self._of_whole_review(finished) if finished and not changed else []
+        self._under_way |= {task.kind for task in tasks}
+        if self._under_way:
+            return tasks
         with uninterrupted():
             if changed:
                 files = ", ".join(sorted({name for step in changed for name in self.review.data_files(step.analysis)}))
@@ -208,6 +193,30 @@ class ReviewRun:
                 self._outputs.remove_changes()
             self._end()
         return []
+
+    def _of_whole_review(self, finished: list[str]) -> list[Task]:
+        """Return what has to be made of all results, other than what is under way; the report shows the figures, and waits for them."""
+        outdated: dict[WholeKind, Callable[[list[str]], bool]] = {
+            "tables": self._outputs.tables_outdated,
+            "figures": self._figures_outdated,
+            "report": partial(self._outputs.report_outdated, wanted=self.choice.figures),
+            "documents": partial(self._outputs.documents_outdated, wanted=self.choice.figures),
+        }
+        kinds: list[WholeKind] = []
+        for kind, is_outdated in outdated.items():
+            waits = kind == "report" and "figures" in {*self._under_way, *kinds}
+            if not waits and kind not in self._written | self._under_way and is_outdated(finished):
+                kinds.append(kind)
+        if not kinds:
+            return []
+        texts = tuple(self._outputs.result(name) for name in finished)
+        review = with_notice(self.review, self._outputs.state())
+        data: dict[str, dict[str, bytes]] = {}
+        if "documents" in kinds:
+            data["documents"] = self._for_documents(finished)
+        if "report" in kinds and review.notice == self.review.notice:  # figures contain the notice
+            data["report"] = self._outputs.drawings(finished)
+        return [Task(kind, str(self.out), review, results=texts, data=data.get(kind)) for kind in kinds]
 
     def _figures_outdated(self, finished: list[str]) -> bool:
         """Whether to draw the figures of the whole review; those of other results are removed if nothing is to be drawn."""
@@ -276,7 +285,7 @@ class ReviewRun:
         with tempfile.TemporaryDirectory(prefix="bayesmeta-") as scratch:
             review, results = load_run(self.out)
             found = changes_between(before, (review, results))
-            with confined(scratch):
+            with confined(scratch, temporary=True):
                 shown = changes_table(with_notice(review, self._outputs.state()), found)
                 paths = write_table(shown, Path(scratch) / CHANGES, review.settings.tables)
             files = {f"{TABLES}/{path.name}": path.read_bytes() for path in paths}

@@ -47,8 +47,14 @@ from bayesmeta.reviews.running.tasks import Outcome
 from bayesmeta.reviews.spec import AnyAnalysis, Review
 from bayesmeta.support.files import read_bytes, remove, sha256, write_bytes
 
-#: entries of what shows all results together
-WHOLE = (TABLES_ENTRY, DRAWN_ENTRY, REPORT_ENTRY, DOCUMENTS_ENTRY)
+#: the entry of what is made of all results, and what it depends on
+_WHOLE = {
+    "tables": (TABLES_ENTRY, tables_made_from),
+    "figures": (DRAWN_ENTRY, review_figures_made_from),
+    "report": (REPORT_ENTRY, report_made_from),
+    "documents": (DOCUMENTS_ENTRY, documents_made_from),
+}
+_ENTRIES = tuple(entry for entry, _ in _WHOLE.values())
 
 
 class RunFolder:
@@ -140,34 +146,15 @@ class RunFolder:
         made_from = {} if outcome.figure_error else figures_made_from(self.review, analysis, self.ledger)
         self.ledger.add(Entry(name, made_from, files, outcome.figure_error))
 
-    def write_tables(self, outcome: Outcome) -> None:
-        """Write the tables and frames of the review; with a problem they are made again by the next run."""
-        files = self._write(outcome.files, self.ledger.get(TABLES_ENTRY))
+    def write_whole(self, kind: str, outcome: Outcome) -> None:
+        """Write the "tables", "figures", "report" or "documents" of all results; with a problem the next run makes them again."""
+        name, of_what = _WHOLE[kind]
+        files = self._write(outcome.files, self.ledger.get(name))
         problem = "; ".join(outcome.errors)
-        made_from = {} if problem else tables_made_from(self.review, self.ledger, self.finished())
-        self.ledger.add(Entry(TABLES_ENTRY, made_from, files, problem))
-
-    def write_review_figures(self, outcome: Outcome) -> None:
-        """Write the figures of the whole review; with a problem they are drawn again by the next run."""
-        files = self._write(outcome.files, self.ledger.get(DRAWN_ENTRY))
-        problem = "; ".join(outcome.errors)
-        made_from = {} if problem else review_figures_made_from(self.review, self.ledger, self.finished())
-        self.ledger.add(Entry(DRAWN_ENTRY, made_from, files, problem))
-
-    def write_report(self, outcome: Outcome) -> None:
-        """Write the report; with a problem it is made again by the next run."""
-        files = self._write(outcome.files, self.ledger.get(REPORT_ENTRY))
-        problem = "; ".join(outcome.errors)
-        made_from = {} if problem else report_made_from(self.review, self.ledger, self.finished())
-        self.ledger.add(Entry(REPORT_ENTRY, made_from, files, problem))
-        show_changes(self.out, self.review, self.ledger)
-
-    def write_documents(self, outcome: Outcome) -> None:
-        """Write the documents; with a problem they are made again by the next run."""
-        files = self._write(outcome.files, self.ledger.get(DOCUMENTS_ENTRY))
-        problem = "; ".join(outcome.errors)
-        made_from = {} if problem else documents_made_from(self.review, self.ledger, self.finished())
-        self.ledger.add(Entry(DOCUMENTS_ENTRY, made_from, files, problem))
+        made_from = {} if problem else of_what(self.review, self.ledger, self.finished())
+        self.ledger.add(Entry(name, made_from, files, problem))
+        if kind == "report":
+            show_changes(self.out, self.review, self.ledger)
 
     def documents_outdated(self, finished: list[str], wanted: bool) -> bool:
         """Whether there are documents that have to be written again, or ``wanted`` ones that have not been written."""
@@ -260,7 +247,7 @@ class RunFolder:
         if not (self.out / REPORT_FILE).is_file():  # removed by the user: a run writes it again only where there is one
             entries.pop(REPORT_ENTRY, None)
         if fresh is not None:
-            for name in (*WHOLE, *(entry(one) for one in fresh for entry in (analysis_entry, figures_entry))):
+            for name in (*_ENTRIES, *(entry(one) for one in fresh for entry in (analysis_entry, figures_entry))):
                 if name in entries:
                     entries[name] = Entry(name, {}, entries[name].files)
         self.ledger.rewrite()
@@ -268,7 +255,7 @@ class RunFolder:
     def rewrite_ledger(self) -> None:
         """Write the ledger in the order of the review, which does not depend on the order in which analyses finished."""
         of_analyses = (entry(name) for name in self.ids for entry in (analysis_entry, figures_entry))
-        self.ledger.rewrite([REVIEW_ENTRY, *WHOLE, CHANGES_ENTRY, *of_analyses])
+        self.ledger.rewrite([REVIEW_ENTRY, *_ENTRIES, CHANGES_ENTRY, *of_analyses])
 
     def _write(self, files: Mapping[str, bytes], old: Entry) -> dict[str, str]:
         """Write files, remove those of the old entry that are not among them, and return path to hash."""

@@ -145,7 +145,7 @@ def perform(task: Task) -> Outcome:
                 errors=("the worker has another version of bayesmeta than the run; install the same on both",)
             )
         out = Path(scratch) / "out"
-        with confined(scratch):
+        with confined(scratch, temporary=True):
             outcome = DO[task.kind](task, out)
         return replace(outcome, seconds=time.perf_counter() - started)
 

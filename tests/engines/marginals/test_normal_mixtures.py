@@ -10,7 +10,7 @@ from paths import REFERENCE_FOLDER
 from scipy import integrate as sci
 from scipy import optimize, stats
 
-from bayesmeta.engines.marginals.normal_mixtures import NormalMixtures
+from bayesmeta.engines.marginals.normal_mixtures import LARGE, NormalMixtures
 from bayesmeta.engines.marginals.shortest import shortest_interval
 from bayesmeta.engines.marginals.tau import TauFunctions
 from bayesmeta.engines.numerics.panels import Map, integrate
@@ -227,3 +227,23 @@ def test_a_wider_mass_has_a_longer_shortest_interval(a: float, b: float) -> None
     one = functions(*TAU["one peak"]).take("tau")
     (low_a, high_a), (low_b, high_b) = one.hdi(min(a, b)), one.hdi(max(a, b))
     assert (high_a - low_a)[0] < (high_b - low_b)[0]
+
+
+def test_shortest_intervals_of_many_components_are_checked_in_pieces(monkeypatch):
+    rng = np.random.default_rng(5)
+    weights = rng.random(9000)
+    means, sds = rng.normal(0, 0.3, (3, 9000)), rng.uniform(0.1, 1.0, (3, 9000))
+    many = NormalMixtures(("a", "b", "c"), weights / weights.sum(), means, sds)
+    x = rng.normal(0, 1, (9, 3))
+    assert x.size * len(weights) > LARGE
+    with monkeypatch.context() as patched:
+        sizes = []
+        exp = np.exp
+        patched.setattr(np, "exp", lambda z, **given: sizes.append(z.size) or exp(z, **given))
+        pieces = many._densities(x)
+    assert len(sizes) > 1
+    assert max(sizes) <= LARGE
+    np.testing.assert_allclose(pieces, many.pdf(x), rtol=1e-13)
+    in_pieces = many.hdi(0.9)
+    monkeypatch.setattr("bayesmeta.engines.marginals.normal_mixtures.LARGE", 10**9)
+    np.testing.assert_array_equal(in_pieces, many.hdi(0.9))
