@@ -33,7 +33,7 @@ MAKES_RESULTS = (
 SHOWS_RESULTS = (
     "reporting", "reviews/report", "reviews/explorer", "reviews/documents", "reviews/agreement.py", "reviews/changes.py",
     "reviews/folder.py", "reviews/manifest.py", "reviews/parquet.py", "reviews/run.py",
-    "reviews/running/code_digest.py", "reviews/running/fingerprints.py", "reviews/running/page_changes.py",
+    "reviews/running/code_digest.py", "reviews/running/fingerprints.py", "reviews/running/changes.py",
     "reviews/running/plan.py",
     "reviews/running/review_run.py", "reviews/running/run_folder.py", "reviews/running/state.py", "reviews/running/tasks.py",
 )  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -12,16 +11,14 @@ from pathlib import Path
 from typing import Literal
 
 from bayesmeta.errors import DataError
-from bayesmeta.reporting.tables.write import write as write_table
 from bayesmeta.reviews.analysis_keys import Analysis
-from bayesmeta.reviews.changes import Change, Loaded, changes_between
-from bayesmeta.reviews.file_names import CHANGES_FILE, MANIFEST_FILE, TABLES
-from bayesmeta.reviews.folder import load_run, save_review
+from bayesmeta.reviews.changes import Change, Loaded
+from bayesmeta.reviews.file_names import MANIFEST_FILE
+from bayesmeta.reviews.folder import save_review
 from bayesmeta.reviews.manifest import manifest
-from bayesmeta.reviews.report.changes import CHANGES, changes_table
 from bayesmeta.reviews.report.page import mark_as_older
-from bayesmeta.reviews.report.page_changes import changes_text
 from bayesmeta.reviews.result import AnalysisResult
+from bayesmeta.reviews.running.changes import changes_files
 from bayesmeta.reviews.running.fingerprints import combined, file_digest, fingerprint, tables_digest
 from bayesmeta.reviews.running.interrupts import uninterrupted
 from bayesmeta.reviews.running.ledger import DOCUMENTS_ENTRY, DRAWN_ENTRY, REPORT_ENTRY, TABLES_ENTRY, analysis_entry
@@ -31,7 +28,6 @@ from bayesmeta.reviews.running.run_folder import RunFolder
 from bayesmeta.reviews.running.state import expected_entry, with_notice
 from bayesmeta.reviews.running.tasks import Outcome, Task
 from bayesmeta.reviews.spec import Review
-from bayesmeta.support.confined import confined
 from bayesmeta.support.files import read_bytes, remove_scraps
 from bayesmeta.support.json_files import write_json
 
@@ -195,7 +191,7 @@ class ReviewRun:
         return []
 
     def _of_whole_review(self, finished: list[str]) -> list[Task]:
-        """Return what has to be made of all results, other than what is under way; the report shows the figures, and waits for them."""
+        """Return what has to be made of all results, other than what is under way; report and documents show figures, and wait for them."""
         outdated: dict[WholeKind, Callable[[list[str]], bool]] = {
             "tables": self._outputs.tables_outdated,
             "figures": self._figures_outdated,
@@ -204,7 +200,7 @@ class ReviewRun:
         }
         kinds: list[WholeKind] = []
         for kind, is_outdated in outdated.items():
-            waits = kind == "report" and "figures" in {*self._under_way, *kinds}
+            waits = kind in ("report", "documents") and "figures" in {*self._under_way, *kinds}
             if not waits and kind not in self._written | self._under_way and is_outdated(finished):
                 kinds.append(kind)
         if not kinds:
@@ -282,14 +278,7 @@ class ReviewRun:
         DataError
             If a file cannot be written, or the run has no result.
         """
-        with tempfile.TemporaryDirectory(prefix="bayesmeta-") as scratch:
-            review, results = load_run(self.out)
-            found = changes_between(before, (review, results))
-            with confined(scratch, temporary=True):
-                shown = changes_table(with_notice(review, self._outputs.state()), found)
-                paths = write_table(shown, Path(scratch) / CHANGES, review.settings.tables)
-            files = {f"{TABLES}/{path.name}": path.read_bytes() for path in paths}
-            files[CHANGES_FILE] = changes_text(found).encode("utf-8")
+        found, files = changes_files(self.out, before, self._outputs.state())
         with uninterrupted():
             self._outputs.write_changes(files)
         return found

@@ -21,6 +21,7 @@ from bayesmeta.reviews.file_names import (
     result_file,
 )
 from bayesmeta.reviews.result import AnalysisResult, read_result
+from bayesmeta.reviews.running.changes import show_changes
 from bayesmeta.reviews.running.ledger import (
     CHANGES_ENTRY,
     DOCUMENTS_ENTRY,
@@ -34,7 +35,6 @@ from bayesmeta.reviews.running.ledger import (
     entry_analysis,
     figures_entry,
 )
-from bayesmeta.reviews.running.page_changes import show_changes
 from bayesmeta.reviews.running.plan import (
     documents_made_from,
     figures_made_from,
