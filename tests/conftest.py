@@ -179,6 +179,13 @@ def small_source(tmp_path_factory):
     return write_review(tmp_path_factory.mktemp("source") / "small")
 
 
+@pytest.fixture(scope="session")
+def whole_source(tmp_path_factory):
+    """The small review with its report page and documents, for tests that only read it."""
+    text = SMALL_REVIEW.replace("report = false\ndocuments = []\n", "")
+    return write_review(tmp_path_factory.mktemp("source") / "whole", text)
+
+
 @pytest.fixture
 def small_review(tmp_path):
     return write_review(tmp_path / "small")

@@ -12,7 +12,8 @@ from bayesmeta.networks.frequentist.component_result import ComponentNetwork
 from bayesmeta.networks.posterior import NetworkPosterior
 from bayesmeta.plotting.network_inputs import favours, is_log
 from bayesmeta.reporting.figures.network_forest import NetworkEffect, network_forest_figure
-from bayesmeta.support.arguments import check_level, check_type
+from bayesmeta.support.arguments import check_level
+from bayesmeta.support.wrong_kind import wrong_kind
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,7 +55,8 @@ def component_forest(
     """
     should = "a component network, as component_network() returns it, or network() with components="
     for net in nets:
-        check_type(net, (NetworkPosterior, ComponentNetwork), "component_forest: a fit", should)
+        if not isinstance(net, NetworkPosterior | ComponentNetwork):
+            raise wrong_kind("component_forest", should, net)
     if not nets:
         raise SpecError(f"component_forest: give at least one fit, {should}")
     levels = {net.level for net in nets if isinstance(net, ComponentNetwork)} | (

@@ -21,6 +21,7 @@ DRAWN_BY: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "ComparisonAdjusted": ("comparison-adjusted effects", ("comparison_adjusted_funnel",)),
     "NetworkPosterior": ("a network", _NETWORKS),
     "NetworkMeta": ("a network", (*_NETWORKS, "net_heat_plot", "contribution_plot")),
+    "ComponentNetwork": ("a network of components", ("component_forest",)),
     "ArmTable": ("a table of arms", _DATA_OF_NETWORKS),
     "ContrastTable": ("a table of contrasts", _DATA_OF_NETWORKS),
     "NetworkContrasts": ("contrasts of a network", _DATA_OF_NETWORKS),
@@ -36,7 +37,6 @@ UNDRAWN: Mapping[str, tuple[str, str]] = {
         "coefficient_forest and bubble draw the fit of a model with moderators",
     ),
     "BiasAdjusted": ("bias-adjusted results", "forest draws the studies they were computed from"),
-    "ComponentNetwork": ("a network of components", "network_plot draws the table of arms it was computed from"),
     "CategoryFit": ("a fit of categories", "summary() has its numbers"),
 }
 

@@ -153,5 +153,5 @@ def test_the_figure_has_a_row_per_study_and_the_method_asked_for(bcg):
     assert f"{last['estimate']:.2f} [{last['ci_low']:.2f}, {last['ci_high']:.2f}]" in texts
     with pytest.raises(SpecError, match="unknown method 'PM'"):
         bm.cumulative_plot(bcg, method="PM")
-    with pytest.raises(SpecError, match=r"the frame of bm\.cumulative"):
+    with pytest.raises(SpecError, match=r"takes the table of cumulative"):
         bm.cumulative_plot(BCG)

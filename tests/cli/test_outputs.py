@@ -21,6 +21,12 @@ def finished(tmp_path_factory, small_source):
     return out
 
 
+@pytest.fixture(scope="module")
+def with_documents(tmp_path_factory, whole_source):
+    """A finished run of the small review with its documents."""
+    return bm.run_review(whole_source, tmp_path_factory.mktemp("documents") / "out").out
+
+
 def test_tables_figures_and_report_of_a_finished_run(command, refused, finished, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(finished, out)
@@ -34,7 +40,6 @@ def test_tables_figures_and_report_of_a_finished_run(command, refused, finished,
     code, printed, _ = command("figures", out, "--only", "1.1")
     assert code == 0
     assert {Path(line).name for line in printed.splitlines()} == {
-        "forest_1.1.png",
         "forest_1.1.svg",
         "tau_1.1.svg",
     }
@@ -52,9 +57,9 @@ def test_tables_figures_and_report_of_a_finished_run(command, refused, finished,
         assert part in page
 
 
-def test_figures_in_other_formats_than_the_run(command, refused, finished, small_source, tmp_path):
+def test_figures_in_other_formats_than_the_run(command, refused, with_documents, whole_source, tmp_path):
     out = tmp_path / "out"
-    shutil.copytree(finished, out)
+    shutil.copytree(with_documents, out)
     before = set(tree(out))
     # the documents show the forest plots, as PNG; the other figures are SVG only
     figures = {name for name in before if name.startswith("figures/")}
@@ -71,7 +76,7 @@ def test_figures_in_other_formats_than_the_run(command, refused, finished, small
     assert "no format is named" in refused("figures", out, "--formats", ",")
     # with another result, the figures of the former one are gone in every format
     source = tmp_path / "source"
-    shutil.copytree(small_source.parent, source)
+    shutil.copytree(whole_source.parent, source)
     text = (source / "review.toml").read_text(encoding="utf-8")
     (source / "review.toml").write_text(text.replace("[settings]", "[settings]\nlevel = 0.9", 1), encoding="utf-8")
     bm.run_review(source / "review.toml", out)

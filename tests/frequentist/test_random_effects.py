@@ -234,7 +234,7 @@ def test_contradictory_or_empty_input_is_refused():
         random_effects()
     with pytest.raises(SpecError, match="not both"):
         random_effects(effects_from_arrays([0.1], [0.1]), yi=[0.1])
-    with pytest.raises(SpecError, match="give the effect measure"):
+    with pytest.raises(SpecError, match="a study table is the path of a file or a pandas DataFrame; got list"):
         random_effects([0.1, 0.2])
     with pytest.raises(DataError, match="no study is left to pool"):
         random_effects(yi=[], vi=[])

@@ -27,6 +27,7 @@ FUNCTIONS = {
     "cumulative_plot": ({}, "the table of cumulative"),
     "network_plot": ({}, "table of arms"),
     "network_forest": ({}, "a network"),
+    "component_forest": ({}, "a component network"),
     "league_heat": ({}, "a network"),
     "rankogram": ({"better": "higher"}, "a network"),
     "rank_heat": ({}, "networks by outcome"),
@@ -61,7 +62,8 @@ DRAWN = {
 OWN = {
     ("forest", "moderated"), ("forest", "table"), ("coefficient_forest", "posterior"), ("coefficient_forest", "nested"),
     ("coefficient_forest", "multilevel"), ("bubble", "multilevel"), ("bubble", "posterior"), ("bubble", "nested"),
-    ("sweep_plot", "cumulative"), ("rank_heat", "dict"), ("coefficient_forest", "dict"),
+    # a network without components
+    ("component_forest", "network"), ("sweep_plot", "cumulative"), ("rank_heat", "dict"), ("coefficient_forest", "dict"),
     # a list is of tables of arms, for which a measure is asked for
     ("network_plot", "list"), ("transitivity", "list"), ("transitivity_plot", "list"),
 }  # fmt: skip

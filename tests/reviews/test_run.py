@@ -30,9 +30,9 @@ def tree(folder):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory, small_source):
-    """The small review, whose third analysis has a bad table, run once."""
-    return run_review(small_source, tmp_path_factory.mktemp("run") / "out")
+def run(tmp_path_factory, whole_source):
+    """The small review, whose third analysis has a bad table, run once with everything."""
+    return run_review(whole_source, tmp_path_factory.mktemp("run") / "out")
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_what_is_written(run):
     found = set(tree(run.out))
     tables = {
         f"tables/{name}.{form}"
-        for name in ("main", "methods", "studies", "evidence", "priors")
+        for name in ("main", "methods", "studies", "influence", "predictive", "evidence", "priors")
         for form in TABLE_FORMATS
     }
     figures = {
@@ -121,7 +121,7 @@ def test_studies_keep_those_left_out_with_their_reason(run):
     assert studies.iloc[0]["estimate"] == pytest.approx(5 / 9)
 
 
-def test_the_manifest_records_what_made_the_outputs(run, small_source):
+def test_the_manifest_records_what_made_the_outputs(run, whole_source):
     manifest = json.loads((run.out / "manifest.json").read_text())
     assert (manifest["review"], manifest["title"], manifest["notice"], manifest["seed"]) == (
         "small",
@@ -131,8 +131,8 @@ def test_the_manifest_records_what_made_the_outputs(run, small_source):
     )
     assert manifest["versions"] == bm.fit(yi=[0.1], sei=[0.2], measure="SMD").provenance
     assert manifest["settings"]["engine"] == "quadrature"
-    folder = small_source.parent
-    assert manifest["sha256"]["review.toml"] == hashlib.sha256(small_source.read_bytes()).hexdigest()
+    folder = whole_source.parent
+    assert manifest["sha256"]["review.toml"] == hashlib.sha256(whole_source.read_bytes()).hexdigest()
     assert [manifest["analyses"][name]["data"] for name in ("1.1", "1.2")] == [
         {"file": name, "sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest()}
         for name in ("death.csv", "pain.csv")
@@ -159,8 +159,8 @@ def test_the_notice_is_in_every_table_and_figure(run):
             assert word in text, (path.name, word)
 
 
-def test_running_again_gives_the_same_bytes(run, small_source, tmp_path):
-    again = run_review(small_source, tmp_path / "again")
+def test_running_again_gives_the_same_bytes(run, whole_source, tmp_path):
+    again = run_review(whole_source, tmp_path / "again")
     before, after = tree(run.out), tree(again.out)
     assert set(before) == set(after)
     differing = [name for name in before if before[name] != after[name]]

@@ -26,7 +26,7 @@ def tables(material):
 
 def test_which_tables_there_are(tables):
     # one engine only, so there is no table of their agreement
-    assert list(tables) == ["main", "methods", "studies", "evidence", "priors"]
+    assert list(tables) == ["main", "methods", "studies", "influence", "predictive", "evidence", "priors"]
     for table in tables.values():
         assert table.notice == NOTICE
         assert table.caption.startswith("A small review")

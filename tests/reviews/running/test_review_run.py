@@ -1,4 +1,4 @@
-"""What is made of all results of a review: side by side, the report after the figures that it shows."""
+"""What is made of all results of a review: side by side, report and documents after the figures that they show."""
 
 from pathlib import Path
 
@@ -42,12 +42,12 @@ def opened(tmp_path):
 
 def test_the_parts_of_a_review_are_made_side_by_side(opened):
     run, tasks = opened
-    assert [task.kind for task in tasks] == ["tables", "figures", "documents"]
+    assert [task.kind for task in tasks] == ["tables", "figures"]
     known = {task.kind: task for task in tasks}
-    # outcomes in another order than the tasks: nothing is handed out twice, and the report follows the figures
-    assert run.record(known["documents"], Outcome(files={"documents/checklists.csv": b"x"})) == []
-    (report,) = run.record(known["figures"], Outcome())
-    assert report.kind == "report"
+    # outcomes in another order than the tasks: nothing is handed out twice, and what shows the figures follows them
+    report, documents = run.record(known["figures"], Outcome())
+    assert (report.kind, documents.kind) == ("report", "documents")
+    assert run.record(documents, Outcome(files={"documents/checklists.csv": b"x"})) == []
     assert set(report.data) == {"figures/forest_1.svg", "figures/tau_1.svg"}
     assert run.record(report, Outcome(files={"report.html": b"x"})) == []
     assert not run.ended
