@@ -40,8 +40,7 @@ class FigureFormat:
 FIGURE_FORMATS: dict[str, FigureFormat] = {
     one.name: one
     for one in (
-        # compressing harder takes twice as long for three percent of the bytes.
-        FigureFormat("png", "PNG", {"Software": None}, {"pil_kwargs": {"compress_level": 3}}, "Description"),
+        FigureFormat("png", "PNG", description="Description"),
         FigureFormat("svg", "SVG", {"Date": None, "Creator": None}, description="Description", by_default=True),
         FigureFormat("pdf", "PDF", {"CreationDate": None, "Creator": None, "Producer": None}, description="Subject"),
     )

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.figure import Figure
 
 from bayesmeta.errors import SpecError, unknown_name
 from bayesmeta.reporting.figures.formats import FIGURE_FORMATS, FigureFormat, default_figure_formats
+from bayesmeta.reporting.figures.palette import indexed_png
 from bayesmeta.reporting.figures.style import DPI
 from bayesmeta.support.files import write_bytes
 from bayesmeta.support.xml_text import writable
@@ -119,12 +121,26 @@ def _empty(figure: Figure) -> None:
     figure.clear()
 
 
+class _Pixels(io.BytesIO):
+    """What matplotlib writes a picture to: it keeps the pixels with their shape, (height, width, 4)."""
+
+    pixels: np.ndarray[Any, Any]
+
+    def write(self, buffer: Any, /) -> int:
+        self.pixels = np.array(buffer)
+        return self.pixels.nbytes
+
+
 def _render(figure: Figure, form: FigureFormat, dpi: float, description: str = "") -> bytes:
     buffer = io.BytesIO()
     metadata = dict(form.metadata)
     if description and form.description:
         metadata[form.description] = writable(description)
     with _LOCK, mpl.rc_context(_SETTINGS):
+        if form.name == "png":
+            drawn = _Pixels()
+            figure.savefig(drawn, format="rgba", dpi=dpi, facecolor="white")
+            return indexed_png(drawn.pixels, dpi, {name: text for name, text in metadata.items() if text is not None})
         options: dict[str, Any] = {"metadata": metadata or None, **form.options}
         figure.savefig(buffer, format=form.name, dpi=dpi, facecolor="white", **options)
     if form.name == "svg":

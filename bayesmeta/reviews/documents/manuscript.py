@@ -96,12 +96,10 @@ def _sentences(*texts: str) -> str:
 
 
 def _png(source: DocumentSource, figure: NamedFigure) -> bytes:
-    """Return a figure as PNG with a palette: that of the run, or drawn where it has none."""
-    from bayesmeta.reporting.figures.palette import with_palette
-
+    """Return a figure as PNG: that of the run, or drawn where it has none."""
     name = f"{figure.file(Path()).as_posix()}.png"
     if name in source.pictures:
-        return with_palette(source.pictures[name])
+        return source.pictures[name]
     from bayesmeta.reporting.figures.save import rendered
 
-    return with_palette(rendered(figure.draw(), "png", dpi=DPI, description=source.review.notice))
+    return rendered(figure.draw(), "png", dpi=DPI, description=source.review.notice)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +246,7 @@ def single_analysis(review: Review, analysis: AnyAnalysis) -> Review:
     return review.model_copy(update={"analysis": review.members(analysis), **only})
 
 
+@cache
 def _version(package: str) -> str:
     from importlib.metadata import version
 
