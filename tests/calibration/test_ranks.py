@@ -31,7 +31,7 @@ def test_talts2018_quadrature_is_calibrated_for_the_normal_model() -> None:
 @pytest.mark.parametrize("name", LINEAR)
 def test_talts2018_quadrature_is_calibrated_for_linear_models(name: str) -> None:
     # a fit of counts takes half a second
-    count = 6 if name == "regression_of_counts" else 120
+    count = 4 if name == "regression_of_counts" else 120
     rows = calibrate(name, "quadrature", range(count), seed=5)
     assert calibrate(name, "quadrature", range(count - 1, count), seed=5) == rows[-1:]
     for term in terms_of_experiment(name):

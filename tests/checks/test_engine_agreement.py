@@ -45,17 +45,17 @@ def test_the_bound_counts_comparisons_and_fits() -> None:
 
 
 def test_independent_draws_exceed_the_bound_no_more_often_than_stated(fit) -> None:
-    """Two hundred sets of draws of a posterior with heavy tails: a rule without counting, such as 4 MCSE with arviz' error of
+    """A hundred sets of draws of a posterior with heavy tails: a rule without counting, such as 4 MCSE with arviz' error of
     quantiles, raises alarms here.
     """
     exact = fit(yi=[0.1, 0.9, -0.4], sei=[0.2, 0.3, 0.25], measure="RR", engine="quadrature")
     known = summarize(exact)
     terms = [*exact.solution.terms.parameters, *exact.solution.terms.studies]
-    for seed in range(200):
+    for seed in range(100):
         nuts = as_if_sampled(exact, seed=seed)
         frame = engine_agreement(nuts, exact, (summarize(nuts), known))
         assert len(frame) == 4 * len(terms)
-        assert worst_disagreement(frame) < largest_by_chance(200 * len(frame)), seed
+        assert worst_disagreement(frame) < largest_by_chance(100 * len(frame)), seed
 
 
 def test_wrong_draws_are_detected(exact, drawn):

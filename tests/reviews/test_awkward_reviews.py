@@ -15,7 +15,7 @@ from bayesmeta.reviews.report.page import write_report
 from bayesmeta.reviews.run import run_review
 from bayesmeta.reviews.spec import read_review
 
-HEAD = 'id = "r"\ntitle = "T"\n{0}\n[settings]\nengine = "quadrature"\nfigures = ["png"]\ntables = ["csv"]\n'
+HEAD = 'id = "r"\ntitle = "T"\n{0}\n[settings]\nengine = "quadrature"\nfigures = ["png"]\ntables = ["csv"]\ndocuments = []\n'
 ENTRY = '[[analysis]]\nid = "{0}"\noutcome = "O"\nmeasure = "{1}"\ndata = "{2}"\n'
 RATIOS = "study,yi,ci_low,ci_high\nTrial A,1.78,0.84,3.76\nTrial B,1.20,0.37,3.93\nTrial C,1.14,0.3,4.25\nTrial D,2.99,1.66,5.39\n"
 COUNTS = (

@@ -25,6 +25,8 @@ engine = "quadrature"
 likelihoods = ["normal"]
 tables = ["csv", "md"]
 figures = ["svg"]
+documents = []
+checks = false
 [bands.SMD]
 trivial = 0.2
 small = 0.5
@@ -195,7 +197,7 @@ def page_of(out):
 
 def test_the_report_page_shows_what_changed(source):
     out = source / "out"
-    (source / "review.toml").write_text(REVIEW.replace('figures = ["svg"]', "figures = []\ndocuments = []"))
+    (source / "review.toml").write_text(REVIEW.replace('figures = ["svg"]', "figures = []"))
     run_review(source, out)
     assert 'id="changes"' not in page_of(out)
     assert 'href="#changes"' not in page_of(out)

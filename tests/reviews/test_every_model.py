@@ -244,11 +244,16 @@ def test_a_moderator_that_is_missing_is_refused_with_the_key_that_drops_it(tmp_p
     shutil.copytree(FOLDER, source)
     table = source / "characteristics.csv"
     table.write_text(table.read_text().replace("Baker 2003,12", "Baker 2003,"))
+    toml = source / "review.toml"
+    toml.write_text(
+        toml.read_text()
+        .replace('likelihoods = ["normal", "arm-level"]', 'likelihoods = ["normal"]\nchecks = false')
+        .replace('["~ weeks", "~ focus + center(weeks)", "~ blinded"]', '"~ weeks"')
+    )
     run = run_review(source, tmp_path / "out", only=("1.1",), figures=False)
     assert "the moderator is missing for 'Baker 2003'" in run.failed["1.1"]
     assert "drop_missing = true" in run.failed["1.1"]
     assert "drop_missing=True" not in run.failed["1.1"]
-    toml = source / "review.toml"
     toml.write_text(
         toml.read_text().replace('by = ["focus", "blinded"]', 'by = ["focus", "blinded"]\ndrop_missing = true')
     )

@@ -57,6 +57,8 @@ title = "Several treatments"
 engine = "quadrature"
 tables = ["csv", "md"]
 figures = ["svg"]
+documents = []
+checks = false
 
 [bands.OR]
 trivial = 1.1

@@ -14,7 +14,6 @@ from spiteful_review import NOTICE
 
 import bayesmeta as bm
 from bayesmeta.errors import SpecError
-from bayesmeta.reporting.figures.palette import with_palette
 from bayesmeta.reviews.documents.checklists import BARG, BY_PERSON, ITEMS, PRISMA, ROBUST, checklists_table
 from bayesmeta.reviews.documents.manuscript import manuscript
 from bayesmeta.reviews.documents.names import DOCUMENTS, wanted_pictures
@@ -81,7 +80,7 @@ def keys_in(documented):
 
 def test_pictures_are_those_of_the_run_and_fit_the_page(paper, documented):
     pictures = [part.blob for part in paper.part.package.image_parts]
-    drawn = [with_palette((documented / "figures" / f"forest_{name}.png").read_bytes()) for name in ("1.1", "1.2")]
+    drawn = [(documented / "figures" / f"forest_{name}.png").read_bytes() for name in ("1.1", "1.2")]
     assert pictures == drawn
     assert len(paper.inline_shapes) == 2
     widths = {
@@ -108,7 +107,7 @@ def test_the_notice_is_among_the_properties(paper):
 
 def test_without_pictures_of_the_run_they_are_drawn(source, documented):
     (first, *_) = docx.Document(io.BytesIO(manuscript(source))).part.package.image_parts
-    assert first.blob == with_palette((documented / "figures" / "forest_1.1.png").read_bytes())
+    assert first.blob == (documented / "figures" / "forest_1.1.png").read_bytes()
     none = source.review.model_copy(update={"settings": source.review.settings.model_copy(update={"figures": ()})})
     assert not list(docx.Document(io.BytesIO(manuscript(dataclasses.replace(source, review=none)))).inline_shapes)
 

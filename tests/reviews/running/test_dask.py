@@ -26,9 +26,7 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 DATA = "study,events_e,n_e,events_c,n_c\nA,{0},100,9,100\nB,12,150,20,150\nC,0,60,3,60\n"
 ENTRY = '[[analysis]]\nid = "1.{0}"\noutcome = "Outcome {0}"\nmeasure = "RR"\ndata = "{0}.csv"\n'
-HEAD = (
-    'id = "{0}"\ntitle = "Many"\n[settings]\nengine = "quadrature"\nlikelihoods = ["normal"]\ntables = ["md", "csv"]\n'
-)
+HEAD = 'id = "{0}"\ntitle = "Many"\n[settings]\nengine = "quadrature"\nlikelihoods = ["normal"]\ntables = ["md", "csv"]\nchecks = false\n'
 
 
 def write_many(folder, name, count):

@@ -27,6 +27,7 @@ engine = "quadrature"
 likelihoods = ["normal"]
 tables = ["csv"]
 figures = []
+checks = false
 [[analysis]]
 id = "1.1"
 outcome = "O"

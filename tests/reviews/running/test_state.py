@@ -20,6 +20,7 @@ from bayesmeta.reviews.running import tasks
 DATA = "study,events_e,n_e,events_c,n_c\nA,{0},100,9,100\nB,12,150,20,150\nC,0,60,3,60\n"
 ENTRY = '[[analysis]]\nid = "1.{0}"\noutcome = "Outcome {0}"\nmeasure = "RR"\ndata = "{0}.csv"\n'
 HEAD = 'id = "s"\ntitle = "T"\n[settings]\nengine = "quadrature"\nlikelihoods = ["normal"]\ntables = ["csv"]\nfigures = []\n'
+PLAIN = "report = false\ndocuments = []\nchecks = false\n"
 ALL = ("1.0", "1.1", "1.2")
 
 
@@ -27,7 +28,7 @@ def write_source(folder, count=3):
     folder.mkdir()
     for i in range(count):
         (folder / f"{i}.csv").write_text(DATA.format(i + 1))
-    (folder / "review.toml").write_text(HEAD + "".join(ENTRY.format(i) for i in range(count)))
+    (folder / "review.toml").write_text(HEAD + PLAIN + "".join(ENTRY.format(i) for i in range(count)))
     return folder
 
 
@@ -173,7 +174,7 @@ def test_outputs_removed_during_a_run_are_a_failure(source, tmp_path, monkeypatc
 
 def test_a_figure_whose_problem_is_fixed_is_no_problem_any_more(source, tmp_path, monkeypatch):
     toml = source / "review.toml"
-    toml.write_text(toml.read_text().replace("figures = []", 'figures = ["svg"]'))
+    toml.write_text(toml.read_text().replace(f"figures = []\n{PLAIN}", 'figures = ["svg"]\n'))
 
     def broken(*_):
         raise ValueError("no glyph")
