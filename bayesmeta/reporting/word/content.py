@@ -24,9 +24,8 @@ def add_title(document: WordDocument, text: str) -> None:
 
 
 def add_heading(document: WordDocument, text: str, level: int = 1) -> None:
-    """Append a heading on an upright page."""
-    document.turn(landscape=False)
-    document.add(paragraph(run(text), f"Heading{level}"))
+    """Append a heading, on the page of what follows."""
+    document.add_heading(paragraph(run(text), f"Heading{level}"))
 
 
 def add_paragraphs(document: WordDocument, texts: Iterable[str], *, bold: bool = False) -> None:

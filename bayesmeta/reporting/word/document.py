@@ -53,6 +53,7 @@ class WordDocument:
             relationships.pop(name)  # a picture of the template
         add_styles(self.docx)
         self._body: list[str] = []
+        self._headings: list[str] = []
         self._identities = 0
         self._landscape = False
         self._section_is_empty = True
@@ -61,6 +62,10 @@ class WordDocument:
         """Append elements, as XML with the prefixes ``w`` and ``r``."""
         self._body += elements
         self._section_is_empty = self._section_is_empty and not elements
+
+    def add_heading(self, element: str) -> None:
+        """Append a heading to the page of what follows, upright or turned: it never is alone at the foot of a page."""
+        self._headings.append(element)
 
     def next_id(self) -> int:
         """Return a number that no other picture of the document has."""
@@ -73,6 +78,8 @@ class WordDocument:
             self._body.append(f"<w:p><w:pPr>{_section(self._landscape)}</w:pPr></w:p>")
             self._section_is_empty = True
         self._landscape = landscape
+        headings, self._headings = self._headings, []
+        self.add(*headings)
 
     def content(self) -> bytes:
         """Return the file: the same bytes for the same document, since its parts have no date."""
@@ -92,7 +99,7 @@ class WordDocument:
         start, end = re.search("<w:body>", empty), empty.rindex("</w:body>")
         if start is None or f'xmlns:w="{MAIN}"' not in empty:
             raise ValueError("the template of python-docx has another form than expected")
-        return "".join((empty[: start.end()], *self._body, _section(self._landscape), empty[end:]))
+        return "".join((empty[: start.end()], *self._body, *self._headings, _section(self._landscape), empty[end:]))
 
 
 def line_width(landscape: bool) -> int:

@@ -64,6 +64,18 @@ def test_the_manuscript_has_its_parts_in_order(paper, documented):
     assert listed == [f"{i}.\t{reference_text(key)}" for i, key in enumerate(keys_in(documented), 1)]
 
 
+def test_a_heading_is_on_the_page_of_what_follows(paper):
+    """The first table is on a turned page; the heading above it is not alone on the page before."""
+    results = next(one for one in paper.paragraphs if one.text == "Results")
+    assert not results._p.xpath("./w:pPr/w:sectPr")
+    below = results._p.getnext()
+    assert below.xpath("string(.)").startswith("Table 1")
+    breaks = paper.element.body.xpath(".//w:sectPr")
+    body = list(paper.element.body)
+    after = next(one for one in breaks if body.index(next(p for p in body if one in p.iter())) > body.index(results._p))
+    assert after.xpath("string(./w:pgSz/@w:orient)") == "landscape"
+
+
 def test_digests_name_the_files_of_an_analysis_of_several(source):
     made = {
         "sha256": {"review.toml": "a" * 64},
