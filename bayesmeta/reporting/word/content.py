@@ -37,6 +37,7 @@ def add_paragraphs(document: WordDocument, texts: Iterable[str], *, bold: bool =
 def add_numbered(document: WordDocument, texts: Iterable[str]) -> None:
     """Append a list of paragraphs with their numbers as text, so that they stay those of the citations."""
     hanging = '<w:ind w:left="454" w:hanging="454"/>'
+    document.turn(landscape=False)
     document.add(
         *(
             paragraph(f"{run(f'{i}.')}<w:r><w:tab/></w:r>{run(text)}", "Normal", hanging)

@@ -69,7 +69,7 @@ def test_a_heading_is_on_the_page_of_what_follows(paper):
     results = next(one for one in paper.paragraphs if one.text == "Results")
     assert not results._p.xpath("./w:pPr/w:sectPr")
     below = results._p.getnext()
-    assert below.xpath("string(.)").startswith("Table 1")
+    assert below.xpath("string(./w:pPr/w:pStyle/@w:val)") == "Caption"
     breaks = paper.element.body.xpath(".//w:sectPr")
     body = list(paper.element.body)
     after = next(one for one in breaks if body.index(next(p for p in body if one in p.iter())) > body.index(results._p))
