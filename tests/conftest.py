@@ -191,6 +191,22 @@ def small_review(tmp_path):
     return write_review(tmp_path / "small")
 
 
+@pytest.fixture(scope="session")
+def chromium():
+    """A headless browser, driven by playwright: one per process, since a second would find the first one's event loop."""
+    from explorer.scripts import browser, not_found
+
+    path = browser()
+    if path is None:
+        not_found("chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        made = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield made
+        made.close()
+
+
 def tree(folder):
     """Every file of a folder with its bytes."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}

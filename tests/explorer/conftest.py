@@ -1,7 +1,6 @@
 """A small review with study names that could do harm, run once, and its page in a browser."""
 
 import pytest
-from explorer.scripts import browser, not_found
 
 from bayesmeta.reviews.report.page import write_report
 from bayesmeta.reviews.run import run_review
@@ -69,17 +68,3 @@ def hostile(tmp_path_factory):
 @pytest.fixture(scope="session")
 def page_file(hostile):
     return write_report(hostile.out)
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """A headless browser, driven by playwright."""
-    path = browser()
-    if path is None:
-        not_found("chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        made = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield made
-        made.close()

@@ -1,7 +1,5 @@
 """The explorers of every measure and likelihood start from the result of the run, to the digits that are printed."""
 
-from explorer.conftest import chromium  # noqa: F401
-
 from bayesmeta.reviews.report.page import write_report
 
 #: opens every explorer and returns, for each, what is wrong: a message, or rows in which it differs from the run
@@ -21,9 +19,9 @@ async () => {
 """
 
 
-def test_every_explorer_starts_from_the_result_of_the_run(every_measure, request):
-    browser, messages = request.getfixturevalue("chromium"), []
-    page = browser.new_page()
+def test_every_explorer_starts_from_the_result_of_the_run(every_measure, chromium):
+    messages = []
+    page = chromium.new_page()
     page.on("console", lambda message: messages.append(message.text))
     page.on("pageerror", lambda error: messages.append(str(error)))
     page.goto(write_report(every_measure.out).as_uri())
