@@ -39,10 +39,12 @@ def cumulative_plot(
         Method to draw, as in the frame's column; by default the Bayesian one.
     title : str
         Heading; by default the measure.
-    groups, better, notes, width
+    groups, better, notes
         As in ``forest``.
     bands : sequence of float
         Limits between bands of effects, increasing, natural scale, shaded in the background.
+    width
+        As in ``forest``.
 
     Returns
     -------

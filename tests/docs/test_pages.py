@@ -197,3 +197,13 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+
+
+def test_pictures_that_pages_show_are_drawn_when_the_guide_is_built():
+    extension = (ROOT / "docs/_ext/reference_pages/__init__.py").read_text("utf-8")
+    found = set()
+    for page in (ROOT / "docs").rglob("*.md"):
+        if not {"_generated", "_build"} & set(page.parts):
+            found |= set(re.findall(r"\]\((?:\.\./)*_generated/([\w-]+)/", page.read_text("utf-8")))
+    assert {"network-figures", "forest-plots"} <= found
+    assert {folder for folder in found if f'"{folder}"' not in extension} == set()

@@ -21,7 +21,7 @@ PAGES = {
 
 
 #: pages whose Python blocks write figures, with the folder of these
-FIGURES = {"how-to/network-figures.md": "_generated/network-figures"}
+FIGURES = {f"how-to/{name}.md": f"_generated/{name}" for name in ("network-figures", "forest-plots")}
 
 
 def write_pages(app: Any) -> None:
