@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 from bayesmeta.categories.ordered import OrderedEffects
 from bayesmeta.categories.result import CategoryFit
 from bayesmeta.categories.sampled import Effects
-from bayesmeta.errors import DataError
 from bayesmeta.networks.records import from_text, to_text
-from bayesmeta.posterior.netcdf import read_tree, write_tree
+from bayesmeta.posterior.netcdf import read_fit, write_tree
 from bayesmeta.studies.categories import CategoryTable
 from bayesmeta.support.arguments import checked_path
 from bayesmeta.support.arrays import Array
@@ -85,15 +84,12 @@ def load_categories(path: str | os.PathLike[str]) -> CategoryFit:
     DataError
         If the file does not exist, is not netCDF, or does not contain a complete fit.
     """
-    tree = read_tree(checked_path(path, "the file of the fit"))
-    try:
-        return _rebuilt(tree)
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            "this file does not contain a complete fit of categories",
-            source=str(path),
-            fix="load one that save() of a fit of categories wrote; load_posterior and load_network read those of other fits",
-        ) from error
+    return read_fit(
+        path,
+        "fit of categories",
+        "load one that save() of a fit of categories wrote; load_posterior and load_network read those of other fits",
+        _rebuilt,
+    )
 
 
 def _rebuilt(tree: xr.DataTree) -> CategoryFit:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesmeta.engines.nuts.network_arms import NetworkArms
-from bayesmeta.errors import DataError
 from bayesmeta.networks.exact import solve_network
 from bayesmeta.networks.exact_solution import NetworkSolution
 from bayesmeta.networks.frequentist.result import NetworkMeta
@@ -18,7 +17,7 @@ from bayesmeta.networks.league import check_either
 from bayesmeta.networks.posterior import NetworkPosterior
 from bayesmeta.networks.records import from_text, to_text
 from bayesmeta.posterior.draws import CHAINS, DRAWS
-from bayesmeta.posterior.netcdf import read_tree, write_tree
+from bayesmeta.posterior.netcdf import read_fit, write_tree
 from bayesmeta.support.arguments import checked_path
 from bayesmeta.support.arrays import Array
 
@@ -81,15 +80,12 @@ def load_network(path: str | os.PathLike[str]) -> NetworkPosterior | NetworkMeta
     DataError
         If the file does not exist, is not netCDF, or does not contain a complete network.
     """
-    tree = read_tree(checked_path(path, "the network's file"))
-    try:
-        return _rebuilt(tree)
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            "this file does not contain a complete network",
-            source=str(path),
-            fix="load one that save() of a network wrote; load_posterior reads those of Posterior.save",
-        ) from error
+    return read_fit(
+        path,
+        "network",
+        "load one that save() of a network wrote; load_posterior reads those of Posterior.save",
+        _rebuilt,
+    )
 
 
 def _draws_of(net: NetworkPosterior) -> dict[str, Array]:

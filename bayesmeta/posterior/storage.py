@@ -19,11 +19,10 @@ from bayesmeta.model.priors.priors import Priors
 from bayesmeta.posterior.draws import COVARIANCE, DERIVED
 from bayesmeta.posterior.grouped_draws import GROUPS, stored_groups
 from bayesmeta.posterior.method import is_built_in
-from bayesmeta.posterior.netcdf import read_tree
+from bayesmeta.posterior.netcdf import read_fit
 from bayesmeta.posterior.own_draws import OWN_GROUPS, stored_source, with_stored_table
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.stored_formula import matrix_of_formula
-from bayesmeta.support.arguments import checked_path
 from bayesmeta.support.arrays import Array
 
 if TYPE_CHECKING:
@@ -48,15 +47,7 @@ def load_posterior(path: str | os.PathLike[str]) -> Posterior:
     DataError
         If the file does not exist, is not netCDF, or does not contain a complete posterior.
     """
-    tree = read_tree(checked_path(path, "the posterior's file"))
-    try:
-        return _rebuilt(tree, path)
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"this file does not contain a complete bayesmeta posterior: {type(error).__name__} {error}",
-            source=str(path),
-            fix="load one that Posterior.save wrote",
-        ) from error
+    return read_fit(path, "posterior", "load one that Posterior.save wrote", lambda tree: _rebuilt(tree, path))
 
 
 def _rebuilt(tree: xr.DataTree, path: str | os.PathLike[str]) -> Posterior:
