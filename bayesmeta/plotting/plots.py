@@ -129,13 +129,13 @@ def forest(
     else:
         effects = effect_sizes(studies, **of_data)
         posterior = fit(effects, likelihood=likelihood, priors=priors)
-    summary = summarize(posterior, level=level)
+    summary = summarize(posterior, level=level, studies=False)
     # estimates that share arms have neither the weights nor the summary rows of independent ones
     independent = effects.covariance.diagonal
     rows = [*tidy_posterior(posterior, summary), *(frequentist_rows(effects, level=level) if independent else ())]
     low, high = summary.loc["tau", ["ci_low", "ci_high"]]
     return forest_from_rows(
-        study_rows(effects, summary, level, weights=independent),
+        study_rows(effects, posterior, level, weights=independent),
         [{str(name): value for name, value in row.items()} for row in to_natural(tidy_frame(rows)).to_dict("records")],
         primary=posterior.method,
         measure=effects.measure,

@@ -103,16 +103,30 @@ def fit_subgroups(
     given["priors"] = overall.priors
     if common_tau:
         auto = given.get("engine", AUTO) == AUTO and given.get("model") is None
-        model = _common_fit(overall, grouping, auto=auto)
-        groups = {group: _view(model, overall, grouping, group) for group in grouping.order}
-    else:
-        model = None
-        groups = {
-            group: fit(leave_out(effects, ~grouping.rows(group), "another group"), **given) for group in grouping.order
-        }
-    return SubgroupFits(
-        groups, overall, grouping.name, common_tau, model, effects, grouping, _notes(groups, overall, model)
-    )
+        return _with_common_tau(overall, effects, grouping, auto=auto)
+    groups = {
+        group: fit(leave_out(effects, ~grouping.rows(group), "another group"), **given) for group in grouping.order
+    }
+    notes = _notes(groups, overall, None)
+    return SubgroupFits(groups, overall, grouping.name, False, None, effects, grouping, notes)
+
+
+def with_common_tau(separate: SubgroupFits) -> SubgroupFits:
+    """Return the fits of the same groups, by the same engine, with one tau; the fit of all studies is shared.
+
+    Raises
+    ------
+    SpecError
+        If the engine does not take the groups with their likelihood and priors.
+    """
+    return _with_common_tau(separate.overall, separate.effects, separate.grouping, auto=False)
+
+
+def _with_common_tau(overall: Posterior, effects: Effects, grouping: Grouping, *, auto: bool) -> SubgroupFits:
+    model = _common_fit(overall, grouping, auto=auto)
+    groups = {group: _view(model, overall, grouping, group) for group in grouping.order}
+    notes = _notes(groups, overall, model)
+    return SubgroupFits(groups, overall, grouping.name, True, model, effects, grouping, notes)
 
 
 def _require_apart(effects: Effects, grouping: Grouping, common_tau: bool) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MARGIN = 1.001
 
 
-def to_ratios(posterior: Posterior, summary: pd.DataFrame) -> pd.DataFrame:
+def to_ratios(posterior: Posterior, summary: pd.DataFrame, *, moments: bool = True) -> pd.DataFrame:
     """Return a summary from the model scale on the natural scale.
 
     Medians and the ends of equal-tailed intervals are exponentiated. Mean, standard deviation and highest-density interval are those of
@@ -40,6 +40,8 @@ def to_ratios(posterior: Posterior, summary: pd.DataFrame) -> pd.DataFrame:
         Posterior from either engine.
     summary : pandas.DataFrame
         Rows of ``summarize`` on the model scale, whose ``attrs`` have the level; heterogeneity is returned as it is.
+    moments : bool
+        Whether mean and standard deviation of ratios are wanted; else they are NaN.
     """
     log, terms, level = MEASURES[posterior.measure].log, posterior.solution.terms, summary.attrs["level"]
     wanted = {term for term in summary.index if terms.is_effect(term)}
@@ -53,18 +55,18 @@ def to_ratios(posterior: Posterior, summary: pd.DataFrame) -> pd.DataFrame:
         rows = [i for i, term in enumerate(family.terms) if term in wanted]
         if rows:
             part = select(family, rows)
-            for name, value in _columns(part, level, terms.new, rates).items():
+            for name, value in _columns(part, level, terms.new, rates, moments=moments).items():
                 columns[name][[position[term] for term in part.terms]] = value
     return out.assign(**columns)
 
 
 def _columns(
-    family: Any, level: float, new: tuple[str, ...], rates: Mapping[str, tuple[float, float]]
+    family: Any, level: float, new: tuple[str, ...], rates: Mapping[str, tuple[float, float]], *, moments: bool
 ) -> dict[str, Array]:
     """Return the columns of a family of log ratios that are not transforms of quantiles."""
     lower, upper = np.array([rates.get(term, (np.inf, np.inf)) for term in family.terms]).T
     mean, sd = np.full((2, len(family.terms)), np.nan)
-    rows = np.flatnonzero(~np.isin(family.terms, new) & (upper > MARGIN))
+    rows = np.flatnonzero(~np.isin(family.terms, new) & (upper > MARGIN) & moments)
     if len(rows):
         mean[rows], sd[rows] = ratio_moments(select(family, list(rows)))
     sd[upper <= 2 * MARGIN] = np.nan

@@ -68,7 +68,7 @@ def tidy_posterior(
     """
     terms = posterior.solution.terms
     on_model, natural = summary.loc[list(terms.pooled)], scale == "natural"
-    summary = to_ratios(posterior, on_model) if natural else on_model
+    summary = to_ratios(posterior, on_model, moments=False) if natural else on_model
     numbers, sds = by_index(summary), on_model["sd"].to_dict()
     pooled = {name: numbers[name]["median"] for name in terms.heterogeneity}
     for name in terms.new:

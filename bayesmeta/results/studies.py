@@ -7,26 +7,30 @@ from typing import Any
 import numpy as np
 
 from bayesmeta.effects.effects import Effects
+from bayesmeta.engines.marginals.select import select
 from bayesmeta.engines.terms import study_term
 from bayesmeta.frequentist.random_effects import random_effects
 from bayesmeta.model.priors.priors import Priors
 from bayesmeta.posterior.posterior import Posterior
+from bayesmeta.support.arrays import Array
 
 #: points of the grid of tau on which densities are returned
 TAU_GRID = 201
 
 
-def study_rows(effects: Effects, summary: Any, level: float, *, weights: bool = True) -> list[dict[str, Any]]:
+def study_rows(
+    effects: Effects, posterior: Posterior | None, level: float, *, weights: bool = True
+) -> list[dict[str, Any]]:
     """Return one row per study, natural scale.
 
     Parameters
     ----------
     effects : Effects
         Effects of all studies, k of them estimable.
-    summary : pandas.DataFrame or None
-        Summary of a posterior on the model scale (``summarize``), for the shrunken effects.
+    posterior : Posterior or None
+        Posterior that the shrunken effects are of.
     level : float
-        Probability of the confidence intervals.
+        Probability of the intervals.
     weights : bool
         Whether the rows have the weights that independent studies have.
 
@@ -43,8 +47,7 @@ def study_rows(effects: Effects, summary: Any, level: float, *, weights: bool = 
     pooled = weights and effects.k
     shares = 100 * random_effects(effects, method="DL").weights if pooled else np.full(len(effects.labels), np.nan)
     studies = effects.studies
-    numbers = np.empty((0, 3)) if summary is None else summary[["median", "ci_low", "ci_high"]].to_numpy(float)
-    shrunken = {} if summary is None else dict(zip(summary.index, numbers, strict=True))
+    shrunken = {} if posterior is None else _shrunken(posterior, level)
     rows = []
     for i, label in enumerate(effects.labels):
         arms = {name: float(column[i]) for name, column in studies.columns.items()} if studies is not None else {}
@@ -61,6 +64,18 @@ def study_rows(effects: Effects, summary: Any, level: float, *, weights: bool = 
             }
         )  # fmt: skip
     return rows
+
+
+def _shrunken(posterior: Posterior, level: float) -> dict[str, Array]:
+    """Return median and interval of the effect in each study, by its term, on the model scale."""
+    tails = np.array([[0.5], [0.5 - 0.5 * level], [0.5 + 0.5 * level]])
+    found: dict[str, Array] = {}
+    for family in posterior.solution.families:
+        rows = [i for i, term in enumerate(family.terms) if term in posterior.solution.terms.studies]
+        if rows:
+            part = select(family, rows)
+            found |= dict(zip(part.terms, part.quantile(tails).T, strict=True))
+    return found
 
 
 def heterogeneity_prior(priors: Priors) -> str:

@@ -129,9 +129,11 @@ def _pairwise(
         result.errors.append(f"no study is estimable ({reasons}), so there are no frequentist rows")
     posteriors = _fit_all(review, analysis, effects, result)
     summaries = {}
+    # the engines are compared in the effects in the studies too
+    every_term = review.settings.engine == "both"
     mid = mid_of(review, analysis)
     for name, posterior in posteriors.items():
-        summaries[name] = summarize(posterior, level=level, better=analysis.better, mid=mid)
+        summaries[name] = summarize(posterior, level=level, better=analysis.better, mid=mid, studies=every_term)
         rows += tidy_posterior(posterior, summaries[name], analysis.id, scale="natural")
         if ENGINES[posterior.engine].exact:
             rows += averaged_rows(posterior, analysis.id, level=level, better=analysis.better, mid=mid)
@@ -142,8 +144,8 @@ def _pairwise(
     _compare_engines(posteriors, summaries if level == 0.95 else {}, result)
     rows += _alternatives(review, analysis, effects, level, mid, result)
     primary = _primary(posteriors)
-    studies = study_rows(effects, summaries.get(primary), level)
     shown = posteriors.get(primary)
+    studies = study_rows(effects, shown, level)
     rows += add_risk_of_bias(review, analysis, folder, effects, studies, result, shown, computed=rows)
     rows += add_cumulative(review, analysis, folder, effects, shown, result)
     add_absolute(analysis, effects, shown, level, result)

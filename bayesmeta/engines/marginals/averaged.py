@@ -125,13 +125,15 @@ class Averaged(Exact):
         open_ = np.isfinite(low) & np.isfinite(high) & (high > low) & (p > 0) & (p < 1)
         x = np.where(p >= 1, high, low)
         if open_.any():
-            x[open_] = self._between(i, p[open_], low[open_], high[open_])
+            # the mean of the models' quantiles is near that of the mixture where one model has most of the probability
+            start = np.array([w for _, w in self._weighted_parts(i)]) @ ends[:, open_]
+            x[open_] = self._between(i, p[open_], low[open_], high[open_], start)
         return x
 
-    def _between(self, i: int, p: Array, low: Array, high: Array) -> Array:
+    def _between(self, i: int, p: Array, low: Array, high: Array, start: Array) -> Array:
         """Solve F(x) = p inside brackets in which F does not jump, by safeguarded Newton steps."""
         spread = high - low
-        x = 0.5 * (low + high)
+        x = np.where((start > low) & (start < high), start, 0.5 * (low + high))
         active = np.arange(len(p))
         for _ in range(200):
             at = x[active]

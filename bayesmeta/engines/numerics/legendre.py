@@ -9,6 +9,9 @@ from scipy.special import roots_legendre
 
 from bayesmeta.support.arrays import Array
 
+#: points and degrees up to which Legendre polynomials are made of Chebyshev polynomials
+FEW_POINTS, FEW_DEGREES = 64, 48
+
 
 @cache
 def legendre_rule(n: int) -> tuple[Array, Array, Array, Array, Array]:
@@ -48,34 +51,33 @@ def _gauss_legendre(n: int) -> tuple[Array, Array]:
 
 def legendre_basis(t: Array, size: int) -> Array:
     """Return the Legendre polynomials of degree 0 to ``size`` - 1 at ``t`` (any shape), along a new last axis."""
+    if t.size <= FEW_POINTS and size <= FEW_DEGREES:
+        # a fraction of the time of the recurrence: the Chebyshev polynomials at t are cos(n arccos t)
+        degrees, to_legendre = _from_chebyshev(size)
+        return np.cos(np.multiply.outer(np.arccos(np.minimum(np.maximum(t, -1.0), 1.0)), degrees)) @ to_legendre
     out = np.empty((size, *t.shape))
-    steps = _recurrence(size)
-    if 0 < t.size <= 12:
-        # most calls have few points, at which the same sums of floats take a fifth of the time of array operations
-        out.reshape(size, -1).T[...] = [_at(x, steps) for x in t.ravel().tolist()]
-    else:
-        out[0], out[1] = 1.0, t
-        for n, (growth, decay) in enumerate(steps, start=1):
-            np.multiply(out[n, ...], t, out=out[n + 1, ...])
-            out[n + 1] *= growth
-            out[n + 1] -= out[n - 1] * decay
+    out[0], out[1] = 1.0, t
+    for n in range(1, size - 1):  # Bonnet's recurrence
+        np.multiply(out[n, ...], t, out=out[n + 1, ...])
+        out[n + 1] *= (2 * n + 1) / (n + 1)
+        out[n + 1] -= out[n - 1] * (n / (n + 1))
     return np.moveaxis(out, 0, -1)
 
 
 @cache
-def _recurrence(size: int) -> list[tuple[float, float]]:
-    """Return the factors of Bonnet's recurrence for the degrees 2 to ``size`` - 1: P[n + 1] = growth t P[n] - decay P[n - 1]."""
-    return [((2 * n + 1) / (n + 1), n / (n + 1)) for n in range(1, size - 1)]
+def _from_chebyshev(size: int) -> tuple[Array, Array]:
+    """Return the degrees 0 to ``size`` - 1, and the matrix from the Chebyshev to the Legendre polynomials of these degrees.
 
-
-def _at(x: float, steps: list[tuple[float, float]]) -> list[float]:
-    """Return the polynomials at one point."""
-    before, now = 1.0, x
-    values = [before, now]
-    for growth, decay in steps:
-        before, now = now, now * x * growth - before * decay
-        values.append(now)
-    return values
+    P[n] is the sum over k = 0, ..., n of a[k] a[n - k] T[|n - 2k|], with a[k] = (1 3 ... (2k - 1)) / (2 4 ... 2k) (Abramowitz and Stegun
+    1964, 22.3.13).
+    """
+    odd = np.arange(1, 2 * size - 1, 2)
+    a = np.concatenate([[1.0], np.cumprod(odd / (odd + 1))])
+    matrix = np.zeros((size, size))
+    for n in range(size):
+        k = np.arange(n + 1)
+        np.add.at(matrix[:, n], np.abs(n - 2 * k), a[k] * a[n - k])
+    return np.arange(size, dtype=float), matrix
 
 
 def unresolved(value: Array, half: Array) -> Array:

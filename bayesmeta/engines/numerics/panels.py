@@ -136,9 +136,9 @@ class PanelDensity:
     error: float
 
     def _locate(self, x: Array) -> tuple[Array, Array, Array]:
-        panel = np.clip(np.searchsorted(self.edges, x, side="right") - 1, 0, len(self.edges) - 2)
+        panel = np.minimum(np.maximum(np.searchsorted(self.edges, x, side="right") - 1, 0), len(self.edges) - 2)
         low, width = self.edges[panel], self.edges[panel + 1] - self.edges[panel]
-        return panel, np.clip(2 * (x - low) / width - 1, -1.0, 1.0), width
+        return panel, np.minimum(np.maximum(2 * (x - low) / width - 1, -1.0), 1.0), width
 
     def evaluate(self, tau: Array) -> tuple[Array, Array, Array]:
         """Return the distribution function, the density and its derivative at ``tau`` (any shape)."""
@@ -155,7 +155,7 @@ class PanelDensity:
             pdf = np.where(inside, in_x * rate, 0.0)
             slope = np.where(inside, slope_in_x * rate**2 + in_x * bend, 0.0)
         outside = (tau < self.map.low) | ((x >= 1.0) & (self.map.kind != "interval")) | (tau > self.map.high)
-        return np.clip(cdf, 0.0, 1.0), np.where(outside, 0.0, pdf), np.where(outside, 0.0, slope)
+        return np.minimum(np.maximum(cdf, 0.0), 1.0), np.where(outside, 0.0, pdf), np.where(outside, 0.0, slope)
 
     def pdf(self, tau: Array) -> Array:
         """Return the density of tau at ``tau`` (any shape)."""

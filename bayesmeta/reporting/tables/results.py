@@ -95,8 +95,12 @@ def _analyses(results: pandas.DataFrame) -> list[_Analysis]:
             column="analysis",
             fix="Read the file with dtype={'analysis': str}.",
         )
+    return _by_analysis(records(results))
+
+
+def _by_analysis(rows: Iterable[Record]) -> list[_Analysis]:
     found: dict[str, _Analysis] = {}
-    for row in records(results):
+    for row in rows:
         name = str(row["analysis"])
         if not is_missing(row.get("model")) and row["model"]:
             continue  # moderators, subgroups and nestings have tables of their own
@@ -251,11 +255,31 @@ def comparison_table(results: pandas.DataFrame, *, level: float | None = 0.95) -
     DataError
         As in `main_table`.
     """
-    header = "Estimate [interval]" if level is None else f"Estimate [{100 * level:g}% interval]"
     analyses = _analyses(results)
     if len(analyses) > 1:
         some = ", ".join(analysis.name for analysis in analyses[:5])
         raise SpecError(f"a comparison table shows one analysis, but these results have {len(analyses)}: {some}, ...")
+    return _comparison(analyses, {}, level)
+
+
+def comparisons(results: Iterable[Record], headings: Mapping[str, str], *, level: float | None) -> pandas.DataFrame:
+    """Tabulate several analyses as `comparison_table` does one.
+
+    Parameters
+    ----------
+    results : iterable of mapping
+        Tidy results on the natural scale, one row per analysis, method and term.
+    headings : mapping of str to str
+        What each analysis is called in the first column, Analysis.
+    level : float or None
+        As in `comparison_table`.
+    """
+    return _comparison(_by_analysis(results), headings, level)
+
+
+def _comparison(analyses: Iterable[_Analysis], headings: Mapping[str, str], level: float | None) -> pandas.DataFrame:
+    """Return one row per analysis and method, with a column of headings if there are any."""
+    header = "Estimate [interval]" if level is None else f"Estimate [{100 * level:g}% interval]"
     rows = []
     for analysis in analyses:
         for method in analysis.methods:
@@ -265,6 +289,7 @@ def comparison_table(results: pandas.DataFrame, *, level: float | None = 0.95) -
                 note = "Interval as published, whose level is not that of this analysis if the review used another"
             rows.append(
                 {
+                    "Analysis": headings.get(analysis.name, analysis.name),
                     "Method": method_label(method),
                     header: written_estimate(row),
                     "Prediction interval": interval(row.get("pi_low"), row.get("pi_high")),
@@ -278,4 +303,5 @@ def comparison_table(results: pandas.DataFrame, *, level: float | None = 0.95) -
                 }
             )
     names = ["Method", header, "Prediction interval", "tau", "I2", "k", "N", "P(benefit)"]
+    names = ["Analysis", *names] if headings else names
     return text_frame(rows, [*names, "P(beyond MID)", NOTE], optional=("P(beyond MID)", NOTE))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bayesmeta.effects.measures import MEASURES
@@ -164,15 +164,28 @@ def study_table(studies: pandas.DataFrame, *, level: float | None = 0.95, measur
             source="studies",
             fix=f"Name the studies in a column 'study'; the columns are: {', '.join(map(str, studies.columns))}.",
         )
+    return study_tables([("", records(studies), measure)], level=level)
+
+
+def study_tables(analyses: Iterable[tuple[str, Sequence[Record], str]], *, level: float | None) -> pandas.DataFrame:
+    """Tabulate the studies of several analyses as `study_table` does those of one.
+
+    Parameters
+    ----------
+    analyses : iterable of (str, sequence of mapping, str)
+        What each analysis is called in the first column, Analysis (which is left out where none has a name), its studies, and its
+        effect measure.
+    level : float or None
+        As in `study_table`.
+    """
     percentage = "" if level is None else f"{100 * level:g}% "
     estimated, shrunken = f"Estimate [{percentage}CI]", f"Shrunken estimate [{percentage}CrI]"
     rows = []
-    shown = records(studies)
-    kind = arm_data(shown, measure)
-    for row in shown:
+    for heading, row, kind in _with_kind(analyses):
         reason, note = ("" if is_missing(row.get(name)) else str(row[name]).strip() for name in ("reason", "note"))
         rows.append(
             {
+                "Analysis": heading,
                 "Study": str(row["study"]),
                 "Experimental": _arm(row, "e", kind),
                 "Control": _arm(row, "c", kind),
@@ -184,6 +197,13 @@ def study_table(studies: pandas.DataFrame, *, level: float | None = 0.95, measur
                 NOTE: ". ".join(filter(None, [f"Not pooled: {reason}" if reason else "", note])),
             }
         )
-    names = ["Study", "Experimental", "Control", "O-E", "V", estimated, "Weight"]
-    names += [shrunken, NOTE]
+    names = ["Analysis", "Study", "Experimental", "Control", "O-E", "V", estimated, "Weight", shrunken, NOTE]
     return text_frame(rows, names, optional=set(names) - {"Study", estimated})
+
+
+def _with_kind(analyses: Iterable[tuple[str, Sequence[Record], str]]) -> Iterator[tuple[str, Record, str]]:
+    """Yield every study with the heading of its analysis and the kind of its arm data."""
+    for heading, rows, measure in analyses:
+        kind = arm_data(rows, measure)
+        for row in rows:
+            yield heading, row, kind

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from bayesmeta.errors import BayesmetaError, DataError
 from bayesmeta.model.likelihoods.collect import NO_STUDY
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.results.methods import likelihood_label
 from bayesmeta.results.models.bayesian_fits import NORMAL, BayesianChoice, exact_with, fit_model
-from bayesmeta.results.models.bayesian_groups import common_groups, nested_groups, separate_groups
+from bayesmeta.results.models.bayesian_groups import SharedFits, common_groups, nested_groups, separate_groups
 from bayesmeta.results.models.bayesian_rows import evidence_by_term, little_learned, model_posterior_rows, with_evidence
 from bayesmeta.results.models.given import DEPENDENCE, MODERATORS, SUBGROUPS, ModelInput, Rows, one_line
 from bayesmeta.results.models.moderators import prepared_moderators
@@ -110,8 +111,12 @@ def _tasks(given: ModelInput) -> Iterable[tuple[str, str, Fit]]:
     for formula in wanted.formulas:
         yield MODERATORS, formula, _moderators(formula)
     for column in wanted.groupings:
-        for rows in (nested_groups,) if given.nested else (separate_groups, common_groups):
-            yield SUBGROUPS, column, _groups(column, rows)
+        if given.nested:
+            yield SUBGROUPS, column, _groups(column, nested_groups)
+            continue
+        shared = SharedFits()
+        for rows in (separate_groups, common_groups):
+            yield SUBGROUPS, column, _groups(column, partial(rows, shared=shared))
 
 
 def _dependence(given: ModelInput, choice: BayesianChoice, likelihood: str, results: BayesianResults) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from bayesmeta.engines.marginals.samples import Samples
 from bayesmeta.engines.solution import marginal_of
 from bayesmeta.errors import SpecError
 from bayesmeta.posterior.bands import bands_of
-from bayesmeta.posterior.fit_subgroups import fit_subgroups
+from bayesmeta.posterior.fit_subgroups import fit_subgroups, with_common_tau
 from bayesmeta.posterior.group_difference import GroupDifference
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.subgroup_fits import SubgroupFits
@@ -30,15 +30,39 @@ from bayesmeta.results.rows import tidy_posterior
 Found = tuple[Rows, list[str]]
 
 
-def separate_groups(given: ModelInput, choice: BayesianChoice, likelihood: str, column: str) -> Found:
+@dataclass
+class SharedFits:
+    """What the fits of groups with a tau each and with one tau have in common.
+
+    Parameters
+    ----------
+    separate : SubgroupFits or None
+        The groups with a tau each, once they are fitted, and with them the fit of all studies.
+    overall : mapping
+        Row of the pooled effect of all studies, once there is one.
+    """
+
+    separate: SubgroupFits | None = None
+    overall: Mapping[str, Any] = field(default_factory=dict)
+
+
+def separate_groups(
+    given: ModelInput, choice: BayesianChoice, likelihood: str, column: str, shared: SharedFits
+) -> Found:
     """Return the rows of groups that are fits of their own, with a tau each."""
-    return _rows(given, choice, _fit(given, choice, likelihood, column, common=False), column), []
+    shared.separate = _fit(given, choice, likelihood, column, common=False)
+    shared.overall = _pooled_row(given, choice, shared.separate.overall)
+    return _rows(given, choice, shared.separate, column, shared.overall), []
 
 
-def common_groups(given: ModelInput, choice: BayesianChoice, likelihood: str, column: str) -> Found:
+def common_groups(given: ModelInput, choice: BayesianChoice, likelihood: str, column: str, shared: SharedFits) -> Found:
     """Return the rows of groups with one tau; an arm-level likelihood that quadrature does not take is sampled, or left out with a note."""
     try:
-        return _rows(given, choice, _fit(given, choice, likelihood, column, common=True), column), []
+        if shared.separate is None:
+            found = _fit(given, choice, likelihood, column, common=True)
+        else:
+            found = with_common_tau(shared.separate)
+        return _rows(given, choice, found, column, shared.overall), []
     except SpecError:
         if likelihood == NORMAL or choice.engine == "nuts":
             raise
@@ -64,13 +88,16 @@ def _fit(given: ModelInput, choice: BayesianChoice, likelihood: str, column: str
     )
 
 
-def _rows(given: ModelInput, choice: BayesianChoice, found: SubgroupFits, column: str) -> Rows:
-    """Return the rows of each group, of all together, and of the difference of each group from the first."""
+def _rows(
+    given: ModelInput, choice: BayesianChoice, found: SubgroupFits, column: str, pooled: Mapping[str, Any] | None = None
+) -> Rows:
+    """Return the rows of each group, of all together (``pooled``, if it is known), and of the difference of each group from the first."""
     labels = {"method": found.overall.method + (COMMON_TAU if found.common_tau else ""), "model": column}
     rows: Rows = []
     for group, posterior in found.groups.items():
         rows.append({**_pooled_row(given, choice, posterior), **labels, "term": MEAN, "group": str(group)})
-    overall = {**_pooled_row(given, choice, found.overall), **labels, "term": OVERALL, "group": ""}
+    pooled = pooled or _pooled_row(given, choice, found.overall)
+    overall = {**pooled, **labels, "term": OVERALL, "group": ""}
     rows.append(overall)
     first, *others = found.groups
     for group in others:

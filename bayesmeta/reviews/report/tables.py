@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from bayesmeta.errors import error_text
 from bayesmeta.posterior.method import parse_method
 from bayesmeta.reporting.tables.layout import NOTE, Table
-from bayesmeta.reporting.tables.results import comparison_table, main_notes, main_table
-from bayesmeta.reporting.tables.studies import arm_data, study_table
+from bayesmeta.reporting.tables.results import comparisons, main_notes, main_table
+from bayesmeta.reporting.tables.studies import arm_data, study_tables
 from bayesmeta.reviews.report.bands import bands_of_review, thresholds_note
 from bayesmeta.reviews.report.bias_adjusted import bias_adjusted_table
 from bayesmeta.reviews.report.categories import categories_table
@@ -42,9 +41,6 @@ from bayesmeta.reviews.report.summary_of_findings import grade_table, summary_of
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
 from bayesmeta.support.problems import recorded
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Make = Callable[[Review, list[AnalysisResult]], Table | None]
 
@@ -200,55 +196,32 @@ def _mid_note(review: Review) -> tuple[str, ...]:
 
 
 def _methods(review: Review, results: list[AnalysisResult]) -> Table | None:
-    import pandas as pd
-
     heading = headings(review)
-    frames = []
-    for result in results:
-        main, _ = split_rows(result)
-        if main:
-            frames.append(
-                comparison_table(pd.DataFrame(main), level=shared_level(review)).assign(Analysis=heading[result.id])
-            )
-    if not frames:
+    rows = [row for result in results for row in split_rows(result)[0]]
+    if not rows:
         return None
-    frame = pd.concat(frames, ignore_index=True).fillna("")
+    frame = comparisons(rows, heading, level=shared_level(review))
     notes = (
         f"Natural scale, {at_level(review, 'intervals')}. Bayesian rows: posterior median, equal-tailed interval, "
         "effect in a new study. Averaged over models: posterior mean; the models are those of the evidence table.",
         "Frequentist prediction intervals: Higgins-Thompson-Spiegelhalter, t with k - 2 degrees of freedom; after Hartung-Knapp, k - 1.",
     )
-    return Table(
-        _front(frame, "Analysis"), f"{review.title}: all methods side by side", notes, "Analysis", review.notice
-    )
-
-
-def _front(frame: pd.DataFrame, column: str) -> pd.DataFrame:
-    return frame[[column, *(name for name in frame.columns if name != column)]]
+    return Table(frame, f"{review.title}: all methods side by side", notes, "Analysis", review.notice)
 
 
 def _studies(review: Review, results: list[AnalysisResult]) -> Table | None:
-    import pandas as pd
-
     heading = headings(review)
     measures = {analysis.id: review.as_analysis(analysis).measure for analysis in review.every_analysis}
-    frames = [
-        study_table(pd.DataFrame(result.studies), level=shared_level(review), measure=measures[result.id]).assign(
-            Analysis=heading[result.id]
-        )
-        for result in results
-        if result.studies
-    ]
-    if not frames:
+    shown = [(heading[result.id], result.studies, measures[result.id]) for result in results if result.studies]
+    if not shown:
         return None
-    frame = pd.concat(frames, ignore_index=True).fillna("")
-    names = [name for name in frame.columns if name != "Note"] + (["Note"] if "Note" in frame else [])
+    frame = study_tables(shown, level=shared_level(review))
     rates = any(arm_data(result.studies, measures[result.id]) == "rates" for result in results)
     notes = (
         f"Arms: events/participants, {'events/person-time, ' if rates else ''}or mean (SD), participants. Weight: DerSimonian-Laird, "
         "percent. Shrunken estimate: the study's effect in the Bayesian model shown in the main table.",
     )
-    return Table(_front(frame[names], "Analysis"), f"{review.title}: the studies", notes, "Analysis", review.notice)
+    return Table(frame, f"{review.title}: the studies", notes, "Analysis", review.notice)
 
 
 #: tables by name, in their order
