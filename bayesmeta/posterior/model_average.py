@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import logsumexp
 
 from bayesmeta.errors import SpecError
 from bayesmeta.model.likelihoods.data import ModelData
@@ -75,12 +74,12 @@ class ModelAverage(Displayed):
     def _table(self) -> pd.DataFrame:
         return self.to_frame()
 
-    @property
+    @cached_property
     def log_marginal_likelihood(self) -> float:
         """Natural log of p(D), averaged over the models."""
-        return float(logsumexp(self.log_marginal_likelihoods, b=self.prior_probabilities))
+        return log_weighted_sum(self.log_marginal_likelihoods, self.prior_probabilities)
 
-    @property
+    @cached_property
     def posterior_probabilities(self) -> Array:
         """Posterior probabilities of the models, shape (M,)."""
         return self.prior_probabilities * np.exp(self.log_marginal_likelihoods - self.log_marginal_likelihood)
@@ -131,8 +130,8 @@ class ModelAverage(Displayed):
             if not chosen.any():
                 return float("nan")
             prior = self.prior_probabilities[chosen]
-            sides.append(logsumexp(self.log_marginal_likelihoods[chosen], b=prior / prior.sum()))
-        return float(sides[0] - sides[1])
+            sides.append(log_weighted_sum(self.log_marginal_likelihoods[chosen], prior / prior.sum()))
+        return sides[0] - sides[1]
 
     def to_frame(self) -> pd.DataFrame:
         """Return a frame with one row per model: index model; columns log_marginal_likelihood, prior_prob, posterior_prob."""
@@ -154,6 +153,12 @@ class ModelAverage(Displayed):
         return averaged_posterior(
             self.fits, self.posterior_probabilities, self.log_marginal_likelihood, self.names, self.prior_probabilities
         )
+
+
+def log_weighted_sum(logs: Array, weights: Array) -> float:
+    """Return log(sum(weights * exp(logs))), natural logs, of arrays of shape (M,); NaN where no weight is above 0."""
+    top = float(logs[weights > 0].max(initial=-np.inf)) if (weights > 0).any() else float("nan")
+    return float(np.log(weights @ np.exp(logs - top)) + top) if np.isfinite(top) else top
 
 
 def bayes_factor(log_bf: float) -> float:

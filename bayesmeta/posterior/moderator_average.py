@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import logsumexp
 
 from bayesmeta.engines.arm_level.submodels import ArmFullModel
 from bayesmeta.engines.marginals.averaged import Averaged
@@ -18,7 +17,7 @@ from bayesmeta.engines.marginals.protocol import Marginals
 from bayesmeta.engines.normal.submodels import RHO, FullModel, Submodel
 from bayesmeta.engines.terms import TAU
 from bayesmeta.errors import SpecError, unknown_name
-from bayesmeta.posterior.model_average import bayes_factor
+from bayesmeta.posterior.model_average import bayes_factor, log_weighted_sum
 from bayesmeta.posterior.moderator_models import DEPENDENCE, EFFECT, VARIES, Component, models_of
 from bayesmeta.support.arrays import Array
 from bayesmeta.support.display import Displayed, counted
@@ -73,7 +72,7 @@ class ModeratorAverage(Displayed):
     @property
     def log_marginal_likelihood(self) -> float:
         """Natural log of p(D), averaged over the models."""
-        return float(logsumexp(self.log_marginal_likelihoods, b=self.prior_probabilities))
+        return log_weighted_sum(self.log_marginal_likelihoods, self.prior_probabilities)
 
     @cached_property
     def posterior_probabilities(self) -> Array:
@@ -107,8 +106,8 @@ class ModeratorAverage(Displayed):
             if not chosen.any():
                 return float("nan")
             prior = self.prior_probabilities[chosen]
-            sides.append(logsumexp(self.log_marginal_likelihoods[chosen], b=prior / prior.sum()))
-        return float(sides[0] - sides[1])
+            sides.append(log_weighted_sum(self.log_marginal_likelihoods[chosen], prior / prior.sum()))
+        return sides[0] - sides[1]
 
     @property
     def _scales(self) -> dict[str, str]:

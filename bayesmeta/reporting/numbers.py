@@ -207,4 +207,6 @@ def typographic(text: str, *, powers: bool = False) -> str:
     """
     if powers:
         text = _POWER.sub(lambda found: f"×10{found[1].translate(_SUPERSCRIPTS)}", text)
-    return _INFINITY.sub("\N{INFINITY}", _NUMERIC_MINUS.sub("\N{MINUS SIGN}", text))
+    if "-" in text:
+        text = _NUMERIC_MINUS.sub("\N{MINUS SIGN}", text)
+    return _INFINITY.sub("\N{INFINITY}", text) if "inf" in text else text

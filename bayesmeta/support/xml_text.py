@@ -16,6 +16,8 @@ def writable(text: str) -> str:
     >>> writable("a\x00b")
     'a�b'
     """
+    if text.isprintable():  # no character of such a text is one that XML refuses
+        return text
     return _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text)
 
 

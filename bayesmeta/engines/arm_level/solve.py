@@ -13,7 +13,7 @@ import numpy as np
 
 from bayesmeta.engines.arm_level.mixed_over_tau import SliceMixture, effect_family
 from bayesmeta.engines.arm_level.mu_given_tau import Conditional, NormalStudy, Slices, join
-from bayesmeta.engines.arm_level.smoothing import Smoothed, smoothed
+from bayesmeta.engines.arm_level.smoothing import Smoothed
 from bayesmeta.engines.arm_level.solution import ArmSolution
 from bayesmeta.engines.arm_level.study_table import FALL, tabulate
 from bayesmeta.engines.marginals.normal_mixtures import NormalMixtures
@@ -152,7 +152,7 @@ def study_likelihoods(data: ModelData, priors: Priors, fall: float) -> tuple[tup
         pairs = zip(data.columns["effect"], data.columns["se"], strict=True)
         return tuple(NormalStudy(float(effect), float(se) ** 2) for effect, se in pairs), False
     tables = tabulate(data.likelihood, data.measure, data.columns, priors.baseline, fall)
-    return tuple(smoothed(table) for table in tables), any(table.corner for table in tables)
+    return tuple(table.smoothed for table in tables), any(table.corner for table in tables)
 
 
 def _solve(

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from bayesmeta.engines.numerics.cells import DEGREE, cell_points
 from bayesmeta.errors import ConvergenceError
 from bayesmeta.model.priors.distribution import Prior
 from bayesmeta.support.arrays import Array
+
+if TYPE_CHECKING:
+    from bayesmeta.engines.arm_level.smoothing import Smoothed
 
 #: points per panel; number of times each side is halved at the beginning, and at most
 ORDER, FIRST_LEVEL, LAST_LEVEL = 24, 1, 13
@@ -62,6 +66,13 @@ class Table:
     peak_at: float
     corner: bool
     error: float
+
+    @cached_property
+    def smoothed(self) -> Smoothed:
+        """The likelihood ready to be smoothed by the normal distribution of effects."""
+        from bayesmeta.engines.arm_level.smoothing import smoothed
+
+        return smoothed(self)
 
     @cached_property
     def frame(self) -> Array:

@@ -14,6 +14,8 @@ UNBROKEN_IN_HEADERS = re.compile(r"\[[^]]*\]")
 """What no line break may divide: intervals and standard deviations in cells, ``[95% CI]`` in headers."""
 _BREAK = re.compile(r"\s|(?<=-)")
 """Where a line of text may be broken."""
+_BROAD = frozenset("%<>mMwW")
+"""Characters that are broader than others."""
 _GAP = 3
 """Characters that the space between two columns takes."""
 
@@ -42,12 +44,12 @@ class Widths:
 
 def join(text: str, unbroken: re.Pattern[str]) -> str:
     """Replace the spaces in what no line break may divide by ties (``~``)."""
-    return unbroken.sub(lambda match: match.group().replace(" ", "~"), text)
+    return unbroken.sub(lambda match: match.group().replace(" ", "~"), text) if " " in text else text
 
 
 def _size(text: str) -> float:
     """Return the width of a text in characters, broad ones counted as more than one."""
-    return len(text) + 0.7 * sum(map(text.count, "%<>mMwW"))
+    return len(text) + (0.7 * sum(map(text.count, _BROAD)) if not _BROAD.isdisjoint(text) else 0.0)
 
 
 def _longest(text: str, unbroken: re.Pattern[str] | None) -> float:

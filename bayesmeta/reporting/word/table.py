@@ -105,7 +105,7 @@ def _right(right: bool) -> str:
 
 def _tied(text: str, unbroken: re.Pattern[str]) -> str:
     """Replace the spaces in what no line break may divide by no-break spaces."""
-    return unbroken.sub(lambda match: match.group().replace(" ", "\u00a0"), text)
+    return unbroken.sub(lambda match: match.group().replace(" ", "\u00a0"), text) if " " in text else text
 
 
 def _lines(cell: str, broken: bool) -> list[str]:
