@@ -4,6 +4,7 @@ import io
 
 import matplotlib as mpl
 import matplotlib.figure
+import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -40,7 +41,8 @@ def written(figure, form, canvas=None):
 
 @pytest.mark.filterwarnings("ignore:Glyph")
 @pytest.mark.parametrize(("form", "own"), [("svg", FigureCanvasSVG), ("rgba", FigureCanvasAgg)])
-def test_files_are_those_of_matplotlib(form, own):
+def test_files_are_those_of_matplotlib(form, own, monkeypatch):
+    monkeypatch.setattr(canvases, "LETTERS", False)
     expected = written(drawn(), form, own)
     for _ in range(2):  # the second time from what is kept
         figure = drawn()
@@ -48,6 +50,28 @@ def test_files_are_those_of_matplotlib(form, own):
         with drawn_by(figure, form):
             assert written(figure, form) == expected
         assert figure.canvas is before
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+@pytest.mark.skipif(not canvases.LETTERS, reason="another version of matplotlib")
+@pytest.mark.parametrize("angle", [0, 20, 90])
+def test_letters_are_where_matplotlib_draws_them(angle, monkeypatch):
+    def pixels():
+        figure = drawn()
+        figure.text(0.3, 0.3, "Turned ä, (0.52)", rotation=angle, fontfamily="DejaVu Sans")
+        with mpl.rc_context({"text.hinting": "no_hinting"}), drawn_by(figure, "rgba"):
+            return np.frombuffer(written(figure, "rgba"), dtype=np.uint8).astype(int)
+
+    first, again = pixels(), pixels()
+    assert (first == again).all()
+    monkeypatch.setattr(canvases, "LETTERS", False)
+    away = np.abs(first - pixels())
+    assert 0 < away.max() < 80  # an eighth of a pixel at 100 dots per inch
+    assert away.mean() < 0.3
+    # and no letter is drawn twice
+    monkeypatch.setattr(canvases, "LETTERS", True)
+    monkeypatch.setattr(canvases, "_letter", None)
+    assert (pixels() == first).all()
 
 
 @pytest.mark.parametrize(("form", "where"), [("svg", TextToPath), ("png", RendererAgg)])
