@@ -72,6 +72,10 @@ def run(
 
     Analyses that are up to date are kept, so a run that was stopped continues where it was.
     """
+    if len(reviews) == 1 and not (dry_run or only or scheduler):
+        from bayesmeta.reviews.running.jobs import prepare_workers
+
+        prepare_workers(reviews[0], out, jobs, figures=figures is not False)
     from bayesmeta.reviews.collection.sources import is_single_review
     from bayesmeta.reviews.running.interrupts import ending_signals_raise
     from bayesmeta.reviews.running.plan import Choice
@@ -125,8 +129,8 @@ def _run_one(
 ) -> int:
     """Run one review; return the exit code."""
     from bayesmeta.reviews.run import plan_review, run_review
+    from bayesmeta.reviews.running.jobs import FEW_ANALYSES, default_jobs
     from bayesmeta.reviews.running.progress import choose_progress
-    from bayesmeta.reviews.running.workers import FEW_ANALYSES, default_jobs
 
     file = _review_file(reviews[0], out, choice.fresh)
     if jobs is None and scheduler is None:

@@ -13,6 +13,7 @@ from bayesmeta.reviews.changes import Change
 from bayesmeta.reviews.file_names import result_file, toml_file
 from bayesmeta.reviews.folder import load_run
 from bayesmeta.reviews.result import AnalysisResult, read_result
+from bayesmeta.reviews.running.jobs import modules_of_workers
 from bayesmeta.reviews.running.plan import Choice, Step, apply_choice, plan, select_analyses
 from bayesmeta.reviews.running.progress import Progress, Silent
 from bayesmeta.reviews.running.review_run import ReviewRun
@@ -210,7 +211,7 @@ def choose_workers(jobs: int, scheduler: str | None) -> Workers:
         return Cluster(scheduler)
     if jobs < 1:
         raise SpecError(f"jobs must be 1 or more but got {jobs}")
-    return ThisProcess() if jobs == 1 else Processes(jobs)
+    return ThisProcess() if jobs == 1 else Processes(jobs, preload=modules_of_workers())
 
 
 def _report_start(progress: Progress) -> Callable[[Task], None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -151,6 +152,21 @@ def multilevel(
         at=at,
         unit=unit,
     )
+
+
+def with_tests(fit: Multilevel, ci: str) -> Multilevel:
+    """Return a fit with other tests and intervals of coefficients; the likelihood and its maximum are the same.
+
+    Parameters
+    ----------
+    fit : Multilevel
+        A fit of ``multilevel``.
+    ci : {"wald", "t", "contain"}
+        As in ``multilevel``.
+    """
+    if ci == fit.ci:
+        return fit
+    return replace(fit, ci=ci, df=_degrees_of_freedom(ci, fit.matrix.x, fit.likelihood.components))
 
 
 def sampling_scaled(sampling: Any, unit: float) -> Any:

@@ -14,7 +14,9 @@ from bayesmeta.support.arrays import Array
 _MAX_STEPS = 300
 
 
-def maximize(likelihood: Likelihood, start: Array, fixed: Array | None = None) -> tuple[Array, Evaluation]:
+def maximize(
+    likelihood: Likelihood, start: Array, fixed: Array | None = None, at: Evaluation | None = None
+) -> tuple[Array, Evaluation]:
     """Return the parameters of a local maximum and the likelihood there.
 
     Parameters
@@ -25,6 +27,8 @@ def maximize(likelihood: Likelihood, start: Array, fixed: Array | None = None) -
         Parameters within their bounds with a finite likelihood.
     fixed : numpy.ndarray of bool, shape (q,), optional
         Parameters that keep their start.
+    at : Evaluation, optional
+        The likelihood at the start, if it is known.
 
     Raises
     ------
@@ -33,7 +37,7 @@ def maximize(likelihood: Likelihood, start: Array, fixed: Array | None = None) -
     """
     low, high = likelihood.bounds()
     held = np.zeros(len(start), dtype=bool) if fixed is None else fixed
-    theta, here = start.copy(), likelihood.evaluate(start)
+    theta, here = start.copy(), likelihood.evaluate(start) if at is None else at
     if len(theta) == 0 or held.all():
         return theta, here
     for _ in range(_MAX_STEPS):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from scipy.special import chdtri
@@ -23,9 +25,20 @@ if TYPE_CHECKING:
 
     from bayesmeta.frequentist.multilevel.result import Multilevel
 
+#: intervals by level and parameters of likelihoods that are in use: fits that differ in the tests of coefficients only share one
+_KNOWN: WeakKeyDictionary[Likelihood, dict[tuple[float, bytes], pd.DataFrame]] = WeakKeyDictionary()
+
 
 def profile_intervals(fit: Multilevel, level: float) -> pd.DataFrame:
-    """Return profile likelihood intervals; see ``Multilevel.intervals``."""
+    """Return profile likelihood intervals; see ``Multilevel.intervals``. They are computed once per likelihood."""
+    known = _KNOWN.setdefault(fit.likelihood, {})
+    key = level, fit.theta.tobytes()
+    if key not in known:
+        known[key] = _profile_intervals(fit, level)
+    return known[key].copy()
+
+
+def _profile_intervals(fit: Multilevel, level: float) -> pd.DataFrame:
     import pandas as pd
 
     drop = float(chdtri(1, 1 - level)) / 2
@@ -98,12 +111,13 @@ def _limits(likelihood: Likelihood, theta: Array, place: int, target: float) -> 
 
     def excess(value: float) -> float:
         found = []
-        for begin in (start, last[0]):
+        for begin in (start,) if np.array_equal(start, last[0]) else (start, last[0]):
             trial = begin.copy()
             trial[place] = value
-            if likelihood.evaluate(trial).value > -math.inf:
+            at = likelihood.evaluate(trial)
+            if at.value > -math.inf:
                 try:
-                    found.append(maximize(likelihood, trial, fixed))
+                    found.append(maximize(likelihood, trial, fixed, at))
                 except ConvergenceError:
                     continue
         if not found:
@@ -112,19 +126,28 @@ def _limits(likelihood: Likelihood, theta: Array, place: int, target: float) -> 
         last[0] = parameters
         return at.value - target
 
-    low = lower if best <= lower or excess(lower) >= 0 else _root(excess, lower, best)
+    top = max(likelihood.evaluate(theta).value - target, 0.0)
+
+    @cache
+    def distance(value: float) -> float:
+        """Square root of the fall from the maximum, nearly a line in the parameter, in place of the excess, nearly a parabola."""
+        return math.sqrt(max(top - excess(value), 0.0)) - math.sqrt(top)
+
+    low = lower if best <= lower or distance(lower) <= 0 else _root(distance, lower, best)
     last[0] = start.copy()
     if best >= upper:
         return low, upper
     step = max(best - lower, 1e-3) if not math.isfinite(upper) else (upper - best)
-    high = best + step
-    while excess(high) > 0:
+    inside, high = best, best + step
+    while (left := -distance(high)) > 0:
         if high >= upper:
             return low, upper
         if high > 1e8:
             return low, math.inf
-        high = min(best + 2 * (high - best), upper)
-    return low, _root(excess, best, high)
+        # to where a line from the maximum has fallen far enough, and a little further
+        times = 1.1 * math.sqrt(top) / max(math.sqrt(top) - left, 1e-9)
+        inside, high = high, min(best + min(max(times, 2.0), 50.0) * (high - best), upper)
+    return low, _root(distance, inside, high)
 
 
 def _root(function: Callable[[float], float], low: float, high: float) -> float:

@@ -15,6 +15,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bayesmeta.errors import SpecError, unknown_name
+from bayesmeta.reporting.figures.canvases import drawn_by
 from bayesmeta.reporting.figures.formats import FIGURE_FORMATS, FigureFormat, default_figure_formats
 from bayesmeta.reporting.figures.palette import indexed_png
 from bayesmeta.reporting.figures.style import DPI
@@ -29,6 +30,8 @@ _SETTINGS: dict[Any, Any] = {
     "pdf.fonttype": 42,
     "pdf.compression": 6,
     "savefig.bbox": None,
+    # at 300 dots per inch letters need not be fitted to the pixels, which takes as long as drawing them
+    "text.hinting": "no_hinting",
 }
 _LOCK = threading.Lock()
 # Text in an SVG is text, which can be searched and edited; where DejaVu Sans is not installed, Verdana has the same widths.
@@ -139,10 +142,12 @@ def _render(figure: Figure, form: FigureFormat, dpi: float, description: str = "
     with _LOCK, mpl.rc_context(_SETTINGS):
         if form.name == "png":
             drawn = _Pixels()
-            figure.savefig(drawn, format="rgba", dpi=dpi, facecolor="white")
+            with drawn_by(figure, "rgba"):
+                figure.savefig(drawn, format="rgba", dpi=dpi, facecolor="white")
             return indexed_png(drawn.pixels, dpi, {name: text for name, text in metadata.items() if text is not None})
         options: dict[str, Any] = {"metadata": metadata or None, **form.options}
-        figure.savefig(buffer, format=form.name, dpi=dpi, facecolor="white", **options)
+        with drawn_by(figure, form.name):
+            figure.savefig(buffer, format=form.name, dpi=dpi, facecolor="white", **options)
     if form.name == "svg":
         return _FONT.sub(rf"\1{_FONTS_BESIDE}", buffer.getvalue().decode("utf-8")).encode("utf-8")
     return buffer.getvalue()

@@ -9,7 +9,6 @@ from bayesmeta.effects.design import MEAN
 from bayesmeta.effects.estimate_columns import Column
 from bayesmeta.errors import BayesmetaError
 from bayesmeta.frequentist.multilevel.fit import multilevel
-from bayesmeta.results.methods import NESTED
 from bayesmeta.results.model_rows import (
     multilevel_rows,
 )
@@ -21,6 +20,7 @@ from bayesmeta.results.models.given import (
     each_method,
     one_line,
 )
+from bayesmeta.results.models.nested_fits import nested_fits
 
 #: method whose means of studies are drawn
 SHOWN = "REML-t"
@@ -30,11 +30,11 @@ def fit_dependence(given: ModelInput, nesting: str) -> tuple[Rows, dict[str, Any
     """Fit the model of dependent estimates without moderators, and at other sampling correlations."""
     data = dict(given.columns)
     keywords: dict[str, Any] = {"data": data, "level": given.level, **given.nested}
-    fitted = multilevel(given.effects, **keywords)
+    fit_nested = nested_fits(given.effects, **keywords)
+    fitted = fit_nested("REML")
 
     def fit(method: str) -> Rows:
-        by: dict[str, Any] = {"method": NESTED[method].estimator, "ci": NESTED[method].ci}
-        return multilevel_rows(multilevel(given.effects, **by, **keywords), method, given.effects, nesting, given.id)
+        return multilevel_rows(fit_nested(method), method, given.effects, nesting, given.id)
 
     rows = each_method(given, nesting, given.methods.nested, fit)
     values: dict[str, Any] = {
@@ -51,8 +51,7 @@ def fit_dependence(given: ModelInput, nesting: str) -> tuple[Rows, dict[str, Any
         "sweep": [],
     }
     if given.drawn and any(row["method"] == SHOWN and row["term"] == MEAN for row in rows):
-        by: dict[str, Any] = {"method": NESTED[SHOWN].estimator, "ci": NESTED[SHOWN].ci}
-        values["drawn"] = {SHOWN: drawn_nested(multilevel(given.effects, **by, **keywords), given.level)}
+        values["drawn"] = {SHOWN: drawn_nested(fit_nested(SHOWN), given.level)}
     if isinstance(given.wanted.sampling_correlation, (int, float)):
         values["sweep"] = [
             _at_correlation(given, data, value) for value in sorted({*SWEEP, given.wanted.sampling_correlation})

@@ -11,9 +11,8 @@ from bayesmeta.effects.design import Design
 from bayesmeta.effects.effects import Effects
 from bayesmeta.effects.estimate_columns import find_column, group_labels, missing_in
 from bayesmeta.errors import DataError
-from bayesmeta.frequentist.multilevel.fit import multilevel
 from bayesmeta.frequentist.subgroups import subgroups
-from bayesmeta.results.methods import FREQUENTIST, NESTED
+from bayesmeta.results.methods import FREQUENTIST
 from bayesmeta.results.model_rows import (
     nested_subgroup_rows,
     subgroup_rows,
@@ -25,6 +24,7 @@ from bayesmeta.results.models.given import (
     each_method,
     only_used,
 )
+from bayesmeta.results.models.nested_fits import nested_fits
 
 
 def _group_of_each(given: ModelInput, column: str) -> tuple[Effects, list[Any]]:
@@ -107,11 +107,10 @@ def fit_nested_subgroups(given: ModelInput, column: str) -> tuple[Rows, dict[str
     clusters: list[str] = []
     keywords: dict[str, Any] = {"data": dict(given.columns), "level": given.level, **given.nested}
     tests: dict[str, dict[str, float]] = {}
+    fit_groups, fit_overall = nested_fits(effects, moderators=design, **keywords), nested_fits(effects, **keywords)
 
     def fit(method: str) -> Rows:
-        by: dict[str, Any] = {"method": NESTED[method].estimator, "ci": NESTED[method].ci}
-        fitted = multilevel(effects, moderators=design, **by, **keywords)
-        overall = multilevel(effects, **by, **keywords)
+        fitted, overall = fit_groups(method), fit_overall(method)
         clusters[:] = map(str, fitted.outer or ())
         rows, tests[method] = nested_subgroup_rows(fitted, overall, method, effects, column, given.id)
         return rows

@@ -29,6 +29,7 @@ from bayesmeta.results.models.given import (
     only_used,
     plain_value,
 )
+from bayesmeta.results.models.nested_fits import nested_fits
 from bayesmeta.results.robust import robust_moderator_test
 
 
@@ -53,13 +54,13 @@ def fit_moderators(given: ModelInput, formula: str) -> tuple[Rows, dict[str, Any
         "drop_missing": given.wanted.drop_missing,
     }
     fits: dict[str, Regression | Multilevel] = {}
+    fit_nested = nested_fits(given.effects, **keywords, **given.nested)
 
     def fit(method: str) -> Rows:
         if given.nested:
-            by: dict[str, Any] = {"method": NESTED[method].estimator, "ci": NESTED[method].ci}
-            fits[method] = nested = multilevel(given.effects, **by, **keywords, **given.nested)
+            fits[method] = nested = fit_nested(method)
             return multilevel_rows(nested, method, given.effects, formula, given.id)
-        by = {"method": FREQUENTIST[method].estimator, "ci": FREQUENTIST[method].ci}
+        by: dict[str, Any] = {"method": FREQUENTIST[method].estimator, "ci": FREQUENTIST[method].ci}
         fits[method] = independent = regression(given.effects, **by, **keywords)
         return regression_rows(independent, method, given.effects, formula, given.id)
 

@@ -13,12 +13,13 @@ from bayesmeta.reviews.collection.sources import IMPORTED, Failure, Found, find_
 from bayesmeta.reviews.collection.summary import Summary, write_summary
 from bayesmeta.reviews.file_names import ROWS_FILE, result_file
 from bayesmeta.reviews.run import choose_workers
+from bayesmeta.reviews.running.jobs import FEW_ANALYSES, default_jobs
 from bayesmeta.reviews.running.lock import locked
 from bayesmeta.reviews.running.plan import Choice, Step, apply_choice, plan
 from bayesmeta.reviews.running.progress import Progress, Silent
 from bayesmeta.reviews.running.review_run import ReviewRun
 from bayesmeta.reviews.running.tasks import Outcome, Task
-from bayesmeta.reviews.running.workers import FEW_ANALYSES, default_jobs, run_tasks
+from bayesmeta.reviews.running.workers import run_tasks
 from bayesmeta.reviews.spec import Review, read_review
 from bayesmeta.support.arguments import checked_path
 from bayesmeta.support.confined import confined

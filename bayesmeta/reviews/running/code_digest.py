@@ -40,8 +40,8 @@ SHOWS_RESULTS = (
 #: parts that do not affect the outputs of a run
 NOT_IN_RESULTS = (
     "__init__.py", "__init__.pyi", "__main__.py", "py.typed", "cli", "calibration", "plotting", "reviews/__init__.py", "reviews/collection",
-    "reviews/running/__init__.py", "reviews/running/dask.py", "reviews/running/interrupts.py", "reviews/running/ledger.py",
-    "reviews/running/lock.py", "reviews/running/progress.py", "reviews/running/workers.py",
+    "reviews/running/__init__.py", "reviews/running/dask.py", "reviews/running/interrupts.py", "reviews/running/jobs.py",
+    "reviews/running/ledger.py", "reviews/running/lock.py", "reviews/running/progress.py", "reviews/running/workers.py",
 )  # fmt: skip
 
 

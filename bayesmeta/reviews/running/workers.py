@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
@@ -13,15 +12,7 @@ from typing import Protocol, Self
 from bayesmeta.reviews.running.tasks import Outcome, Task, perform
 from bayesmeta.support.processes import start_processes
 
-#: number of analyses below which starting processes takes more time than it saves
-FEW_ANALYSES = 30
 DIED = "its worker process died twice (out of memory, or a crash of the system's libraries)"
-
-
-def default_jobs(engines: Iterable[str]) -> int:
-    """Return the default number of processes: one per core for quadrature, at most two with NUTS, whose chains use the cores too."""
-    cores = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()) or 1
-    return cores if all(engine == "quadrature" for engine in engines) else min(cores, 2)
 
 
 class Workers(Protocol):
@@ -126,12 +117,14 @@ class Processes:
         Number of processes.
     do : callable
         Does a task; importable by its name.
+    preload : sequence of str
+        Names of modules that are imported once for all of them.
     """
 
     shares_disk = True
 
-    def __init__(self, count: int, do: Callable[[Task], Outcome] = perform) -> None:
-        self._count, self._do = count, do
+    def __init__(self, count: int, do: Callable[[Task], Outcome] = perform, preload: Sequence[str] = ()) -> None:
+        self._count, self._do, self._preload = count, do, preload
         self._pool: ProcessPoolExecutor | None = None
         self._running: dict[Future[Outcome], Task] = {}
         self._ready: deque[tuple[Task, Outcome]] = deque()
@@ -154,7 +147,7 @@ class Processes:
 
     def submit(self, task: Task) -> None:
         """Submit a task to the pool, which is started with the first."""
-        self._pool = self._pool or start_processes(self._count)
+        self._pool = self._pool or start_processes(self._count, self._preload)
         try:
             self._running[self._pool.submit(self._do, task)] = task
         except BrokenProcessPool:
@@ -188,7 +181,7 @@ class Processes:
 
     def _do_alone(self, task: Task) -> tuple[Task, Outcome]:
         """Do a task with no other at the same time, so that it is known which task a process died of."""
-        self._pool = self._pool or start_processes(1)
+        self._pool = self._pool or start_processes(1, self._preload)
         try:
             return task, self._pool.submit(self._do, task).result()
         except BrokenProcessPool:

@@ -2,11 +2,13 @@
 
 import io
 
+import matplotlib
 import matplotlib.figure
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
+from bayesmeta.reporting.figures.canvases import PixelCanvas
 from bayesmeta.reporting.figures.palette import indexed_png
 from bayesmeta.reporting.figures.save import rendered
 
@@ -30,7 +32,9 @@ def pixels_of(png):
 def test_a_picture_is_smaller_and_looks_the_same():
     figure = drawn()
     plain = io.BytesIO()
-    figure.savefig(plain, format="png", dpi=300, facecolor="white")
+    PixelCanvas(figure)
+    with matplotlib.rc_context({"text.hinting": "no_hinting"}):
+        figure.savefig(plain, format="png", dpi=300, facecolor="white")
     png = rendered(drawn(), "png", dpi=300, description="Made-up numbers, ä.")
     assert len(png) < 0.6 * len(plain.getvalue())
     _, info, before = pixels_of(plain.getvalue())

@@ -12,9 +12,10 @@ import pytest
 
 from bayesmeta.errors import SpecError
 from bayesmeta.reviews.run import choose_workers
+from bayesmeta.reviews.running.jobs import default_jobs
 from bayesmeta.reviews.running.plan import single_analysis
 from bayesmeta.reviews.running.tasks import Outcome, Task, perform
-from bayesmeta.reviews.running.workers import DIED, Processes, ThisProcess, default_jobs, run_tasks
+from bayesmeta.reviews.running.workers import DIED, Processes, ThisProcess, run_tasks
 from bayesmeta.reviews.spec import read_review
 from bayesmeta.support.processes import ONE_THREAD
 
