@@ -7,11 +7,12 @@ import textwrap
 import numpy as np
 import pandas as pd
 import pytest
-from bytecode import keep_bytecode
+from environment import keep_bytecode, one_thread
 from hypothesis import settings
 from paths import REVIEWS_FOLDER
 
 keep_bytecode()
+one_thread()
 # loops are compiled the first time they are called, which no example should be blamed for
 # the same examples in every run; ``--hypothesis-profile explore`` looks at other ones each time
 settings.register_profile("bayesmeta", deadline=None, derandomize=True)

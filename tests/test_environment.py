@@ -1,10 +1,10 @@
-"""Where the environment forbids bytecode, the tests keep theirs in .pytest_cache."""
+"""Processes of the tests: one thread each for linear algebra, and bytecode that is kept."""
 
 import os
 import sys
 
 import pytest
-from bytecode import keep_bytecode
+from environment import keep_bytecode, one_thread
 from paths import ROOT_FOLDER
 
 
@@ -38,3 +38,9 @@ def test_where_it_is_not_forbidden_nothing_changes(monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     keep_bytecode()
     assert (sys.pycache_prefix, variables()) == (None, {})
+
+
+def test_one_thread_unless_another_number_is_set(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    one_thread()
+    assert (os.environ["OMP_NUM_THREADS"], os.environ["OPENBLAS_NUM_THREADS"]) == ("3", "1")
