@@ -19,6 +19,15 @@ settings.register_profile("bayesmeta", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None)
 settings.load_profile("bayesmeta")
 
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give each process half of the tests in their order, so that fixtures of modules are made once, and let the first that is done help."""
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log) if config.option.dist == "load" else None
+
+
 PIP = REVIEWS_FOLDER / "pip"
 
 #: Colditz et al. 1994, the thirteen BCG trials, as in metafor's dat.bcg
