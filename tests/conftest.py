@@ -22,7 +22,7 @@ settings.load_profile("bayesmeta")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Give each process half of the tests in their order, so that fixtures of modules are made once, and let the first that is done help."""
+    """Give each process half of the tests in their order, so that fixtures of modules are made once; the first that is done helps."""
     from xdist.scheduler import WorkStealingScheduling
 
     return WorkStealingScheduling(config, log) if config.option.dist == "load" else None
