@@ -7,14 +7,26 @@ import textwrap
 import numpy as np
 import pandas as pd
 import pytest
+from environment import keep_bytecode, one_thread
 from hypothesis import settings
 from paths import REVIEWS_FOLDER
 
+keep_bytecode()
+one_thread()
 # loops are compiled the first time they are called, which no example should be blamed for
 # the same examples in every run; ``--hypothesis-profile explore`` looks at other ones each time
 settings.register_profile("bayesmeta", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None)
 settings.load_profile("bayesmeta")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give each process half of the tests in their order, so that fixtures of modules are made once; the first that is done helps."""
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log) if config.option.dist == "load" else None
+
 
 PIP = REVIEWS_FOLDER / "pip"
 

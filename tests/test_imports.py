@@ -5,6 +5,7 @@ import graphlib
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -52,8 +53,9 @@ def draws_figures(name: str) -> bool:
     return name.startswith("bayesmeta.reporting.figures") or name.endswith(".figures")
 
 
-def imports(path: Path) -> list[tuple[str, bool]]:
-    """Modules that a file imports, and whether when it is loaded; imports for type checkers left out."""
+@cache
+def imports(name: str) -> list[tuple[str, bool]]:
+    """Modules that a module imports, and whether when it is loaded; imports for type checkers left out."""
     found: list[tuple[str, bool]] = []
 
     def visit(node: ast.AST, at_load: bool) -> None:
@@ -68,11 +70,8 @@ def imports(path: Path) -> list[tuple[str, bool]]:
                     found.append((name if name in MODULES else child.module or "", at_load))
             visit(child, at_load and not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda))
 
-    visit(ast.parse(path.read_text(encoding="utf-8")), at_load=True)
+    visit(ast.parse(MODULES[name].read_text(encoding="utf-8")), at_load=True)
     return found
-
-
-IMPORTS = {name: imports(path) for name, path in MODULES.items()}
 
 
 def subpackage(name: str) -> str:
@@ -112,7 +111,7 @@ def test_subpackages_import_only_earlier_ones(name: str) -> None:
     here = subpackage(name)
     if not here:
         return
-    for imported, _ in IMPORTS[name]:
+    for imported, _ in imports(name):
         there = subpackage(imported)
         if there:
             assert SUBPACKAGES.index(there) <= SUBPACKAGES.index(here), f"{name} imports {imported}, which comes later"
@@ -121,8 +120,8 @@ def test_subpackages_import_only_earlier_ones(name: str) -> None:
 
 def test_no_import_cycles() -> None:
     graph = {
-        name: {imported for imported, at_load in found if at_load and imported in MODULES and imported != name}
-        for name, found in IMPORTS.items()
+        name: {imported for imported, at_load in imports(name) if at_load and imported in MODULES and imported != name}
+        for name in MODULES
     }
     list(graphlib.TopologicalSorter(graph).static_order())
 
@@ -130,9 +129,9 @@ def test_no_import_cycles() -> None:
 def test_subpackages_do_not_import_one_another_in_circles() -> None:
     """Not even inside functions: every import of the package's own modules is counted."""
     graph: dict[str, set[str]] = {}
-    for name, found in IMPORTS.items():
+    for name in MODULES:
         here = subpackage(name)
-        graph.setdefault(here, set()).update({subpackage(imported) for imported, _ in found} - {here, ""})
+        graph.setdefault(here, set()).update({subpackage(imported) for imported, _ in imports(name)} - {here, ""})
     list(graphlib.TopologicalSorter(graph).static_order())
 
 
@@ -153,7 +152,7 @@ def test_subpackages_export_nothing(name: str) -> None:
 
 @of_every_module
 def test_heavy_packages_are_imported_where_they_are_used(name: str) -> None:
-    for imported, at_load in IMPORTS[name]:
+    for imported, at_load in imports(name):
         package = imported.split(".")[0]
         if package == "matplotlib":
             assert draws_figures(name), f"{name} imports matplotlib"
@@ -170,7 +169,7 @@ def test_compiled_loops_are_imported_when_they_are_called(name: str) -> None:
     loops = {one for one in MODULES if one.endswith(("_kernels", ".compiled"))}
     if name in loops:
         return
-    found = [imported for imported, at_load in IMPORTS[name] if at_load and imported in loops]
+    found = [imported for imported, at_load in imports(name) if at_load and imported in loops]
     assert not found, f"{name} imports {found} when it is loaded"
 
 

@@ -47,9 +47,9 @@ def test_counts_are_those_of_the_true_probabilities() -> None:
 
 @pytest.mark.sampling
 def test_the_ranks_of_a_few_outcomes() -> None:
-    rows = calibrate("change", "nuts", range(3), 1)
-    again = calibrate("change", "nuts", range(2, 3), 1)
-    assert again == rows[2:]
+    rows = calibrate("change", "nuts", range(2), 1)
+    again = calibrate("change", "nuts", range(1, 2), 1)
+    assert again == rows[1:]
     terms = CATEGORICAL["change"].terms
     assert all(0 < row[term] < 1 for row in rows for term in terms)
     table = rank_table({"change/nuts": {term: np.array([row[term] for row in rows]) for term in terms}}, 1)

@@ -127,18 +127,29 @@ def test_a_density_that_cannot_be_computed_ends_the_trajectory(program, value, s
     assert density_at(program, np.full(program.size, value))[0] == status
 
 
+def small_model():
+    """Few functions to compile, because several processes do so."""
+    import pymc as pm
+
+    with pm.Model() as model:
+        mu = pm.Normal("mu")
+        effect = pm.Data("effect", [0.1, 0.5])
+        pm.Normal("y", mu, 1.0, observed=effect)
+    return model
+
+
 SECOND = """
 import sys
 from numba.core import ccallback, dispatcher
 sys.path.insert(0, "tests/engines/nuts")
-from test_compiling import compiling, density_at, normal_model, np
+from test_compiling import compiling, density_at, np, small_model
 compiled = []
 original = dispatcher._FunctionCompiler.compile
 def compile(self, *arguments):
     compiled.append(self.py_func.__name__)
     return original(self, *arguments)
 dispatcher._FunctionCompiler.compile = compile
-program = compiling.compile_program(normal_model())
+program = compiling.compile_program(small_model())
 print(len(compiled), *density_at(program, np.full(program.size, 0.1))[1:2])
 """
 
@@ -156,7 +167,8 @@ def processes(folder, count=1):
     return [(int(line[0]), float(line[1])) for line in lines]
 
 
-def test_a_later_process_compiles_only_what_is_damaged(tmp_path, program):
+def test_a_later_process_compiles_only_what_is_damaged(tmp_path):
+    program = compiling.compile_program(small_model())
     density = density_at(program, np.full(program.size, 0.1))[1]
     for number, found in processes(tmp_path, count=2):
         assert number > 10

@@ -41,6 +41,8 @@ def do(task):
 
 @pytest.fixture
 def do(tmp_path, monkeypatch):
+    for name in ONE_THREAD:
+        monkeypatch.delenv(name, raising=False)
     (tmp_path / "some_tasks.py").write_text(DO)
     monkeypatch.syspath_prepend(tmp_path)
     import some_tasks
