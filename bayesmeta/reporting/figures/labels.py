@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from bayesmeta.reporting.figures.style import TEXT
 from bayesmeta.reporting.figures.text import printable, shorten, undrawable, width, wrap
 
-_USUAL_LINES, _MOST_LINES = 2, 4
+USUAL_LINES, MOST_LINES = 2, 4
+_YEAR = re.compile(r"\s\(?\d{4}[a-z]?\)?$")
 
 
-def study_labels(labels: Sequence[str], available: float) -> list[tuple[str, ...]]:
+def study_labels(labels: Sequence[str], available: float, usual: int = USUAL_LINES) -> list[tuple[str, ...]]:
     """Break the names of studies into lines; no two different names are cut to the same text.
 
-    Names take two lines. A longer one is cut at its end, unless another name begins alike: those take up to four lines, and are
-    cut in the middle, so that what is at their ends (a year, an arm) is seen.
+    Names take two lines (``usual``). A longer one is cut at its end, before a year, unless another name begins alike: those take up to
+    four lines, and are cut in the middle, so that what is at their ends (a year, an arm) is seen.
 
     Parameters
     ----------
@@ -24,6 +25,8 @@ def study_labels(labels: Sequence[str], available: float) -> list[tuple[str, ...
         Names of the studies.
     available : float
         Width available, in inches.
+    usual : int
+        Number of lines, where names need no more to be distinct.
 
     Returns
     -------
@@ -31,9 +34,9 @@ def study_labels(labels: Sequence[str], available: float) -> list[tuple[str, ...
         Lines per study.
     """
     names = [printable(label) for label in labels]
-    lines = [wrap(name, available, TEXT, most=_USUAL_LINES) for name in names]
+    lines = [_at_most(name, available, usual) for name in names]
     for shown in (
-        lambda name: wrap(name, available, TEXT, most=_MOST_LINES),
+        lambda name: wrap(name, available, TEXT, most=MOST_LINES),
         lambda name: _without_middle(name, available),
     ):
         alike = _alike(names, lines)
@@ -50,10 +53,20 @@ def _alike(names: Sequence[str], lines: Sequence[tuple[str, ...]]) -> set[int]:
     return {i for i, line in enumerate(lines) if different[line] > 1}
 
 
+def _at_most(name: str, available: float, most: int) -> tuple[str, ...]:
+    """Return the lines of a name, cut at its end where it needs more; a year at the end stays."""
+    lines, year = wrap(name, available, TEXT), _YEAR.search(name)
+    head = name[: year.start()] if year else name
+    while year and len(lines) > most and len(head) > 8:
+        head = head[:-1].rstrip(" ,;:(")
+        lines = wrap(f"{head}… {year[0].strip()}", available, TEXT)
+    return lines if len(lines) <= most else wrap(name, available, TEXT, most=most)
+
+
 def _without_middle(name: str, available: float) -> tuple[str, ...]:
     head, tail = name, ""
     lines = wrap(name, available, TEXT)
-    while len(lines) > _MOST_LINES and len(head) > 8:
+    while len(lines) > MOST_LINES and len(head) > 8:
         half = (len(head) + len(tail)) // 2 - 2
         head, tail = name[:half], name[-half:]
         lines = wrap(f"{head.rstrip()} … {tail.lstrip()}", available, TEXT)
