@@ -22,7 +22,7 @@ from bayesmeta.reporting.figures.widths import NarrowError
 SIZES = ((TEXT, 0.18), (7.5, 0.18), (7.0, 0.18), (6.5, 0.18), (LEAST_TEXT, 0.18), (LEAST_TEXT, 0.15))
 #: what is left out where a given width has no place for it in the smallest type, in this order: columns, the spaces that align numbers,
 #: part of the panel
-LEFT_OUT = ("arms", "weight", "shrunk", "alignment", "domains", "panel", "lights")
+LEFT_OUT = ("arms", "shrunk", "weight", "alignment", "domains", "panel", "lights")
 _NAMED = {
     "arms": "data of the arms", "weight": "weights", "shrunk": "numbers of the shrunken effects",
     "domains": "judgements of the domains", "lights": "judgements of the studies",
