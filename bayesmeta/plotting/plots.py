@@ -79,8 +79,8 @@ def forest(
     yi, vi, sei, ci_low, ci_high, labels, zero_cells, smd, rom, estimates, data_level
         Data as in ``fit``; not with a posterior.
     width : float, optional
-        Width of the figure in inches, 3.3 to 14; by default what its columns need. Data of the arms, weights and numbers for which a width
-        has no place are left out, which a note says.
+        Width of the figure in inches, 3.3 to 14; by default what its columns need. At a given width type becomes smaller, down to 6 points;
+        then data of the arms, weights and numbers for which there is no place are left out, which a note says.
     layout : {"default", "revman", "jama", "bmj"}
         Columns, words, numbers and colours: of this package, or after RevMan, JAMA or the BMJ; the latter three without shrunken effects.
 

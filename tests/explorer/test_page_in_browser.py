@@ -313,13 +313,46 @@ def test_on_paper(open_page):
     assert len(page.pdf()) > 10_000
 
 
-def test_an_analysis_is_one_upright_page_on_paper(open_page):
+def test_analyses_follow_each_other_on_paper(open_page):
     page = open_page(analysis=None)
     sizes = re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", page.pdf(prefer_css_page_size=True))
     upright = [float(width) < float(height) for width, height in sizes]
-    # the tables of the review are on wide pages before them
+    # the main table has many columns, and the page they need; what follows is upright
+    assert upright == sorted(upright)
     assert upright[0] is False
-    assert upright.count(True) == page.locator("section").count()
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.set_viewport_size({"width": 718, "height": 1000})  # what is within the margins of an upright page
+    assert set(page.eval_on_selector_all("section", "all => all.map(one => getComputedStyle(one).breakBefore)")) == {
+        "auto"
+    }
+    kept = "section > figure, section .checks, table.data tr"
+    assert set(page.eval_on_selector_all(kept, "all => all.map(one => getComputedStyle(one).breakInside)")) == {"avoid"}
+    heads = page.eval_on_selector_all("table.data thead", "all => all.map(one => getComputedStyle(one).display)")
+    assert set(heads) == {"table-header-group"}
+
+
+def test_nothing_is_cut_or_covered_on_paper(open_page):
+    page = open_page(analysis=None)
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.set_viewport_size({"width": 718, "height": 1000})
+    boxes = page.eval_on_selector_all(
+        "section > figure, section .checks, section > details, section > .table, section > h2",
+        """all => all.map(one => one.getBoundingClientRect()).filter(b => b.width && b.height)
+            .map(b => [b.left, b.top, b.right, b.bottom])""",
+    )
+    assert len(boxes) > 4
+    for n, (left, top, right, bottom) in enumerate(boxes):
+        assert left >= -1, n
+        assert right <= 719, n
+        for other in boxes[n + 1 :]:
+            across = min(right, other[2]) - max(left, other[0])
+            down = min(bottom, other[3]) - max(top, other[1])
+            assert across < 1 or down < 1, (n, other)
+    # small figures are beside each other, with what was checked
+    halves = [box for box in boxes if box[2] - box[0] < 400]
+    assert any(abs(one[1] - two[1]) < 2 and two[0] > one[2] - 1 for one in halves for two in halves)
 
 
 def test_images_in_figures_are_not_refused(open_page):

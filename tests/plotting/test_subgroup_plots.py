@@ -6,6 +6,8 @@ import pytest
 
 import bayesmeta as bm
 from bayesmeta.reporting.figures.alignment import without_alignment
+from bayesmeta.reporting.figures.forest import forest
+from bayesmeta.reporting.figures.rows import ForestStudy
 from bayesmeta.reporting.numbers import estimate, interval, typographic
 from tests.plotting.test_regression_plots import LABELS, V, Y, check_geometry, texts
 
@@ -87,7 +89,13 @@ def test_widths_of_a_journal(width, names):
 
 def test_a_width_without_place_is_refused():
     found = bm.subgroups(yi=[-1e5, -2e5, -3e5, -5e5], vi=[1e8] * 4, measure="MD", by=list("aabb"))
+    # even such numbers have a place, in the smallest type
+    check_geometry(bm.subgroup_forest(found, width=3.3))
+    word = "Haemoglobinkonzentrationsveränderungsverhältnis"
     with pytest.raises(bm.SpecError, match=r"no place for the numbers; give at least \d"):
-        bm.subgroup_forest(found, width=3.3)
+        forest(
+            [ForestStudy("Trial", (), 1.2, 0.8, 1.5, 100.0, *[np.nan] * 3)], [], measure=word, log=True, title="",
+            arm_headers=(), width_inches=3.3,
+        )  # fmt: skip
     with pytest.raises(bm.SpecError, match="between"):
         bm.subgroup_forest(found, width=2)

@@ -121,7 +121,22 @@ def ticks(
             if len(values) >= 4:
                 return values, labels
             best = max(best, (values, labels), key=lambda found: len(found[0]))
-    return best
+    return best if len(best[0]) > 1 else _two_ticks(low, high, log, inches, label_width) or best
+
+
+def _two_ticks(
+    low: float, high: float, log: bool, inches: float, label_width: Callable[[str], float]
+) -> tuple[list[float], list[str]] | None:
+    """Return no effect and the tick furthest from it whose labels do not touch, or the ends of a set of ticks: two numbers make a scale."""
+    null = 1.0 if log else 0.0
+    for values in _candidates(low, high, log=log):
+        ends = [values[0], values[-1]] if values else []
+        pairs = [sorted((null, end)) for end in ends if null in values and end != null]
+        for pair in sorted(pairs, key=lambda both: both[0] - both[1]) or ([ends] if len(set(ends)) > 1 else []):
+            labels = tick_labels(pair)
+            if _apart(pair, labels, low, high, log, inches, label_width):
+                return pair, labels
+    return None
 
 
 def _candidates(low: float, high: float, *, log: bool) -> list[list[float]]:

@@ -10,14 +10,14 @@ from bayesmeta.reporting.figures.headers import Headers
 from bayesmeta.reporting.figures.named_layouts import Layout
 from bayesmeta.reporting.figures.rows import ARM_WIDTH, Cells, ForestStudy, ForestSummary
 from bayesmeta.reporting.figures.style import SMALL, TEXT
-from bayesmeta.reporting.figures.text import printable, width, wrap
+from bayesmeta.reporting.figures.text import printable, widest_part, width, wrap
 
 MARGIN, GAP, PANEL_GAP = 0.14, 0.16, 0.22
 INDENT = 0.12
 GROUP_WIDTH = 1.5  # greatest width of the name of an arm, in inches
 _PANEL, _LEAST_WIDTH = 2.7, 7.6
-# of a figure of a given width: least panel, and its share of the width; names; gaps
-_TIGHT_PANEL, _NARROW_PANEL, _NARROW_SHARE, _NARROW_STUDY, _NARROW_GAP = 0.45, 0.6, 0.18, 0.65, 0.12
+# of a figure of a given width: least panel, names, gaps
+_TIGHT_PANEL, _NARROW_PANEL, _NARROW_STUDY, _NARROW_GAP = 0.45, 0.6, 0.65, 0.12
 _STUDY_WIDTH = (0.9, 2.3)
 _SUMMARY_WIDTH = 3.2
 LIGHT = 0.2  # distance between columns of lights right of the table, in inches
@@ -37,6 +37,7 @@ class Columns:
     shrunk: Span | None
     width: float
     missing: float = 0.0  # inches by which a given width is too small
+    small: float = SMALL  # font size of small print, in points
 
 
 def columns(
@@ -52,6 +53,8 @@ def columns(
     beside: Sequence[str] = (),
     *,
     tight: bool = False,
+    share: float = 0.18,
+    small: float = SMALL,
 ) -> Columns:
     """Give each column the width of its widest text (study names up to 2.3 inches) and the panel the remaining width.
 
@@ -77,12 +80,16 @@ def columns(
         Width of the figure in inches; by default what its columns need, at least 7.6.
     tight : bool
         Whether the panel may be narrower than is usual in a figure of a given width.
+    share : float
+        Least share of the panel of a given width.
+    small : float
+        Font size of small print, in points.
     """
     least, most = _STUDY_WIDTH
     names = [width(printable(s.label), TEXT) for s in studies] + [min(width(of_columns.study, TEXT, "bold"), most / 2)]
     names += [width(total_label(studies), TEXT, "bold")] if totals else []
     names += [width(printable(label), TEXT, "bold") for label in beside]
-    names += [width(printable(s.note), SMALL) for s in studies if not math.isnan(s.estimate)]
+    names += [width(printable(s.note), small) for s in studies if not math.isnan(s.estimate)]
     study = min(max(*names, least) + 0.02, most)
     widths = []
     for j, header in enumerate(headers):
@@ -113,22 +120,22 @@ def columns(
             needed[name] = max(width(text, TEXT, "bold") for text in (*lines, *texts[name]))
     left = [name for name in layout.left if name in needed]
     right = [name for name in layout.right if name in needed]
-    gap = PANEL_GAP if wide is None else _NARROW_GAP
-    fixed = MARGIN + study + sum(GAP + w for w in widths) + 2 * gap + MARGIN
-    fixed += sum(needed.values()) + GAP * (len(left) + max(len(right) - 1, 0))
+    beside_panel, gap = (PANEL_GAP, GAP) if wide is None else (_NARROW_GAP, _NARROW_GAP)
+    fixed = MARGIN + study + sum(gap + w for w in widths) + 2 * beside_panel + MARGIN
+    fixed += sum(needed.values()) + gap * (len(left) + max(len(right) - 1, 0))
     missing = 0.0
     if wide is None:
         panel = max(_PANEL, _LEAST_WIDTH - fixed)
     else:
-        # names are broken into more lines before the panel gets narrower than a third of the figure, and within words only where its
-        # least width needs that
+        # names are broken into more lines before the panel gets narrower than a third of the figure, and within words only in a tight
+        # figure
         labels = [s.label for s in studies] + [s.label for s in summaries]
-        words = [word for label in labels for word in printable(label).split()]
-        longest = max((width(word, TEXT, "bold") for word in words), default=0.0)
+        longest = max((widest_part(printable(label), TEXT, "bold") for label in labels), default=0.0)
         whole_words = min(study, max(least, min(longest, most / 2) + 0.02))
         room = wide - fixed + study  # of names and panel together
-        narrowest = _TIGHT_PANEL if tight else max(_NARROW_PANEL, _NARROW_SHARE * wide)
-        study = max(min(study, room - 0.3 * wide), min(whole_words, max(room - narrowest, _NARROW_STUDY)))
+        narrowest = _TIGHT_PANEL if tight else max(_NARROW_PANEL, share * wide)
+        squeezed = min(whole_words, max(room - narrowest, _NARROW_STUDY)) if tight else whole_words
+        study = max(min(study, room - 0.3 * wide), squeezed)
         panel = room - study
         missing = max(narrowest - panel, 0.0) if narrowest - panel > 1e-9 else 0.0
         panel = max(panel, narrowest)
@@ -136,16 +143,16 @@ def columns(
     x = MARGIN + study
     arms = []
     for w in widths:
-        arms.append((x + GAP, x + GAP + w))
-        x += GAP + w
+        arms.append((x + gap, x + gap + w))
+        x += gap + w
     spans: dict[str, Span] = {}
     for name in left:
-        spans[name] = (x + GAP, x + GAP + needed[name])
+        spans[name] = (x + gap, x + gap + needed[name])
         x = spans[name][1]
-    left_of_panel = x + gap
-    x = left_of_panel + panel + gap
+    left_of_panel = x + beside_panel
+    x = left_of_panel + panel + beside_panel
     for n, name in enumerate(right):
-        start = x + GAP if n else x
+        start = x + gap if n else x
         spans[name] = (start, start + needed[name])
         x = spans[name][1]
     return Columns(
@@ -157,6 +164,7 @@ def columns(
         spans.get("shrunk"),
         x + MARGIN,
         missing,
+        small,
     )
 
 

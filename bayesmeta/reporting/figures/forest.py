@@ -6,20 +6,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bayesmeta.reporting.figures.bands import draw_bands
-from bayesmeta.reporting.figures.columns import MARGIN
-from bayesmeta.reporting.figures.layout import SMALL_LINE, Sheet, sheet
+from bayesmeta.reporting.figures.layout import sheet
 from bayesmeta.reporting.figures.lights import NO_LIGHTS, LightColumns, lights_beside
 from bayesmeta.reporting.figures.named_layouts import DEFAULT, Layout
-from bayesmeta.reporting.figures.panel import draw_panel, draw_studies, draw_summaries
+from bayesmeta.reporting.figures.panel import axis_range, draw_panel, draw_studies, draw_summaries, place_on
 from bayesmeta.reporting.figures.rows import ForestGroup, ForestStudy, ForestSummary, check, check_groups
-from bayesmeta.reporting.figures.style import DPI, INK, SMALL, SOFT, TEXT
-from bayesmeta.reporting.figures.text import families, printable, width, wrap
+from bayesmeta.reporting.figures.style import DPI, INK, SOFT, TEXT
+from bayesmeta.reporting.figures.text import families
 from bayesmeta.reporting.figures.widths import check_width
 from bayesmeta.support.arguments import check_level
 
@@ -85,8 +83,8 @@ def forest(
         Subgroups in the order of the studies, each with its header, its number of studies and its own pooled results; ``summaries``
         are then those of all studies.
     width_inches : float, optional
-        Width of the figure, 3.3 to 14 inches; by default what its columns need. Where it has no place for them, data of the arms,
-        weights and numbers of the shrunken effects are left out, which a note says.
+        Width of the figure, 3.3 to 14 inches; by default what its columns need. Where it has no place for them type becomes smaller, down
+        to 6 points; then data of the arms, weights and numbers of the shrunken effects are left out, which a note says.
     bands : sequence of float
         Limits between bands of effects, increasing, natural scale, shaded in the background; empty for none.
     lights : LightColumns
@@ -123,6 +121,7 @@ def forest(
     check_level(level)
     if not layout.circles:
         studies = [replace(one, shrunk=math.nan, shrunk_low=math.nan, shrunk_high=math.nan) for one in studies]
+    limits = axis_range(studies, summaries, log=log)
     laid = sheet(
         studies,
         summaries,
@@ -141,6 +140,7 @@ def forest(
         lights=lights,
         layout=layout,
         pooling=pooling,
+        null=place_on(limits, 1.0 if log else 0.0, log=log),
     )
     figure = Figure(figsize=(laid.width, laid.height), dpi=DPI, facecolor="white", edgecolor="none")
     figure.set_layout_engine("none")
@@ -159,12 +159,10 @@ def forest(
         )
     for left, right, y, points in laid.rules:
         _rule(figure, left, right, y, points)
-    axes = draw_panel(figure, laid, studies, summaries, layout, log=log)
+    axes = draw_panel(figure, laid, summaries, layout, limits, log=log)
     draw_bands(axes, bands)
     draw_studies(axes, laid, studies, layout, kind)
     draw_summaries(axes, laid, summaries, layout)
-    if not laid.favours_above:
-        _favours(figure, axes, laid, favours, log=log)
     lights_beside(figure, laid, lights)
     return figure
 
@@ -226,23 +224,3 @@ def _rule(figure: Figure, left: float, right: float, y: float, points: float) ->
             across, level, color=INK, lw=points, ls="-", marker="", transform=figure.transFigure, solid_capstyle="butt"
         )
     )
-
-
-def _favours(figure: Figure, axes: Axes, laid: Sheet, favours: tuple[str, str], *, log: bool) -> None:
-    left, right, _, _ = laid.panel
-    low, high = axes.get_xlim()
-    scale = math.log if log else float
-    share = (0.0 - scale(low)) / (scale(high) - scale(low))
-    middle = left + min(max(share, 0.0), 1.0) * (right - left)
-    for text, towards in zip(map(printable, favours), (-1, 1), strict=True):
-        if not text:
-            continue
-        available = (middle - MARGIN if towards < 0 else laid.width - MARGIN - middle) - 0.35
-        x, y, align = middle + towards * 0.09, laid.favours_y, "right" if towards < 0 else "left"
-        if any(width(word, SMALL) > available for word in text.split()):
-            # beside the end of the page: on the next line, from that end
-            x, align = (MARGIN, "left") if towards < 0 else (laid.width - MARGIN, "right")
-            y, available = y + SMALL_LINE, laid.width - 2 * MARGIN - 0.25
-        for n, line in enumerate(wrap(text, available, SMALL, most=laid.favours_lines)):
-            marked = f"← {line}" if towards < 0 and not n else f"{line} →" if not n else line
-            write(figure, x, y + n * SMALL_LINE, marked, align=align, size=SMALL, color=INK)

@@ -35,7 +35,7 @@ def header(
         (at.shrunk, "shrunk", "bayes"),
     ):
         columns_shown += [(span[1], of_columns.columns[name], role)] if span else []
-    study = wrap(of_columns.study, (at.arms[0][0] if at.arms else at.study[1]) - at.study[0], TEXT, "bold")
+    study = wrap(of_columns.study, (at.arms[0][0] - 0.06 if at.arms else at.study[1]) - at.study[0], TEXT, "bold")
     deepest = max(len(study), len(panel), *map(len, sides), *(text.count("\n") + 1 for _, text, _ in columns_shown))
     arms_deep = max((header.count("\n") + 1 for header in headers), default=0)
     groups_deep = max((name.count("\n") + 1 for name, _ in groups), default=0)
@@ -72,24 +72,24 @@ def study_row(
     note = printable(study.note)
     instead, under = (note or "not estimable", "") if math.isnan(study.estimate) else ("", note)
     start, edge = _place_of_reason(at, beside_shrunk=bool(printed.shrunk[i]))
-    aside = wrap(instead, edge - start, SMALL, most=2)
-    below = wrap(under, at.study[1] - at.study[0], SMALL, most=2)
+    aside = wrap(instead, edge - start, at.small, most=2)
+    below = wrap(under, at.study[1] - at.study[0], at.small, most=2)
     cut = [
         f"{printable(study.label)}: {note}"
         for block in (aside, below)
         if block and block[-1].endswith("…") and block[-1] != note
     ]
-    height = max(least, LINE * len(label) + SMALL_LINE * len(below) + 0.06, SMALL_LINE * len(aside) + 0.06)
+    height = max(least, LINE * len(label) + small_line(at) * len(below) + 0.06, small_line(at) * len(aside) + 0.06)
     middle = page.y + height / 2
-    block = LINE * len(label) + SMALL_LINE * len(below)
+    block = LINE * len(label) + small_line(at) * len(below)
     y = middle - block / 2 + LINE / 2 + _half(TEXT)
     for line in label:
         page.write(at.study[0], line, y=y, role=role)
         y += LINE
-    y -= (LINE - SMALL_LINE) / 2 + 0.005
+    y -= (LINE - small_line(at)) / 2 + 0.005
     for line in below:
-        page.write(at.study[0], line, y=y, size=SMALL, role="soft")
-        y += SMALL_LINE
+        page.write(at.study[0], line, y=y, size=at.small, role="soft")
+        y += small_line(at)
     for span, text in zip(at.arms, printed.arms[i], strict=True):
         page.write(span[1], text, y=middle + _half(TEXT), align="right", role=role)
     page.write(at.effect[1], printed.effect[i], y=middle + _half(TEXT), align="right", role=role)
@@ -97,8 +97,8 @@ def study_row(
         page.write(
             start,
             line,
-            y=middle + _half(SMALL) + (n - (len(aside) - 1) / 2) * SMALL_LINE,
-            size=SMALL,
+            y=middle + _half(at.small) + (n - (len(aside) - 1) / 2) * small_line(at),
+            size=at.small,
             role="soft",
         )
     if at.weight:
@@ -159,20 +159,23 @@ def group_end(
         prediction_y.append(below)
     # left of the panel, which it would otherwise cover
     edge = at.panel[0] - 0.1
-    for line in wrap(printable(group.note), edge - at.study[0], SMALL):
-        page.down(SMALL_LINE)
-        page.write(at.study[0], line, size=SMALL, role="soft")
+    for line in wrap(printable(group.note), edge - at.study[0], at.small):
+        page.down(small_line(at))
+        page.write(at.study[0], line, size=at.small, role="soft")
     page.down(0.04)
 
 
 def totals_row(page: Page, at: Columns, label: str, totals: Sequence[str]) -> None:
     """Write a row of totals of the studies that are pooled."""
     page.down(0.02)
-    middle = page.y + 0.11
-    page.write(at.study[0], label, y=middle + _half(TEXT), weight="bold")
+    lines = wrap(label, at.study[1] - at.study[0], TEXT, "bold")
+    height = 0.22 + LINE * (len(lines) - 1)
+    middle = page.y + height / 2
+    for n, line in enumerate(lines):
+        page.write(at.study[0], line, y=middle + _half(TEXT) + (n - (len(lines) - 1) / 2) * LINE, weight="bold")
     for span, text in zip(at.arms, totals, strict=True):
         page.write(span[1], text, y=middle + _half(TEXT), align="right", weight="bold")
-    page.down(0.22)
+    page.down(height)
 
 
 def _weight(summary: ForestSummary, studies: Sequence[ForestStudy], layout: Layout) -> str:
@@ -221,6 +224,11 @@ def summary_row(
     page.write(at.effect[1], printed.prediction[i], y=below + _half(TEXT), align="right")
     page.down(0.2 + LINE * (len(lines) - 1))
     return middle, below
+
+
+def small_line(at: Columns) -> float:
+    """Return the height of a line of small print, in inches."""
+    return SMALL_LINE * at.small / SMALL
 
 
 def _half(size: float) -> float:

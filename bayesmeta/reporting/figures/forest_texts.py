@@ -77,7 +77,10 @@ def difference_text(method: str, statistic: float, df: float, df_residual: float
         return ""
     finite = not is_missing(df_residual) and math.isfinite(df_residual)
     template = layout.difference_f if finite else layout.difference
-    numbers = degrees(df) | ({"df": f"{df:g} and {df_residual:.3g}"} if finite else {})
+    written_df = {"df": f"{df:g} and {df_residual:.3g}"} if finite else {}
+    # I2 of the groups as RevMan has it: the share of the statistic that is above its degrees of freedom
+    excess = 100 * max(1 - df / statistic, 0.0) if statistic > 0 else 0.0
+    numbers = degrees(df) | written_df | {"i2": percent(excess)}
     text = template.format(method=method, value=number(statistic), p=layout.pvalue(pvalue), **numbers)
     return typographic(text, powers=True)
 

@@ -11,8 +11,9 @@ from bayesmeta.reporting.figures.alignment import without_alignment
 from bayesmeta.reporting.figures.named_layouts import Layout
 from bayesmeta.reporting.figures.rows import Cells
 from bayesmeta.reporting.figures.style import TEXT
-from bayesmeta.reporting.figures.text import printable, width, wrap
+from bayesmeta.reporting.figures.text import printable, widest_part, width, wrap
 
+_PANEL_LINES = 3  # greatest number of lines of the header of the panel
 _WIDER = 0.25  # inches by which a header may be wider than the numbers below it
 
 
@@ -44,7 +45,7 @@ def write_headers(layout: Layout, measure: str, printed: Cells, *, log: bool, pe
     pooling : str
         Model of the weights: "IV, Random"; "" without weights.
     """
-    label = MEASURES[measure].label if measure in MEASURES else measure
+    label = layout.labels.get(measure) or (MEASURES[measure].label if measure in MEASURES else measure)
     fields = {
         "measure": printable(measure), "label": printable(label), "Label": printable(string.capwords(label)), "percent": percent,
         "scale": " (log scale)" if log else "", "pooling": f"{pooling}, " if pooling else "",
@@ -55,7 +56,7 @@ def write_headers(layout: Layout, measure: str, printed: Cells, *, log: bool, pe
         "shrunk": printed.shrunk,
     }
     columns = {name: _broken(template.format(**fields), texts[name]) for name, template in layout.headers.items()}
-    panel = (layout.panel.format(**fields), layout.panel_short.format(**fields))
+    panel = (layout.panel.format(**fields), layout.panel_short.format(**fields), fields["measure"])
     return Headers(layout.study, columns, panel, layout.below.format(**fields))
 
 
@@ -68,10 +69,9 @@ def _broken(text: str, cells: Sequence[str]) -> str:
 
 
 def panel_lines(headers: Headers, room: float) -> tuple[str, ...]:
-    """Return the lines of the header of the panel: those of the first text that fits into a width, else none that is needed."""
-    for text in headers.panel:
-        lines = tuple(text.split("\n"))
-        if all(width(line, TEXT, "bold") <= room for line in lines):
-            return lines
-    last = headers.panel[-1]
-    return wrap(last, room, TEXT, "bold") if last else ()
+    """Return the lines of the header of the panel: those of the first text that fits into a width without a break inside a word."""
+    for n, text in enumerate(headers.panel):
+        lines = [text] if not text else [part for one in text.split("\n") for part in wrap(one, room, TEXT, "bold")]
+        if len(lines) <= _PANEL_LINES and (n == len(headers.panel) - 1 or widest_part(text, TEXT, "bold") <= room):
+            return tuple(lines)
+    return wrap(headers.panel[-1], room, TEXT, "bold")

@@ -6,51 +6,37 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bayesmeta.reporting.figures.alignment import without_alignment
 from bayesmeta.reporting.figures.columns import (
     MARGIN,
-    PANEL_GAP,
-    columns,
-    group_lines,
-    header_lines,
     lights_room,
     total_label,
 )
+from bayesmeta.reporting.figures.favours import placed_favours
+from bayesmeta.reporting.figures.fitting import fit_columns, name_lines
 from bayesmeta.reporting.figures.forest_rows import (
     LINE,
-    SMALL_LINE,
     group_end,
     group_header,
     header,
+    small_line,
     study_row,
     summary_row,
     totals_row,
 )
-from bayesmeta.reporting.figures.headers import panel_lines, write_headers
+from bayesmeta.reporting.figures.headers import panel_lines
 from bayesmeta.reporting.figures.labels import sentence, study_labels, undrawable_note
 from bayesmeta.reporting.figures.lights import NO_LIGHTS, LightColumns
 from bayesmeta.reporting.figures.named_layouts import DEFAULT, Layout
 from bayesmeta.reporting.figures.page import Line, Page
 from bayesmeta.reporting.figures.rows import (
-    Cells,
     ForestGroup,
     ForestStudy,
     ForestSummary,
-    cells,
     group_places,
     written_weight,
 )
-from bayesmeta.reporting.figures.style import SMALL, TEXT, TITLE
+from bayesmeta.reporting.figures.style import TEXT, TITLE
 from bayesmeta.reporting.figures.text import printable, width, wrap
-from bayesmeta.reporting.figures.widths import NarrowError
-
-#: what is left out where a given width has no place for it, in this order: columns, the spaces that align numbers, part of the panel
-LEFT_OUT = ("arms", "weight", "shrunk", "alignment", "domains", "panel", "lights")
-_NAMED = {
-    "arms": "data of the arms", "weight": "weights", "shrunk": "numbers of the shrunken effects",
-    "domains": "judgements of the domains", "lights": "judgements of the studies",
-}  # fmt: skip
-_COLUMNS = ("arms", "weight", "shrunk")
 
 
 @dataclass(frozen=True)
@@ -66,11 +52,11 @@ class Sheet:
     summary_y: tuple[float, ...]
     prediction_y: tuple[float, ...]  # NaN = none
     tick_y: float  # top of the tick marks
-    favours_y: float  # baseline of the first line
-    favours_lines: int
     first_overall: int  # number of summaries of groups, which are before those of all studies
     lights: int  # number of columns of lights, the last ones, right of the table
     favours_above: bool  # whether the sides of benefit are in the header
+    small: float  # font size of small print and of the axis, in points
+    scale: float = 1.0  # size of the figure relative to one with type of 8 points
 
 
 def sheet(
@@ -92,37 +78,29 @@ def sheet(
     lights: LightColumns = NO_LIGHTS,
     layout: Layout = DEFAULT,
     pooling: str = "",
+    null: float = 0.5,
 ) -> Sheet:
-    """Lay out a forest plot; the parameters are those of `bayesmeta.reporting.figures.forest.forest`."""
-    printed = cells(studies, summaries, layout)
+    """Lay out a forest plot; the parameters are those of `bayesmeta.reporting.figures.forest.forest`, and ``null``: where no effect is."""
     percent = f"{100 * level:g}%"
-    present = {name for name in _COLUMNS if any(any(cell) for cell in getattr(printed, name))}
-    present |= {name for name, least in (("domains", 1), ("lights", 0)) if len(lights.headers) > least}
-    beside_table = len(lights.headers)
-    for left_out in range(len(LEFT_OUT) + 1):
-        # at a given width the columns that need most of it are left out first
-        if left_out:
-            printed = _without(printed, LEFT_OUT[left_out - 1])
-            beside_table = {"domains": min(beside_table, 1), "lights": 0}.get(LEFT_OUT[left_out - 1], beside_table)
-        if left_out == 1:
-            arm_headers, arm_groups, totals = (), (), ()
-        headers = [header_lines(h, [row[j] for row in printed.arms]) for j, h in enumerate(arm_headers)]
-        groups = [(group_lines(group), count) for group, count in arm_groups]
-        beside = _beside_totals(subgroups, summaries, totals) if headers else []
-        room = lights_room(beside_table)
-        table = None if width_inches is None else width_inches - room
-        written = write_headers(layout, measure, printed, log=log, percent=percent, pooling=pooling)
-        tight = "panel" in LEFT_OUT[:left_out]
-        at = columns(studies, summaries, printed, headers, groups, written, layout, totals, table, beside, tight=tight)
-        if not at.missing:
-            break
-    else:
-        needed = math.ceil(10 * (at.width + at.missing)) / 10
-        raise NarrowError(
-            f"forest: width {width_inches:g} inches has no place for the numbers; give at least {needed:g}, or no width",
-            needed,
-        )
-    page = Page(at.width + room)
+    fitted = fit_columns(
+        studies,
+        summaries,
+        measure=measure,
+        log=log,
+        arm_headers=arm_headers,
+        arm_groups=arm_groups,
+        totals=totals,
+        subgroups=subgroups,
+        width_inches=width_inches,
+        lights=lights,
+        layout=layout,
+        percent=percent,
+        pooling=pooling,
+    )
+    printed, at, headers, groups, written = fitted.printed, fitted.at, fitted.headers, fitted.groups, fitted.written
+    totals, small = fitted.totals, at.small
+    line_of_notes = small_line(at)
+    page = Page(at.width + lights_room(fitted.lights))
     full = page.wide - 2 * MARGIN
 
     for line in wrap(printable(title), full, TITLE, "bold"):
@@ -141,7 +119,7 @@ def sheet(
     summary_y: list[float] = []
     prediction_y: list[float] = []
     starts, ends = group_places(subgroups)
-    names = study_labels([study.label for study in studies], at.study[1] - at.study[0])
+    names = study_labels([study.label for study in studies], at.study[1] - at.study[0], name_lines(width_inches))
     for i, study in enumerate(studies):
         if i in starts:
             group_header(page, at, starts[i], first=i == 0)
@@ -170,17 +148,14 @@ def sheet(
     page.down(0.2)
     tick_y = bottom
     middle = sum(at.panel) / 2
-    for line in wrap(written.below, 2 * min(middle - MARGIN, page.wide - MARGIN - middle), SMALL):
-        page.down(SMALL_LINE)
-        page.write(middle, line, align="center", size=SMALL)
-    if any(favours) and not above:
-        page.down(0.13)
-    favours_y = page.y
-    longest = max((width(printable(text), SMALL) for text in favours), default=0.0)
-    # where nothing is right of the panel the texts cannot run over its end
-    over = across / 2 if page.wide - at.panel[1] > 2 * PANEL_GAP else 0.0
-    favours_lines = 1 if longest < over or above else 3
-    page.down(0.1 + SMALL_LINE * (favours_lines - 1))
+    for line in wrap(written.below, 2 * min(middle - MARGIN, page.wide - MARGIN - middle), small):
+        page.down(line_of_notes)
+        page.write(middle, line, align="center", size=small)
+    texts = [] if above else placed_favours(favours, at.panel, page.wide, null, small)
+    page.down(0.13 if texts else 0.0)
+    for x, n, text, align in texts:
+        page.write(x, text, y=page.y + n * line_of_notes, align=align, size=small)
+    page.down(0.1 + line_of_notes * max((n for _, n, _, _ in texts), default=0))
 
     for text in heterogeneity.split("\n"):
         for line in wrap(printable(text), full, TEXT):
@@ -193,18 +168,17 @@ def sheet(
         title,
         *(group for group, _ in arm_groups),
     ]
-    hidden = [_NAMED[name] for name in LEFT_OUT[:left_out] if name in present & set(_NAMED)]
-    narrow = f"Not shown at this width: {', '.join(hidden)}" if hidden else ""
-    shown_lights = lights.last(beside_table)
+    narrow = f"Not shown at this width: {', '.join(fitted.missing)}" if fitted.missing else ""
+    shown_lights = lights.last(fitted.lights)
     keys = [shown_lights.letters, shown_lights.symbols]
     notes = [*footnote.split("\n"), *keys, *extra, narrow, undrawable_note(shown)]
     page.down(0.05 if any(notes) else 0.0)
     for note in notes:
-        for line in wrap(sentence(printable(note)), full, SMALL):
-            page.down(SMALL_LINE)
-            page.write(MARGIN, line, size=SMALL, role="soft")
+        for line in wrap(sentence(printable(note)), full, small):
+            page.down(line_of_notes)
+            page.write(MARGIN, line, size=small, role="soft")
     page.down(MARGIN)
-    return Sheet(
+    laid = Sheet(
         page.wide,
         page.y,
         tuple(page.lines),
@@ -214,12 +188,12 @@ def sheet(
         tuple(summary_y),
         tuple(prediction_y),
         tick_y,
-        favours_y,
-        favours_lines,
         sum(len(group.summaries) for group in subgroups),
-        beside_table,
+        fitted.lights,
         above,
+        small,
     )
+    return _scaled(laid, fitted.scale)
 
 
 def _words_fit(favours: tuple[str, str], across: float) -> bool:
@@ -234,25 +208,21 @@ def _sides(favours: tuple[str, str], across: float) -> tuple[tuple[str, ...], tu
     return left, right
 
 
-def _beside_totals(
-    subgroups: Sequence[ForestGroup], summaries: Sequence[ForestSummary], totals: Sequence[str]
-) -> list[str]:
-    """Return the labels of the pooled results of groups, and of all studies below them, that have totals beside them."""
-    labels = [group.summaries[0].label for group in subgroups if group.totals and group.summaries]
-    overall = summaries[sum(len(group.summaries) for group in subgroups) :]
-    return [*labels, *(one.label for one in overall[:1] if totals and subgroups)]
-
-
-def _without(printed: Cells, column: str) -> Cells:
-    """Return the texts without those of a column."""
-    if column == "arms":
-        return replace(printed, arms=((),) * len(printed.arms))
-    if column == "alignment":
-        plain = {
-            name: tuple(map(without_alignment, getattr(printed, name))) for name in ("effect", "pooled", "prediction")
-        }
-        return replace(printed, effect=plain["effect"], pooled=plain["pooled"], prediction=plain["prediction"])
-    if column not in _COLUMNS:
-        return printed
-    blank = ("",) * len(printed.effect)
-    return replace(printed, weight=blank) if column == "weight" else replace(printed, shrunk=blank)
+def _scaled(laid: Sheet, scale: float) -> Sheet:
+    """Return a layout with every length and font size multiplied by a factor."""
+    if scale == 1.0:
+        return laid
+    return replace(
+        laid,
+        width=laid.width * scale,
+        height=laid.height * scale,
+        lines=tuple(replace(one, x=one.x * scale, y=one.y * scale, size=one.size * scale) for one in laid.lines),
+        rules=tuple((left * scale, right * scale, y * scale, points) for left, right, y, points in laid.rules),
+        panel=(laid.panel[0] * scale, laid.panel[1] * scale, laid.panel[2] * scale, laid.panel[3] * scale),
+        study_y=tuple(y * scale for y in laid.study_y),
+        summary_y=tuple(y * scale for y in laid.summary_y),
+        prediction_y=tuple(y * scale for y in laid.prediction_y),
+        tick_y=laid.tick_y * scale,
+        small=laid.small * scale,
+        scale=scale,
+    )

@@ -70,8 +70,10 @@ def is_dark(colour: str) -> bool:
     return 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05
 
 
-def draw_lights(axes: Axes, lights: Sequence[tuple[float, float, Light]], *, size: float = SIZE) -> None:
-    """Draw lights at (x, y) in the units of the axes; ``size`` is their diameter in inches."""
+def draw_lights(
+    axes: Axes, lights: Sequence[tuple[float, float, Light]], *, size: float = SIZE, text: float = TEXT
+) -> None:
+    """Draw lights at (x, y) in the units of the axes; ``size`` is their diameter in inches, ``text`` the font size of symbols."""
     for x, y, light in lights:
         axes.scatter(
             [x],
@@ -92,7 +94,7 @@ def draw_lights(axes: Axes, lights: Sequence[tuple[float, float, Light]], *, siz
                 light.symbol,
                 ha="center",
                 va="center_baseline",
-                fontsize=TEXT,
+                fontsize=text,
                 fontweight="bold",
                 color="#ffffff" if is_dark(light.colour) else INK,
                 fontfamily=families(light.symbol),
@@ -120,15 +122,16 @@ def lights_beside(figure: Figure, laid: Sheet, columns: LightColumns) -> None:
     axes.set_axis_off()
     axes.set_xlim(0, laid.width)
     axes.set_ylim(laid.height, 0)
-    start = laid.width - MARGIN - (len(shown.headers) - 0.5) * LIGHT
+    step = LIGHT * laid.scale
+    start = laid.width - MARGIN * laid.scale - (len(shown.headers) - 0.5) * step
     for j, header in enumerate(shown.headers):
         axes.text(
-            start + j * LIGHT,
-            laid.panel[2] - 0.08,
+            start + j * step,
+            laid.panel[2] - 0.08 * laid.scale,
             header,
             ha="center",
             va="baseline",
-            fontsize=TEXT,
+            fontsize=TEXT * laid.scale,
             fontweight="bold",
             color=INK,
             fontfamily=families(header),
@@ -137,8 +140,10 @@ def lights_beside(figure: Figure, laid: Sheet, columns: LightColumns) -> None:
     draw_lights(
         axes,
         [
-            (start + j * LIGHT, y, light)
+            (start + j * step, y, light)
             for y, row in zip(laid.study_y, shown.rows, strict=True)
             for j, light in enumerate(row)
         ],
+        size=SIZE * laid.scale,
+        text=TEXT * laid.scale,
     )

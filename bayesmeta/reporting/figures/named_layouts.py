@@ -2,7 +2,11 @@
 
 What RevMan and JAMA draw is described in the documentation of ``forest.meta`` of R package meta (sections "Forest plots in RevMan5
 layout" and "in JAMA layout"); JAMA's P values follow the AMA Manual of Style, 11th edition, and its colours, as those of the
-BMJ, are those of R package meta.
+BMJ, are those of R package meta. "Std. Mean Difference" is the label of RevMan 5, and of the data that Cochrane publishes.
+
+No text is below 6 points in print: the least of journals that follow the AMA Manual of Style, 11th edition, section 4.2 (so Human Kinetics,
+"Figure guidelines"); Nature asks for 5 points, BioMed Central for 8. The size is that of the letters as they are drawn, in DejaVu Sans,
+whose letters are larger at the same size than those of Arial.
 """
 
 from __future__ import annotations
@@ -36,8 +40,10 @@ class Layout:
         Columns between the arms and the panel, and right of the panel: "effect", "weight", "shrunk".
     headers : mapping of str to str
         Template of the header of each of these columns.
+    labels : mapping of str to str
+        Labels of measures that are not those of ``MEASURES``.
     panel, panel_short : str
-        Templates of the header of the panel, and of the one where the first has no place.
+        Templates of the header of the panel, and of the one where the first has no place; where neither has one it is the measure.
     below : str
         Template of the text below the axis.
     favours_above : bool
@@ -73,7 +79,7 @@ class Layout:
     opening, joint : str
         What is before the heterogeneity, and between its parts.
     difference, difference_f : str
-        Templates of the test of differences between groups by chi-squared and by F: {value}, {df}, {df_sub}, {p}, {method}.
+        Templates of the test of differences between groups by chi-squared and by F: {value}, {df}, {df_sub}, {p}, {i2}, {method}.
     group : mapping of str to str
         Templates of the parts of the line of a group: "k", "tau2", "i2"; one that is not here is not shown.
     """
@@ -97,6 +103,7 @@ class Layout:
             "shrunk": "● Shrunken {measure}\n[{percent} CrI]",
         }
     )
+    labels: Mapping[str, str] = field(default_factory=dict)
     panel: str = "{measure}{scale}"
     panel_short: str = "{measure}"
     below: str = ""
@@ -150,6 +157,7 @@ _REVMAN = Layout(
     left=("weight", "effect"),
     right=(),
     headers={"effect": "{Label}\n{pooling}{percent} CI", "weight": "Weight"},
+    labels={"SMD": "Std. mean difference"},
     panel="{Label}\n{pooling}{percent} CI",
     panel_short="{Label}",
     circles=False,
@@ -166,7 +174,7 @@ _REVMAN = Layout(
     one_study="Heterogeneity: Not applicable",
     opening="",
     joint="\n",
-    difference="Test for subgroup differences: Chi² = {value}, df = {df} ({p}) ({method})",
+    difference="Test for subgroup differences: Chi² = {value}, df = {df} ({p}), I² = {i2} ({method})",
     difference_f="Test for subgroup differences: F = {value}, df = {df} ({p}) ({method})",
     group={"k": "k = {}", "tau2": "Tau² = {}", "i2": "I² = {}"},
 )

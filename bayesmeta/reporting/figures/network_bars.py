@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from bayesmeta.errors import SpecError
 from bayesmeta.reporting.figures.canvas import MARGIN, Canvas, canvas, mark_x
+from bayesmeta.reporting.figures.labels import label_lines
 from bayesmeta.reporting.figures.network_parts import ink_on, swatches_rows, write_in, write_swatches
 from bayesmeta.reporting.figures.style import BAYES, INK, SMALL, SOFT, TEXT
 from bayesmeta.reporting.figures.text import printable, width, wrap
@@ -217,7 +218,7 @@ def _sheet(
     if across < _PANEL:
         needed = math.ceil(10 * (wide + _PANEL - across)) / 10
         raise NarrowError(f"{name}: {wide:g} inches leave no place beside the names; give at least {needed:g}", needed)
-    shown = [wrap(printable(text), names, TEXT, most=3) for text in rows]
+    shown = label_lines(rows, names)
     heights, y = [], 0.06
     for lines in shown:
         high = max(_ROW, _LINE * len(lines) + 0.05)

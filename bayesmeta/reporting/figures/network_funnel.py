@@ -17,8 +17,9 @@ from bayesmeta.errors import SpecError
 from bayesmeta.reporting.figures.axis import ticks
 from bayesmeta.reporting.figures.bubble_parts import write_ylabel
 from bayesmeta.reporting.figures.canvas import MARGIN, Canvas, canvas, mark_x, mark_y
+from bayesmeta.reporting.figures.labels import short_names
 from bayesmeta.reporting.figures.style import BAYES, INK, SMALL, SOFT, TEXT
-from bayesmeta.reporting.figures.text import printable, shorten, width, wrap
+from bayesmeta.reporting.figures.text import printable, width, wrap
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h")
 _COLORS = (BAYES, "#d55e00", "#3f3f3f", "#8ecae6")
@@ -154,10 +155,11 @@ def _key_width(texts: Sequence[str], wide: float) -> float:
 def _draw_key(sheet: Canvas, entries: Sequence[tuple[tuple[str, str], str]], rows: Sequence[int], top: float) -> None:
     each = _key_width([text for _, text in entries], sheet.wide)
     columns = rows.count(0)
-    for n, (((marker, color), text), row) in enumerate(zip(entries, rows, strict=True)):
+    shown = short_names([text for _, text in entries], each - 0.2, SMALL)
+    for n, (((marker, color), _), text, row) in enumerate(zip(entries, shown, rows, strict=True)):
         x, y = MARGIN + each * (n % columns), top + _KEY * (row + 0.75)
         sheet.figure.add_artist(
             Line2D([(x + 0.06) / sheet.wide], [1 - (sheet.top + y - 0.035) / sheet.high], marker=marker, ls="", ms=4.6,
                    markerfacecolor=color, markeredgecolor=INK, markeredgewidth=0.4, transform=sheet.figure.transFigure)
         )  # fmt: skip
-        sheet.write(x + 0.16, y, shorten(printable(text), each - 0.2, SMALL), size=SMALL)
+        sheet.write(x + 0.16, y, text, size=SMALL)

@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 from bayesmeta.errors import SpecError
 from bayesmeta.reporting.figures.axis import tick_labels
 from bayesmeta.reporting.figures.canvas import MARGIN, Canvas, canvas
-from bayesmeta.reporting.figures.labels import short_names
+from bayesmeta.reporting.figures.labels import label_lines, short_names
 from bayesmeta.reporting.figures.network_parts import ink_on, write_in
 from bayesmeta.reporting.figures.style import INK, SMALL, SOFT, TEXT
 from bayesmeta.reporting.figures.text import families, printable, width, wrap
@@ -152,7 +152,7 @@ def matrix_figure(
     top = max(map(len, heads)) * _LINE + 0.06 if not turned else max(width(one[0], TEXT) for one in heads) + 0.08
     corners = wrap(printable(corner), names + 0.05, SMALL, most=3)
     top = max(top, _LINE * len(corners) + 0.1)
-    shown = [wrap(printable(text), names, TEXT, most=max(int(high / _LINE), 1)) for text in rows]
+    shown = label_lines(rows, names, most=max(int(high / _LINE), 1))
     label = wrap(printable(scale.label), total - 2 * MARGIN, SMALL)
     down = high * len(rows)
     body = top + down + 0.16 + 0.13 * len(label) + _SCALE + 0.2

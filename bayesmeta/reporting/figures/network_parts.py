@@ -12,6 +12,7 @@ from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.patches import Rectangle
 
 from bayesmeta.reporting.figures.canvas import MARGIN, Canvas
+from bayesmeta.reporting.figures.labels import short_names
 from bayesmeta.reporting.figures.style import INK, SMALL, TEXT
 from bayesmeta.reporting.figures.text import families, printable, shorten, width
 from bayesmeta.reporting.numbers import count
@@ -181,6 +182,6 @@ def write_swatches(sheet: Canvas, entries: Sequence[tuple[str, str]], rows: Sequ
     """Draw a key in columns, as ``swatches_rows`` divides it, with its top in inches below the heading."""
     each = _swatch_width([text for _, text in entries], sheet.wide)
     columns = rows.count(0)
-    for n, (entry, row) in enumerate(zip(entries, rows, strict=True)):
-        cut = shorten(printable(entry[1]), each - 0.32, SMALL)
-        swatches(sheet, MARGIN + each * (n % columns), top + 0.15 * row + 0.06, [(entry[0], cut)])
+    shown = short_names([text for _, text in entries], each - 0.32, SMALL)
+    for n, ((color, _), text, row) in enumerate(zip(entries, shown, rows, strict=True)):
+        swatches(sheet, MARGIN + each * (n % columns), top + 0.15 * row + 0.06, [(color, text)])

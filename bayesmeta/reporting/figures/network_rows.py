@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from bayesmeta.reporting.figures.alignment import aligned_intervals
 from bayesmeta.reporting.figures.axis import axis_limits
 from bayesmeta.reporting.figures.canvas import MARGIN, Canvas, canvas, mark_x
+from bayesmeta.reporting.figures.labels import label_lines
 from bayesmeta.reporting.figures.network_intervals import LOOKS, IntervalBlock, IntervalRow, check_rows
 from bayesmeta.reporting.figures.style import INK, SMALL, TEXT
 from bayesmeta.reporting.figures.text import printable, width, wrap
@@ -105,10 +106,11 @@ def interval_table(
 
     head_lines[0] = wrap(printable(header), labels, SMALL, "bold", 3)
     y, at, tops, names = 0.04, [], [], []
+    headers = label_lines([block.header for block in blocks], left - MARGIN - 0.1, "bold")
     for number, block in enumerate(blocks):
         y += _BETWEEN if number else 0.0
         if block.header:
-            lines = wrap(printable(block.header), left - MARGIN - 0.1, TEXT, "bold", 3)
+            lines = headers[number]
             tops.append((y, lines))
             y += _ROW * 0.9 * len(lines)
         for row in block.rows:

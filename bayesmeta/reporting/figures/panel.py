@@ -14,19 +14,45 @@ from bayesmeta.reporting.figures.axis import axis_limits, ticks
 from bayesmeta.reporting.figures.layout import Sheet
 from bayesmeta.reporting.figures.named_layouts import Layout
 from bayesmeta.reporting.figures.rows import ForestStudy, ForestSummary
-from bayesmeta.reporting.figures.style import BAYES, INK, SMALL, SOFT
+from bayesmeta.reporting.figures.style import BAYES, INK, SOFT
 from bayesmeta.reporting.figures.text import families, width
 
 _DIAMOND = 0.075  # half its height, inches
 _LARGEST, _SMALLEST, _PLAIN, _OPEN = 80.0, 5.0, 26.0, 9.0  # areas of squares, points squared
 
 
+def axis_range(studies: Sequence[ForestStudy], summaries: Sequence[ForestSummary], *, log: bool) -> tuple[float, float]:
+    """Return the ends of the axis, natural scale, for rows on the natural scale."""
+
+    def model(value: float) -> float:
+        if not log:
+            return value
+        return math.log(value) if value > 0 else -math.inf if value == 0 else math.nan
+
+    pooled = [(model(s.estimate), model(s.ci_low), model(s.ci_high)) for s in summaries]
+    spans = [(s.ci_low, s.ci_high) for s in studies] + [(s.shrunk_low, s.shrunk_high) for s in studies]
+    spans += [(s.pi_low, s.pi_high) for s in summaries]
+    # A study left out of the pooling does not extend the axis, and may lie outside of it.
+    weighted = any(not math.isnan(s.weight) for s in studies)
+    points = [model(s.estimate) for s in studies if not (weighted and math.isnan(s.weight))]
+    points += [model(s.shrunk) for s in studies]
+    low, high = axis_limits(points, [(model(a), model(b)) for a, b in spans], pooled, log=log)
+    return (math.exp(low), math.exp(high)) if log else (low, high)
+
+
+def place_on(limits: tuple[float, float], value: float, *, log: bool) -> float:
+    """Return where a value is on the axis: 0 at its low end, 1 at its high end."""
+    scale = math.log if log else float
+    low, high = map(scale, limits)
+    return (scale(value) - low) / (high - low)
+
+
 def draw_panel(
     figure: Figure,
     laid: Sheet,
-    studies: Sequence[ForestStudy],
     summaries: Sequence[ForestSummary],
     layout: Layout,
+    limits: tuple[float, float],
     *,
     log: bool,
 ) -> Axes:
@@ -38,10 +64,12 @@ def draw_panel(
         The figure.
     laid : Sheet
         The layout.
-    studies, summaries : sequence
-        Rows that the range has to cover, natural scale.
+    summaries : sequence of ForestSummary
+        Pooled results.
     layout : Layout
         Colour of the line of the pooled effect.
+    limits : (float, float)
+        Ends of the axis, natural scale.
     log : bool
         Whether the axis is logarithmic.
 
@@ -50,24 +78,8 @@ def draw_panel(
     Axes
         The panel: x in natural units, y in inches downwards from the top.
     """
-
-    def model(value: float) -> float:
-        if not log:
-            return value
-        return math.log(value) if value > 0 else -math.inf if value == 0 else math.nan
-
     left, right, top, bottom = laid.panel
-    pooled = [(model(s.estimate), model(s.ci_low), model(s.ci_high)) for s in summaries]
-    spans = [(s.ci_low, s.ci_high) for s in studies] + [(s.shrunk_low, s.shrunk_high) for s in studies]
-    spans += [(s.pi_low, s.pi_high) for s in summaries]
-    # A study left out of the pooling does not extend the axis, and may lie outside of it.
-    weighted = any(not math.isnan(s.weight) for s in studies)
-    points = [model(s.estimate) for s in studies if not (weighted and math.isnan(s.weight))]
-    points += [model(s.shrunk) for s in studies]
-    low, high = axis_limits(points, [(model(a), model(b)) for a, b in spans], pooled, log=log)
-    if log:
-        low, high = math.exp(low), math.exp(high)
-
+    low, high = limits
     place = (left / laid.width, 1 - bottom / laid.height, (right - left) / laid.width, (bottom - top) / laid.height)
     axes = figure.add_axes(place, facecolor="none", xscale="log" if log else "linear")
     axes.set_xlim(low, high)
@@ -77,11 +89,11 @@ def draw_panel(
     for side in ("left", "right", "top"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set(color=INK, linewidth=0.7)
-    values, labels = ticks(low, high, log=log, inches=right - left, label_width=lambda text: width(text, SMALL))
+    values, labels = ticks(low, high, log=log, inches=right - left, label_width=lambda text: width(text, laid.small))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xticks(
-        values, labels, fontsize=SMALL, fontfamily=families("".join(labels)), parse_math=False, usetex=False
+        values, labels, fontsize=laid.small, fontfamily=families("".join(labels)), parse_math=False, usetex=False
     )
     axes.tick_params(
         axis="x",
@@ -134,13 +146,18 @@ def draw_studies(axes: Axes, laid: Sheet, studies: Sequence[ForestStudy], layout
     top = laid.panel[2]
     low, high = axes.get_xlim()
     paired = any(not math.isnan(s.shrunk) for s in studies)
-    up, down = (-0.042, 0.062) if paired else (0.0, 0.0)
+    up, down = (-0.042 * laid.scale, 0.062 * laid.scale) if paired else (0.0, 0.0)
     heights = [y - top for y in laid.study_y]
     plain = [(s.estimate, s.ci_low, s.ci_high, y + up) for s, y in zip(studies, heights, strict=True)]
     shrunk = [(s.shrunk, s.shrunk_low, s.shrunk_high, y + down) for s, y in zip(studies, heights, strict=True)]
     weights = [s.weight for s in studies if not math.isnan(s.weight)]
     sizes = [s.weight if weights else s.size for s in studies]
-    scale = _LARGEST * (0.6 if paired else 1.0) / max([*(size for size in sizes if not math.isnan(size)), 1e-9])
+    scale = (
+        _LARGEST
+        * laid.scale**2
+        * (0.6 if paired else 1.0)
+        / max([*(size for size in sizes if not math.isnan(size)), 1e-9])
+    )
     # If no study has a weight, all count the same; if some have, those without are not part of the pooled effect.
     apart = [bool(weights) and math.isnan(s.weight) for s in studies]
     _intervals(
@@ -231,6 +248,7 @@ def draw_summaries(axes: Axes, laid: Sheet, summaries: Sequence[ForestSummary], 
         Colours of the diamonds.
     """
     top = laid.panel[2]
+    tall, cap = _DIAMOND * laid.scale, 0.035 * laid.scale
     low, high = axes.get_xlim()
     for summary, y_page, below_page in zip(summaries, laid.summary_y, laid.prediction_y, strict=True):
         y, below = y_page - top, below_page - top
@@ -240,7 +258,7 @@ def draw_summaries(axes: Axes, laid: Sheet, summaries: Sequence[ForestSummary], 
             left = right = middle
         if not math.isnan(middle):
             # A clipped diamond is drawn up to the end of the axis, where an arrowhead shows that it continues.
-            corners = [(max(left, low), y), (middle, y - _DIAMOND), (min(right, high), y), (middle, y + _DIAMOND)]
+            corners = [(max(left, low), y), (middle, y - tall), (min(right, high), y), (middle, y + tall)]
             axes.add_patch(
                 Polygon(
                     corners,
@@ -265,8 +283,8 @@ def draw_summaries(axes: Axes, laid: Sheet, summaries: Sequence[ForestSummary], 
             caps = [x for x in (summary.pi_low, summary.pi_high) if low <= x <= high]
             axes.vlines(
                 caps,
-                below - 0.035,
-                below + 0.035,
+                below - cap,
+                below + cap,
                 colors=color,
                 lw=1.2,
                 linestyles="-",

@@ -15,6 +15,7 @@ INK, SOFT, BAYES = "#1a1a1a", "#666666", "#0072b2"
 #: by the kind of a method: fill and edge of its diamond
 DIAMONDS = {"bayes": (BAYES, "#004a75"), "frequentist": ("#c9c9c9", INK), "published": ("white", INK)}
 TEXT, SMALL, TITLE = 8.0, 7.0, 9.5  # font sizes in points
+LEAST_TEXT = 6.0  # the least of any text on a figure: see `bayesmeta.reporting.figures.named_layouts`
 DPI = 300
 
 

@@ -20,6 +20,8 @@ _FALLBACKS: tuple[str, ...] = (
 )
 _FALLBACKS += ("PingFang SC", "Hiragino Sans", "Arial Unicode MS", "Unifont", "STIXGeneral")
 _UNDRAWABLE = "□"
+_EQUATION = re.compile(r"\S+(?: [=<>~≤≥≈] \S+)*")
+_AFTER = re.compile(r"(?<=\w[-‐–/])(?=\w)")  # where a word is broken: after hyphens and slashes within it
 # Fonts with other characters under the codes of letters.
 _SYMBOLIC = ("cmex10", "cmmi10", "cmsy10", "cmr10", "cmb10", "cmss10", "cmtt10", "STIXNonUnicode")
 
@@ -193,27 +195,61 @@ def wrap(text: str, available: float, size: float, weight: str = "normal", most:
         The lines; empty for an empty text.
     """
     lines: list[str] = []
-    current = ""
-    # Text without spaces (Chinese, file names) may break anywhere once a word alone is too wide.
-    pieces = [piece for word in text.split() for piece in _pieces(word, available, size, weight)]
-    for glue, piece in pieces:
+    current, starts = "", []
+    # Text without spaces (Chinese, file names) may break anywhere once a part of it is too wide.
+    words = _words(text, available, size, weight)
+    pieces = [piece for word in words for piece in _pieces(word, available, size, weight)]
+    for n, (glue, piece) in enumerate(pieces):
         tried = f"{current}{glue if current else ''}{piece}"
         if not current or width(tried, size, weight) <= available:
+            starts += [] if current else [n]
             current = tried
         else:
             lines.append(current)
+            starts.append(n)
             current = piece
     lines += [current] if current else []
     if len(lines) > most:
-        lines[most - 1 :] = [shorten(" ".join(lines[most - 1 :]), available, size, weight)]
+        rest = "".join(f"{glue}{piece}" for glue, piece in pieces[starts[most - 1] :]).strip()
+        lines[most - 1 :] = [shorten(rest, available, size, weight)]
     return tuple(lines)
 
 
+def _words(text: str, available: float, size: float, weight: str) -> list[str]:
+    """Return what is between the breaks of lines: words, and a name with its value (I² = 31%) where that has a place."""
+    together = _EQUATION.findall(text)
+    return [word for one in together for word in ([one] if width(one, size, weight) <= available else one.split())]
+
+
+def widest_part(text: str, size: float, weight: str = "normal") -> float:
+    """Return the width in which a text can be broken without a break inside a word: that of its widest part between breaks.
+
+    Parameters
+    ----------
+    text : str
+        Printable text of one line.
+    size : float
+        Font size in points.
+    weight : {"normal", "bold"}
+        Font weight.
+
+    Returns
+    -------
+    float
+        Width in inches; 0 for an empty text.
+    """
+    return max((width(part, size, weight) for word in text.split() for part in _AFTER.split(word)), default=0.0)
+
+
 def _pieces(word: str, available: float, size: float, weight: str) -> list[tuple[str, str]]:
-    pieces, glue = [], " "
-    while width(word, size, weight) > available and len(word) > 1:
-        cut = next((n for n in range(len(word) - 1, 1, -1) if width(word[:n], size, weight) <= available), 1)
-        cut = word.rfind("-", 1, cut) + 1 or cut  # a compound word is broken after its hyphen
-        pieces.append((glue, word[:cut]))
-        word, glue = word[cut:], ""
-    return [*pieces, (glue, word)]
+    """Return the parts of a word that are kept together, each with what is before it in a line: none of them is too wide."""
+    if width(word, size, weight) <= available:
+        return [(" ", word)]
+    pieces = []
+    for part in _AFTER.split(word):  # a compound word is broken after its hyphen
+        while width(part, size, weight) > available and len(part) > 1:
+            cut = next((n for n in range(len(part) - 1, 1, -1) if width(part[:n], size, weight) <= available), 1)
+            pieces.append(part[:cut])
+            part = part[cut:]
+        pieces.append(part)
+    return [("" if n else " ", piece) for n, piece in enumerate(pieces)]

@@ -20,7 +20,7 @@ SCRIPTS = (
     "explorer.js",
     "page.js",
 )
-STYLES = ("page.css", "explorer.css")
+STYLES = ("page.css", "explorer.css", "print.css")
 
 
 def read_asset(name: str) -> str:

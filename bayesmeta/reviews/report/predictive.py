@@ -109,12 +109,13 @@ def _part(model: dict[str, Any]) -> str:
     name = model_name(model)
     heading = f"<h3>Predictive checks{f': {escape(name)}' if name else ''}</h3>"
     if not model.get("predictive"):
-        return f"{heading}<p>Not computed: {escape(model['no_predictive'])}</p>"
+        return f'<div class="checks">{heading}<p>Not computed: {escape(model["no_predictive"])}</p></div>'
     fit = f" of the fit by {method_label(model['method'])}" if model.get("method") else ""
     text = f"<p>{escape(predictive_text(model['predictive']))}</p>"
     if model.get("no_left_out"):
         text += f"<p>Studies could not be left out in turn: {escape(model['no_left_out'])}</p>"
-    return f"{heading}{text}{_figure(model['predictive'], f'Predictive checks{fit}')}"
+    figure = _figure(model["predictive"], f"Predictive checks{fit}")
+    return f'<div class="checks">{heading}{text}{figure}</div>'
 
 
 def predictive_text(rows: list[dict[str, Any]]) -> str:

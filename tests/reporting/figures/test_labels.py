@@ -2,7 +2,7 @@
 
 import pytest
 
-from bayesmeta.reporting.figures.labels import sentence, study_labels, undrawable_note
+from bayesmeta.reporting.figures.labels import label_lines, sentence, short_names, study_labels, undrawable_note
 from bayesmeta.reporting.figures.text import printable, width
 
 LONG = "Multicentre Randomised Evaluation of Supplementation in Patients with Rare Metabolic Disorders"
@@ -39,3 +39,37 @@ def test_characters_without_a_glyph_are_explained_and_others_are_replaced_by_wha
     assert printable(f"a{unassigned}") == "a□"
     assert "no font" in undrawable_note(["Smith", f"a{unassigned}"])
     assert undrawable_note(["Smith □", "Åström"]) == ""
+
+
+TREATMENTS = tuple(f"{name} parent-infant psychotherapy with video-interaction guidance" for name in "ABC")
+COMPARISONS = [f"{first} vs {second}" for i, first in enumerate(TREATMENTS) for second in TREATMENTS[i + 1 :]]
+
+
+@pytest.mark.parametrize("joint", [" vs ", ":"])
+def test_comparisons_that_are_cut_name_both_treatments(joint):
+    names = [name.replace(" vs ", joint) for name in COMPARISONS]
+    for lines in (label_lines(names, 1.6, most=2), [(text,) for text in short_names(names, 2.2, 7)]):
+        assert len(set(lines)) == len(names)
+        for name, shown in zip(names, lines, strict=True):
+            first, second = (part[:2] for part in name.split(joint))
+            assert shown[0].startswith(first)
+            assert second in " ".join(shown)
+            assert all(width(line, 8) <= 2.6 for line in shown)
+
+
+def test_labels_with_a_place_are_whole_and_others_distinct():
+    assert label_lines(["A vs B", "Group counselling vs No contact"], 1.0) == [
+        ("A vs B",),
+        ("Group", "counselling vs No", "contact"),
+    ]
+    alike = [f"{LONG} {LONG} {arm}" for arm in ("low", "high")]
+    assert len(set(label_lines(alike, 1.5))) == 2
+
+
+def test_what_is_cut_in_the_middle_is_cut_between_words():
+    first, second = study_labels([f"{LONG * 3} {arm} dose 2016" for arm in ("low", "high")], 1.4, 2)
+    for lines, arm in ((first, "low"), (second, "high")):
+        text = " ".join(lines)
+        before, after = text.split("…")
+        assert (LONG * 3).startswith(before.replace("- ", "-").strip())
+        assert f"{arm} dose 2016" in after
