@@ -172,14 +172,17 @@ def check_sentences(facts: Facts) -> list[Sentence]:
     for by, ids in orders.items():
         found.append(cited(f"Studies were also pooled cumulatively, in the order of {by} ({named(ids)}).", "Lau1992"))
     checked = [model for _, model in facts.models(CHECKS)]
-    if any(model.get("left_out") for model in checked):
+    if any(model.get("left_out") for model in checked if model["model"] == CHECKS):
         found.append(cited("The model that is shown was fitted without each study in turn."))
+    of_moderators = {model["model"] for _, model in facts.models("moderators")}
+    if any(model.get("left_out") for model in checked if model["model"] in of_moderators):
+        found.append(cited("Models with moderators were fitted without each study in turn."))
     dependent = [model for _, model in facts.models("dependence")]
     if any(model.get("predictive") for model in (*checked, *dependent)):
         found.append(
             cited(
-                "Its fit was checked by predictive p-values: each result against the prediction from the other studies and from all, and "
-                "Cochran's Q and the largest residual against replicated data.",
+                "The fit of models was checked by predictive p-values: each result against the prediction from the other studies and "
+                "from all, and Cochran's Q and the largest residual against replicated data.",
                 "Marshall2007",
             )
         )

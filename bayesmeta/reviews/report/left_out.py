@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bayesmeta.reporting.numbers import estimate, interval, number
+from bayesmeta.reporting.numbers import estimate, interval, is_missing, number
 from bayesmeta.reporting.tables.layout import NOTE, Table
 from bayesmeta.reporting.tables.results import text_frame
 from bayesmeta.reviews.model_checks import KIND
@@ -20,7 +20,10 @@ def left_out_table(review: Review, results: list[AnalysisResult]) -> Table | Non
     """Return the table of each study left out; None where no analysis has two studies and a fit."""
     heading = headings(review)
     lines = [
-        {"Analysis": ": ".join(filter(None, (heading[result.id], model_name(model)))), **_line(row)}
+        {
+            "Analysis": ": ".join(filter(None, (heading[result.id], model_name(model), _coefficient(row)))),
+            **_line(row),
+        }
         for result in results
         for model in result.models
         if model["kind"] in (KIND, "dependence")
@@ -29,8 +32,9 @@ def left_out_table(review: Review, results: list[AnalysisResult]) -> Table | Non
     if not lines:
         return None
     notes = (
-        "The fit in the main table, and the model of dependent estimates, without each study (outermost group of a nesting) with all its "
-        f"estimates: posterior median and {at_level(review, 'credible interval')}, natural scale; tau: posterior median, model scale; "
+        "The fit in the main table, and the models of dependent estimates and with moderators, without each study (outermost group of a "
+        f"nesting) with all its estimates: "
+        f"posterior median and {at_level(review, 'credible interval')}, natural scale; tau: posterior median, model scale; "
         "prediction interval: of the effect in a new study, or the mean effect in a new group. Exact, by quadrature.",
         "Shift: change of the posterior mean, model scale, in posterior standard deviations of the whole.",
     )
@@ -41,6 +45,12 @@ def left_out_table(review: Review, results: list[AnalysisResult]) -> Table | Non
         "Analysis",
         review.notice,
     )
+
+
+def _coefficient(row: dict[str, Any]) -> str:
+    """Return which coefficient of a model with moderators a row is of, in words; "" of a pooled effect."""
+    term = row.get("term")
+    return "" if is_missing(term) else f"coefficient {term}" if term else "effect at the means of the moderators"
 
 
 def _line(row: dict[str, Any]) -> dict[str, str]:

@@ -30,15 +30,15 @@ ROW, LEFT, AXIS, LETTERS = 20, 190, 300, 28
 
 
 def checked_models(result: AnalysisResult) -> Iterator[dict[str, Any]]:
-    """Yield the parts of a result that have checks: of one pooled effect, then of each model of dependent estimates."""
+    """Yield the parts of a result that have checks: of one pooled effect, then of each model of dependent estimates or with moderators."""
     for model in result.models:
         if model["kind"] in (KIND, "dependence") and (model.get("predictive") or model.get("no_predictive")):
             yield model
 
 
 def model_name(model: dict[str, Any]) -> str:
-    """Return the name of a model of dependent estimates; "" for one pooled effect."""
-    return "" if model["kind"] == KIND else str(model["model"])
+    """Return the name of a model with moderators or of dependent estimates; "" for one pooled effect."""
+    return "" if model["model"] == KIND else str(model["model"])
 
 
 def predictive_table(review: Review, results: list[AnalysisResult]) -> Table | None:

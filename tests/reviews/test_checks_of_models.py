@@ -1,0 +1,102 @@
+"""Checks of models with moderators: in the results of a run, in its tables, on the page and in its documents."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayesmeta as bm
+from bayesmeta.effects.parameter_names import INTERCEPT
+from bayesmeta.reviews.documents.checklists import checklists_table
+from bayesmeta.reviews.documents.methods_evidence import check_sentences
+from bayesmeta.reviews.documents.source import DocumentSource
+from bayesmeta.reviews.folder import load_run
+from bayesmeta.reviews.report.left_out import left_out_table
+from bayesmeta.reviews.report.predictive import predictive_section
+from bayesmeta.reviews.run import run_review
+
+REVIEW = """id = "checked"
+title = "Checked models"
+[settings]
+engine = "quadrature"
+likelihoods = ["normal", "arm-level"]
+tables = ["csv"]
+figures = []
+report = false
+documents = []
+[[analysis]]
+id = "1.1"
+outcome = "Events"
+measure = "RR"
+data = "counts.csv"
+moderators = ["~ dose", "~ dose + center(year)"]
+"""
+COUNTS = """study,events_e,n_e,events_c,n_c,dose,year
+A,8,48,16,49,1,2001
+B,12,60,15,58,2,2004
+C,3,31,9,30,4,2002
+D,9,80,22,80,5,2009
+E,21,90,20,88,1,2011
+F,30,70,11,70,4,2007
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("moderated")
+    (folder / "review.toml").write_text(REVIEW)
+    (folder / "counts.csv").write_text(COUNTS)
+    found = run_review(folder, folder / "out")
+    assert found.failed == {}
+    return found
+
+
+@pytest.fixture(scope="module")
+def checked(run):
+    return {model["model"]: model for model in run.results[0].models if model["kind"] == "checks"}
+
+
+def test_each_model_with_moderators_is_checked_with_its_rows_of_the_design(run, checked):
+    posterior = bm.fit(run.out.parent / "counts.csv", measure="RR", likelihood="normal", moderators="~ dose")
+    found = checked["~ dose"]
+    assert found["method"] == "bayes:normal:quadrature"
+    at_means = [row for row in found["left_out"] if row["term"] == ""]
+    dose = [row for row in found["left_out"] if row["term"] == "dose"]
+    assert [row["study"] for row in dose] == ["(none)", *"ABCDEF"]
+    for rows, term in ((at_means, None), (dose, "dose")):
+        expected = bm.influence(posterior, term=term, scale="natural")
+        assert [row["ci_high"] for row in rows] == pytest.approx(expected["ci_high"].tolist(), rel=1e-9)
+    # without a study, by a fit to the others with the priors of all, which depend on the spread of the moderator
+    data = pd.read_csv(run.out.parent / "counts.csv")
+    others = bm.fit(
+        data[data["study"] != "F"], measure="RR", likelihood="normal", moderators="~ dose", priors=posterior.priors
+    )
+    without = next(row for row in dose if row["study"] == "F")
+    assert without["estimate"] == pytest.approx(float(np.exp(others.quantile("dose", 0.5))), rel=1e-6)
+    # predicted from the others, by draws with the study's row of the design
+    draws = others.solution.sample_pooled(200_000, np.random.default_rng(1))
+    y, se = (posterior.data.columns[name][5] for name in ("effect", "se"))
+    rng = np.random.default_rng(2)
+    noise = rng.standard_normal((2, 200_000))
+    new = draws[INTERCEPT] + 4 * draws["dose"] + draws["tau"] * noise[0] + se * noise[1]
+    row = next(one for one in found["predictive"] if (one["check"], one["study"]) == ("given the others", "F"))
+    assert row["tail"] == pytest.approx((new < y).mean(), abs=0.005)
+
+
+def test_tables_page_and_documents_have_the_checks_of_moderators(run):
+    review, results = load_run(run.out)
+    table = left_out_table(review, results)
+    headings = table.frame["Analysis"].unique().tolist()
+    assert any(name.endswith("~ dose: coefficient dose") for name in headings)
+    assert any(name.endswith("~ dose + center(year): coefficient center(year)") for name in headings)
+    assert any(name.endswith("~ dose: effect at the means of the moderators") for name in headings)
+    html = predictive_section(results[0])
+    assert "<h3>Predictive checks: ~ dose</h3>" in html
+    assert html.count('<circle class="others"') == 3 * 6
+    assert len(pd.read_csv(run.out / "tables" / "predictive.csv")) == 3 * 8
+    source = DocumentSource(review, tuple(results))
+    answers = checklists_table(source).frame.set_index("Item")
+    assert "tables/predictive" in " ".join(map(str, answers.loc["3.A"]))
+    text = " ".join(sentence.text for sentence in check_sentences(source.facts))
+    assert "Models with moderators were fitted without each study in turn." in text
