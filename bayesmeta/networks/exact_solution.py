@@ -157,26 +157,32 @@ class NetworkSolution(ComputedSolution):
         return (*self.pooled, effects)
 
     @cached_property
-    def residual_deviance(self) -> float:
-        """Posterior mean of the residual deviance (y - theta)' S^-1 (y - theta); a model that fits has about one per contrast."""
+    def deviances(self) -> tuple[Array, Array]:
+        """Posterior mean of the residual deviance, and leverage, of each contrast in coordinates in which they are independent.
+
+        Those of a study add up to its (y - theta)' S^-1 (y - theta). The leverage is the mean deviance less that at the posterior mean of
+        theta. Both of shape (n,).
+        """
         model, (mean, covariance) = self.model, self.given_tau
         between = self.tau[:, None] ** 2 * model.r
         share = between / (between + model.s)
         residual = (1 - share) * (model.y - mean @ model.x.T)
         variance = (1 - share) ** 2 * np.einsum("np,tpq,nq->tn", model.x, covariance, model.x) + share * model.s
-        return float(self.weights @ ((residual**2 + variance) / model.s).sum(axis=1))
+        average = self.weights @ ((residual**2 + variance) / model.s)
+        return average, average - (self.weights @ residual) ** 2 / model.s
 
-    @cached_property
+    @property
+    def residual_deviance(self) -> float:
+        """Posterior mean of the residual deviance (y - theta)' S^-1 (y - theta); a model that fits has about one per contrast."""
+        return float(self.deviances[0].sum())
+
+    @property
     def effective_parameters(self) -> float:
         """Effective number of parameters pD: the mean residual deviance less that at the posterior means of the studies' effects.
 
         Spiegelhalter et al. 2002, J R Stat Soc B 64:583-639. The deviance information criterion is residual_deviance + pD.
         """
-        model, (mean, _) = self.model, self.given_tau
-        between = self.tau[:, None] ** 2 * model.r
-        share = between / (between + model.s)
-        residual = self.weights @ ((1 - share) * (model.y - mean @ model.x.T))
-        return self.residual_deviance - float((residual**2 / model.s).sum())
+        return float(self.deviances[1].sum())
 
     def sample(self, size: int, rng: np.random.Generator) -> dict[str, Array]:
         """Draw independently from the joint posterior: coefficients and tau of shape (size,), theta of shape (size, n)."""
