@@ -94,7 +94,8 @@ class CheckMethods:
             with its first arm; "trial given all" and "trial given the others" one per multi-arm trial, of the distance (y - X d)' V^-1
             (y - X d), V = S + tau^2 R and the variance of X d, of which large values are surprising; "Q" and "largest residual" are of all
             trials. A trial without which its treatments are not connected is not predicted from the others. With the likelihood of the
-            arms, contrasts of counts (1/2 added to each) are replicated from the draws, predicted from all trials only.
+            arms, contrasts (of counts with 1/2 added to each) are replicated from the draws, predicted from all trials only; V is then the
+            covariance of the replicated ones, and there is no Q.
 
         Notes
         -----

@@ -75,10 +75,22 @@ def leave_each_out(net: NetworkPosterior) -> list[WithoutStudy]:
     graph = graph_of(net)
     if len(graph.studies) < 2:
         raise DataError("leaving a study out needs at least two studies", fix="there is 1 study here")
-    return [_without(net, graph, study) for study in graph.studies]
+    return [fit_without(net, study, graph) for study in graph.studies]
 
 
-def _without(net: NetworkPosterior, graph: NetworkGraph, study: str) -> WithoutStudy:
+def fit_without(net: NetworkPosterior, study: str, graph: NetworkGraph | None = None) -> WithoutStudy:
+    """Fit the same model without one study.
+
+    Parameters
+    ----------
+    net : NetworkPosterior
+        From ``network``.
+    study : str
+        The study.
+    graph : NetworkGraph, optional
+        Graph of the network; computed by default.
+    """
+    graph = graph_of(net) if graph is None else graph
     parts = _compared(net, [arms for name, arms in zip(graph.studies, graph.arms, strict=True) if name != study])
     kept = max(parts, key=len)
     lost = ", ".join(name for name in net.treatments if name not in kept)

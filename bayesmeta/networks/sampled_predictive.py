@@ -47,18 +47,12 @@ def sampled_checks(net: NetworkPosterior, solution: SampledNetwork, draws: int) 
     for trial, name in enumerate(arms.trials):
         own = np.flatnonzero(arms.trial[others] == trial)
         rows += [check_row(ALL_OF, labels[i], old[i], tail_of(new[:, i], old[i]), draws) for i in own]
-        distances = []
-        for which, (values, variances) in enumerate(((old, old_arms), (new, new_arms))):
-            sampling = _covariance(variances, others[own], first[own[0]])
-            residual = values[..., own] - mean[:, own]
-            spread = sampling + tau[:, None, None] ** 2 * 0.5 * (1 + np.eye(len(own)))
-            distances.append((residual * np.linalg.solve(spread, residual[..., None])[..., 0]).sum(axis=-1))
-            largest[which] = np.maximum(
-                largest[which], np.abs(residual / np.sqrt(np.diagonal(spread, axis1=-2, axis2=-1))).max(axis=-1)
-            )
         if len(own) > 1:
-            observed = float(distances[0].mean())
-            rows.append(distance_row(TOGETHER[ALL_OF], name, observed, tail_of(distances[1], distances[0]), draws))
+            rows.append(_distance(name, old[own], new[:, own]))
+        for which, (values, variances) in enumerate(((old, old_arms), (new, new_arms))):
+            sampling = variances[..., others[own]] + variances[..., first[own]]
+            residual = np.abs(values[..., own] - mean[:, own]) / np.sqrt(sampling + tau[:, None] ** 2)
+            largest[which] = np.maximum(largest[which], residual.max(axis=-1))
     rows.append(check_row("largest residual", "", float(largest[0].mean()), tail_of(largest[1], largest[0]), draws))
     return rows
 
@@ -111,7 +105,10 @@ def _contrasts(arms: NetworkArms, columns: Any) -> tuple[Array, Array]:
     return values[..., others] - values[..., first], variances
 
 
-def _covariance(variances: Array, others: Array, first: int) -> Array:
-    """Return the covariance of the contrasts of a trial, shape (..., a - 1, a - 1), from the variances of its arms."""
-    shared = np.broadcast_to(variances[..., first, None, None], (*variances.shape[:-1], len(others), len(others)))
-    return shared + np.eye(len(others)) * variances[..., others][..., None, :]
+def _distance(trial: str, observed: Array, replicated: Array) -> dict[str, Any]:
+    """Return the check of the contrasts of a trial together: the distance from the centre of the replicated ones, in their covariance."""
+    weights = np.linalg.inv(np.cov(replicated, rowvar=False))
+    old, new = (values - replicated.mean(axis=0) for values in (observed, replicated))
+    distance = float(old @ weights @ old)
+    tail = tail_of(np.einsum("si,ij,sj->s", new, weights, new), distance)
+    return distance_row(TOGETHER[ALL_OF], trial, distance, tail, len(replicated))

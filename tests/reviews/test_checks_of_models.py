@@ -12,7 +12,11 @@ from bayesmeta.reviews.documents.checklists import checklists_table
 from bayesmeta.reviews.documents.methods_evidence import check_sentences
 from bayesmeta.reviews.documents.source import DocumentSource
 from bayesmeta.reviews.folder import load_run
+from bayesmeta.reviews.model_checks import REPLICATIONS
+from bayesmeta.reviews.network_checks import network_checks
+from bayesmeta.reviews.report.deviance import deviance_table
 from bayesmeta.reviews.report.left_out import left_out_table
+from bayesmeta.reviews.report.page import report_page
 from bayesmeta.reviews.report.predictive import predictive_section
 from bayesmeta.reviews.run import run_review
 
@@ -31,6 +35,25 @@ outcome = "Events"
 measure = "RR"
 data = "counts.csv"
 moderators = ["~ dose", "~ dose + center(year)"]
+[[network]]
+id = "2.1"
+outcome = "Events"
+measure = "OR"
+data = "arms.csv"
+reference = "P"
+"""
+ARMS = """study,treatment,events,n
+T1,P,20,100
+T1,X,30,100
+T1,Y,25,90
+T2,P,15,80
+T2,X,22,85
+T3,X,40,120
+T3,Y,38,110
+T4,P,9,60
+T4,Z,14,61
+T5,P,11,70
+T5,Y,30,72
 """
 COUNTS = """study,events_e,n_e,events_c,n_c,dose,year
 A,8,48,16,49,1,2001
@@ -47,6 +70,7 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("moderated")
     (folder / "review.toml").write_text(REVIEW)
     (folder / "counts.csv").write_text(COUNTS)
+    (folder / "arms.csv").write_text(ARMS)
     found = run_review(folder, folder / "out")
     assert found.failed == {}
     return found
@@ -92,11 +116,69 @@ def test_tables_page_and_documents_have_the_checks_of_moderators(run):
     assert any(name.endswith("~ dose + center(year): coefficient center(year)") for name in headings)
     assert any(name.endswith("~ dose: effect at the means of the moderators") for name in headings)
     html = predictive_section(results[0])
+    assert len(pd.read_csv(run.out / "tables" / "predictive.csv").query("Analysis.str.contains('1.1')")) == 3 * 8
     assert "<h3>Predictive checks: ~ dose</h3>" in html
     assert html.count('<circle class="others"') == 3 * 6
-    assert len(pd.read_csv(run.out / "tables" / "predictive.csv")) == 3 * 8
     source = DocumentSource(review, tuple(results))
     answers = checklists_table(source).frame.set_index("Item")
     assert "tables/predictive" in " ".join(map(str, answers.loc["3.A"]))
     text = " ".join(sentence.text for sentence in check_sentences(source.facts))
     assert "Models with moderators were fitted without each study in turn." in text
+    assert "Networks of contrasts were fitted without each trial in turn." in text
+    assert "residual deviance and leverage" in text
+
+
+def test_networks_are_checked_in_the_run(run):
+    review, results = load_run(run.out)
+    (found,) = [model for model in results[1].models if model["kind"] == "checks"]
+    net = bm.network(run.out.parent / "arms.csv", measure="OR", reference="P")
+    expected = net.influence(scale="natural").reset_index()
+    assert [(row["term"], row["study"]) for row in found["left_out"]] == list(
+        expected[["term", "left_out"]].itertuples(index=False, name=None)
+    )
+    np.testing.assert_allclose([row["ci_high"] for row in found["left_out"]], expected["ci_high"], rtol=1e-9)
+    checks = net.predictive_checks(draws=REPLICATIONS)
+    np.testing.assert_allclose([row["tail"] for row in found["predictive"]], checks["tail"], rtol=1e-9)
+    assert sum(row["deviance"] for row in found["deviance"]) == pytest.approx(net.residual_deviance)
+    # only T4 has Z: nothing is known of it without T4, and T4 is not predicted from the others
+    assert found["unconnected"] == 1
+    influence = pd.read_csv(run.out / "tables" / "influence.csv", dtype=str).fillna("")
+    row = influence[influence["Analysis"].str.endswith("Z vs P") & (influence["Left out"] == "T4")].iloc[0]
+    assert row["Note"].startswith("Not connected without it: Z.")
+    assert row["Estimate"] == ""
+    predictive = pd.read_csv(run.out / "tables" / "predictive.csv", dtype=str).fillna("")
+    own = predictive[predictive["Analysis"].str.startswith("2.1")].set_index("Study or statistic")
+    assert own.loc["T4: Z vs P", "p, others"] == ""
+    assert own.loc["T2: X vs P", "p, others"] != ""
+    assert own.loc["T1: all contrasts, distance", "p, all"] != ""
+    table = deviance_table(review, results)
+    assert table.frame.iloc[-1]["Trial"] == "All"
+    assert float(table.frame.iloc[-1]["Contribution to DIC"]) == pytest.approx(net.dic, abs=0.051)
+
+
+def test_the_page_shows_the_checks_of_networks(run):
+    review, results = load_run(run.out)
+    page = report_page(review, results)
+    section = page[page.index('id="a-2.1"') :]
+    assert "<h3>Predictive checks: Bayesian, normal likelihood (quadrature)</h3>" in section
+    # T1 has two contrasts, which are one of the five results
+    assert "of 4 surprising" in section
+    assert "without it treatments are not connected: 1 contrast" in section
+    assert section.count('<circle class="all"') == 6
+    assert section.count('<circle class="others"') == 5
+    assert "Leverage plot, analysis 2.1" in section
+    for heading in (
+        "Influence of single studies",
+        "Predictive checks of single studies",
+        "Residual deviance and leverage",
+    ):
+        assert f"<summary>{heading}</summary>" in section
+
+
+def test_of_large_networks_the_most_influential_trials_are_saved(run, monkeypatch):
+    monkeypatch.setattr("bayesmeta.reviews.network_checks.MOST_ROWS", 10)
+    net = bm.network(run.out.parent / "arms.csv", measure="OR", reference="P")
+    rows = network_checks(net, level=0.95)["left_out"]
+    assert [row["study"] for row in rows if row["term"] == "X vs P"].count("(none)") == 1
+    assert len([row for row in rows if row["term"] == "X vs P"]) == 4
+    assert any(row["most_influential"] for row in rows if row["term"] == "X vs P")
