@@ -163,13 +163,7 @@ class NetworkSolution(ComputedSolution):
         Those of a study add up to its (y - theta)' S^-1 (y - theta). The leverage is the mean deviance less that at the posterior mean of
         theta. Both of shape (n,).
         """
-        model, (mean, covariance) = self.model, self.given_tau
-        between = self.tau[:, None] ** 2 * model.r
-        share = between / (between + model.s)
-        residual = (1 - share) * (model.y - mean @ model.x.T)
-        variance = (1 - share) ** 2 * np.einsum("np,tpq,nq->tn", model.x, covariance, model.x) + share * model.s
-        average = self.weights @ ((residual**2 + variance) / model.s)
-        return average, average - (self.weights @ residual) ** 2 / model.s
+        return normal_deviances(self.model, self.tau, self.weights, self.given_tau)
 
     @property
     def residual_deviance(self) -> float:
@@ -196,3 +190,26 @@ class NetworkSolution(ComputedSolution):
         theta = theta + np.sqrt(share * model.s) * rng.standard_normal(theta.shape)
         named = dict(zip(self.terms.coefficients, drawn.T, strict=True))
         return {**named, "tau": tau, "theta": model.to_estimates(theta.T).T}
+
+
+def normal_deviances(
+    model: NormalModel, tau: Array, weights: Array, given_tau: tuple[Array, Array] | None = None
+) -> tuple[Array, Array]:
+    """Return the posterior means of the residual deviance (y - theta)^2 / s of each rotated estimate, and the leverages; shape (n,).
+
+    Parameters
+    ----------
+    model : NormalModel
+        The model.
+    tau, weights : numpy.ndarray, shape (J,)
+        Nodes of tau and their probabilities.
+    given_tau : tuple of numpy.ndarray, optional
+        Means and covariances of the coefficients at the nodes; computed by default.
+    """
+    mean, covariance = conditional_coefficients(tau, model) if given_tau is None else given_tau
+    between = tau[:, None] ** 2 * model.r
+    share = between / (between + model.s)
+    residual = (1 - share) * (model.y - mean @ model.x.T)
+    variance = (1 - share) ** 2 * np.einsum("np,tpq,nq->tn", model.x, covariance, model.x) + share * model.s
+    average = weights @ ((residual**2 + variance) / model.s)
+    return average, average - (weights @ residual) ** 2 / model.s

@@ -41,6 +41,18 @@ outcome = "Events"
 measure = "OR"
 data = "arms.csv"
 reference = "P"
+[[categories]]
+id = "3.1"
+outcome = "Attachment"
+data = "attachment.csv"
+categories = ["secure", "avoidant", "resistant", "disorganised"]
+"""
+ATTACHMENT = """study,treatment,secure,avoidant,resistant,disorganised
+E,PIP,45,5,0,9
+E,control,6,7,4,14
+F,PIP,29,6,0,3
+F,control,1,11,16,12
+F,talking,22,6,2,9
 """
 ARMS = """study,treatment,events,n
 T1,P,20,100
@@ -71,6 +83,7 @@ def run(tmp_path_factory):
     (folder / "review.toml").write_text(REVIEW)
     (folder / "counts.csv").write_text(COUNTS)
     (folder / "arms.csv").write_text(ARMS)
+    (folder / "attachment.csv").write_text(ATTACHMENT)
     found = run_review(folder, folder / "out")
     assert found.failed == {}
     return found
@@ -150,8 +163,8 @@ def test_networks_are_checked_in_the_run(run):
     own = predictive[predictive["Analysis"].str.startswith("2.1")].set_index("Study or statistic")
     assert own.loc["T4: Z vs P", "p, others"] == ""
     assert own.loc["T2: X vs P", "p, others"] != ""
-    assert own.loc["T1: all contrasts, distance", "p, all"] != ""
-    table = deviance_table(review, results)
+    assert own.loc["T1: all together, distance", "p, all"] != ""
+    table = deviance_table(review, results[:2])
     assert table.frame.iloc[-1]["Trial"] == "All"
     assert float(table.frame.iloc[-1]["Contribution to DIC"]) == pytest.approx(net.dic, abs=0.051)
 
@@ -159,7 +172,7 @@ def test_networks_are_checked_in_the_run(run):
 def test_the_page_shows_the_checks_of_networks(run):
     review, results = load_run(run.out)
     page = report_page(review, results)
-    section = page[page.index('id="a-2.1"') :]
+    section = page[page.index('id="a-2.1"') : page.index('id="a-3.1"')]
     assert "<h3>Predictive checks: Bayesian, normal likelihood (quadrature)</h3>" in section
     # T1 has two contrasts, which are one of the five results
     assert "of 4 surprising" in section
@@ -182,3 +195,23 @@ def test_of_large_networks_the_most_influential_trials_are_saved(run, monkeypatc
     assert [row["study"] for row in rows if row["term"] == "X vs P"].count("(none)") == 1
     assert len([row for row in rows if row["term"] == "X vs P"]) == 4
     assert any(row["most_influential"] for row in rows if row["term"] == "X vs P")
+
+
+def test_categories_are_checked_in_the_run(run):
+    review, results = load_run(run.out)
+    (found,) = [model for model in results[2].models if model["kind"] == "checks"]
+    fit = bm.categories(run.out.parent / "attachment.csv", engine="quadrature")
+    expected = fit.predictive_checks()
+    assert [row["check"] for row in found["predictive"]] == expected["check"].tolist()
+    np.testing.assert_allclose([row["pvalue"] for row in found["predictive"]], expected["pvalue"], rtol=1e-9)
+    np.testing.assert_allclose([row["deviance"] for row in found["deviance"]], fit.deviances()["deviance"], rtol=1e-9)
+    predictive = pd.read_csv(run.out / "tables" / "predictive.csv", dtype=str).fillna("")
+    own = predictive[predictive["Analysis"].str.startswith("3.1")].set_index("Study or statistic")
+    # only F has talking, so that it is not predicted from E
+    assert own.loc["F: all together, distance", "p, others"] == ""
+    assert own.loc["E: all together, distance", "p, others"] != ""
+    section = report_page(review, results)
+    section = section[section.index('id="a-3.1"') :]
+    assert "predicted from the others: none of 1 surprising" in section
+    assert "treatments are not connected: 1 trial." in section
+    assert deviance_table(review, results).frame["Analysis"].str.startswith("3.1").sum() == 3

@@ -14,6 +14,7 @@ from bayesmeta.reporting.numbers import is_missing, number, probability, pvalue
 from bayesmeta.reporting.tables.layout import Table
 from bayesmeta.reporting.tables.results import text_frame
 from bayesmeta.results.methods import method_label
+from bayesmeta.reviews.categories import KIND as CATEGORIES
 from bayesmeta.reviews.model_checks import KIND
 from bayesmeta.reviews.network_rows import MODEL as NETWORK
 from bayesmeta.reviews.report.headings import headings
@@ -25,7 +26,7 @@ from bayesmeta.support.words import plural
 OF_STUDIES = {"given all": ("P(below), all", "p, all"), "given the others": ("P(below), others", "p, others")}
 #: the same checks of all contrasts of a multi-arm trial together
 OF_TRIALS = {f"trial {check}": names for check, names in OF_STUDIES.items()}
-DISTANCE = ": all contrasts, distance"
+DISTANCE = ": all together, distance"
 #: checks of all studies together, with their names in the table
 TOGETHER = {"Q": "All: Cochran's Q", "largest residual": "All: largest residual"}
 NAMES = ("Analysis", "Study or statistic", "Observed", *(name for pair in OF_STUDIES.values() for name in pair))
@@ -43,15 +44,15 @@ def checked_models(result: AnalysisResult) -> Iterator[dict[str, Any]]:
 
 
 def model_name(model: dict[str, Any]) -> str:
-    """Return the name of a model with moderators or of dependent estimates, or how a network was fitted; "" for one pooled effect."""
-    if model["model"] == NETWORK:
+    """Return the name of a model with moderators or of dependent estimates, or how networks and categories were fitted; "" if pooled."""
+    if model["model"] in (NETWORK, CATEGORIES):
         return method_label(model["method"])
     return "" if model["model"] == KIND else str(model["model"])
 
 
 def is_sampled(model: dict[str, Any]) -> bool:
-    """Whether checks are those of a network by NUTS, from its draws."""
-    return model["model"] == NETWORK and str(model.get("method")).endswith(":nuts")
+    """Whether checks are those of a network or of categories by NUTS, from the draws."""
+    return model["model"] in (NETWORK, CATEGORIES) and str(model.get("method")).endswith(":nuts")
 
 
 def predictive_table(review: Review, results: list[AnalysisResult]) -> Table | None:
@@ -61,7 +62,7 @@ def predictive_table(review: Review, results: list[AnalysisResult]) -> Table | N
         {"Analysis": ": ".join(filter(None, (heading[result.id], model_name(model)))), **line}
         for result in results
         for model in checked_models(result)
-        for line in _lines(model.get("predictive") or [], _log(review, result))
+        for line in _lines(model.get("predictive") or [], _log(review, result) and model["model"] != CATEGORIES)
     ]
     if not lines:
         return None
@@ -76,11 +77,14 @@ def predictive_table(review: Review, results: list[AnalysisResult]) -> Table | N
     )
     if any(line["Study or statistic"].endswith(DISTANCE) for line in lines):
         notes += (
-            "All contrasts: of a trial with several arms, the distance of its contrasts from the prediction, in their covariance there; p "
-            "is that of larger distances.",
+            "All together: of a trial with several contrasts or categories, the distance of its results from the prediction, in their "
+            "covariance there; p is that of larger distances.",
         )
     if any(is_sampled(model) for result in results for model in checked_models(result)):
-        notes += ("Networks by NUTS: from draws, predicted from all trials.",)
+        notes += (
+            "Networks and categories by NUTS: from draws, predicted from all trials. Counts of categories are those of the arms of a trial "
+            "but its first, given the distribution in that and new effects.",
+        )
     caption = f"{review.title}: predictive checks"
     return Table(text_frame(lines, NAMES, NAMES[3:]), caption, notes, "Analysis", review.notice)
 
@@ -157,7 +161,8 @@ def predictive_text(rows: list[dict[str, Any]]) -> str:
     rows : list of dict
         Rows of ``predictive_checks``.
     """
-    check = "given the others" if any(row["check"] == "given the others" for row in rows) else "given all"
+    others = ("given the others", "trial given the others")
+    check = "given the others" if any(row["check"] in others for row in rows) else "given all"
     single = _single(rows, check)
     from_what = "the others" if check == "given the others" else "all, itself included"
     texts = []
@@ -172,11 +177,11 @@ def predictive_text(rows: list[dict[str, Any]]) -> str:
             f"Results compared with what is predicted from {from_what}: {found}; smallest two-sided p "
             f"{pvalue(least['pvalue'])} ({least['study']}). If the model is right, {SURPRISING * len(single):.2g} would be by chance."
         )
-    alone = sum(row["check"] == "given all" for row in rows) - sum(row["check"] == check for row in rows)
-    if alone > 0:
-        texts.append(
-            f"Not predicted from the others, as without it treatments are not connected: {plural(alone, 'contrast', 'contrasts')}."
-        )
+    counts = Counter(row["check"] for row in rows)
+    alone = counts["given all"] - counts[check], counts["trial given all"] - counts[f"trial {check}"]
+    if any(alone):
+        found = plural(alone[0], "contrast", "contrasts") if alone[0] else plural(alone[1], "trial", "trials")
+        texts.append(f"Not predicted from the others, as without it treatments are not connected: {found}.")
     together = [
         f"{TOGETHER[row['check']].removeprefix('All: ')} p {pvalue(row['pvalue'])}" for row in rows if row["check"] in TOGETHER
     ]  # fmt: skip
