@@ -176,7 +176,7 @@ def test_the_page_shows_the_checks_of_networks(run):
     assert "<h3>Predictive checks: Bayesian, normal likelihood (quadrature)</h3>" in section
     # T1 has two contrasts, which are one of the five results
     assert "of 4 surprising" in section
-    assert "without it treatments are not connected: 1 contrast" in section
+    assert "without that trial its treatments are not connected: 1 contrast" in section
     assert section.count('<circle class="all"') == 6
     assert section.count('<circle class="others"') == 5
     assert "Leverage plot, analysis 2.1" in section
@@ -213,5 +213,5 @@ def test_categories_are_checked_in_the_run(run):
     section = report_page(review, results)
     section = section[section.index('id="a-3.1"') :]
     assert "predicted from the others: none of 1 surprising" in section
-    assert "treatments are not connected: 1 trial." in section
+    assert "its treatments are not connected: 1 trial." in section
     assert deviance_table(review, results).frame["Analysis"].str.startswith("3.1").sum() == 3

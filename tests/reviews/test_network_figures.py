@@ -64,7 +64,7 @@ def run(tmp_path_factory):
 
 def test_a_run_draws_every_figure_of_a_network_and_the_ranks_over_outcomes(run):
     _, out = run
-    kinds = ("contributions", "league", "leverage", "net_heat", "network", "network_forest", "ranks", "splits")
+    kinds = ("contributions", "league", "net_heat", "network", "network_forest", "ranks", "splits")
     expected = {f"{kind}_{one}.svg" for kind in kinds for one in ("N1", "N2")} | {"rank_heat.svg"}
     assert {path.name for path in (out / "figures").iterdir()} == expected
     for path in (out / "figures").iterdir():

@@ -17,6 +17,8 @@ NAMES = (
     "Analysis", "Trial", "Arm or contrast", "Observed", "Fitted", "Data points", "Residual deviance", "Leverage", "Contribution to DIC",
     NOTE,
 )  # fmt: skip
+#: number of data points from which there is a leverage plot; fewer are seen at once in the table
+LEVERAGE_FROM = 5
 #: contribution per data point from which a note says so (NICE DSU Technical Support Document 2)
 POOR = 3.0
 
@@ -37,11 +39,15 @@ def deviance_table(review: Review, results: list[AnalysisResult]) -> Table | Non
         "Residual deviance: posterior mean, about one per data point where the model fits. Leverage: the mean deviance less that at the "
         "posterior mean of the fitted value; their sums are the residual deviance and the effective number of parameters, which together "
         "are the DIC.",
-        "Observed and fitted: numbers of events or of people, means, or contrasts on the model scale; of a trial with several contrasts "
-        f"left blank. Noted are contributions to the DIC above {POOR:g} per data point.",
+        "Observed and fitted: numbers of events, means, or contrasts on the model scale; left blank for several contrasts or categories. "
+        f"Noted are contributions to the DIC above {POOR:g} per data point.",
     )
     return Table(
-        text_frame(lines, NAMES, (NOTE,)), f"{review.title}: residual deviance", notes, "Analysis", review.notice
+        text_frame(lines, NAMES, ("Observed", "Fitted", NOTE)),
+        f"{review.title}: residual deviance",
+        notes,
+        "Analysis",
+        review.notice,
     )
 
 

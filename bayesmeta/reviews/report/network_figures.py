@@ -16,7 +16,7 @@ from bayesmeta.reporting.numbers import is_missing, number, pvalue, typographic
 from bayesmeta.results.methods import method_label
 from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.network_result import network_of
-from bayesmeta.reviews.report.deviance import deviance_rows
+from bayesmeta.reviews.report.deviance import LEVERAGE_FROM, deviance_rows
 from bayesmeta.reviews.report.model_figures import analysis_title, notes_of
 from bayesmeta.reviews.report.network_components import component_effects, components_figure, not_identified
 from bayesmeta.reviews.report.network_matrices import contributions_drawing, net_heat_drawing
@@ -64,7 +64,7 @@ def network_figures(review: Review, analysis: Analysis, result: AnalysisResult) 
         found.append(("net heat plot", "net_heat", partial(net_heat_drawing, saved, texts)))
     if saved.get("contributions"):
         found.append(("contributions", "contributions", partial(contributions_drawing, saved, texts)))
-    if deviance_rows(result):
+    if len(deviance_rows(result)) >= LEVERAGE_FROM:
         found.append(("leverage plot", "leverage", partial(_leverage, result, texts)))
     limit = review.settings.figure_inches
     return [(name, kind, partial(_drawn, limit, drawing)) for name, kind, drawing in found]

@@ -181,7 +181,9 @@ def predictive_text(rows: list[dict[str, Any]]) -> str:
     alone = counts["given all"] - counts[check], counts["trial given all"] - counts[f"trial {check}"]
     if any(alone):
         found = plural(alone[0], "contrast", "contrasts") if alone[0] else plural(alone[1], "trial", "trials")
-        texts.append(f"Not predicted from the others, as without it treatments are not connected: {found}.")
+        texts.append(
+            f"Not predicted from the others, because without that trial its treatments are not connected: {found}."
+        )
     together = [
         f"{TOGETHER[row['check']].removeprefix('All: ')} p {pvalue(row['pvalue'])}" for row in rows if row["check"] in TOGETHER
     ]  # fmt: skip
