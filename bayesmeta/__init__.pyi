@@ -69,6 +69,7 @@ from .plotting.coefficients import coefficient_forest as coefficient_forest
 from .plotting.coefficients import prior_posterior_plot as prior_posterior_plot
 from .plotting.coefficients import sweep_plot as sweep_plot
 from .plotting.cumulative import cumulative_plot as cumulative_plot
+from .plotting.leverages import leverage_plot as leverage_plot
 from .plotting.network_components import component_forest as component_forest
 from .plotting.network_evidence import contribution_plot as contribution_plot
 from .plotting.network_evidence import transitivity as transitivity

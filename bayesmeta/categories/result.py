@@ -13,6 +13,7 @@ import numpy as np
 
 from bayesmeta.categories.arguments import check_baseline
 from bayesmeta.categories.baseline import POOLED, pooled_baseline, stated_baseline
+from bayesmeta.categories.check_methods import CategoryChecks
 from bayesmeta.categories.ordered import OrderedEffects
 from bayesmeta.categories.sampled import Effects
 from bayesmeta.categories.summaries import link_summary, summaries
@@ -33,7 +34,7 @@ MEASURES = (RISK, RR, RD)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CategoryFit(Displayed):
+class CategoryFit(CategoryChecks, Displayed):
     """Posterior of an outcome with C categories, after each of B categories before treatment where these are known.
 
     Parameters
@@ -278,24 +279,6 @@ class CategoryFit(Displayed):
         if len(self.others) > 1:
             raise SpecError(f"say which treatment: {', '.join(self.others)}")
         return self.others[0]
-
-    def margins(self, *, level: float = 0.95) -> pd.DataFrame:
-        """Compare the numbers reported with what the model predicts for the same arms.
-
-        Returns
-        -------
-        pandas.DataFrame
-            One row per number: study, treatment, category, count, n, ``expected``, and ``low``, ``high`` of the predictive interval of
-            this level; ``p`` is the mid-P probability of as few (posterior predictive).
-
-        Raises
-        ------
-        SpecError
-            For the normal approximation, whose probabilities of an arm are those of its own counts.
-        """
-        from bayesmeta.categories.margins import predicted_margins
-
-        return predicted_margins(self, level)
 
     def separate(self, *, level: float = 0.95) -> pd.DataFrame:
         """Set the risk ratios of this model beside those of separate meta-analyses of each category; ``bayesmeta.categories.separate``."""

@@ -20,6 +20,7 @@ from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.posterior.predictions import mean_effect, new_effect
 from bayesmeta.posterior.refit import exact_fit, leave_each_out
 from bayesmeta.posterior.scale import on_scale
+from bayesmeta.posterior.term_numbers import TermNumbers
 from bayesmeta.support.arguments import check_level, with_keywords_of
 from bayesmeta.support.arrays import Array
 
@@ -85,26 +86,74 @@ def pooled_numbers(
         (upper end of its interval) or, with a tau per outcome, tau[outcome] and tau_high[outcome]; prob_benefit, prob_beyond_mid,
         and the probabilities of bands if ``mid`` is bands.
     """
-    tails = np.array([0.5, 0.5 - 0.5 * level, 0.5 + 0.5 * level])
     mu = posterior.marginal(term) if row is None else mean_effect(posterior, term, row)
+    return effect_numbers(
+        posterior, posterior.measure, mu, _new_of(posterior, term, row), level=level, better=better, mid=mid
+    )
+
+
+def effect_numbers(
+    fitted: TermNumbers,
+    measure: str,
+    mu: Marginals,
+    new: Marginals | None,
+    *,
+    level: float,
+    better: str | None = None,
+    mid: Mid | None = None,
+) -> dict[str, float]:
+    """Return the numbers of one effect, as in ``pooled_numbers``.
+
+    Parameters
+    ----------
+    fitted : TermNumbers
+        The fit, for its heterogeneity.
+    measure : str
+        Abbreviation of the effect measure.
+    mu : Marginals
+        Marginal distribution of the effect.
+    new : Marginals or None
+        That of the effect in a new study; None if there is none.
+    level, better, mid
+        As in ``summarize``.
+    """
+    tails = np.array([0.5, 0.5 - 0.5 * level, 0.5 + 0.5 * level])
     estimate, low, high = (float(value) for value in mu.quantile(tails[:, None])[:, 0])
-    new = _new_of(posterior, term, row)
     pi_low, pi_high = (
         (float("nan"),) * 2 if new is None else (float(end) for end in new.quantile(tails[1:, None])[:, 0])
     )
     found = {
         "estimate": estimate, "se": float(mu.sd()[0]), "ci_low": low, "ci_high": high, "pi_low": pi_low, "pi_high": pi_high
     }  # fmt: skip
-    for name in _taus(posterior):
-        middle, upper = posterior.quantile(name, tails[[0, 2]])
+    for name in _taus(fitted):
+        middle, upper = fitted.quantile(name, tails[[0, 2]])
         found |= {name: float(middle), name.replace(TAU, f"{TAU}_high", 1): float(upper)}
-    sides = band_columns(mu, posterior.measure, better, mid)
+    sides = band_columns(mu, measure, better, mid)
     return found | {name: float(value[0]) for name, value in sides.items()}
 
 
-def _taus(posterior: Posterior) -> tuple[str, ...]:
+def with_shifts(frame: pd.DataFrame, means: Array, sd: float) -> pd.DataFrame:
+    """Return rows, the first of which has all studies, with the columns shift, shift_sd and most_influential.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The rows.
+    means : numpy.ndarray, shape (rows,)
+        Posterior means, model scale; NaN where there is none.
+    sd : float
+        Posterior standard deviation with all studies.
+    """
+    shift = means - means[0]
+    in_sd = shift / sd if sd > 0 else np.zeros(len(shift))
+    size = np.nan_to_num(np.abs(in_sd))
+    most = (np.arange(len(size)) == size.argmax()) & (size > 0)
+    return frame.assign(shift=shift, shift_sd=in_sd, most_influential=most)
+
+
+def _taus(fitted: TermNumbers) -> tuple[str, ...]:
     """Return the names of the between-study standard deviations: tau, or one per outcome."""
-    heterogeneity = posterior.solution.terms.heterogeneity
+    heterogeneity = fitted.solution.terms.heterogeneity
     return (TAU,) if TAU in heterogeneity else tuple(name for name in heterogeneity if name.startswith(f"{TAU}["))
 
 
@@ -186,9 +235,5 @@ def influence(
             found["bf_effect"] = model_average(one).bf_effect
     frame = pd.DataFrame(rows, index=pd.Index([ALL, *(name for name, _ in posterior.data.units)], name="left_out"))
     means = np.array([mean_effect(one, term, row).mean()[0] for one in fits])
-    frame["shift"] = means - means[0]
-    sd = float(mean_effect(whole, term, row).sd()[0])
-    frame["shift_sd"] = frame["shift"] / sd if sd > 0 else 0.0
-    size = np.abs(frame["shift_sd"].to_numpy())
-    frame["most_influential"] = (np.arange(len(size)) == size.argmax()) & (size > 0)
+    frame = with_shifts(frame, means, float(mean_effect(whole, term, row).sd()[0]))
     return on_scale(frame, scale, MEASURES[posterior.measure].log)

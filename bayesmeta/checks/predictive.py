@@ -108,17 +108,17 @@ def predictive_checks(
                 )
             )
             new = _replicated(data, effects, baseline, rng)[0]
-            tails = np.where(np.isnan(tails), [_tail(new[:, i], value) for i, value in enumerate(old)], tails)
-        rows += [_row(check, *one, size) for one in zip(data.labels, old, tails, strict=False)]
+            tails = np.where(np.isnan(tails), [tail_of(new[:, i], value) for i, value in enumerate(old)], tails)
+        rows += [check_row(check, *one, size) for one in zip(data.labels, old, tails, strict=False)]
     expected = data.expected_effects(flat)
     theta = expected + flat[TAU][:, None] * rng.standard_normal((draws, len(data.labels)))
     new, variance = _replicated(data, theta, baseline, rng)
     if data.k > len(data.design.names):
         x = data.design.matrix
         q = float(cochran_q(old, old_variance, x))
-        rows.append(_row("Q", "", q, _tail(cochran_q(new, variance, x), q), draws))
+        rows.append(check_row("Q", "", q, tail_of(cochran_q(new, variance, x), q), draws))
     largest = [_largest_residual(y, v, expected, flat[TAU]) for y, v in ((old, old_variance), (new, variance))]
-    rows.append(_row("largest residual", "", float(largest[0].mean()), _tail(largest[1], largest[0]), draws))
+    rows.append(check_row("largest residual", "", float(largest[0].mean()), tail_of(largest[1], largest[0]), draws))
     return pd.DataFrame(rows)
 
 
@@ -134,7 +134,7 @@ def _dependent_checks(
         others = {int(i): one for (_, rows), one in zip(data.units, without, strict=True) for i in rows}
         predictors["given the others"] = [others[i] for i in range(len(y))]
     rows = [
-        _row(check, data.labels[i], y[i], tail_probability(posterior, i, one), 0)
+        check_row(check, data.labels[i], y[i], tail_probability(posterior, i, one), 0)
         for check, fits in predictors.items()
         for i, one in enumerate(fits)
     ]
@@ -143,10 +143,10 @@ def _dependent_checks(
     weights = _residual_weights(data)
     if weights is not None and len(y) > len(data.design.names):
         q, replicated = float(y @ weights @ y), np.einsum("si,ij,sj->s", new, weights, new)
-        rows.append(_row("Q", "", q, _tail(replicated, q), draws))
+        rows.append(check_row("Q", "", q, tail_of(replicated, q), draws))
     spread = np.sqrt(marginal_variances(data, flat))
     largest = [np.abs((values - expected) / spread).max(axis=1) for values in (y, new)]
-    rows.append(_row("largest residual", "", float(largest[0].mean()), _tail(largest[1], largest[0]), draws))
+    rows.append(check_row("largest residual", "", float(largest[0].mean()), tail_of(largest[1], largest[0]), draws))
     return pd.DataFrame(rows)
 
 
@@ -210,12 +210,21 @@ def _new_effects_of(one: Posterior, row: Array, size: int, draws: int, rng: np.r
     return np.resize(expected + flat[TAU] * rng.standard_normal(size), draws)
 
 
-def _tail(new: Array, old: Array | float) -> float:
+def tail_of(new: Array, old: Array | float) -> float:
     """Return the share of replicated values below the observed one, plus half the share of ties."""
     return float((new < old).mean() + 0.5 * (new == old).mean())
 
 
-def _row(check: str, study: str, observed: Any, tail: float, draws: int) -> dict[str, Any]:
+def check_row(check: str, study: str, observed: Any, tail: float, draws: int) -> dict[str, Any]:
+    """Return the row of a check: see ``predictive_checks``.
+
+    Parameters
+    ----------
+    check, study, observed, tail
+        Its columns.
+    draws : int
+        Number of draws from which the tail is; 0 where it is exact.
+    """
     pvalue = 2 * min(tail, 1 - tail)
     # the probability of a tail without draws is uncertain by about one draw
     error = 2 * np.sqrt(max(tail * (1 - tail), 1 / draws) / draws) if draws else 0.0

@@ -153,7 +153,8 @@ def inconsistency(net: NetworkPosterior | NetworkMeta, *, level: float | None = 
     -----
     Higgins et al. 2012, Res Synth Methods 3:98-110; Lu and Ades 2006, J Am Stat Assoc 101:447-459; NICE DSU Technical Support Document 4.
     Each factor has the prior "inconsistency", those of a design with correlation 1/2, as random inconsistency effects of known standard
-    deviation (Jackson et al. 2014, Stat Med 33:3639-3654). In a multi-arm trial unrelated mean effects are fitted by least squares.
+    deviation (Jackson et al. 2014, Stat Med 33:3639-3654). In a multi-arm trial unrelated mean effects are fitted by least squares;
+    Technical Support Document 4 has effects of the other arms against the first, so that its residual deviance differs.
     """
     check_either(net)
     if isinstance(net, NetworkMeta):

@@ -157,26 +157,26 @@ class NetworkSolution(ComputedSolution):
         return (*self.pooled, effects)
 
     @cached_property
+    def deviances(self) -> tuple[Array, Array]:
+        """Posterior mean of the residual deviance, and leverage, of each contrast in coordinates in which they are independent.
+
+        Those of a study add up to its (y - theta)' S^-1 (y - theta). The leverage is the mean deviance less that at the posterior mean of
+        theta. Both of shape (n,).
+        """
+        return normal_deviances(self.model, self.tau, self.weights, self.given_tau)
+
+    @property
     def residual_deviance(self) -> float:
         """Posterior mean of the residual deviance (y - theta)' S^-1 (y - theta); a model that fits has about one per contrast."""
-        model, (mean, covariance) = self.model, self.given_tau
-        between = self.tau[:, None] ** 2 * model.r
-        share = between / (between + model.s)
-        residual = (1 - share) * (model.y - mean @ model.x.T)
-        variance = (1 - share) ** 2 * np.einsum("np,tpq,nq->tn", model.x, covariance, model.x) + share * model.s
-        return float(self.weights @ ((residual**2 + variance) / model.s).sum(axis=1))
+        return float(self.deviances[0].sum())
 
-    @cached_property
+    @property
     def effective_parameters(self) -> float:
         """Effective number of parameters pD: the mean residual deviance less that at the posterior means of the studies' effects.
 
         Spiegelhalter et al. 2002, J R Stat Soc B 64:583-639. The deviance information criterion is residual_deviance + pD.
         """
-        model, (mean, _) = self.model, self.given_tau
-        between = self.tau[:, None] ** 2 * model.r
-        share = between / (between + model.s)
-        residual = self.weights @ ((1 - share) * (model.y - mean @ model.x.T))
-        return self.residual_deviance - float((residual**2 / model.s).sum())
+        return float(self.deviances[1].sum())
 
     def sample(self, size: int, rng: np.random.Generator) -> dict[str, Array]:
         """Draw independently from the joint posterior: coefficients and tau of shape (size,), theta of shape (size, n)."""
@@ -190,3 +190,26 @@ class NetworkSolution(ComputedSolution):
         theta = theta + np.sqrt(share * model.s) * rng.standard_normal(theta.shape)
         named = dict(zip(self.terms.coefficients, drawn.T, strict=True))
         return {**named, "tau": tau, "theta": model.to_estimates(theta.T).T}
+
+
+def normal_deviances(
+    model: NormalModel, tau: Array, weights: Array, given_tau: tuple[Array, Array] | None = None
+) -> tuple[Array, Array]:
+    """Return the posterior means of the residual deviance (y - theta)^2 / s of each rotated estimate, and the leverages; shape (n,).
+
+    Parameters
+    ----------
+    model : NormalModel
+        The model.
+    tau, weights : numpy.ndarray, shape (J,)
+        Nodes of tau and their probabilities.
+    given_tau : tuple of numpy.ndarray, optional
+        Means and covariances of the coefficients at the nodes; computed by default.
+    """
+    mean, covariance = conditional_coefficients(tau, model) if given_tau is None else given_tau
+    between = tau[:, None] ** 2 * model.r
+    share = between / (between + model.s)
+    residual = (1 - share) * (model.y - mean @ model.x.T)
+    variance = (1 - share) ** 2 * np.einsum("np,tpq,nq->tn", model.x, covariance, model.x) + share * model.s
+    average = weights @ ((residual**2 + variance) / model.s)
+    return average, average - (weights @ residual) ** 2 / model.s

@@ -16,6 +16,7 @@ from bayesmeta.engines.marginals.protocol import Marginals
 from bayesmeta.engines.solution import marginal_of
 from bayesmeta.engines.terms import new_outcome_term
 from bayesmeta.errors import SpecError, unknown_name
+from bayesmeta.networks.check_methods import CheckMethods
 from bayesmeta.networks.contrast_priors import NetworkPriors
 from bayesmeta.networks.contrasts import NetworkContrasts
 from bayesmeta.networks.exact import Components, Further
@@ -49,7 +50,7 @@ OF_LOGARITHM = (
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class NetworkPosterior(TermNumbers, Displayed):
+class NetworkPosterior(CheckMethods, TermNumbers, Displayed):
     """The posterior of a network.
 
     Its terms are the contrasts "A vs B", the effect of A against B, in both directions; "theta_new[A vs B]", the contrast in a new study;

@@ -10,6 +10,12 @@ from bayesmeta.errors import SpecError
 from bayesmeta.posterior.fit import fit
 from bayesmeta.posterior.posterior import Posterior
 
+#: by the name of its class: a fit of another kind, with the methods that check it
+OWN_CHECKS = {
+    "NetworkPosterior": "a network has methods of its own: net.influence(), net.predictive_checks() and net.deviances()",
+    "CategoryFit": "a fit of categories has methods of its own: fit.predictive_checks() and fit.deviances()",
+}
+
 
 def as_posterior(source: Any = None, *, built_in_only: str = "", **given: Any) -> Posterior:
     """Return a posterior as it is, or fit data: by quadrature, or with a model file by NUTS.
@@ -38,6 +44,8 @@ def as_posterior(source: Any = None, *, built_in_only: str = "", **given: Any) -
         if built_in_only:
             require_built_in(source, built_in_only)
         return source
+    if (methods := OWN_CHECKS.get(type(source).__name__)) is not None:
+        raise SpecError(f"this function takes a posterior of pooled effects, or data; {methods}")
     if "model" in keywords and built_in_only:
         file = load_model(keywords["model"])
         if not file.built_in:

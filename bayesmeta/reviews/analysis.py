@@ -88,7 +88,8 @@ def run_analysis(
         return run_network(review, analysis, folder, save_fit)
     if isinstance(analysis, Categories):
         settings, level = review.settings, review.level_of(analysis)
-        return run_categories(analysis, settings.engine, settings.seed, level, folder, save_fit)
+        checks = bool(settings.checks)
+        return run_categories(analysis, settings.engine, settings.seed, level, folder, save_fit, checks=checks)
     data = read_data(review, analysis, folder)
     result = AnalysisResult(analysis.id)
     keys, level = review.as_analysis(analysis), review.level_of(analysis)

@@ -28,7 +28,7 @@ from bayesmeta.reviews.analysis_data import AnalysisData, columns_beside, in_key
 from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.analysis_priors import prior_texts
 from bayesmeta.reviews.band_keys import mid_of
-from bayesmeta.reviews.model_checks import checks_of
+from bayesmeta.reviews.model_checks import checks_of, moderator_checks
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import AnalysisOrSynthesis, Review
 
@@ -83,6 +83,9 @@ def model_rows(
             save_fit(posterior.method, posterior, fitted.model)  # type: ignore[misc]
         if fitted.kind == DEPENDENCE:
             rows += _dependence_checks(review, keys, given, choice, fitted, result, errors)
+    if review.settings.checks == "all" or (review.settings.checks and not given.nested):
+        found_checks = moderator_checks(bayesian.fitted, level=given.level, better=choice.better, mid=choice.mid)
+        result.models.extend(found_checks)
     result.errors.extend(map(in_keys, errors))
     return rows
 

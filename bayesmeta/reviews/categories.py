@@ -15,6 +15,8 @@ from bayesmeta.errors import BayesmetaError
 from bayesmeta.posterior.method import BayesianMethod
 from bayesmeta.results.rows import tidy_frame
 from bayesmeta.reviews.categories_keys import Categories
+from bayesmeta.reviews.model_checks import KIND as CHECKS
+from bayesmeta.reviews.model_checks import REPLICATIONS
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.studies.categories import CategoryTable
 from bayesmeta.studies.read_categories import read_categories
@@ -45,7 +47,7 @@ def read_counts(keys: Categories, folder: Path) -> CategoryTable:
 
 def run_categories(
     keys: Categories, engine: str, seed: int, level: float, folder: Path,
-    save_fit: Callable[[str, CategoryFit, str], None] | None = None,
+    save_fit: Callable[[str, CategoryFit, str], None] | None = None, *, checks: bool = True,
 ) -> AnalysisResult:  # fmt: skip
     """Fit an outcome with categories: the multinomial by NUTS, or its normal approximation where only quadrature is wanted.
 
@@ -63,6 +65,8 @@ def run_categories(
         Folder of the data files.
     save_fit : callable, optional
         Called with the method, the fit and "".
+    checks : bool
+        Whether the fit is checked.
 
     Returns
     -------
@@ -110,9 +114,19 @@ def run_categories(
         ]
         rows += [_row(keys, method, one, row) for row in _link_rows(one, level) if row["treatment"] in shown]
         result.models.append(_model(keys, method, one, summary, shown, level))
+    if checks:
+        result.models.append(_checks(fit, method))
     frame = tidy_frame(rows).assign(comparison=keys.comparison, outcome=keys.outcome, time=keys.time)
     result.rows.extend(records(frame))
     return result
+
+
+def _checks(fit: CategoryFit, method: str) -> dict[str, Any]:
+    """Return the predictive checks and the residual deviances of the fit as an entry of the result."""
+    return {
+        "kind": CHECKS, "model": KIND, "method": method, "predictive": records(fit.predictive_checks(draws=REPLICATIONS)),
+        "deviance": records(fit.deviances()),
+    }  # fmt: skip
 
 
 def _priors_text(fit: CategoryFit) -> str:

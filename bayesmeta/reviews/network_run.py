@@ -23,6 +23,7 @@ from bayesmeta.networks.summary import graph_of
 from bayesmeta.posterior.scale import to_natural
 from bayesmeta.results.rows import tidy_frame
 from bayesmeta.reviews.band_keys import bands_for, mid_of
+from bayesmeta.reviews.network_checks import network_checks
 from bayesmeta.reviews.network_components import (
     as_network,
     component_rows,
@@ -117,7 +118,8 @@ def run_network(
     for column in ("comparison", "outcome", "time"):
         frame[column] = getattr(network, column)
     frame["model"], frame["group"] = MODEL, ""
-    return dataclasses.replace(result, rows=records(frame), models=[record], primary=_primary(posteriors))
+    checks = [network_checks(net, level=level, mid=mid) for net in posteriors.values() if review.settings.checks]
+    return dataclasses.replace(result, rows=records(frame), models=[record, *checks], primary=_primary(posteriors))
 
 
 def _frequentist(

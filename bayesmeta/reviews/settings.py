@@ -111,9 +111,10 @@ class Settings(Strict):
         description="Whether each analysis pools its studies again after each one, in the order of their years (`true`) or of a column "
         '(`"date"`); an analysis can say otherwise.',
     )
-    checks: bool = Field(
+    checks: bool | Literal["all"] = Field(
         default=True,
-        description="Whether the fit that is shown is checked: pooled without each study in turn, and by predictive checks.",
+        description='Whether the fits that are shown are checked: fitted without each study in turn, and by predictive checks; `"all"`: '
+        "models with moderators of dependent estimates, too, which take longer.",
     )
     report: bool = Field(
         default=True,

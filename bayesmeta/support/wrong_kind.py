@@ -19,7 +19,7 @@ DRAWN_BY: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "SubgroupFits": ("fits of subgroups", ("subgroup_forest",)),
     "PriorPosterior": ("a comparison of priors and posteriors", ("prior_posterior_plot",)),
     "ComparisonAdjusted": ("comparison-adjusted effects", ("comparison_adjusted_funnel",)),
-    "NetworkPosterior": ("a network", _NETWORKS),
+    "NetworkPosterior": ("a network", (*_NETWORKS, "leverage_plot")),
     "NetworkMeta": ("a network", (*_NETWORKS, "net_heat_plot", "contribution_plot")),
     "ComponentNetwork": ("a network of components", ("component_forest",)),
     "ArmTable": ("a table of arms", _DATA_OF_NETWORKS),

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from scipy.stats import chi2
 
 import bayesmeta as bm
 from bayesmeta.categories.baseline import stated_baseline
@@ -83,6 +84,82 @@ def test_the_margins_agree_with_the_data(attachment, change) -> None:
         assert margins.p.between(0.05, 0.95).all()
         by_arm = margins.groupby(["study", "treatment"])
         np.testing.assert_allclose(by_arm.expected.sum(), by_arm["n"].first(), rtol=1e-9)
+
+
+@pytest.mark.sampling
+def test_the_deviance_of_each_arm_is_that_of_its_counts(attachment, change) -> None:
+    for fit in (attachment, change):
+        found = fit.deviances()
+        assert found["points"].tolist() == [3] * len(fit.table.studies)
+        p = fit.fitted.reshape(-1, len(found), fit.table.cells.shape[1])
+        counts = np.stack([fit.table.counts[fit.table.arm == arm] for arm in range(len(found))])
+        # the numbers of these tables are single cells, in another order in that of change
+        cells = np.stack([fit.table.cells[fit.table.arm == arm].argmax(axis=1) for arm in range(len(found))])
+        each = np.take_along_axis(p, np.broadcast_to(cells, (len(p), *cells.shape)), axis=-1)
+        expected = counts.sum(axis=1, keepdims=True) * each
+        terms = np.where(counts > 0, counts * np.log(np.maximum(counts, 1) / expected), 0.0)
+        np.testing.assert_allclose(found["deviance"], 2 * terms.sum(axis=-1).mean(axis=0), rtol=1e-8)
+        assert (found["leverage"] > 0).all()
+        assert found["leverage"].sum() < found["points"].sum()
+
+
+@pytest.mark.sampling
+def test_counts_are_predicted_with_new_effects(attachment) -> None:
+    found = attachment.predictive_checks()
+    assert set(found["check"]) == {"given all", "trial given all"}
+    checks = found[found["check"] == "given all"].set_index("study")
+    assert "F: control, secure" not in checks.index
+    # by the distribution in the first arm, moved by the effect and its deviation in a new trial, of one category against the others
+    arms = list(zip(attachment.table.studies, attachment.table.treatments, strict=True))
+    at = attachment.fitted[:, :, arms.index(("E", "PIP" if checks.index[0].startswith("E: control") else "control")), 0]
+    names = attachment.treatments
+    one, two = ("control", "PIP") if checks.index[0].startswith("E: control") else ("PIP", "control")
+    rng = np.random.default_rng(8)
+    effect = (
+        attachment.effects.effects[:, :, names.index(one), 0] - attachment.effects.effects[:, :, names.index(two), 0]
+    )
+    noise = rng.standard_normal(effect.shape)
+    noise -= noise.mean(axis=-1, keepdims=True)
+    weights = at * np.exp(effect + attachment.tau[..., None] * np.sqrt(0.5) * noise)
+    share = (weights / weights.sum(axis=-1, keepdims=True))[..., 0].ravel()
+    count = attachment.table.counts[(attachment.table.arm == arms.index(("E", one)))][0]
+    n = attachment.table.n[arms.index(("E", one))]
+    new = rng.binomial(int(n), share)
+    tail = (new < count).mean() + 0.5 * (new == count).mean()
+    assert checks.loc[f"E: {one}, secure", "tail"] == pytest.approx(tail, abs=0.04)
+    assert found["pvalue"].between(0.02, 1).all()
+
+
+def test_the_normal_approximation_predicts_each_trial_from_the_others() -> None:
+    fit = bm.categories(
+        TABLE[TABLE.treatment != "talking"], engine="quadrature", priors={"tau": "Point(0.4)", "d": "Normal(0, 2)"}
+    )
+    found = fit.predictive_checks().set_index(["check", "study"])
+    # dense: log ratios of the categories with the last, of each trial, PIP against control; every log odds has the priors given
+    values, spreads = [], []
+    for study in ("E", "F"):
+        one, two = (
+            TABLE[(TABLE.study == study) & (TABLE.treatment == name)][list(CLASSES)].to_numpy()[0] + 0.5
+            for name in ("PIP", "control")
+        )
+        contrast = np.hstack([np.eye(3), -np.ones((3, 1))])
+        values.append(contrast @ (np.log(one) - np.log(two)))
+        spreads.append(contrast @ np.diag(1 / one + 1 / two) @ contrast.T)
+    shape = 0.5 * (np.eye(3) + 1.0)
+    between, prior = 0.4**2 * shape, 2.0**2 * shape
+    for i, study in enumerate(("E", "F")):
+        own, other = i, 1 - i
+        total = prior + spreads[other] + between
+        mean = prior @ np.linalg.solve(total, values[other])
+        spread = prior - prior @ np.linalg.solve(total, prior) + spreads[own] + between
+        distance = (values[own] - mean) @ np.linalg.solve(spread, values[own] - mean)
+        row = found.loc[("trial given the others", study)]
+        assert row["observed"] == pytest.approx(distance, rel=1e-8)
+        assert row["pvalue"] == pytest.approx(chi2.sf(distance, 3), rel=1e-8)
+    assert fit.deviances()["points"].tolist() == [3, 3]
+    assert fit.deviances()["deviance"].sum() > 0
+    with pytest.raises(SpecError, match=r"fit\.predictive_checks\(\)"):
+        bm.predictive_checks(fit)
 
 
 @pytest.mark.sampling

@@ -11,6 +11,8 @@ from paths import REFERENCE_FOLDER
 
 import bayesmeta as bm
 from bayesmeta.errors import SpecError
+from bayesmeta.networks.left_out import fit_without
+from bayesmeta.networks.sampled_solution import residual_deviance
 
 JAGS = json.loads((REFERENCE_FOLDER / "network_bayes_extract.json").read_text())
 TSD2 = {"d": "independent Normal(0, 100)", "tau": "Uniform(0, 5)"}
@@ -54,6 +56,22 @@ def test_smoking_cessation_agrees_with_jags() -> None:
     assert_agrees_with_jags(net, "smoking")
     # 97.8 in multinma, 98.99 in WinBUGS, by other definitions of pD
     assert net.dic == pytest.approx(98.4, abs=1.5)
+    # by arm; TSD 4, table 3: residual deviance 54.0, and pD 45.0 at the means of the logits, as in WinBUGS
+    points = net.deviances()
+    assert points["deviance"].sum() == pytest.approx(54.0, abs=1.0)
+    assert points["dic"].sum() == pytest.approx(net.dic)
+    fitted, n = net.solution.drawn.draws["fitted"], np.array(raw["sampleSize"])
+    middle = 1 / (1 + np.exp(-np.mean(np.log(fitted / (1 - fitted)), axis=(0, 1))))
+    arms = net.solution.arms
+    winbugs = net.residual_deviance - residual_deviance(arms, middle).sum()
+    assert winbugs == pytest.approx(45.0, abs=0.6)
+    assert points["leverage"].sum() == pytest.approx(winbugs - 1.1, abs=0.2)
+    # an arm without events has the largest deviance, and fewer events than are fitted
+    worst = points.loc[points["deviance"].idxmax()]
+    assert (worst["observed"], worst["signed_root"] < 0, n.size) == (0, True, len(points))
+    checks = net.predictive_checks(draws=2000)
+    assert set(checks["check"]) == {"given all", "trial given all", "largest residual"}
+    assert (checks["check"] == "trial given all").sum() == 2
     assert (net.likelihood, net.engine) == ("binomial", "nuts")
     assert "binomial likelihood, nuts" in repr(net)
     assert bm.league_table(net, value="median").loc["D", "A"] == pytest.approx(np.exp(net.quantile("D vs A", 0.5)))
@@ -78,6 +96,21 @@ def test_parkinson_agrees_with_jags_and_with_the_exact_network() -> None:
     assert_agrees_with_jags(net, "parkinson")
     for term in exact.solution.terms.coefficients:
         assert agrees(net.mean(term), net.summary().loc[term, "mcse_mean"], exact.mean(term), 0.0)
+    # means of arms have the normal likelihood, so that both engines predict the same
+    keys = ["check", "study"]
+    sampled, known = net.predictive_checks().set_index(keys), exact.predictive_checks().set_index(keys)
+    for key in sampled.index:
+        if key[0] == "given all":
+            assert sampled.loc[key, "tail"] == pytest.approx(known.loc[key, "tail"], abs=4 * sampled.loc[key, "mcse"])
+            assert sampled.loc[key, "observed"] == pytest.approx(known.loc[key, "observed"])
+    assert sampled.loc[("trial given all", "3"), "tail"] == pytest.approx(
+        known.loc[("trial given all", "3"), "tail"], abs=0.03
+    )
+    # without a trial, by NUTS and by quadrature
+    one, other = (fit_without(fitted, "4") for fitted in (net, exact))
+    for term in ("C vs A", "D vs A"):
+        assert agrees(one.net.mean(term), one.net.summary().loc[term, "mcse_mean"], other.net.mean(term), 0.0)
+    assert fit_without(net, "1").reason == ""
 
 
 @pytest.mark.sampling

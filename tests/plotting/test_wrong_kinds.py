@@ -27,6 +27,7 @@ FUNCTIONS = {
     "cumulative_plot": ({}, "the table of cumulative"),
     "network_plot": ({}, "table of arms"),
     "network_forest": ({}, "a network"),
+    "leverage_plot": ({}, "a network"),
     "component_forest": ({}, "a component network"),
     "league_heat": ({}, "a network"),
     "rankogram": ({"better": "higher"}, "a network"),
@@ -54,7 +55,7 @@ DRAWN = {
     "bubble": ("moderated", "regression"),
     "subgroup_forest": ("subgroups", "fit_subgroups"),
     "cumulative_plot": ("cumulative",),
-    "network_plot": _DATA, "transitivity": _DATA, "transitivity_plot": _DATA,
+    "leverage_plot": ("network",), "network_plot": _DATA, "transitivity": _DATA, "transitivity_plot": _DATA,
     "network_forest": _NETWORKS, "league_heat": _NETWORKS, "rankogram": _NETWORKS, "node_split_plot": _NETWORKS,
     "comparison_adjusted_funnel": _NETWORKS, "net_heat_plot": ("network_meta",), "contribution_plot": ("network_meta",),
 }  # fmt: skip

@@ -192,7 +192,16 @@ def _decisions(source: DocumentSource) -> Answer:
     return Answer(BY_PERSON, "No thresholds in this run; decisions and their criteria are for the authors.")
 
 
-_CHECK = "Not part of a run: `bayesmeta check` gives predictive p-values from the same study table."
+def _predictive(source: DocumentSource) -> Answer:
+    if "predictive" in source.tables:
+        return Answer(
+            BY_RUN, "tables/predictive and the page: replicated data against the data, per study and together."
+        )
+    return Answer(
+        BY_PERSON,
+        "Not part of this run (checks = false): `bayesmeta check` gives predictive p-values from the same study table.",
+    )
+
 
 #: items in the order of the checklists
 ITEMS: tuple[Item, ...] = (
@@ -231,7 +240,7 @@ ITEMS: tuple[Item, ...] = (
     Item(BARG, "2.B", "Convergence of the chains", _convergence("R-hat")),
     Item(BARG, "2.C", "Resolution of the chains", _convergence("effective sample sizes")),
     Item(BARG, "2.D", "Accuracy of computation other than MCMC", _not_sampled),
-    Item(BARG, "3.A", "Posterior predictive check", _fixed(BY_PERSON, _CHECK)),
+    Item(BARG, "3.A", "Posterior predictive check", _predictive),
     Item(BARG, "3.B", "Summary of the posterior: centre and interval",
          _fixed(BY_RUN, "tables/main and results.csv: medians, equal-tailed and highest-density intervals.")),
     Item(BARG, "3.C", "Bayes factors and posterior model probabilities", _bayes_factors),

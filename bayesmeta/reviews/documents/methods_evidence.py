@@ -11,6 +11,7 @@ from bayesmeta.reviews.cumulative import MODEL as CUMULATIVE
 from bayesmeta.reviews.documents.facts import Facts
 from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, listed
 from bayesmeta.reviews.model_checks import KIND as CHECKS
+from bayesmeta.reviews.network_rows import MODEL as NETWORK
 from bayesmeta.reviews.report.bands import thresholds_note
 from bayesmeta.reviews.report.risk_of_bias import judged_studies, tool_of
 
@@ -172,14 +173,27 @@ def check_sentences(facts: Facts) -> list[Sentence]:
     for by, ids in orders.items():
         found.append(cited(f"Studies were also pooled cumulatively, in the order of {by} ({named(ids)}).", "Lau1992"))
     checked = [model for _, model in facts.models(CHECKS)]
-    if any(model.get("left_out") for model in checked):
+    if any(model.get("left_out") for model in checked if model["model"] == CHECKS):
         found.append(cited("The model that is shown was fitted without each study in turn."))
+    if any(model.get("left_out") for model in checked if model["model"] == NETWORK):
+        found.append(cited("Networks of contrasts were fitted without each trial in turn."))
+    of_moderators = {model["model"] for _, model in facts.models("moderators")}
+    if any(model.get("left_out") for model in checked if model["model"] in of_moderators):
+        found.append(cited("Models with moderators were fitted without each study in turn."))
+    if any(model.get("deviance") for model in checked):
+        found.append(
+            cited(
+                "The fit of each data point was described by its residual deviance and leverage, which add up to the deviance information "
+                "criterion.",
+                "Spiegelhalter2002", "Dias2013",
+            )
+        )  # fmt: skip
     dependent = [model for _, model in facts.models("dependence")]
     if any(model.get("predictive") for model in (*checked, *dependent)):
         found.append(
             cited(
-                "Its fit was checked by predictive p-values: each result against the prediction from the other studies and from all, and "
-                "Cochran's Q and the largest residual against replicated data.",
+                "The fit of models was checked by predictive p-values: each result against the prediction from the other studies and "
+                "from all, and Cochran's Q and the largest residual against replicated data.",
                 "Marshall2007",
             )
         )

@@ -16,6 +16,7 @@ from bayesmeta.reporting.numbers import is_missing, number, pvalue, typographic
 from bayesmeta.results.methods import method_label
 from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.network_result import network_of
+from bayesmeta.reviews.report.deviance import LEVERAGE_FROM, deviance_rows
 from bayesmeta.reviews.report.model_figures import analysis_title, notes_of
 from bayesmeta.reviews.report.network_components import component_effects, components_figure, not_identified
 from bayesmeta.reviews.report.network_matrices import contributions_drawing, net_heat_drawing
@@ -63,6 +64,8 @@ def network_figures(review: Review, analysis: Analysis, result: AnalysisResult) 
         found.append(("net heat plot", "net_heat", partial(net_heat_drawing, saved, texts)))
     if saved.get("contributions"):
         found.append(("contributions", "contributions", partial(contributions_drawing, saved, texts)))
+    if len(deviance_rows(result)) >= LEVERAGE_FROM:
+        found.append(("leverage plot", "leverage", partial(_leverage, result, texts)))
     limit = review.settings.figure_inches
     return [(name, kind, partial(_drawn, limit, drawing)) for name, kind, drawing in found]
 
@@ -159,6 +162,12 @@ def splits_of(saved: Saved, method: str) -> list[SplitComparison]:
         studies = direct.get(frozenset(name.split(" vs ")), 0)
         found.append(SplitComparison(name, parts[0], parts[1], parts[2], studies, typographic(text, powers=True)))
     return found
+
+
+def _leverage(result: AnalysisResult, texts: dict[str, Any]) -> Callable[..., Figure]:
+    from bayesmeta.reporting.figures.leverage import leverage_of_rows
+
+    return partial(leverage_of_rows, deviance_rows(result), **texts)
 
 
 def _plot(saved: Saved, texts: dict[str, Any]) -> Callable[..., Figure]:

@@ -34,6 +34,7 @@ OWN_TABLES = {
     "bands": "Probabilities of bands of effects",
     "influence": "Influence of single studies",
     "predictive": "Predictive checks of single studies",
+    "deviance": "Residual deviance and leverage",
     "engines": "Convergence and agreement of the engines",
 }
 

@@ -15,6 +15,7 @@ from bayesmeta.reviews.report.bias_adjusted import bias_adjusted_table
 from bayesmeta.reviews.report.categories import categories_table
 from bayesmeta.reviews.report.cumulative import cumulative_table
 from bayesmeta.reviews.report.dependence import dependence_table
+from bayesmeta.reviews.report.deviance import deviance_table
 from bayesmeta.reviews.report.evidence import engines_table, evidence_table, priors_table
 from bayesmeta.reviews.report.headings import Row, at_level, headings, shared_level, split_rows
 from bayesmeta.reviews.report.left_out import left_out_table
@@ -238,6 +239,7 @@ TABLES: Mapping[str, Make] = {
     "categories": categories_table,
     "influence": left_out_table,
     "predictive": predictive_table,
+    "deviance": deviance_table,
     "cumulative": cumulative_table,
     "risk_of_bias": judgements_table,
     "risk_of_bias_sensitivity": sensitivity_table,

@@ -23,7 +23,7 @@ MAKES_RESULTS = (
     "reviews/analysis_data.py", "reviews/band_keys.py", "reviews/risk_of_bias_keys.py", "reviews/risk_of_bias.py",
     "reviews/bias_adjustment.py", "reviews/cumulative.py", "reviews/grade_keys.py",
     "reviews/absolute.py", "reviews/import_risk_of_bias.py",
-    "reviews/network_components.py", "reviews/network_data.py", "reviews/network_judgements.py",
+    "reviews/network_checks.py", "reviews/network_components.py", "reviews/network_data.py", "reviews/network_judgements.py",
     "reviews/network_keys.py", "reviews/network_result.py", "reviews/network_rows.py", "reviews/network_run.py",
     "reviews/categories.py", "reviews/categories_keys.py",
     "reviews/analysis.py", "reviews/model_checks.py", "reviews/analysis_models.py", "reviews/analysis_priors.py",
