@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+#: characters that move the cursor, change colours or the order of what is shown, and halves of characters
+_UNSEEN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+#: characters of one line of a message, and those of its beginning and its end that are kept of a longer one
+_LONGEST_LINE, _BEGINNING, _END = 1300, 800, 400
+
+
+def readable(message: str) -> str:
+    r"""Return a message that can be shown whatever it quotes: unseen characters as escapes, long lines without their middle.
+
+    Examples
+    --------
+    >>> print(readable("unknown column 'a\x1b[2J'"))
+    unknown column 'a\x1b[2J'
+    >>> len(readable("x" * 100_000))
+    1238
+    """
+    lines = _UNSEEN.sub(lambda found: ascii(found.group())[1:-1], message).split("\n")
+    return "\n".join(
+        line
+        if len(line) <= _LONGEST_LINE
+        else f"{line[:_BEGINNING]} ... ({len(line) - _BEGINNING - _END:,} characters left out) ... {line[-_END:]}"
+        for line in lines
+    )
 
 
 class BayesmetaError(Exception):
     """Base of every error this package raises on purpose; the command line turns it into exit code 2."""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*(readable(one) if isinstance(one, str) else one for one in arguments))
 
 
 class DataError(BayesmetaError):
@@ -76,7 +104,7 @@ def unknown_name(kind: str, name: object, known: Iterable[str], place: str = "")
     >>> print(unknown_name("measure", "SDM", ["SMD", "MD"]))
     unknown measure 'SDM'; did you mean 'SMD'? Known: SMD, MD
     """
-    known = list(known)
+    known = list(dict.fromkeys(known))
     lowered = {item.lower(): item for item in known}
     near = get_close_matches(str(name).lower(), list(lowered), n=1, cutoff=0.5)
     hint = f"; did you mean '{lowered[near[0]]}'?" if near else "."
@@ -96,4 +124,4 @@ def error_text(error: BaseException) -> str:
     """
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error) if isinstance(error, BayesmetaError) else f"unexpected {type(error).__name__}: {error}"
+    return str(error) if isinstance(error, BayesmetaError) else readable(f"unexpected {type(error).__name__}: {error}")

@@ -225,11 +225,18 @@ def _psis(log_likelihood: Array, drawn: Mapping[Any, Any] | None) -> tuple[Array
     Returns
     -------
     log_predictive, pareto_k : numpy.ndarray, shape (k,)
+        Of a study whose likelihood is the same at every draw, so that there is nothing to smooth: that value, and 0.
     """
     import arviz_stats as az
     import xarray as xr
 
     chains, draws = log_likelihood.shape[:2]
+    varies = np.ptp(log_likelihood, axis=(0, 1)) > 1e-12 * np.abs(log_likelihood).max(axis=(0, 1))
+    if not varies.all():
+        known, pareto_k = log_likelihood.mean(axis=(0, 1)), np.zeros(len(varies))
+        if varies.any():
+            known[varies], pareto_k[varies] = _psis(log_likelihood[:, :, varies], drawn)
+        return known, pareto_k
     coords = {"chain": np.arange(chains), "draw": np.arange(draws)}
     named = {"none": (("chain", "draw"), np.zeros((chains, draws)))} if drawn is None else dict(drawn)
     tree = xr.DataTree.from_dict(

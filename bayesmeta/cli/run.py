@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from bayesmeta.cli.options import PriorOption, RunEngine, parse_pairs
-from bayesmeta.errors import SpecError
+from bayesmeta.errors import SpecError, readable
 from bayesmeta.support.words import plural
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def _report_one(done: Run) -> None:
             err=True,
         )
     for name, problem in done.failed.items():
-        typer.echo(f"problem in analysis {name}: {problem}", err=True)
+        typer.echo(readable(f"problem in analysis {name}: {problem}"), err=True)
 
 
 def _run_many(

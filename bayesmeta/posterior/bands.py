@@ -5,6 +5,7 @@ A minimal important difference is the case of one threshold. The bands of harm m
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 THRESHOLDS = ("trivial", "small", "moderate")
 #: names of the bands beyond the trivial one, by the number of thresholds
 BEYOND = {1: ("important",), 2: ("small", "moderate_or_large"), 3: ("small", "moderate", "large")}
+#: smallest ratio that is a threshold, so that its mirror is a number too
+_SMALLEST = 1e-100
 #: sides of benefit
 SIDES = ("lower", "higher")
 
@@ -131,11 +134,9 @@ def bands_of(measure: str, better: str | None, given: Mid) -> Bands:
     if isinstance(given, Mapping):
         return Bands(measure, _edges(measure, given))
     check_type(given, Real, "the minimal important difference", "a number")
+    edge = _distance(MEASURES[measure].log, "the minimal important difference", given)
     if not MEASURES[measure].log:
-        return Bands(measure, (abs(float(given)),))
-    if not given > 0:
-        raise SpecError(f"the minimal important difference of a ratio must be above 0 but got {given}")
-    edge = float(np.log(given))
+        return Bands(measure, (abs(edge),))
     if (edge if better == "higher" else -edge) < 0:
         raise SpecError(
             f"a minimal important ratio of {given} is not on the side of benefit, which is '{better}' than 1"
@@ -160,10 +161,8 @@ def _edges(measure: str, given: Mapping[str, float]) -> tuple[float, ...]:
             break
         value = given[name]
         check_type(value, Real, f"the threshold '{name}'", "a number")
-        if log and not (value > 0 and np.isfinite(value)):
-            raise SpecError(f"the threshold '{name}' = {value:g} of a ratio must be a finite number above 0")
-        distance = float(np.log(value)) if log else float(value)
-        if distance == 0 or not np.isfinite(distance):
+        distance = _distance(log, f"the threshold '{name}'", value)
+        if distance == 0:
             raise SpecError(f"the threshold '{name}' = {value:g} is no difference; give one such as {_example(log)}")
         values.append((name, value, distance))
     if len({distance > 0 for _, _, distance in values}) > 1:
@@ -174,6 +173,15 @@ def _edges(measure: str, given: Mapping[str, float]) -> tuple[float, ...]:
                 f"the threshold '{wider}' = {other:g} must be further from no effect than '{name}' = {value:g}"
             )
     return tuple(abs(distance) for *_, distance in values)
+
+
+def _distance(log: bool, what: str, value: float) -> float:
+    """Return the distance of a threshold from no effect on the model scale, if it has the size of an effect."""
+    inside = _SMALLEST <= value <= 1 / _SMALLEST if log else abs(value) <= 1 / _SMALLEST
+    if not inside:  # NaN among them
+        limits = f"a ratio between {_SMALLEST:g} and {1 / _SMALLEST:g}" if log else "a finite difference"
+        raise SpecError(f"{what} must be {limits} but got {reprlib.repr(value)}")
+    return float(np.log(float(value))) if log else float(value)
 
 
 def _example(log: bool) -> str:

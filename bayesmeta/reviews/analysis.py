@@ -160,6 +160,8 @@ def _pairwise(
 
 def _note_independence(frame: pd.DataFrame) -> None:
     """Note on the rows of independent estimates that the analysis has estimates that depend on each other."""
+    if frame.empty:  # no method gave a result
+        return
     rows = (frame["model"] == "") & (frame["term"] == MEAN) & (frame["method"] != PUBLISHED)
     note = "takes all estimates as independent, which they are not: see the table of dependent estimates"
     known = frame.loc[rows, "note"].fillna("")

@@ -11,7 +11,7 @@ from bayesmeta.errors import unknown_name
 from bayesmeta.reviews.band_keys import BandKeys, check_thresholds
 from bayesmeta.reviews.grade_keys import AbsoluteKeys, GradeKeys
 from bayesmeta.reviews.model_keys import ModelKeys
-from bayesmeta.reviews.settings import Strict
+from bayesmeta.reviews.settings import Level, Strict
 
 ANALYSIS_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
@@ -73,7 +73,7 @@ class Analysis(ModelKeys):
         default=("Experimental", "Control"),
         description="Names of the experimental and the control arm, for the figures.",
     )
-    level: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+    level: Level | None = Field(
         default=None, description="Level of the intervals of this analysis; by default that of `[settings]`."
     )
     estimates: Literal["log", "natural"] | None = Field(
@@ -81,7 +81,7 @@ class Analysis(ModelKeys):
         description="How ready-made ratios are written in the data of this analysis: their logarithms or natural; "
         "by default as `estimates` in `[options]` says.",
     )
-    data_level: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+    data_level: Level | None = Field(
         default=None,
         description="Confidence level of the intervals of ready-made estimates in the data of this analysis; by default that of "
         "`[options]`.",

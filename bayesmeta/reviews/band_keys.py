@@ -47,6 +47,10 @@ def check_mid(measure: str, value: float) -> None:
         raise ValueError(f"[mid] {measure} = {value:g}: a minimal important difference is {should}")
     if MEASURES[measure].log and value == 1:
         raise ValueError(f"[mid] {measure} = 1 is no difference; give a ratio below 1, such as 0.8")
+    try:
+        bands_of(measure, "lower", {"trivial": value})
+    except BayesmetaError as error:
+        raise ValueError(f"[mid] {measure} = {value:g}: {error}") from None
 
 
 def check_bands(bands: Mapping[str, BandKeys], mid: Mapping[str, float]) -> None:

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from bayesmeta.categories.arguments import checked_priors
 from bayesmeta.errors import BayesmetaError, unknown_name
 from bayesmeta.reviews.analysis_keys import ANALYSIS_ID, Analysis
-from bayesmeta.reviews.settings import Strict
+from bayesmeta.reviews.settings import Level, Strict
 
 
 class Categories(Strict):
@@ -61,7 +61,7 @@ class Categories(Strict):
         description="Priors of this outcome: `d` (effects on every log odds of two categories), `tau` or `tau2`, `baseline`, as in "
         '`{ tau = "HalfNormal(0.5)" }`; by default those of log odds ratios, with the probit link those of SMD.',
     )
-    level: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+    level: Level | None = Field(
         default=None, description="Level of the intervals of this outcome; by default that of `[settings]`."
     )
     note: str = Field(default="", description="A sentence under the table and the figure.")

@@ -16,7 +16,7 @@ from bayesmeta.networks.contrast_priors import network_priors
 from bayesmeta.networks.frequentist.methods import NETWORK_METHODS, find_method
 from bayesmeta.reviews.analysis_keys import ANALYSIS_ID
 from bayesmeta.reviews.band_keys import BandKeys, check_thresholds
-from bayesmeta.reviews.settings import Strict
+from bayesmeta.reviews.settings import Level, Strict
 
 #: certainty of evidence in GRADE, the best first
 RATINGS = ("high", "moderate", "low", "very low")
@@ -108,7 +108,7 @@ class Network(Strict):
     )
     comparison: str = Field(default="", description="What is compared, for the tables.")
     time: str = Field(default="", description="Time of measurement, for the tables.")
-    level: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+    level: Level | None = Field(
         default=None, description="Level of the intervals of this network; by default that of `[settings]`."
     )
     mid: float | None = Field(

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -14,17 +15,29 @@ from pydantic import (
 )
 
 from bayesmeta.effects.measures import MEASURES
-from bayesmeta.errors import unknown_name
+from bayesmeta.errors import BayesmetaError, unknown_name
 from bayesmeta.reporting.figures.formats import FIGURE_FORMATS, FOREST_LAYOUTS, default_figure_formats
 from bayesmeta.reporting.tables.formats import TABLE_FORMATS
 from bayesmeta.reviews.documents.names import DOCUMENTS, PICTURES
-from bayesmeta.support.arguments import SEEDS
+from bayesmeta.support.arguments import SEEDS, check_level
 
 
 class Strict(BaseModel):
     """Base of every table of review.toml: an unknown key is an error, and values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _level(value: float) -> float:
+    try:
+        check_level(value)
+    except BayesmetaError as error:
+        raise ValueError(str(error)) from None
+    return value
+
+
+#: a level of intervals
+Level = Annotated[float, Field(gt=0, lt=1), AfterValidator(_level)]
 
 
 def _known(kind: str, names: tuple[str, ...], known: Collection[str]) -> tuple[str, ...]:
@@ -55,7 +68,7 @@ class Options(Strict):
         description='How ready-made ratios are written in the data: `"log"` (their logarithms) or `"natural"`; by default natural '
         "in a column called HR, OR, RR, IRR or ROM, else their logarithms.",
     )
-    data_level: Annotated[float, Field(gt=0, lt=1)] = Field(
+    data_level: Level = Field(
         default=0.95, description="Confidence level of the intervals of ready-made estimates in the data."
     )
 
@@ -95,7 +108,7 @@ class Settings(Strict):
         default=("normal", "arm-level"),
         description="Likelihoods to fit. Arm-level means binomial for RR and OR, Poisson for IRR and noncentral t for SMD.",
     )
-    level: Annotated[float, Field(gt=0, lt=1)] = Field(default=0.95, description="Level of all intervals.")
+    level: Level = Field(default=0.95, description="Level of all intervals.")
     seed: Annotated[int, Field(ge=0, lt=SEEDS)] = Field(default=1, description="Seed of the samplers.")
     tables: tuple[str, ...] = Field(
         default=tuple(TABLE_FORMATS),

@@ -256,8 +256,15 @@ def read_review(path: str | os.PathLike[str]) -> tuple[Review, Path]:
         raise SpecError("\n".join(f"{file}: {explain(item, given, TABLES)}" for item in error.errors())) from None
     except BayesmetaError as error:
         raise SpecError(f"{file}: {error}") from None
-    named = [(f"analysis {one.id}", one.data) for one in review.analysis]
-    for what, data in [*named, *((f"network {one.id}", one.data) for one in review.network)]:
+    for what, data in [
+        (f"{kind} {one.id}", one.data)
+        for kind, entries in (
+            ("analysis", review.analysis),
+            ("network", review.network),
+            ("categories", review.categories),
+        )
+        for one in entries
+    ]:
         if not os.path.isfile(file.parent / data):
             raise SpecError(f"{file}: {what}: there is no data file '{data}' in {file.parent}")
     if review.studies is not None and not os.path.isfile(file.parent / review.studies.data):
@@ -272,7 +279,7 @@ def _read_corpora(given: dict[str, Any], folder: Path) -> None:
     priors, alternatives = given.get("priors"), given.get("alternative")
     tables = list(priors.items()) if isinstance(priors, dict) else []
     if isinstance(alternatives, list):
-        tables += [(table.get("measure"), table) for table in alternatives if isinstance(table, dict)]
+        tables += [(str(table.get("measure")), table) for table in alternatives if isinstance(table, dict)]
     for kind in ("analysis", "network"):
         analyses = given.get(kind)
         if not isinstance(analyses, list):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date, time
 from typing import Any
 
 from pydantic import BaseModel
@@ -43,11 +44,34 @@ def explain(item: Any, given: dict[str, Any], tables: Mapping[str, type[BaseMode
         inside = item["loc"][-1] != key
         return f"{place}'{key}' has too few values" if inside else f"{place}the key '{key}' is missing"
     if item["type"] in _EXPECTED:
-        return f"{place}'{key}' = {item['input']!r}: {_EXPECTED[item['type']]} is expected"
+        return f"{place}'{key}' = {_written(item['input'])}: {_EXPECTED[item['type']]} is expected"
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "value_error":
         return f"{place}{message}"
-    return f"{place}'{key}' = {item['input']!r}: {message}"
+    return f"{place}'{key}' = {_written(item['input'])}: {_sentence(item, message)}"
+
+
+def _sentence(item: Any, message: str) -> str:
+    """Return what a value must be."""
+    if item["type"] == "string_pattern_mismatch":
+        return "letters, digits, '.', '_' and '-', the first a letter or digit, are expected"
+    if item["type"] == "string_too_long":
+        return f"at most {item['ctx']['max_length']} characters are expected"
+    return message.replace("Input should", "it should", 1)
+
+
+def _written(value: Any) -> str:
+    """Return a value as it can be written in the file, shortened: texts of users may be of any length."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, int) and abs(value) >= 10**80:
+        return f"{str(value)[:40]}..."
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "a table"
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:60]}...{text[-10:]}"
 
 
 def _place(location: tuple[Any, ...], given: dict[str, Any]) -> str:
@@ -59,7 +83,13 @@ def _place(location: tuple[Any, ...], given: dict[str, Any]) -> str:
         entry = given[location[0]][location[1]]
         name = entry.get("id", entry.get("name")) if isinstance(entry, dict) else None
         inner = "".join(f"[{part}] " for part in location[2:-1])
-        return f"{location[0]} {name or f'number {location[1] + 1}'}: {inner}"
+        known = (
+            isinstance(name, str | int | float)
+            and not isinstance(name, bool)
+            and str(name).isprintable()
+            and str(name).strip()
+        )
+        return f"{location[0]} {name if known and len(str(name)) <= 60 else f'number {location[1] + 1}'}: {inner}"
     return "".join(f"[{part}] " for part in location[:-1])
 
 

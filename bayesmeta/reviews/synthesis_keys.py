@@ -11,7 +11,7 @@ from bayesmeta.errors import unknown_name
 from bayesmeta.reviews.analysis_keys import ANALYSIS_ID, Analysis
 from bayesmeta.reviews.band_keys import BandKeys
 from bayesmeta.reviews.model_keys import ModelKeys
-from bayesmeta.reviews.settings import Strict
+from bayesmeta.reviews.settings import Level, Strict
 
 #: keys of an analysis by which a synthesis can choose
 SELECTED_BY = ("comparison", "outcome", "domain", "time", "measure")
@@ -42,7 +42,7 @@ class Synthesis(ModelKeys):
         default="", description="What is compared with what; by default as in the analyses, where they agree."
     )
     time: str = Field(default="", description="Time of measurement; by default as in the analyses, where they agree.")
-    level: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+    level: Level | None = Field(
         default=None, description="Level of the intervals of this synthesis; by default that of `[settings]`."
     )
     mid: float | None = Field(

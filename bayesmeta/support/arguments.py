@@ -19,6 +19,10 @@ from bayesmeta.support.arrays import Array, real_numbers
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+#: least and greatest level of intervals: nearer to 0 and 1 their ends are rounding errors
+LEVELS = (1e-6, 1 - 1e-9)
+
+
 def check_level(level: float, name: str = "level") -> None:
     """Refuse a level of intervals that is not between 0 and 1.
 
@@ -32,12 +36,16 @@ def check_level(level: float, name: str = "level") -> None:
     Raises
     ------
     SpecError
-        If it is 0 or less, or 1 or more.
+        If it is 0 or less, or 1 or more, or nearer to them than ``LEVELS``.
     """
     if isinstance(level, bool) or not isinstance(level, Real):
         raise SpecError(f"{name} must be a number between 0 and 1 but got {level!r}; 0.95 gives 95% intervals")
     if not 0 < level < 1:
         raise SpecError(f"{name} must be between 0 and 1 but got {level}; 0.95 gives 95% intervals")
+    if not LEVELS[0] <= level <= LEVELS[1]:
+        raise SpecError(
+            f"{name} must be between {LEVELS[0]:g} and {LEVELS[1]:.9f} but got {level}; 0.95 gives 95% intervals"
+        )
 
 
 #: seeds are below this number

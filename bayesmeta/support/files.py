@@ -276,6 +276,22 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
         raise DataError(f"not the name of a file: {error}", source=repr(os.fspath(path))) from error
 
 
+def check_file(path: str | os.PathLike[str]) -> int:
+    """Check that a file can be read, before a library opens it; return its size in bytes.
+
+    Raises
+    ------
+    DataError
+        When it is not there, cannot be opened, or is no file but a folder, a device or a pipe.
+    """
+    try:
+        _check_file(path)
+        with open(path, "rb"):
+            return os.stat(path).st_size
+    except OSError as error:
+        raise _refusal("read", Path(path), error) from error
+
+
 def _check_file(path: str | os.PathLike[str]) -> None:
     if stat.S_ISDIR(mode := os.stat(path).st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))

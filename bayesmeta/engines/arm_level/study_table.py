@@ -234,6 +234,12 @@ def _ranges(
     cornered = np.full(k, kernel.corner) & (ends[:, 0] < 0) & (ends[:, 1] > 0)
     split = np.where(cornered, 0.0, np.clip(peak_at, ends[:, 0], ends[:, 1]))
     span = ends[:, 1] - ends[:, 0]
+    far = float(guess[int(np.abs(guess).argmax())])
+    if abs(far) > FARTHEST or not (span > 0).all():
+        raise ConvergenceError(
+            f"the effect of a study is about {far:.3g} on the model scale, and the likelihood of its arms is computed up to {FARTHEST:g}; "
+            "check its numbers, or choose the normal likelihood"
+        )
     ends[:, 0] = np.minimum(ends[:, 0], split - 0.02 * span)
     ends[:, 1] = np.maximum(ends[:, 1], split + 0.02 * span)
     return split, ends, slopes, peak, peak_at, cornered

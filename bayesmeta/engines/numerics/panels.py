@@ -42,7 +42,10 @@ class Map:
     def forward(self, x: Array) -> tuple[Array, Array]:
         """Return tau and log dtau/dx at ``x`` in (0, 1)."""
         if self.kind == "interval":
-            return self.low + self.scale * x, np.full_like(x, np.log(self.scale))
+            with np.errstate(
+                invalid="ignore", divide="ignore"
+            ):  # an interval without width has no posterior, which callers report
+                return self.low + self.scale * x, np.full_like(x, np.log(self.scale))
         # nodes of the narrowest panels are rounded to 1
         x = np.clip(x, 1e-300, 1 - 2.0**-53)
         if self.kind == "half_line":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,7 +16,7 @@ from bayesmeta.reviews.documents.names import PICTURES
 from bayesmeta.reviews.file_names import result_file
 from bayesmeta.reviews.network_keys import Network
 from bayesmeta.reviews.running.code_digest import code_digest, digest
-from bayesmeta.reviews.running.fingerprints import data_digest, fingerprint
+from bayesmeta.reviews.running.fingerprints import combined, data_digest, file_digest, fingerprint, tables_digest
 from bayesmeta.reviews.running.ledger import Ledger, analysis_entry, figures_entry
 from bayesmeta.reviews.running.state import state_of
 from bayesmeta.reviews.spec import AnyAnalysis, Review
@@ -251,3 +251,20 @@ def _version(package: str) -> str:
     from importlib.metadata import version
 
     return version(package)
+
+
+def changed_data(review: Review, folder: Path, steps: Sequence[Step], ledger: Ledger) -> list[Step]:
+    """Return the analyses whose result is not of the data as they are now, in ``folder``."""
+    files: dict[str, str] = {}
+    changed = []
+    for step in steps:
+        names = review.data_files(step.analysis)
+        for name in names:
+            files[name] = files.get(name, "") or file_digest(folder / name)
+        content = combined({name: files[name] for name in names})
+        entry = ledger.get(analysis_entry(step.analysis.id))
+        known = entry.made_from.get("data")
+        same = content == entry.data or known == tables_digest(review, step.analysis, folder, content)
+        if entry.files and not same:
+            changed.append(step)
+    return changed

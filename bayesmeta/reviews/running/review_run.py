@@ -19,16 +19,16 @@ from bayesmeta.reviews.manifest import manifest
 from bayesmeta.reviews.report.page import mark_as_older
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.running.changes import changes_files
-from bayesmeta.reviews.running.fingerprints import combined, file_digest, fingerprint, tables_digest
+from bayesmeta.reviews.running.fingerprints import file_digest, fingerprint
 from bayesmeta.reviews.running.interrupts import uninterrupted
-from bayesmeta.reviews.running.ledger import DOCUMENTS_ENTRY, DRAWN_ENTRY, REPORT_ENTRY, TABLES_ENTRY, analysis_entry
+from bayesmeta.reviews.running.ledger import DOCUMENTS_ENTRY, DRAWN_ENTRY, REPORT_ENTRY, TABLES_ENTRY
 from bayesmeta.reviews.running.lock import locked
-from bayesmeta.reviews.running.plan import Choice, Step, plan, select_analyses, single_analysis
+from bayesmeta.reviews.running.plan import Choice, Step, changed_data, plan, select_analyses, single_analysis
 from bayesmeta.reviews.running.run_folder import RunFolder
 from bayesmeta.reviews.running.state import expected_entry, with_notice
 from bayesmeta.reviews.running.tasks import Outcome, Task
 from bayesmeta.reviews.spec import Review
-from bayesmeta.support.files import read_bytes, remove_scraps
+from bayesmeta.support.files import is_disk_full, read_bytes, remove_scraps
 from bayesmeta.support.json_files import write_json
 
 #: what is made of all results together
@@ -66,6 +66,8 @@ class ReviewRun:
         self.ended = False
         self._written: set[str] = set()
         self._under_way: set[str] = set()
+        #: the first error of writing, by kind of task
+        self._refused: dict[str, DataError] = {}
         self._draws = choice.figures and bool(review.settings.figures)
         self._source_digest = file_digest(source)
         self._lock = ExitStack()
@@ -139,24 +141,34 @@ class ReviewRun:
         Raises
         ------
         DataError
-            If something cannot be written; what was written before is complete and in the ledger.
+            If something cannot be written, after all else is; what was written is complete and in the ledger.
         """
         with uninterrupted():
-            if not task.of_one_analysis:
-                self._outputs.write_whole(task.kind, outcome)
-                self._written.add(task.kind)
-                self._under_way.discard(task.kind)
-                if outcome.problem:
-                    self.failed[task.kind] = outcome.problem
-            else:
-                step = self._remaining.pop(task.name)
-                if task.kind == "fit":
-                    self.run_now.append(task.name)
-                    self._outputs.write_result(task.name, step.made_from, outcome)
-                if task.figures and (outcome.result or task.kind == "draw"):
-                    self._outputs.write_figures(step.analysis, outcome)
-                self._note_problem(task.name)
+            try:
+                self._write(task, outcome)
+            except DataError as error:
+                # one file that cannot be written must not cost the others; a full disk, or a second result, costs them all
+                if is_disk_full(error) or (task.kind == "fit" and "fit" in self._refused):
+                    raise
+                self._refused.setdefault(task.kind, error)
+                self.failed[task.name if task.of_one_analysis else task.kind] = str(error)
         return [] if self._remaining else self._finish()
+
+    def _write(self, task: Task, outcome: Outcome) -> None:
+        if not task.of_one_analysis:
+            self._written.add(task.kind)
+            self._under_way.discard(task.kind)
+            self._outputs.write_whole(task.kind, outcome)
+            if outcome.problem:
+                self.failed[task.kind] = outcome.problem
+            return
+        step = self._remaining.pop(task.name)
+        if task.kind == "fit":
+            self.run_now.append(task.name)
+            self._outputs.write_result(task.name, step.made_from, outcome)
+        if task.figures and (outcome.result or task.kind == "draw"):
+            self._outputs.write_figures(step.analysis, outcome)
+        self._note_problem(task.name)
 
     def _task(self, step: Step) -> Task:
         single = single_analysis(self.review, step.analysis)
@@ -172,7 +184,7 @@ class ReviewRun:
     def _finish(self) -> list[Task]:
         """Return the tasks of the whole review that can be done now; if there is none and none is under way, end the run."""
         finished = self._outputs.finished()
-        changed = self._changed_data()
+        changed = changed_data(self.review, self.folder, self.steps, self._outputs.ledger)
         tasks = self._of_whole_review(finished) if finished and not changed else []
         self._under_way |= {task.kind for task in tasks}
         if self._under_way:
@@ -228,22 +240,6 @@ class ReviewRun:
         made = manifest(self.review, self._source_digest, self._results())
         return {MANIFEST_FILE: json.dumps(made).encode("utf-8"), **self._outputs.pictures(finished)}
 
-    def _changed_data(self) -> list[Step]:
-        """Return the selected analyses whose result is not of the data as they are now."""
-        files: dict[str, str] = {}
-        changed = []
-        for step in self.steps:
-            names = self.review.data_files(step.analysis)
-            for name in names:
-                files[name] = files.get(name, "") or file_digest(self.folder / name)
-            content = combined({name: files[name] for name in names})
-            entry = self._outputs.ledger.get(analysis_entry(step.analysis.id))
-            known = entry.made_from.get("data")
-            same = content == entry.data or known == tables_digest(self.review, step.analysis, self.folder, content)
-            if entry.files and not same:
-                changed.append(step)
-        return changed
-
     def _end(self) -> None:
         """Write the ledger in order, and the manifest; what was asked for and is not there has failed."""
         ids, selected = self._outputs.ids, {step.analysis.id for step in self.steps}
@@ -268,6 +264,8 @@ class ReviewRun:
         }
         self.outdated = self._outputs.state().outdated
         write_json(self.out / MANIFEST_FILE, {**made, **done})
+        for error in self._refused.values():
+            raise error
         self.ended = True
 
     def write_changes(self, before: Loaded) -> list[Change]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from bayesmeta.errors import BayesmetaError
+from bayesmeta.errors import BayesmetaError, DataError
 from bayesmeta.reporting.figures.formats import FIGURE_FORMATS
 from bayesmeta.reviews.documents.names import wanted_pictures
 from bayesmeta.reviews.file_names import (
@@ -45,7 +45,7 @@ from bayesmeta.reviews.running.plan import (
 from bayesmeta.reviews.running.state import State, state_of
 from bayesmeta.reviews.running.tasks import Outcome
 from bayesmeta.reviews.spec import AnyAnalysis, Review
-from bayesmeta.support.files import read_bytes, remove, sha256, write_bytes
+from bayesmeta.support.files import is_disk_full, read_bytes, remove, sha256, write_bytes
 
 #: the entry of what is made of all results, and what it depends on
 _WHOLE = {
@@ -258,9 +258,23 @@ class RunFolder:
         self.ledger.rewrite([REVIEW_ENTRY, *_ENTRIES, CHANGES_ENTRY, *of_analyses])
 
     def _write(self, files: Mapping[str, bytes], old: Entry) -> dict[str, str]:
-        """Write files, remove those of the old entry that are not among them, and return path to hash."""
+        """Write files, remove those of the old entry that are not among them, and return path to hash.
+
+        Raises
+        ------
+        DataError
+            If one cannot be written, after the others are.
+        """
+        refused: list[DataError] = []
         for name, content in files.items():
-            write_bytes(self.out / name, content)
+            try:
+                write_bytes(self.out / name, content)
+            except DataError as error:
+                if is_disk_full(error):
+                    raise
+                refused.append(error)
+        for error in refused:
+            raise error
         for name in old.files:
             if name not in files:
                 remove(self.out / name)
