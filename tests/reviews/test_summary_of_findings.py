@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -9,8 +10,11 @@ import pandas as pd
 import pytest
 
 import bayesmeta as bm
+from bayesmeta.certainty.small_studies import peters_test
 from bayesmeta.errors import SpecError
 from bayesmeta.reviews.folder import load_run
+from bayesmeta.reviews.report.evidence_facts import findings
+from bayesmeta.reviews.report.small_studies import small_study_test
 from bayesmeta.reviews.report.tables import review_tables
 from bayesmeta.reviews.run import run_review
 from bayesmeta.reviews.spec import read_review
@@ -103,6 +107,41 @@ def test_rows_and_their_numbers(run, tables):
     assert falls["Certainty (GRADE)"] == "Moderate"
     assert falls["What it means"] == "Exercise likely results in a reduction in falls (one year)."
     assert falls["Note"] == "Rated down one level for imprecision: few events. Risk with control: a registry."
+
+
+def test_a_baseline_risk_is_that_of_the_studies_that_are_pooled(tmp_path):
+    """A likelihood of the counts pools studies without events, whose control groups belong to the baseline risk."""
+    folder = write(
+        tmp_path, REVIEW.replace("figures = []", "figures = []\nreport = false\ndocuments = []\nchecks = false")
+    )
+    (folder / "falls.csv").write_text(f"{FALLS}D,0,40,0,40\n")
+    run = run_review(folder, folder / "out", only=("1.3",))
+    (found,) = [one for one in run.results[0].models if one["kind"] == "absolute"]
+    assert fitted(run, 0)["k"] == 4
+    assert found["baseline_source"].startswith("pooled over the control groups of 4 studies")
+
+
+def test_the_publication_domain_has_a_test_of_small_studies_where_there_are_ten(run, tables):
+    table = tables["grade"].frame
+    facts = " ".join(table[table["Domain"] == "Publication bias"]["Facts"])
+    assert "3 studies: too few for tests of small-study effects, which need 10." in facts
+    review, (first, *_) = load_run(run.out)
+    events = np.arange(3, 15)
+    ratio = np.exp(-1 / events)
+    studies = [
+        {"study": str(i), "events_e": e, "n_e": 100, "events_c": e + 2, "n_c": 100 + 3 * e, "estimate": r,
+         "ci_low": r / 2, "ci_high": r * 2, "weight": 1.0}
+        for i, (e, r) in enumerate(zip(events, ratio, strict=True))
+    ]  # fmt: skip
+    many = dataclasses.replace(first, studies=studies)
+    facts = findings(review, review.analysis[0], many)[-1].facts
+    assert facts[0].startswith(
+        "Peters' test of small-study effects (12 estimates): those of smaller studies are lower, t -"
+    )
+    test = small_study_test(review, review.analysis[0], many)
+    both = 2 * events + 2
+    expected = peters_test(np.log(ratio), both, 200 + 3 * events)
+    assert test.statistic == pytest.approx(expected.statistic)
 
 
 def test_a_standardized_mean_difference_in_other_words(run, tables):

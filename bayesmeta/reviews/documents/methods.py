@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.frequentist.names import CI_METHODS
+from bayesmeta.reporting.numbers import is_missing
 from bayesmeta.results.methods import FREQUENTIST
 from bayesmeta.reviews.documents.facts import Facts
 from bayesmeta.reviews.documents.methods_bayes import bayesian_section, sensitivity_section
@@ -89,15 +90,24 @@ def _effects(facts: Facts) -> Section:
                 *(["Sweeting2004"] if changed else []),
             )
         )
-    left_out = facts.studies_with("reason", " ")
-    if left_out:
-        found.append(
-            cited(
-                f"{plural(left_out, 'study result', 'study results').capitalize()} could not be pooled; "
-                "each stays in the table of studies with the reason."
-            )
-        )
+    found += _left_out(facts)
     return Section("Effect measures", tuple(found))
+
+
+def _left_out(facts: Facts) -> list[Sentence]:
+    """Return the sentence on study results without an estimate, some of which likelihoods of counts can pool; none if there are none."""
+    rows = [row for result in facts.results for row in result.studies if " " in str(row.get("reason") or "")]
+    if not rows:
+        return []
+    many = plural(len(rows), "study result", "study results")
+    by_counts = sum(not is_missing(row.get("theta")) for row in rows)
+    text = f"{many} could not be pooled"
+    if by_counts:
+        pronoun = "it" if len(rows) == 1 else "they"
+        whose = pronoun if by_counts == len(rows) else f"{by_counts} of them"
+        be = "is" if by_counts == 1 else "are"
+        text += f" by methods that need an estimate; {whose} {be} pooled by the likelihood of the counts"
+    return [cited(f"{text}; each stays in the table of studies with the reason.")]
 
 
 def _pooling(facts: Facts) -> Section:

@@ -9,7 +9,7 @@ from bayesmeta.model.likelihoods.registry import LIKELIHOODS
 from bayesmeta.results.methods import likelihood_label
 from bayesmeta.reviews.documents.facts import Facts
 from bayesmeta.reviews.documents.methods_evidence import check_sentences
-from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, listed
+from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, listed, named
 
 #: how the likelihoods of arm-level data are described, and the work that describes them
 _ARM_LEVEL = {
@@ -24,8 +24,6 @@ _ARM_LEVEL = {
 PRIOR_WORKS = {
     "HalfNormal": "Rover2021", "HalfCauchy": "Gelman2006", "turner2015": "Turner2015", "rhodes2015": "Rhodes2015",
 }  # fmt: skip
-#: analyses that a text names one by one
-_NAMED = 8
 
 
 def bayesian_section(facts: Facts) -> Section:
@@ -74,19 +72,18 @@ def _priors(facts: Facts) -> list[Sentence]:
     for measure, used in facts.priors.items():
         scale = "log scale" if MEASURES[measure].log else "natural scale"
         for text, ids in used:
-            own = ""
-            if len(used) > 1:
-                own = f", analyses {', '.join(ids)}" if len(ids) <= _NAMED else f", {len(ids)} analyses"
+            own = f", {named(ids)}" if len(used) > 1 else ""
             texts.append(f"{text} ({measure}, {scale}{own})")
     if texts:
-        stated = [measure for measure in facts.priors if measure in facts.review.priors]
-        default = [measure for measure in facts.priors if measure not in facts.review.priors]
-        whose = []
-        if stated:
-            whose.append(f"stated for the review ({', '.join(stated)})")
-        if default:
-            whose.append(f"the program's defaults ({', '.join(default)})")
-        found.append(cited(f"The priors were {'; '.join(texts)}; they were {listed(whose)}.", *prior_works(texts)))
+        default = facts.default_priors
+        whose = f"the program's defaults are those of {listed(default)}" if default else ""
+        if not facts.stated_priors:
+            whose = "they were the program's defaults"
+        elif not default:
+            whose = "they were stated for the review"
+        else:
+            whose += ", the others were stated for the review"
+        found.append(cited(f"The priors were {'; '.join(texts)}; {whose}.", *prior_works(texts)))
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bayesmeta.reviews.documents.facts import Facts
-from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, listed
+from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, listed, named
 
 _LINKS = {
     "probit": "an ordered probit model, whose effects are differences of a latent variable in its standard deviations",
@@ -24,7 +24,7 @@ def categories_section(facts: Facts) -> Section:
     if plain:
         found.append(
             cited(
-                f"Outcomes with several categories (analyses {', '.join(plain)}) were each fitted as one multinomial outcome with random "
+                f"Outcomes with several categories ({named(plain)}) were each fitted as one multinomial outcome with random "
                 f"effects of the treatments on centred log ratios{rough}, so that the risks of the categories sum to 1.",
                 "Schmid2014",
                 "Aitchison1982",
@@ -34,7 +34,7 @@ def categories_section(facts: Facts) -> Section:
     if change:
         found.append(
             cited(
-                f"Change between categories (analyses {', '.join(change)}) was fitted as one transition model: the distribution over the "
+                f"Change between categories ({named(change)}) was fitted as one transition model: the distribution over the "
                 f"categories after treatment given the category before it{rough}.",
                 "Schmid2014",
             )
@@ -44,7 +44,7 @@ def categories_section(facts: Facts) -> Section:
         if names:
             found.append(
                 cited(
-                    f"Ordered categories (analyses {', '.join(names)}) were fitted by {what}, with cutpoints common to all trials and "
+                    f"Ordered categories ({named(names)}) were fitted by {what}, with cutpoints common to all trials and "
                     "random effects.",
                     "McCullagh1980",
                 )

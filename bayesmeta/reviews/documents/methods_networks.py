@@ -8,8 +8,7 @@ from typing import Any
 from bayesmeta.networks.frequentist.methods import NETWORK_METHODS
 from bayesmeta.posterior.method import parse_method
 from bayesmeta.reviews.documents.facts import Facts
-from bayesmeta.reviews.documents.methods_evidence import named
-from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, listed
+from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, listed, named
 from bayesmeta.reviews.network_rows import MODEL as NETWORK
 
 _LIKELIHOODS = {"binomial": "a binomial likelihood of the events", "poisson": "a Poisson likelihood of the events"}

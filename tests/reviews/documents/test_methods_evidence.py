@@ -211,7 +211,7 @@ def test_networks_say_model_priors_ranking_and_consistency(facts):
 def test_categories_say_the_model_and_how_it_was_fitted(facts):
     text, keys = text_of(facts)
     found = text["Outcomes with several categories"]
-    assert "Change between categories (analyses C1) was fitted as one transition model" in found
+    assert "Change between categories (analysis C1) was fitted as one transition model" in found
     assert "one multinomial outcome" not in found
     assert "by the normal approximation" in found
     assert "tau ~ HalfNormal(0.3)" in found
