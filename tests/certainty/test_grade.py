@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from bayesmeta.certainty.grade import LEVELS, certainty, statement
+from bayesmeta.certainty.grade import LEVELS, certainty, is_plural, statement
 from bayesmeta.certainty.grade_rules import (
     Effect,
     Finding,
@@ -59,6 +59,21 @@ def test_ratings_that_are_none(start: str, down: dict, message: str) -> None:
 )
 def test_statements(level: str, size: str, lowers: bool, written: str) -> None:
     assert statement(level, size, lowers=lowers, treatment="X", outcome="falls") == written
+
+
+@pytest.mark.parametrize(
+    ("treatment", "plural"),
+    [
+        ("Statins", True), ("SSRIs (any)", True), ("Nicotine patches for adults", True), ("exercise", False), ("Dialysis", False),
+        ("Skills training with home visits", False), ("Needle and syringe access", False), ("NSAIDs", True), ("Hypnosis", False),
+        ("Virus", False), ("", False),
+    ],
+)  # fmt: skip
+def test_the_verb_agrees_with_the_treatment(treatment: str, plural: bool) -> None:
+    assert is_plural(treatment) is plural
+    if treatment:
+        written = statement("moderate", "small", lowers=True, treatment=treatment, outcome="falls")
+        assert written.endswith(f" likely {'result' if plural else 'results'} in a slight reduction in falls.")
 
 
 def test_statements_for_every_level_and_size() -> None:

@@ -279,6 +279,20 @@ def test_by_keyboard_and_screen_reader(open_page):
     assert part.locator("fieldset").count() == part.locator("fieldset > legend").count()
 
 
+def test_intervals_in_sentences_do_not_break_lines(open_page):
+    """An interval is beneath its estimate in columns of numbers only."""
+    page = open_page(analysis="")
+    displays = page.evaluate(
+        """() => {
+          const row = document.querySelector('.table table.data tbody').insertRow();
+          row.innerHTML = '<td>Without them: <span class="interval">[1, 2]</span>, 4 studies</td>'
+            + '<td class="number">1.5 <span class="interval">[1, 2]</span></td>';
+          return [...row.querySelectorAll('.interval')].map(one => getComputedStyle(one).display);
+        }"""
+    )
+    assert displays == ["inline", "block"]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_in_a_narrow_window(open_page, scheme):
     page = open_page(width=420, color_scheme=scheme)

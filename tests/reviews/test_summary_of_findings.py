@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ import bayesmeta as bm
 from bayesmeta.certainty.small_studies import peters_test
 from bayesmeta.errors import SpecError
 from bayesmeta.reviews.folder import load_run
+from bayesmeta.reviews.grade_keys import AbsoluteKeys
 from bayesmeta.reviews.report.evidence_facts import findings
 from bayesmeta.reviews.report.small_studies import small_study_test
 from bayesmeta.reviews.report.tables import review_tables
@@ -107,6 +109,20 @@ def test_rows_and_their_numbers(run, tables):
     assert falls["Certainty (GRADE)"] == "Moderate"
     assert falls["What it means"] == "Exercise likely results in a reduction in falls (one year)."
     assert falls["Note"] == "Rated down one level for imprecision: few events. Risk with control: a registry."
+
+
+def test_a_mean_difference_has_its_units(run):
+    review, results = load_run(run.out)
+    review_ = review.model_copy(
+        update={
+            "analysis": (
+                review.analysis[1].model_copy(update={"measure": "MD", "absolute": AbsoluteKeys(units="points")}),
+            )
+        }
+    )
+    result = dataclasses.replace(results[1], models=[])
+    (difference,) = review_tables(review_, [result])["summary_of_findings"].frame["Difference"]
+    assert re.fullmatch(r"MD -0\.\d\d \[.*\] points", difference)
 
 
 def test_a_baseline_risk_is_that_of_the_studies_that_are_pooled(tmp_path):
@@ -235,7 +251,8 @@ def test_every_format_has_both_tables_with_their_notice(run):
         ("baseline = 0.3", "baseline = \"medain\"", "medain"),
         ("{ sd = 5,", "{ baseline = \"median\", sd = 5,", "no control groups with events"),
         ("trivial = 10, small = 40", "trivial = 40, small = 10", "further from no effect"),
-        ("absolute = { baseline = \"pooled\" }", "absolute = { sd = 3 }", "re-express an SMD"),
+        ("absolute = { baseline = \"pooled\" }", "absolute = { sd = 3 }", "re-expresses an SMD"),
+        ("absolute = { baseline = \"pooled\" }", "absolute = { units = \"days\" }", "units are those of an SMD or MD"),
     ],
 )  # fmt: skip
 def test_keys_that_cannot_be_used(tmp_path, old, new, part):

@@ -27,7 +27,7 @@ table.data sup { line-height: 0; }
 _PAGE_STYLE = """
 body { margin: 1.5rem; background: #fff; color: #1a1a1a; }
 .scroll { overflow-x: auto; }
-@media (max-width: 1800px) { body.wide td .interval { display: block; } }
+@media (max-width: 1800px) { body.wide td.number .interval { display: block; } }
 @media print {
   @page { size: A4 landscape; margin: 12mm; }
   body { margin: 0; }
@@ -35,7 +35,7 @@ body { margin: 1.5rem; background: #fff; color: #1a1a1a; }
   table.data { width: 100%; font-size: 7.5pt; }
   table.data td, table.data th { padding: 1.5pt 3pt; }
   table.data tfoot td { font-size: 7.5pt; }
-  body.wide td .interval { display: block; }
+  body.wide td.number .interval { display: block; }
   tr { break-inside: avoid; }
   tfoot { display: table-row-group; }
 }

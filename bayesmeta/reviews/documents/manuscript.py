@@ -111,7 +111,8 @@ def _add_guide(
     if others and source.review.settings.tables:
         parts.append(f"Further tables are in the folder {TABLES}: {', '.join(others)}.")
     if parts:
-        add_text(document, parts)
+        *before, last = parts
+        add_text(document, [*before, last.rstrip() if isinstance(last, str) else last])
 
 
 def _add_tables(document: WordDocument, tables: Sequence[tuple[str, Table]], problems: list[str] | None) -> None:

@@ -12,7 +12,7 @@ from bayesmeta.reviews.documents.methods_categories import categories_section
 from bayesmeta.reviews.documents.methods_evidence import bias_section, certainty_section
 from bayesmeta.reviews.documents.methods_models import dependence_section, moderator_section
 from bayesmeta.reviews.documents.methods_networks import network_section
-from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, listed
+from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, listed, named
 from bayesmeta.support.words import plural
 
 #: works that describe the frequentist methods, by the estimator or method they name
@@ -53,18 +53,23 @@ def methods_text(facts: Facts) -> tuple[Section, ...]:
 
 def _effects(facts: Facts) -> Section:
     options = facts.review.options
+    # outcomes with several categories are described apart, and have no effect measure that a user chose
+    categories = {one.id for one in facts.review.categories}
+    measures = {name: [one for one in ids if one not in categories] for name, ids in facts.measures.items()}
+    measures = {name: ids for name, ids in measures.items() if ids}
     found: list[Sentence] = []
     names = [
         f"{MEASURES[name].phrase} ({name}, {plural(len(ids), 'analysis', 'analyses')})"
-        for name, ids in facts.measures.items()
+        for name, ids in measures.items()
     ]
-    ratios = [name for name in facts.measures if MEASURES[name].log]
+    ratios = [name for name in measures if MEASURES[name].log]
     scale = f"; ratios ({', '.join(ratios)}) were pooled as logarithms" if ratios else ""
-    found.append(
-        cited(
-            f"The {'effect measures were the' if len(names) > 1 else 'effect measure was the'} {listed(names)}{scale}."
+    if names:
+        found.append(
+            cited(
+                f"The {'effect measures were the' if len(names) > 1 else 'effect measure was the'} {listed(names)}{scale}."
+            )
         )
-    )
     if "SMD" in facts.measures and facts.studies_with("mean_e"):
         how = (
             "with the exact correction for small samples"
@@ -84,14 +89,27 @@ def _effects(facts: Facts) -> Section:
             if changed
             else "this changed none"
         )
+        how_many = "" if options.zero_cells == "none" else f" ({many})"
         found.append(
             cited(
-                f"For effects computed from counts, {ZERO_CELLS[options.zero_cells]} ({many}).",
+                f"For effects computed from counts, {ZERO_CELLS[options.zero_cells]}{how_many}.",
                 *(["Sweeting2004"] if changed else []),
             )
         )
-    found += _left_out(facts)
+    found += [*_left_out(facts), *_levels(facts)]
     return Section("Effect measures", tuple(found))
+
+
+def _levels(facts: Facts) -> list[Sentence]:
+    """Return the sentence on the levels of intervals where analyses differ; other sentences name one that all have."""
+    if facts.level:
+        return []
+    levels: dict[float, list[str]] = {}
+    for one in facts.review.every_analysis:
+        if one.id in facts.ids:
+            levels.setdefault(facts.review.level_of(one), []).append(one.id)
+    texts = [f"{100 * level:g}% ({named(ids)})" for level, ids in sorted(levels.items(), reverse=True)]
+    return [cited(f"The levels of confidence and credible intervals are {listed(texts)}.")] if texts else []
 
 
 def _left_out(facts: Facts) -> list[Sentence]:

@@ -200,8 +200,8 @@ def check_sentences(facts: Facts) -> list[Sentence]:
     if any(model.get("predictive") for model in (*checked, *dependent)):
         found.append(
             cited(
-                "Its fit was checked by predictive p-values: each result against the prediction from the other studies and from all, and "
-                "Cochran's Q and the largest residual against replicated data.",
+                "The fit of models that are shown was checked by predictive p-values: each result against the prediction from the other "
+                "studies and from all, and Cochran's Q and the largest residual against replicated data.",
                 "Marshall2007",
             )
         )

@@ -10,6 +10,7 @@ from bayesmeta.posterior.method import parse_method
 from bayesmeta.reviews.documents.facts import Facts
 from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, listed, named
 from bayesmeta.reviews.network_rows import MODEL as NETWORK
+from bayesmeta.support.words import plural
 
 _LIKELIHOODS = {"binomial": "a binomial likelihood of the events", "poisson": "a Poisson likelihood of the events"}
 #: frequentist methods from counts, without contrasts
@@ -28,6 +29,7 @@ def network_section(facts: Facts) -> Section:
             "indirect evidence are consistent, arms of one study are correlated, and all contrasts have one heterogeneity variance.",
             "Lu2004",
         ),
+        *_zero_cells(networks),
         *_frequentist(networks),
         *_bayesian(networks),
         *_priors(facts),
@@ -47,8 +49,28 @@ def network_section(facts: Facts) -> Section:
     return Section("Network meta-analysis", tuple(text))
 
 
+def _zero_cells(networks: list[Mapping[str, Any]]) -> list[Sentence]:
+    studies = {note.split(": ")[0] for model in networks for note in model["notes"] if "0.5 added" in note}
+    if not studies:
+        return []
+    many = plural(len(studies), "study", "studies")
+    return [
+        cited(
+            f"For contrasts computed from counts, 0.5 was added to the cells of {many}, because of zero cells.",
+            "Sweeting2004",
+        )
+    ]
+
+
 def _methods(networks: list[Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(name for model in networks for name in model["fits"]))
+
+
+def _in_sentence(label: str) -> str:
+    """Return the label of a method as a sentence has it: "generalized DerSimonian-Laird", "maximum likelihood"."""
+    name, _, how = label.partition(", ")
+    name = name if name[:2].isupper() or "-" in name else name[:1].lower() + name[1:]
+    return f"{how} {name}" if how else name
 
 
 def _frequentist(networks: list[Mapping[str, Any]]) -> list[Sentence]:
@@ -57,7 +79,9 @@ def _frequentist(networks: list[Mapping[str, Any]]) -> list[Sentence]:
     found = []
     if contrasts:
         words = [
-            "a common effect" if name == "CE" else f"the heterogeneity variance by {NETWORK_METHODS[name].label}"
+            "a common effect"
+            if name == "CE"
+            else f"the heterogeneity variance by {_in_sentence(NETWORK_METHODS[name].label)}"
             for name in contrasts
         ]
         found.append(cited(f"Frequentist estimates are by weighted least squares, with {listed(words)}.", "Rucker2012"))

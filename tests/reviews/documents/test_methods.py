@@ -97,6 +97,24 @@ def test_studies_that_a_likelihood_of_counts_pools_are_not_said_to_be_left_out(f
     assert "2 study results could not be pooled by methods that need an estimate; 1 of them is pooled by" in text
 
 
+def test_levels_that_differ_are_stated(facts):
+    assert "levels of confidence" not in text_of(facts)[0]["Effect measures"]
+    first, second = [one.id for one in facts.review.analysis]
+    text = text_of(with_analysis(facts, level=0.9))[0]["Effect measures"]
+    assert (
+        f"The levels of confidence and credible intervals are 95% (analysis {second}) and 90% (analysis {first})."
+        in text
+    )
+
+
+def test_a_rule_that_adds_nothing_changes_nothing(facts):
+    options = facts.review.options.model_copy(update={"zero_cells": "none"})
+    text = text_of(Facts(facts.review.model_copy(update={"options": options}), facts.results, VERSIONS))[0]
+    assert re.search(
+        r"whose effect or variance is then undefined were not pooled( \[\d+\])?\. ", text["Effect measures"]
+    )
+
+
 def test_names_of_columns_keep_their_capitals():
     (sentence,) = _prespecified([{"model": "~ Dose + C(Site)", "prespecified": True}, {"model": "FOCUS"}])
     assert sentence.text == "Prespecified: ~ Dose + C(Site); not stated whether prespecified: FOCUS."

@@ -11,6 +11,7 @@ from bayesmeta.certainty.risk_of_bias_tools import tools
 from bayesmeta.reviews.documents.facts import Facts
 from bayesmeta.reviews.documents.methods import methods_text
 from bayesmeta.reviews.documents.methods_evidence import TOOL_WORKS, bias_section
+from bayesmeta.reviews.documents.methods_networks import _in_sentence
 from bayesmeta.reviews.documents.references import works
 from bayesmeta.reviews.documents.sentences import keys_of, paragraph_text
 from bayesmeta.reviews.folder import load_run
@@ -206,6 +207,29 @@ def test_networks_say_model_priors_ranking_and_consistency(facts):
     text, keys = text_of(without(facts, "N1", "N2"))
     assert "Network meta-analysis" not in text
     assert not found & set(keys)
+
+
+def test_networks_say_what_was_added_to_zero_cells(facts):
+    assert "0.5 was added" not in text_of(facts)[0]["Network meta-analysis"]
+    results = [
+        dataclasses.replace(
+            one, models=[{**model, "notes": ["A: 0.5 added to all cells", "B: other"]} for model in one.models]
+        )
+        if one.id == "N1"
+        else one
+        for one in facts.results
+    ]
+    found = text_of(Facts(facts.review, tuple(results), facts.versions))[0]["Network meta-analysis"]
+    assert "0.5 was added to the cells of 1 study, because of zero cells [" in found
+    assert _in_sentence("DerSimonian-Laird, generalized") == "generalized DerSimonian-Laird"
+    assert _in_sentence("Maximum likelihood") == "maximum likelihood"
+
+
+def test_outcomes_with_categories_have_no_effect_measure(facts):
+    only = without(facts, "1.1", "1.2", "N1", "N2")
+    text, _ = text_of(only)
+    assert "Outcomes with several categories" in text
+    assert "Effect measures" not in text
 
 
 def test_categories_say_the_model_and_how_it_was_fitted(facts):
