@@ -152,7 +152,7 @@ def test_the_publication_domain_has_a_test_of_small_studies_where_there_are_ten(
     many = dataclasses.replace(first, studies=studies)
     facts = findings(review, review.analysis[0], many)[-1].facts
     assert facts[0].startswith(
-        "Peters' test of small-study effects (12 estimates): those of smaller studies are lower, t -"
+        "Peters' test of small-study effects (12 estimates): those of smaller studies are lower, p "
     )
     test = small_study_test(review, review.analysis[0], many)
     both = 2 * events + 2

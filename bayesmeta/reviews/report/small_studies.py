@@ -10,7 +10,7 @@ from scipy.special import ndtri
 from bayesmeta.certainty.small_studies import FOR_TESTS, SmallStudyTest, egger_test, peters_test
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.errors import DataError
-from bayesmeta.reporting.numbers import is_missing, number, pvalue
+from bayesmeta.reporting.numbers import is_missing, pvalue
 from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
@@ -48,7 +48,7 @@ def in_words(test: SmallStudyTest) -> str:
     p = pvalue(test.pvalue)
     return (
         f"{name} test of small-study effects ({test.k} estimates): those of smaller studies are {side}, "
-        f"t {number(test.statistic)} with {test.k - 2} degrees of freedom, p {p if p.startswith('<') else f'= {p}'}."
+        f"p {p if p.startswith('<') else f'= {p}'} (t with {test.k - 2} degrees of freedom)."
     )
 
 
