@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.model.likelihoods.registry import LIKELIHOODS
+from bayesmeta.model.priors.baseline import DEFAULT_BASELINE
 from bayesmeta.results.methods import likelihood_label
 from bayesmeta.reviews.documents.facts import Facts
 from bayesmeta.reviews.documents.methods_evidence import check_sentences
@@ -20,6 +21,8 @@ _ARM_LEVEL = {
     "poisson": ("a Poisson likelihood of the events in each arm, without corrections for zero cells", ("Stijnen2010",)),
     "nct": ("the noncentral t likelihood of each standardized mean difference", ("Hedges1981",)),
 }
+#: likelihoods with a nuisance parameter per study, and what it is
+_BASELINES = {"binomial": "the logit of a risk", "poisson": "the log of a rate"}
 #: beginnings of priors and the works that propose them
 PRIOR_WORKS = {
     "HalfNormal": "Rover2021", "HalfCauchy": "Gelman2006", "turner2015": "Turner2015", "rhodes2015": "Rhodes2015",
@@ -84,7 +87,32 @@ def _priors(facts: Facts) -> list[Sentence]:
         else:
             whose += ", the others were stated for the review"
         found.append(cited(f"The priors were {'; '.join(texts)}; {whose}.", *prior_works(texts)))
-    return found
+    pairwise = [result.priors for result in facts.results if result.id not in facts.apart]
+    return found + baseline_sentences(pairwise)
+
+
+def baseline_sentences(priors: Iterable[Mapping[str, str]]) -> list[Sentence]:
+    """Return the sentence on the default prior for baselines, where likelihoods of counts have it; none where it was stated.
+
+    Parameters
+    ----------
+    priors : iterable of mapping of str to str
+        The priors of each analysis: likelihood to text.
+    """
+    used = {
+        likelihood.partition(":")[0]
+        for texts in priors
+        for likelihood, text in texts.items()
+        if "baseline ~" not in text
+    }
+    words = [what for name, what in _BASELINES.items() if name in used]
+    if not words:
+        return []
+    return [
+        cited(
+            f"The baseline of each study ({listed(words, 'or')}) had the program's default prior, {DEFAULT_BASELINE}."
+        )
+    ]
 
 
 def prior_works(texts: Iterable[str]) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bayesmeta.engines.nuts.category_blocks import BASELINE_OF_CHANGE
+from bayesmeta.model.priors.baseline import DEFAULT_BASELINE
 from bayesmeta.reviews.documents.facts import Facts
 from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, listed, named
 
@@ -12,6 +14,21 @@ _LINKS = {
     "probit": "an ordered probit model, whose effects are differences of a latent variable in its standard deviations",
     "logit": "a proportional odds model, whose effects are odds ratios of being above any category",
 }
+
+
+def _baselines(facts: Facts) -> list[Sentence]:
+    """Return the sentence on the default priors for baselines of models that were sampled; ordered categories have cutpoints instead."""
+    used: dict[str, None] = {}
+    for result, model in facts.models("categories"):
+        sampled = str(model["method"]).endswith("nuts") and not model.get("link")
+        if sampled and not any("baseline ~" in text for text in result.priors.values()):
+            prior, what = (BASELINE_OF_CHANGE, " (change)") if model["before"] else (DEFAULT_BASELINE, "")
+            used.setdefault(f"{prior}{what}")
+    if not used:
+        return []
+    return [
+        cited(f"The log odds of two categories in each study had the program's default prior, {listed(list(used))}.")
+    ]
 
 
 def categories_section(facts: Facts) -> Section:
@@ -61,6 +78,7 @@ def categories_section(facts: Facts) -> Section:
     priors = [prior for result, _ in facts.models("categories") for prior in result.priors.values()]
     if priors:
         found.append(cited(f"Priors, on the scale of the model, were {'; '.join(dict.fromkeys(priors))}."))
+    found += _baselines(facts)
     if any(model.get("together") for model in models.values()):
         found.append(cited("The probability that several categories move to the stated sides at once was computed."))
     if any(model.get("separate") for model in models.values()):

@@ -8,6 +8,7 @@ from typing import Any
 from bayesmeta.networks.frequentist.methods import NETWORK_METHODS
 from bayesmeta.posterior.method import parse_method
 from bayesmeta.reviews.documents.facts import Facts
+from bayesmeta.reviews.documents.methods_bayes import baseline_sentences
 from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, listed, named
 from bayesmeta.reviews.network_rows import MODEL as NETWORK
 from bayesmeta.support.words import plural
@@ -101,20 +102,22 @@ def _bayesian(networks: list[Mapping[str, Any]]) -> list[Sentence]:
         words.append("a normal likelihood of the contrasts, computed by numerical integration over tau")
     arms = [one.likelihood for one in known if one.engine == "nuts"]
     words += [f"{_LIKELIHOODS.get(name, f'a {name} likelihood')} in each arm, sampled" for name in dict.fromkeys(arms)]
-    return [cited(f"Bayesian networks have {'; and '.join(words)}.")] if words else []
+    return [cited(f"Bayesian networks have {', and '.join(words)}.")] if words else []
 
 
 def _priors(facts: Facts) -> list[Sentence]:
     texts: dict[str, list[str]] = {}
-    for result, _ in facts.models(NETWORK):
-        for text in dict.fromkeys(result.priors.values()):
+    networks = [result for result, _ in facts.models(NETWORK)]
+    for result in networks:
+        found = list(dict.fromkeys(result.priors.values()))
+        # the likelihood of the arms has the priors of the contrasts, but for those of models of inconsistency
+        for text in (one for one in found if not any(other != one and other.startswith(one) for other in found)):
             texts.setdefault(text, []).append(result.id)
     shown = [f"{text}{f' ({named(ids)})' if len(texts) > 1 else ''}" for text, ids in texts.items()]
-    return (
-        [cited(f"Their priors, on the model scale, d being that of every contrast, were {'; '.join(shown)}.")]
-        if shown
-        else []
-    )
+    if not shown:
+        return []
+    stated = cited(f"Their priors, on the model scale, d being that of every contrast, were {'; '.join(shown)}.")
+    return [stated, *baseline_sentences([result.priors for result in networks])]
 
 
 def _ranking(networks: list[Mapping[str, Any]]) -> list[Sentence]:

@@ -10,6 +10,7 @@ from bayesmeta.frequentist.names import COMMON_EFFECT_METHODS
 from bayesmeta.results.methods import FREQUENTIST
 from bayesmeta.reviews.documents.facts import Facts
 from bayesmeta.reviews.documents.methods import ESTIMATORS, ZERO_CELLS, methods_text
+from bayesmeta.reviews.documents.methods_bayes import baseline_sentences
 from bayesmeta.reviews.documents.methods_models import _prespecified
 from bayesmeta.reviews.documents.references import bibtex, reference_text, works
 from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, keys_of, named, paragraph_text
@@ -61,6 +62,7 @@ def test_what_was_used_is_named(facts):
     assert "tau ~ HalfCauchy(0.3) (SMD, natural scale)" in bayes
     assert "the program's defaults are those of RR and mu (SMD), the others were stated for the review" in bayes
     assert "binomial likelihood" in bayes
+    assert "The baseline of each study (the logit of a risk) had the program's default prior, Normal(0, 10)." in bayes
     assert "noncentral t" in bayes
     assert "No-U-Turn" not in bayes
     assert "~ dose (analysis 1.1)" in text["Moderators and subgroups"]
@@ -95,6 +97,14 @@ def test_studies_that_a_likelihood_of_counts_pools_are_not_said_to_be_left_out(f
     rows = [*rows, {"study": "B", "reason": "sd is 0", "theta": float("nan")}]
     text = text_of(Facts(facts.review, (dataclasses.replace(counts, studies=rows),), VERSIONS))[0]["Effect measures"]
     assert "2 study results could not be pooled by methods that need an estimate; 1 of them is pooled by" in text
+
+
+def test_priors_for_baselines_that_are_defaults_are_stated():
+    (found,) = baseline_sentences([{"normal": "mu ~ N"}, {"poisson:nuts": "d ~ N"}, {"binomial": "mu ~ N, tau ~ H"}])
+    assert found.text.startswith(
+        "The baseline of each study (the logit of a risk or the log of a rate) had the program's default"
+    )
+    assert baseline_sentences([{"normal": "mu ~ N", "binomial": "mu ~ N, baseline ~ Normal(-3, 1)"}]) == []
 
 
 def test_levels_that_differ_are_stated(facts):

@@ -225,6 +225,32 @@ def test_networks_say_what_was_added_to_zero_cells(facts):
     assert _in_sentence("Maximum likelihood") == "maximum likelihood"
 
 
+def test_priors_of_networks_are_stated_once(facts):
+    both = {
+        "normal:quadrature": "d ~ N(0, 2), tau ~ H(1), inconsistency ~ N(0, 0.5)",
+        "binomial:nuts": "d ~ N(0, 2), tau ~ H(1)",
+    }
+    results = [
+        dataclasses.replace(one, priors=both) if one.id == "N1" else one for one in facts.results if one.id != "N2"
+    ]
+    found = text_of(Facts(facts.review, tuple(results), facts.versions))[0]["Network meta-analysis"]
+    assert (
+        "were d ~ N(0, 2), tau ~ H(1), inconsistency ~ N(0, 0.5). The baseline of each study (the logit of a risk)"
+        in found
+    )
+
+
+def test_baselines_of_sampled_categories_have_their_prior_stated(facts):
+    assert "in each study had" not in text_of(facts)[0]["Outcomes with several categories"]
+    last = facts.results[-1]
+    sampled = dataclasses.replace(last, models=[{**last.models[0], "method": "bayes:transitions:nuts"}])
+    found = text_of(Facts(facts.review, (*facts.results[:-1], sampled), facts.versions))[0]
+    assert (
+        "The log odds of two categories in each study had the program's default prior, Normal(0, 2.5) (change)."
+        in found["Outcomes with several categories"]
+    )
+
+
 def test_outcomes_with_categories_have_no_effect_measure(facts):
     only = without(facts, "1.1", "1.2", "N1", "N2")
     text, _ = text_of(only)
