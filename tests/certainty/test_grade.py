@@ -140,6 +140,15 @@ def test_inconsistency() -> None:
     assert inconsistency(pooled, near[:1]).proposed == 0
 
 
+def test_one_estimate_is_on_a_side() -> None:
+    found = inconsistency(
+        Effect(-0.5, -0.8, -0.2), [(-0.5, -0.9, -0.1, 9.0), (0.1, -0.2, 0.4, 1.0), (0.2, -0.2, 0.6, 1.0)]
+    )
+    assert found.facts[0].startswith(
+        "1 of 3 estimates is on the side of no effect on which the pooled estimate is (82% of the weight)"
+    )
+
+
 def test_risk_of_bias() -> None:
     pooled = Effect(-0.5, -0.8, -0.2, 0.1)
     assert bias(math.nan, pooled, None).proposed is None

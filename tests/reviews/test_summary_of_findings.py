@@ -301,3 +301,16 @@ def test_bands_of_ratios_are_written_on_the_side_of_benefit(tmp_path, better, sh
     run = run_review(write(tmp_path, toml), figures=False)
     facts = review_tables(*load_run(run.out))["grade"].frame.set_index("Domain").loc["Imprecision", "Facts"]
     assert f"thresholds {shown}, and the same for harm." in facts
+
+
+def test_one_study_without_those_at_high_risk_is_one_study(tmp_path):
+    toml = REVIEW.replace(
+        "[bands.SMD]", '[risk_of_bias]\ntool = "rob2"\ndata = "rob.csv"\ndomains = ["randomization"]\n[bands.SMD]', 1
+    )
+    folder = write(
+        tmp_path, toml.replace("figures = []", "figures = []\nreport = false\ndocuments = []\nchecks = false")
+    )
+    (folder / "rob.csv").write_text("study,rob_randomization\nA,low\nB,high\nC,high\n")
+    run = run_review(folder, folder / "out", only=("1.1",))
+    facts = review_tables(*load_run(run.out))["grade"].frame["Facts"].str.cat(sep=" ")
+    assert re.search(r"Without them: [^;]*\], 1 study; all: ", facts), facts

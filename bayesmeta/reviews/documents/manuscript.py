@@ -107,7 +107,9 @@ def _add_guide(
         if not figure.is_forest
         for part in (("Figure", number), " shows the risk of bias of the studies. ")
     ]
-    others = [name for name in source.tables if name not in SHOWN]
+    league = "network_league of each network"
+    names = (league if name.startswith("network_league_") else name for name in source.tables if name not in SHOWN)
+    others = list(dict.fromkeys(names))
     if others and source.review.settings.tables:
         parts.append(f"Further tables are in the folder {TABLES}: {', '.join(others)}.")
     if parts:

@@ -34,7 +34,7 @@ def bias_section(facts: Facts) -> Section:
     what = (
         f"{article}{tool.label}"
         if keys.tool in TOOL_WORKS
-        else f"a tool of the reviewers with {len(tool.domains)} domains"
+        else f"a tool of the reviewers with {plural(len(tool.domains), 'domain', 'domains')}"
     )
     work = [TOOL_WORKS[keys.tool]] if keys.tool in TOOL_WORKS else []
     found = [

@@ -11,7 +11,7 @@ from bayesmeta.certainty.small_studies import FOR_TESTS
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.posterior.bands import Bands, bands_of
 from bayesmeta.posterior.method import parse_method
-from bayesmeta.reporting.numbers import count, interval, is_missing, number, percent, probability
+from bayesmeta.reporting.numbers import interval, is_missing, number, percent, probability
 from bayesmeta.reporting.tables.absolute import difference_text
 from bayesmeta.reporting.tables.bands import known_bands
 from bayesmeta.reporting.tables.results import written_estimate
@@ -161,7 +161,8 @@ def _bias(review: Review, analysis: Analysis, result: AnalysisResult, effect: Ef
     ]
     if not rows or is_missing(rows[0].get("estimate")):
         return bias(share, effect, None)
-    text = f"Without them: {written_estimate(rows[0])}, {count(rows[0].get('k'))} studies; all: {written_estimate(primary_row(result))}."
+    left = plural(int(rows[0].get("k", 0)), "study", "studies")
+    text = f"Without them: {written_estimate(rows[0])}, {left}; all: {written_estimate(primary_row(result))}."
     return bias(share, effect, _effect(analysis, rows[0], bands), text)
 
 
