@@ -76,12 +76,17 @@ _SENSITIVITY = {
 }
 
 
+def _sweeps(source: DocumentSource) -> bool:
+    return any(model.get("sweep") for _, model in source.facts.models("dependence"))
+
+
 def sensitivity_methods(source: DocumentSource) -> Answer:
     """Item 13f: which sensitivity analyses a run has."""
     facts = source.facts
-    parts = [what for name, what in _SENSITIVITY.items() if name in source.tables]
-    if facts.alternatives:
-        parts[0] = f"{parts[0]} ({', '.join(facts.alternatives)})"
+    names = {**_SENSITIVITY, "priors": f"alternative priors ({', '.join(facts.alternatives)})"}
+    parts = [what for name, what in names.items() if name in source.tables]
+    if _sweeps(source):
+        parts.append("other sampling correlations")
     if len(facts.likelihoods) > 1:
         parts.append("other likelihoods")
     if len(facts.frequentist) > 1:
@@ -96,7 +101,8 @@ def sensitivity_methods(source: DocumentSource) -> Answer:
 def sensitivity_results(source: DocumentSource) -> Answer:
     """Item 20d: their results."""
     several = ("methods",) if len(source.facts.frequentist) > 1 or len(source.facts.likelihoods) > 1 else ()
-    found = tables_of(source, *_SENSITIVITY, *several)
+    correlations = ("dependence",) if _sweeps(source) else ()
+    found = tables_of(source, *_SENSITIVITY, *correlations, *several)
     return Answer(BY_RUN, f"{found}.") if found else Answer(BY_PERSON, "No sensitivity analysis in this run.")
 
 

@@ -157,7 +157,7 @@ def _reported(facts: Facts) -> list[Sentence]:
     if mids and facts.any_column("prob_beyond_mid"):
         found.append(
             cited(
-                f"The posterior probability of a benefit beyond a minimal important difference was computed; these were {listed(mids)}."
+                f"The posterior probability of a benefit beyond the minimal important difference, {listed(mids)}, was computed."
             )
         )
     if facts.any_column("prob_trivial"):

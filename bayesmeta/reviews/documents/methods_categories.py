@@ -68,7 +68,8 @@ def categories_section(facts: Facts) -> Section:
             )
     if not found:
         return Section("Outcomes with several categories", ())
-    references = listed(list(dict.fromkeys(str(model["reference"]) for model in models.values())))
+    each = [model for _, model in facts.models("categories")]
+    references = listed(list(dict.fromkeys(str(model["reference"]) for model in each)), "or")
     found.append(
         cited(
             "Risk ratios and risk differences of every category were computed from the same draws, at the distribution of all "

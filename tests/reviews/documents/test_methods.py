@@ -8,12 +8,14 @@ import pytest
 from bayesmeta.effects.zero_cells import ZERO_CELL_RULES
 from bayesmeta.frequentist.names import COMMON_EFFECT_METHODS
 from bayesmeta.results.methods import FREQUENTIST
+from bayesmeta.reviews.documents.checklist_prisma import sensitivity_methods, sensitivity_results
 from bayesmeta.reviews.documents.facts import Facts
 from bayesmeta.reviews.documents.methods import ESTIMATORS, ZERO_CELLS, methods_text
 from bayesmeta.reviews.documents.methods_bayes import baseline_sentences
 from bayesmeta.reviews.documents.methods_models import _prespecified
 from bayesmeta.reviews.documents.references import bibtex, reference_text, works
 from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, keys_of, named, paragraph_text
+from bayesmeta.reviews.documents.source import DocumentSource
 
 VERSIONS = {"bayesmeta": "1.2", "python": "3.13.0", "numpy": "2.5", "scipy": "1.18", "pymc": "6.4"}
 
@@ -158,6 +160,15 @@ def test_a_sampled_run_names_the_sampler(facts):
     assert {"Hoffman2014", "Vehtari2021", "AbrilPla2023"} <= set(works)
     both = Facts(facts.review, (*facts.results, *sampled), VERSIONS)
     assert "They were also sampled" in text_of(both)[0]["Bayesian meta-analysis"]
+
+
+def test_other_sampling_correlations_are_sensitivity_analyses(every_model):
+    from bayesmeta.reviews.folder import load_run
+
+    review, results = load_run(every_model.out)
+    source = DocumentSource(review, tuple(results))
+    assert "other sampling correlations" in sensitivity_methods(source).where
+    assert "tables/dependence" in sensitivity_results(source).where
 
 
 def test_dependent_estimates_are_described(every_model):

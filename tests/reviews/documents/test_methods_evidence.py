@@ -251,6 +251,15 @@ def test_baselines_of_sampled_categories_have_their_prior_stated(facts):
     )
 
 
+def test_every_reference_of_categories_is_named(facts):
+    last = facts.results[-1]
+    both = dataclasses.replace(
+        last, models=[{**last.models[0], "reference": name} for name in ("control", "other drug")]
+    )
+    found = text_of(Facts(facts.review, (*facts.results[:-1], both), facts.versions))[0]
+    assert "under the reference (control or other drug)" in found["Outcomes with several categories"]
+
+
 def test_outcomes_with_categories_have_no_effect_measure(facts):
     only = without(facts, "1.1", "1.2", "N1", "N2")
     text, _ = text_of(only)
