@@ -147,6 +147,14 @@ def test_studies_are_dropped_and_added(open_page, frame):
     boxes = studies.locator("input[type=checkbox]")
     assert [boxes.nth(i).is_checked() for i in range(5)] == [True, True, True, True, False]
     assert "left out by the run: quasi-randomized" in studies.inner_text()
+    # it has no estimate, but the likelihood that the run shows pools it
+    assert "; no events in either arm" in studies.inner_text()
+    assert (
+        page.locator("[id='a-1.1']")
+        .locator("text=4 of 5 pooled, 1 of them by the likelihood of the counts only")
+        .count()
+        == 1
+    )
     boxes.nth(0).uncheck()
     priors = {"mu": "Normal(0, 2.82)", "tau": "HalfNormal(0.5)"}
     assert_close(computed(page), expected(frame.iloc[1:], "binomial", **priors), 1e-5)
