@@ -69,7 +69,11 @@ def _uncertain(quantile: Callable[[Array], Array], source: str) -> BaselineRisk:
 
 
 def baseline_risk(
-    given: float | str, events: Sequence[float] = (), participants: Sequence[float] = (), *, source: str = ""
+    given: float | str,
+    events: Sequence[float] | Array = (),
+    participants: Sequence[float] | Array = (),
+    *,
+    source: str = "",
 ) -> BaselineRisk:
     """Return a baseline risk: a number, a distribution, or from the control groups of the studies.
 

@@ -43,7 +43,7 @@ def default_bias_prior(measure: str) -> Prior:
     if measure == "SMD":
         return Prior("Normal", (0.0, SMD_SD))
     raise SpecError(
-        f"the bias of a {measure} has no default prior, since it depends on the unit of the outcome: give one, as in "
+        f"the bias of {measure} has no default prior, since it depends on the unit of the outcome: give one, as in "
         'priors={"bias": "Normal(0, 1)"}'
     )
 

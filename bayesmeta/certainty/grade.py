@@ -8,6 +8,7 @@ one at most for publication bias of GRADE guideline 5 (Guyatt et al. 2011, J Cli
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -110,6 +111,25 @@ def certainty(
     return Certainty(start, tuple(ratings))
 
 
+def is_plural(treatment: str) -> bool:
+    """Return whether the name of a treatment takes a verb in the plural: "statins", "skills trainings"; not "dialysis", "access".
+
+    By its last word before brackets and "for", "with", "of" and the like, an English noun in -s but not -ss, -us or -is.
+
+    Examples
+    --------
+    >>> is_plural("Statins"), is_plural("Antibiotics (any)"), is_plural("Skills training"), is_plural("Dialysis")
+    (True, True, False, False)
+    """
+    name = re.split(
+        r" (?:for|with|without|of|in|at|by|on|to|from|per|via|over|under|after|before|plus)\b|[(\[,;:]",
+        treatment.strip(),
+    )[0]
+    words = name.split()
+    last = words[-1] if words else ""
+    return len(last) > 3 and last.endswith("s") and not last.endswith(("ss", "us", "is")) and not last.isupper()
+
+
 def statement(level: str, size: str, *, lowers: bool, treatment: str, outcome: str) -> str:
     """Write what an effect means, in the words of GRADE guideline 26.
 
@@ -152,5 +172,6 @@ def statement(level: str, size: str, *, lowers: bool, treatment: str, outcome: s
         raise unknown_name("size of an effect", size, sizes)
     if level == "very low":
         return f"The evidence is very uncertain about the effect of {treatment} on {outcome}."
-    verb = {"high": "results in", "moderate": "likely results in", "low": "may result in"}[level]
+    result = "result in" if is_plural(treatment) else "results in"
+    verb = {"high": result, "moderate": f"likely {result}", "low": "may result in"}[level]
     return f"{treatment[:1].upper()}{treatment[1:]} {verb} {sizes[size]} in {outcome}."

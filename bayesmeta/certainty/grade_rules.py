@@ -187,10 +187,11 @@ def inconsistency(
     total = sum(weight for *_, weight in studies)
     beside = [weight for estimate, *_, weight in studies if not effect.same_side(estimate)]
     overlap = max(low for _, low, *_ in studies) <= min(high for _, _, high, _ in studies)
+    same = len(studies) - len(beside)
     share = sum(beside) / total if total > 0 else float("nan")
     where = "no effect" if not effect.has_mid else "the minimal important difference"
     facts = [
-        f"{len(studies) - len(beside)} of {len(studies)} estimates are on the side of {where} on which the pooled estimate is "
+        f"{same} of {len(studies)} estimates {'is' if same == 1 else 'are'} on the side of {where} on which the pooled estimate is "
         f"({1 - share:.0%} of the weight).",
         "All intervals overlap." if overlap else "Not all intervals overlap.",
         *more,

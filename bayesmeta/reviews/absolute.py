@@ -43,7 +43,7 @@ def add_absolute(
         return
     found: dict[str, Any] = {"kind": KIND, "model": KIND}
     try:
-        base = _baseline(analysis, effects)
+        base = _baseline(analysis, effects, posterior)
         if base is not None:
             found |= _risks(analysis, posterior, base, level)
     except BayesmetaError as error:
@@ -53,8 +53,8 @@ def add_absolute(
     result.models.append(found)
 
 
-def _baseline(analysis: Analysis, effects: Effects) -> BaselineRisk | None:
-    """Return the baseline risk; None for measures and data without one."""
+def _baseline(analysis: Analysis, effects: Effects, posterior: Posterior) -> BaselineRisk | None:
+    """Return the baseline risk, of the studies that the posterior pools; None for measures and data without one."""
     keys, table = analysis.absolute, effects.studies
     given = None if keys is None else keys.baseline
     counts = table is not None and table.kind == "dichotomous"
@@ -62,7 +62,8 @@ def _baseline(analysis: Analysis, effects: Effects) -> BaselineRisk | None:
         if not counts or analysis.measure not in ("RR", "OR", "PETO", "RD"):
             return None
         given = MEDIAN
-    used = effects.used
+    # a likelihood of the counts pools studies whose effect cannot be estimated, such as those without events
+    used = effects.used | np.isin(effects.labels, posterior.data.labels)
     events = table.columns["events_c"][used] if table is not None and counts else ()
     participants = table.columns["n_c"][used] if table is not None and counts else ()
     return baseline_risk(given, events, participants, source="" if keys is None else keys.source)

@@ -67,7 +67,7 @@ def adjusted_rows(
         level, mid = review.level_of(keys), mid_of(review, keys)
         rows = _rows(fitted, keys, level, mid)
     except BayesmetaError as error:
-        result.errors.append(f"[risk_of_bias] adjust: {one_line(str(error))}")
+        result.errors.append(f"[risk_of_bias] adjust: {_in_review_toml(one_line(str(error)), effects.measure)}")
         return []
     biased = int((fitted.shares > 0).any(axis=1).sum())
     result.models.append(
@@ -77,6 +77,13 @@ def adjusted_rows(
         }
     )  # fmt: skip
     return rows
+
+
+def _in_review_toml(message: str, measure: str) -> str:
+    """Return an error with the fix as a review states it, not as Python does."""
+    return message.replace(
+        'priors={"bias": "Normal(0, 1)"}', f'priors = {{ {measure} = "Normal(0, 1)" }} under [risk_of_bias.adjust]'
+    )
 
 
 def _rows(fitted: BiasAdjusted, keys: Analysis, level: float, mid: Mid | None) -> list[dict[str, Any]]:

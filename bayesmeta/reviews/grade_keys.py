@@ -32,7 +32,10 @@ class AbsoluteKeys(Strict):
         default=None,
         description="Of an SMD: the standard deviation of a familiar scale, on which it is shown as a mean difference.",
     )
-    units: str = Field(default="", description="The units of that scale, such as `points on the EPDS (0 to 30)`.")
+    units: str = Field(
+        default="",
+        description="The units of that scale, or of a mean difference (MD), such as `points on the EPDS (0 to 30)`.",
+    )
 
     @model_validator(mode="after")
     def _can_be_used(self) -> AbsoluteKeys:
@@ -60,8 +63,10 @@ class AbsoluteKeys(Strict):
         """
         if measure not in (*RISK_MEASURES, "MD"):
             raise ValueError(f"absolute: no absolute effect follows from {measure}; remove it")
-        if measure != "SMD" and (self.sd is not None or self.units):
-            raise ValueError(f"absolute: sd and units re-express an SMD, but the measure is {measure}; remove them")
+        if measure != "SMD" and self.sd is not None:
+            raise ValueError(f"absolute: sd re-expresses an SMD, but the measure is {measure}; remove it")
+        if measure not in ("SMD", "MD") and self.units:
+            raise ValueError(f"absolute: units are those of an SMD or MD, but the measure is {measure}; remove them")
         if measure == "MD" and (self.baseline is not None or self.per_1000 is not None):
             raise ValueError("absolute: a mean difference (MD) has no baseline risk; remove baseline and per_1000")
         if measure == "SMD" and self.baseline in (MEDIAN, POOLED):

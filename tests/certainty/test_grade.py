@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from bayesmeta.certainty.grade import LEVELS, certainty, statement
+from bayesmeta.certainty.grade import LEVELS, certainty, is_plural, statement
 from bayesmeta.certainty.grade_rules import (
     Effect,
     Finding,
@@ -59,6 +59,21 @@ def test_ratings_that_are_none(start: str, down: dict, message: str) -> None:
 )
 def test_statements(level: str, size: str, lowers: bool, written: str) -> None:
     assert statement(level, size, lowers=lowers, treatment="X", outcome="falls") == written
+
+
+@pytest.mark.parametrize(
+    ("treatment", "plural"),
+    [
+        ("Statins", True), ("SSRIs (any)", True), ("Nicotine patches for adults", True), ("exercise", False), ("Dialysis", False),
+        ("Skills training with home visits", False), ("Needle and syringe access", False), ("NSAIDs", True), ("Hypnosis", False),
+        ("Virus", False), ("", False),
+    ],
+)  # fmt: skip
+def test_the_verb_agrees_with_the_treatment(treatment: str, plural: bool) -> None:
+    assert is_plural(treatment) is plural
+    if treatment:
+        written = statement("moderate", "small", lowers=True, treatment=treatment, outcome="falls")
+        assert written.endswith(f" likely {'result' if plural else 'results'} in a slight reduction in falls.")
 
 
 def test_statements_for_every_level_and_size() -> None:
@@ -123,6 +138,15 @@ def test_inconsistency() -> None:
     mixed = [(-0.9, -1.5, -0.1, 60.0), (0.3, -0.4, 1.0, 40.0)]
     assert inconsistency(pooled, mixed).proposed is None
     assert inconsistency(pooled, near[:1]).proposed == 0
+
+
+def test_one_estimate_is_on_a_side() -> None:
+    found = inconsistency(
+        Effect(-0.5, -0.8, -0.2), [(-0.5, -0.9, -0.1, 9.0), (0.1, -0.2, 0.4, 1.0), (0.2, -0.2, 0.6, 1.0)]
+    )
+    assert found.facts[0].startswith(
+        "1 of 3 estimates is on the side of no effect on which the pooled estimate is (82% of the weight)"
+    )
 
 
 def test_risk_of_bias() -> None:

@@ -147,6 +147,14 @@ def test_studies_are_dropped_and_added(open_page, frame):
     boxes = studies.locator("input[type=checkbox]")
     assert [boxes.nth(i).is_checked() for i in range(5)] == [True, True, True, True, False]
     assert "left out by the run: quasi-randomized" in studies.inner_text()
+    # it has no estimate, but the likelihood that the run shows pools it
+    assert "; no events in either arm" in studies.inner_text()
+    assert (
+        page.locator("[id='a-1.1']")
+        .locator("text=4 of 5 pooled, 1 of them by the likelihood of the counts only")
+        .count()
+        == 1
+    )
     boxes.nth(0).uncheck()
     priors = {"mu": "Normal(0, 2.82)", "tau": "HalfNormal(0.5)"}
     assert_close(computed(page), expected(frame.iloc[1:], "binomial", **priors), 1e-5)
@@ -277,6 +285,20 @@ def test_by_keyboard_and_screen_reader(open_page):
         assert drawing.get_attribute("role") == "img"
         assert drawing.get_attribute("aria-label")
     assert part.locator("fieldset").count() == part.locator("fieldset > legend").count()
+
+
+def test_intervals_in_sentences_do_not_break_lines(open_page):
+    """An interval is beneath its estimate in columns of numbers only."""
+    page = open_page(analysis="")
+    displays = page.evaluate(
+        """() => {
+          const row = document.querySelector('.table table.data tbody').insertRow();
+          row.innerHTML = '<td>Without them: <span class="interval">[1, 2]</span>, 4 studies</td>'
+            + '<td class="number">1.5 <span class="interval">[1, 2]</span></td>';
+          return [...row.querySelectorAll('.interval')].map(one => getComputedStyle(one).display);
+        }"""
+    )
+    assert displays == ["inline", "block"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

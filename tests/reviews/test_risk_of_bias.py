@@ -360,7 +360,8 @@ def test_a_measure_without_a_prior_for_its_bias_is_reported(source):
     (source / "review.toml").write_text(toml)
     done = run_review(source, source / "out", figures=False)
     (error,) = done.results[0].errors
-    assert error.startswith("[risk_of_bias] adjust: the bias of a MD has no default prior")
+    assert error.startswith("[risk_of_bias] adjust: the bias of MD has no default prior")
+    assert error.endswith('give one, as in priors = { MD = "Normal(0, 1)" } under [risk_of_bias.adjust]')
     assert not [row for row in done.results[0].rows if row["model"] == "bias_adjusted"]
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import bayesmeta as bm
+from bayesmeta.certainty.small_studies import peters_test
 from bayesmeta.errors import SpecError
 from bayesmeta.reviews.folder import load_run
+from bayesmeta.reviews.grade_keys import AbsoluteKeys
+from bayesmeta.reviews.report.evidence_facts import findings
+from bayesmeta.reviews.report.small_studies import small_study_test
 from bayesmeta.reviews.report.tables import review_tables
 from bayesmeta.reviews.run import run_review
 from bayesmeta.reviews.spec import read_review
@@ -105,6 +111,55 @@ def test_rows_and_their_numbers(run, tables):
     assert falls["Note"] == "Rated down one level for imprecision: few events. Risk with control: a registry."
 
 
+def test_a_mean_difference_has_its_units(run):
+    review, results = load_run(run.out)
+    review_ = review.model_copy(
+        update={
+            "analysis": (
+                review.analysis[1].model_copy(update={"measure": "MD", "absolute": AbsoluteKeys(units="points")}),
+            )
+        }
+    )
+    result = dataclasses.replace(results[1], models=[])
+    (difference,) = review_tables(review_, [result])["summary_of_findings"].frame["Difference"]
+    assert re.fullmatch(r"MD -0\.\d\d \[.*\] points", difference)
+
+
+def test_a_baseline_risk_is_that_of_the_studies_that_are_pooled(tmp_path):
+    """A likelihood of the counts pools studies without events, whose control groups belong to the baseline risk."""
+    folder = write(
+        tmp_path, REVIEW.replace("figures = []", "figures = []\nreport = false\ndocuments = []\nchecks = false")
+    )
+    (folder / "falls.csv").write_text(f"{FALLS}D,0,40,0,40\n")
+    run = run_review(folder, folder / "out", only=("1.3",))
+    (found,) = [one for one in run.results[0].models if one["kind"] == "absolute"]
+    assert fitted(run, 0)["k"] == 4
+    assert found["baseline_source"].startswith("pooled over the control groups of 4 studies")
+
+
+def test_the_publication_domain_has_a_test_of_small_studies_where_there_are_ten(run, tables):
+    table = tables["grade"].frame
+    facts = " ".join(table[table["Domain"] == "Publication bias"]["Facts"])
+    assert "3 studies: too few for tests of small-study effects, which need 10." in facts
+    review, (first, *_) = load_run(run.out)
+    events = np.arange(3, 15)
+    ratio = np.exp(-1 / events)
+    studies = [
+        {"study": str(i), "events_e": e, "n_e": 100, "events_c": e + 2, "n_c": 100 + 3 * e, "estimate": r,
+         "ci_low": r / 2, "ci_high": r * 2, "weight": 1.0}
+        for i, (e, r) in enumerate(zip(events, ratio, strict=True))
+    ]  # fmt: skip
+    many = dataclasses.replace(first, studies=studies)
+    facts = findings(review, review.analysis[0], many)[-1].facts
+    assert facts[0].startswith(
+        "Peters' test of small-study effects (12 estimates): those of smaller studies are lower, p "
+    )
+    test = small_study_test(review, review.analysis[0], many)
+    both = 2 * events + 2
+    expected = peters_test(np.log(ratio), both, 200 + 3 * events)
+    assert test.statistic == pytest.approx(expected.statistic)
+
+
 def test_a_standardized_mean_difference_in_other_words(run, tables):
     fear, row = tables["summary_of_findings"].frame.set_index("Outcome").loc["Fear of falling"], fitted(run, 1)
     assert fear["Certainty (GRADE)"] == "Very low"
@@ -196,7 +251,8 @@ def test_every_format_has_both_tables_with_their_notice(run):
         ("baseline = 0.3", "baseline = \"medain\"", "medain"),
         ("{ sd = 5,", "{ baseline = \"median\", sd = 5,", "no control groups with events"),
         ("trivial = 10, small = 40", "trivial = 40, small = 10", "further from no effect"),
-        ("absolute = { baseline = \"pooled\" }", "absolute = { sd = 3 }", "re-express an SMD"),
+        ("absolute = { baseline = \"pooled\" }", "absolute = { sd = 3 }", "re-expresses an SMD"),
+        ("absolute = { baseline = \"pooled\" }", "absolute = { units = \"days\" }", "units are those of an SMD or MD"),
     ],
 )  # fmt: skip
 def test_keys_that_cannot_be_used(tmp_path, old, new, part):
@@ -245,3 +301,16 @@ def test_bands_of_ratios_are_written_on_the_side_of_benefit(tmp_path, better, sh
     run = run_review(write(tmp_path, toml), figures=False)
     facts = review_tables(*load_run(run.out))["grade"].frame.set_index("Domain").loc["Imprecision", "Facts"]
     assert f"thresholds {shown}, and the same for harm." in facts
+
+
+def test_one_study_without_those_at_high_risk_is_one_study(tmp_path):
+    toml = REVIEW.replace(
+        "[bands.SMD]", '[risk_of_bias]\ntool = "rob2"\ndata = "rob.csv"\ndomains = ["randomization"]\n[bands.SMD]', 1
+    )
+    folder = write(
+        tmp_path, toml.replace("figures = []", "figures = []\nreport = false\ndocuments = []\nchecks = false")
+    )
+    (folder / "rob.csv").write_text("study,rob_randomization\nA,low\nB,high\nC,high\n")
+    run = run_review(folder, folder / "out", only=("1.1",))
+    facts = review_tables(*load_run(run.out))["grade"].frame["Facts"].str.cat(sep=" ")
+    assert re.search(r"Without them: [^;]*\], 1 study; all: ", facts), facts

@@ -119,7 +119,8 @@ def placed_names(
     sizes = [(width(text, SMALL) + 0.02 if text else 0.0, LABEL_HIGH) for text in shown]
     placed = place_labels(circles, sizes, order, panel, lines)
     wanted = sum(bool(name) for name in names)
-    note = f"{len(placed)} of {wanted} studies are named, by weight; the names of the others would overlap"
+    be = "is" if len(placed) == 1 else "are"
+    note = f"{len(placed)} of {wanted} studies {be} named, by weight; the names of the others would overlap"
     return placed, shown, note if len(placed) < wanted else ""
 
 

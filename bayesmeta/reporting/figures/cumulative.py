@@ -70,7 +70,7 @@ def cumulative_forest(
     middle, low, high, pi_low, pi_high = (
         float(last.get(name, nan)) for name in ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
     )
-    label = f"All {len(rows)} studies, {100 * level:g}% {'CrI' if bayesian else 'CI'}"
+    label = f"{f'All {len(rows)} studies' if len(rows) > 1 else 'One study'}, {100 * level:g}% {'CrI' if bayesian else 'CI'}"
     summary = ForestSummary(label, middle, low, high, pi_low, pi_high, "bayes" if bayesian else "frequentist")
     favours = tuple(f"Favours {group}" for group in groups) if better else ("", "")
     if better == "higher":

@@ -7,6 +7,7 @@ from html import escape
 
 from bayesmeta.reporting.numbers import typographic
 from bayesmeta.reporting.tables.layout import Layout, Table, plain
+from bayesmeta.reporting.tables.text_cells import SHORT_INTERVAL
 
 #: how tables look, on their own page and on the report's
 STYLE = """
@@ -27,7 +28,7 @@ table.data sup { line-height: 0; }
 _PAGE_STYLE = """
 body { margin: 1.5rem; background: #fff; color: #1a1a1a; }
 .scroll { overflow-x: auto; }
-@media (max-width: 1800px) { body.wide td .interval { display: block; } }
+@media (max-width: 1800px) { body.wide td.number .interval { display: block; } }
 @media print {
   @page { size: A4 landscape; margin: 12mm; }
   body { margin: 0; }
@@ -35,13 +36,11 @@ body { margin: 1.5rem; background: #fff; color: #1a1a1a; }
   table.data { width: 100%; font-size: 7.5pt; }
   table.data td, table.data th { padding: 1.5pt 3pt; }
   table.data tfoot td { font-size: 7.5pt; }
-  body.wide td .interval { display: block; }
+  body.wide td.number .interval { display: block; }
   tr { break-inside: avoid; }
   tfoot { display: table-row-group; }
 }
 """.strip()
-#: an interval in a cell of text, "[161 to 627]" or "RR 0.69 [0.38, 1.18]", with the number before it
-_SHORT_INTERVAL = re.compile(r"(?:(?<= )-[\d.]+ )?\[(?=[^][]*\d)[^][<>&]{1,30}\]|\(\d+ [a-z]+\)")
 #: a table with more columns puts intervals on a line of their own where the window is narrow
 WIDE = 10
 
@@ -113,7 +112,7 @@ def _cell(tag: str, text: str, numeric: bool, attributes: str = "") -> str:
 def _text(text: str, numeric: bool) -> str:
     """Escape a cell or header; an interval is marked, so that no line break divides it."""
     if not numeric:
-        return _SHORT_INTERVAL.sub(lambda found: f'<span class="interval">{typographic(found[0])}</span>', escape(text))
+        return SHORT_INTERVAL.sub(lambda found: f'<span class="interval">{typographic(found[0])}</span>', escape(text))
     return re.sub(r"(^| )(\[[^]]*\])", r'\1<span class="interval">\2</span>', escape(typographic(text)))
 
 

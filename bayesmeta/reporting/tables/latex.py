@@ -6,6 +6,7 @@ import re
 
 from bayesmeta.reporting.numbers import typographic
 from bayesmeta.reporting.tables.layout import Table, plain
+from bayesmeta.reporting.tables.text_cells import tied
 from bayesmeta.reporting.tables.widths import UNBROKEN, UNBROKEN_IN_HEADERS, column_widths, join
 
 _LATEX = {
@@ -57,6 +58,9 @@ _GREEK = {
     "χ": r"$\chi$",
 }
 """Greek letters that are symbols where they do not belong to a Greek word."""
+#: letters and signs that pdfLaTeX does not know: all but those of Latin scripts and their punctuation
+_BEYOND = re.compile("[^\x00-\u017f\u2010-\u2026\u20ac\u2122]")
+_OTHER_SCRIPTS = "and XeLaTeX or LuaLaTeX with a font that has its letters, which pdfLaTeX does not have"
 _SYMBOL = re.compile(r"(?<![Ͱ-Ͽἀ-῿µ])[" + "".join(_GREEK) + r"](?![Ͱ-Ͽἀ-῿µ])")
 
 
@@ -87,7 +91,7 @@ def escape(text: str) -> str:
 def _cell(text: str, numeric: bool, broken: bool = False) -> str:
     """Escape a cell; a numeric one keeps its interval together, on a line of its own if `broken`."""
     if not numeric:
-        return escape(text)
+        return escape(tied(text))
     escaped = join(escape(typographic(text)), UNBROKEN)
     return re.sub(r" (?=\[)", r"\\\\{}", escaped) if broken else escaped
 
@@ -156,7 +160,6 @@ def to_latex(table: Table, *, label: str | None = None) -> str:
             lines.append(_row(written, layout.numeric))
     # as paragraphs, since the foot of a table cannot be divided between pages
     beneath = [rf"\noindent\raggedright {note}\par" for note in notes]
-    return (
-        "\n".join([*lines, r"\end{longtable}", *beneath, "}", *([r"\end{landscape}"] if widths.landscape else [])])
-        + "\n"
-    )
+    end = [r"\end{longtable}", *beneath, "}", *([r"\end{landscape}"] if widths.landscape else [])]
+    text = "\n".join([*lines, *end]) + "\n"
+    return text.replace("\n", f" % {_OTHER_SCRIPTS}\n", 1) if _BEYOND.search(text) else text

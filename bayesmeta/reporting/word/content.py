@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterable
 
 from bayesmeta.reporting.word.document import WordDocument, line_width
-from bayesmeta.reporting.word.text import caption, paragraph, run
+from bayesmeta.reporting.word.text import caption, paragraph, reference, run
 from bayesmeta.support.xml_text import escaped
 
 _EMU_PER_TWIP = 635
@@ -32,6 +32,13 @@ def add_paragraphs(document: WordDocument, texts: Iterable[str], *, bold: bool =
     """Append paragraphs of text; empty ones are left out."""
     document.turn(landscape=False)
     document.add(*(paragraph(run(text, bold=bold), "Normal") for text in texts if text))
+
+
+def add_text(document: WordDocument, parts: Iterable[str | tuple[str, int]]) -> None:
+    """Append a paragraph of texts and of numbers of captions, such as ``("Table", 1)``, which Word counts again with the captions."""
+    document.turn(landscape=False)
+    content = "".join(run(part) if isinstance(part, str) else reference(*part) for part in parts)
+    document.add(paragraph(content, "Normal"))
 
 
 def add_numbered(document: WordDocument, texts: Iterable[str]) -> None:

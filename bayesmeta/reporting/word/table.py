@@ -6,6 +6,7 @@ import re
 
 from bayesmeta.reporting.numbers import typographic
 from bayesmeta.reporting.tables.layout import Layout, Table, plain
+from bayesmeta.reporting.tables.text_cells import tied
 from bayesmeta.reporting.tables.widths import UNBROKEN, UNBROKEN_IN_HEADERS, Widths, column_widths
 from bayesmeta.reporting.word.document import WordDocument, line_width
 from bayesmeta.reporting.word.styles import CELL, CELL_STYLE, GROUP_STYLE, HEADER_STYLE, NOTE_STYLE, TABLE_STYLE
@@ -117,7 +118,7 @@ def _lines(cell: str, broken: bool) -> list[str]:
 def _paragraphs(cell: str, numeric: bool, tab: int | None, broken: bool, size: int) -> str:
     """Return the content of a cell; Word aligns a number in a cell at a decimal tab without a tab character."""
     if not numeric:
-        return paragraph(run(cell, size=size), CELL_STYLE)
+        return paragraph(run(tied(cell), size=size), CELL_STYLE)
     align = _right(True) if tab is None else f'<w:tabs><w:tab w:val="decimal" w:pos="{tab}"/></w:tabs>'
     return "".join(paragraph(run(line, size=size), CELL_STYLE, align) for line in _lines(cell, broken))
 

@@ -9,6 +9,8 @@ from bayesmeta.support.xml_text import escaped
 
 MAIN = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 _RIGHT_TO_LEFT = ("R", "AL")
+#: bookmarks of tables are numbered from 1, those of other captions from this
+_IDENTITIES = 10_000
 
 
 def run(text: str, *, bold: bool = False, italic: bool = False, superscript: bool = False, size: int = 0) -> str:
@@ -65,17 +67,32 @@ def caption(kind: str, number: int, text: str, *, above: bool) -> str:
     above : bool
         Whether it is above what it belongs to, and has to be on the same page.
     """
-    field = (
-        '<w:r><w:fldChar w:fldCharType="begin"/></w:r>'
-        f'<w:r><w:instrText xml:space="preserve"> SEQ {kind} \\* ARABIC </w:instrText></w:r>'
-        '<w:r><w:fldChar w:fldCharType="separate"/></w:r>'
-        f'<w:r><w:rPr><w:b/></w:rPr><w:t>{number}</w:t></w:r><w:r><w:fldChar w:fldCharType="end"/></w:r>'
-    )
+    counted = run(f"{kind} ", bold=True) + _field(f"SEQ {kind} \\* ARABIC", run(str(number), bold=True))
+    identity = number + _IDENTITIES * (kind != "Table")
+    marked = f'<w:bookmarkStart w:id="{identity}" w:name="{_bookmark(kind, number)}"/>{counted}<w:bookmarkEnd w:id="{identity}"/>'
     return paragraph(
-        f"{run(f'{kind} ', bold=True)}{field}{run('.', bold=True) + run(f' {text}') if text else ''}",
+        f"{marked}{run('.', bold=True) + run(f' {text}') if text else ''}",
         "Caption",
         # a table can follow the notes of another
         '<w:keepNext/><w:spacing w:before="240"/>' if above else "",
+    )
+
+
+def reference(kind: str, number: int) -> str:
+    """Return the number of a caption in a text, ``Table 1``, which Word counts again with the captions."""
+    return _field(f"REF {_bookmark(kind, number)} \\h \\* CHARFORMAT", run(f"{kind} {number}"))
+
+
+def _bookmark(kind: str, number: int) -> str:
+    """Return the name of the bookmark of a caption; Word hides those that begin with an underscore."""
+    return f"_Ref{kind}{number}"
+
+
+def _field(instruction: str, shown: str) -> str:
+    return (
+        '<w:r><w:fldChar w:fldCharType="begin"/></w:r>'
+        f'<w:r><w:instrText xml:space="preserve"> {instruction} </w:instrText></w:r>'
+        f'<w:r><w:fldChar w:fldCharType="separate"/></w:r>{shown}<w:r><w:fldChar w:fldCharType="end"/></w:r>'
     )
 
 

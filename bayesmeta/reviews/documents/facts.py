@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import Any
 from bayesmeta.posterior.method import AVERAGED, parse_method
 from bayesmeta.reporting.numbers import is_missing
 from bayesmeta.results.methods import COMMON_TAU, FREQUENTIST
+from bayesmeta.reviews.documents.sentences import named
 from bayesmeta.reviews.report.headings import Row, main_rows, prior_set, shared_level
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
@@ -106,6 +108,43 @@ class Facts:
             for text in dict.fromkeys(result.priors.values()) if result.id not in self.apart else ():
                 found.setdefault(known[result.id], {}).setdefault(text, []).append(result.id)
         return {measure: list(texts.items()) for measure, texts in found.items()}
+
+    @cached_property
+    def _prior_origins(self) -> dict[str, dict[str, dict[bool, list[str]]]]:
+        """Measure to parameter to whether its main prior was stated, in review.toml, to the ids of the analyses."""
+        known = {analysis.id: self.review.as_analysis(analysis) for analysis in self.review.every_analysis}
+        found: dict[str, dict[str, dict[bool, list[str]]]] = {}
+        for result in self.results:
+            if result.id in self.apart:
+                continue
+            analysis = known[result.id]
+            of_review = self.review.priors.get(analysis.measure)
+            stated = {*analysis.priors, *(of_review.given() if of_review else ())}
+            stated |= {"tau", "tau2"} if stated & {"tau", "tau2"} else set()
+            for name in dict.fromkeys(re.findall(r"(\w+) ~ ", ", ".join(result.priors.values()))):
+                found.setdefault(analysis.measure, {}).setdefault(name, {}).setdefault(name in stated, []).append(
+                    result.id
+                )
+        return found
+
+    @property
+    def stated_priors(self) -> bool:
+        """Whether review.toml states some of the main priors."""
+        return any(True in origins for names in self._prior_origins.values() for origins in names.values())
+
+    @cached_property
+    def default_priors(self) -> list[str]:
+        """Which of the main priors are the program's defaults: ``"OR"``, or ``"mu (SMD)"`` where others of the measure are stated."""
+        found: list[str] = []
+        for measure, names in self._prior_origins.items():
+            if all(True not in origins for origins in names.values()):
+                found.append(measure)
+                continue
+            for name, origins in names.items():
+                if False in origins:
+                    where = f", {named(origins[False])}" if True in origins else ""
+                    found.append(f"{name} ({measure}{where})")
+        return found
 
     def models(self, kind: str) -> Iterator[tuple[AnalysisResult, Mapping[str, Any]]]:
         """Yield the models of a kind ("moderators", "subgroups", "dependence"), each with the result that has it."""

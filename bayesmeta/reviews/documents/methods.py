@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.frequentist.names import CI_METHODS
+from bayesmeta.reporting.numbers import is_missing
 from bayesmeta.results.methods import FREQUENTIST
 from bayesmeta.reviews.documents.facts import Facts
 from bayesmeta.reviews.documents.methods_bayes import bayesian_section, sensitivity_section
@@ -11,7 +12,7 @@ from bayesmeta.reviews.documents.methods_categories import categories_section
 from bayesmeta.reviews.documents.methods_evidence import bias_section, certainty_section
 from bayesmeta.reviews.documents.methods_models import dependence_section, moderator_section
 from bayesmeta.reviews.documents.methods_networks import network_section
-from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, listed
+from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, listed, named
 from bayesmeta.support.words import plural
 
 #: works that describe the frequentist methods, by the estimator or method they name
@@ -52,18 +53,23 @@ def methods_text(facts: Facts) -> tuple[Section, ...]:
 
 def _effects(facts: Facts) -> Section:
     options = facts.review.options
+    # outcomes with several categories are described apart, and have no effect measure that a user chose
+    categories = {one.id for one in facts.review.categories}
+    measures = {name: [one for one in ids if one not in categories] for name, ids in facts.measures.items()}
+    measures = {name: ids for name, ids in measures.items() if ids}
     found: list[Sentence] = []
     names = [
         f"{MEASURES[name].phrase} ({name}, {plural(len(ids), 'analysis', 'analyses')})"
-        for name, ids in facts.measures.items()
+        for name, ids in measures.items()
     ]
-    ratios = [name for name in facts.measures if MEASURES[name].log]
+    ratios = [name for name in measures if MEASURES[name].log]
     scale = f"; ratios ({', '.join(ratios)}) were pooled as logarithms" if ratios else ""
-    found.append(
-        cited(
-            f"The {'effect measures were the' if len(names) > 1 else 'effect measure was the'} {listed(names)}{scale}."
+    if names:
+        found.append(
+            cited(
+                f"The {'effect measures were the' if len(names) > 1 else 'effect measure was the'} {listed(names)}{scale}."
+            )
         )
-    )
     if "SMD" in facts.measures and facts.studies_with("mean_e"):
         how = (
             "with the exact correction for small samples"
@@ -83,21 +89,43 @@ def _effects(facts: Facts) -> Section:
             if changed
             else "this changed none"
         )
+        how_many = "" if options.zero_cells == "none" else f" ({many})"
         found.append(
             cited(
-                f"For effects computed from counts, {ZERO_CELLS[options.zero_cells]} ({many}).",
+                f"For effects computed from counts, {ZERO_CELLS[options.zero_cells]}{how_many}.",
                 *(["Sweeting2004"] if changed else []),
             )
         )
-    left_out = facts.studies_with("reason", " ")
-    if left_out:
-        found.append(
-            cited(
-                f"{plural(left_out, 'study result', 'study results').capitalize()} could not be pooled; "
-                "each stays in the table of studies with the reason."
-            )
-        )
+    found += [*_left_out(facts), *_levels(facts)]
     return Section("Effect measures", tuple(found))
+
+
+def _levels(facts: Facts) -> list[Sentence]:
+    """Return the sentence on the levels of intervals where analyses differ; other sentences name one that all have."""
+    if facts.level:
+        return []
+    levels: dict[float, list[str]] = {}
+    for one in facts.review.every_analysis:
+        if one.id in facts.ids:
+            levels.setdefault(facts.review.level_of(one), []).append(one.id)
+    texts = [f"{100 * level:g}% ({named(ids)})" for level, ids in sorted(levels.items(), reverse=True)]
+    return [cited(f"The levels of confidence and credible intervals are {listed(texts)}.")] if texts else []
+
+
+def _left_out(facts: Facts) -> list[Sentence]:
+    """Return the sentence on study results without an estimate, some of which likelihoods of counts can pool; none if there are none."""
+    rows = [row for result in facts.results for row in result.studies if " " in str(row.get("reason") or "")]
+    if not rows:
+        return []
+    many = plural(len(rows), "study result", "study results")
+    by_counts = sum(not is_missing(row.get("theta")) for row in rows)
+    text = f"{many} could not be pooled"
+    if by_counts:
+        pronoun = "it" if len(rows) == 1 else "they"
+        whose = pronoun if by_counts == len(rows) else f"{by_counts} of them"
+        be = "is" if by_counts == 1 else "are"
+        text += f" by methods that need an estimate; {whose} {be} pooled by the likelihood of the counts"
+    return [cited(f"{text}; each stays in the table of studies with the reason.")]
 
 
 def _pooling(facts: Facts) -> Section:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.model.likelihoods.registry import LIKELIHOODS
+from bayesmeta.model.priors.baseline import DEFAULT_BASELINE
 from bayesmeta.results.methods import likelihood_label
 from bayesmeta.reviews.documents.facts import Facts
 from bayesmeta.reviews.documents.methods_evidence import check_sentences
-from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, listed
+from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, listed, named
 
 #: how the likelihoods of arm-level data are described, and the work that describes them
 _ARM_LEVEL = {
@@ -20,12 +21,12 @@ _ARM_LEVEL = {
     "poisson": ("a Poisson likelihood of the events in each arm, without corrections for zero cells", ("Stijnen2010",)),
     "nct": ("the noncentral t likelihood of each standardized mean difference", ("Hedges1981",)),
 }
+#: likelihoods with a nuisance parameter per study, and what it is
+_BASELINES = {"binomial": "the logit of a risk", "poisson": "the log of a rate"}
 #: beginnings of priors and the works that propose them
 PRIOR_WORKS = {
     "HalfNormal": "Rover2021", "HalfCauchy": "Gelman2006", "turner2015": "Turner2015", "rhodes2015": "Rhodes2015",
 }  # fmt: skip
-#: analyses that a text names one by one
-_NAMED = 8
 
 
 def bayesian_section(facts: Facts) -> Section:
@@ -74,20 +75,44 @@ def _priors(facts: Facts) -> list[Sentence]:
     for measure, used in facts.priors.items():
         scale = "log scale" if MEASURES[measure].log else "natural scale"
         for text, ids in used:
-            own = ""
-            if len(used) > 1:
-                own = f", analyses {', '.join(ids)}" if len(ids) <= _NAMED else f", {len(ids)} analyses"
+            own = f", {named(ids)}" if len(used) > 1 else ""
             texts.append(f"{text} ({measure}, {scale}{own})")
     if texts:
-        stated = [measure for measure in facts.priors if measure in facts.review.priors]
-        default = [measure for measure in facts.priors if measure not in facts.review.priors]
-        whose = []
-        if stated:
-            whose.append(f"stated for the review ({', '.join(stated)})")
-        if default:
-            whose.append(f"the program's defaults ({', '.join(default)})")
-        found.append(cited(f"The priors were {'; '.join(texts)}; they were {listed(whose)}.", *prior_works(texts)))
-    return found
+        default = facts.default_priors
+        whose = f"the program's defaults are those of {listed(default)}" if default else ""
+        if not facts.stated_priors:
+            whose = "they were the program's defaults"
+        elif not default:
+            whose = "they were stated for the review"
+        else:
+            whose += ", the others were stated for the review"
+        found.append(cited(f"The priors were {'; '.join(texts)}; {whose}.", *prior_works(texts)))
+    pairwise = [result.priors for result in facts.results if result.id not in facts.apart]
+    return found + baseline_sentences(pairwise)
+
+
+def baseline_sentences(priors: Iterable[Mapping[str, str]]) -> list[Sentence]:
+    """Return the sentence on the default prior for baselines, where likelihoods of counts have it; none where it was stated.
+
+    Parameters
+    ----------
+    priors : iterable of mapping of str to str
+        The priors of each analysis: likelihood to text.
+    """
+    used = {
+        likelihood.partition(":")[0]
+        for texts in priors
+        for likelihood, text in texts.items()
+        if "baseline ~" not in text
+    }
+    words = [what for name, what in _BASELINES.items() if name in used]
+    if not words:
+        return []
+    return [
+        cited(
+            f"The baseline of each study ({listed(words, 'or')}) had the program's default prior, {DEFAULT_BASELINE}."
+        )
+    ]
 
 
 def prior_works(texts: Iterable[str]) -> list[str]:
@@ -132,7 +157,7 @@ def _reported(facts: Facts) -> list[Sentence]:
     if mids and facts.any_column("prob_beyond_mid"):
         found.append(
             cited(
-                f"The posterior probability of a benefit beyond a minimal important difference was computed; these were {listed(mids)}."
+                f"The posterior probability of a benefit beyond the minimal important difference, {listed(mids)}, was computed."
             )
         )
     if facts.any_column("prob_trivial"):

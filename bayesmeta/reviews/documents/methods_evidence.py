@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from bayesmeta.certainty.risk_of_bias import OVERALL
 from bayesmeta.reporting.numbers import is_missing
 from bayesmeta.results.risk_of_bias import WITHOUT
@@ -9,26 +12,16 @@ from bayesmeta.reviews.absolute import KIND as ABSOLUTE
 from bayesmeta.reviews.bias_adjustment import MODEL as ADJUSTED
 from bayesmeta.reviews.cumulative import MODEL as CUMULATIVE
 from bayesmeta.reviews.documents.facts import Facts
-from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, listed
+from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, listed, named
 from bayesmeta.reviews.model_checks import KIND as CHECKS
 from bayesmeta.reviews.network_rows import MODEL as NETWORK
 from bayesmeta.reviews.report.bands import thresholds_note
 from bayesmeta.reviews.report.risk_of_bias import judged_studies, tool_of
+from bayesmeta.reviews.report.small_studies import small_study_test
+from bayesmeta.support.words import plural
 
 #: works that describe the tools of the risk of bias, by the name of the tool in review.toml
 TOOL_WORKS = {"cochrane": "Higgins2011", "rob2": "Sterne2019", "robins-i": "Sterne2016", "quadas-2": "Whiting2011"}
-#: analyses that a sentence names one by one
-_NAMED = 8
-
-
-def named(ids: list[str]) -> str:
-    """Write the ids of analyses: all of a few, the number of many."""
-    found = list(dict.fromkeys(ids))
-    return (
-        f"analys{'i' if len(found) == 1 else 'e'}s {', '.join(found)}"
-        if len(found) <= _NAMED
-        else f"{len(found)} analyses"
-    )
 
 
 def bias_section(facts: Facts) -> Section:
@@ -42,13 +35,13 @@ def bias_section(facts: Facts) -> Section:
     what = (
         f"{article}{tool.label}"
         if keys.tool in TOOL_WORKS
-        else f"a tool of the reviewers with {len(tool.domains)} domains"
+        else f"a tool of the reviewers with {plural(len(tool.domains), 'domain', 'domains')}"
     )
     work = [TOOL_WORKS[keys.tool]] if keys.tool in TOOL_WORKS else []
     found = [
         cited(
-            f"The risk of bias of {len(studies)} studies was judged by the reviewers with {what}; the program takes these judgements as "
-            "entered and makes none.",
+            f"The risk of bias of {plural(len(studies), 'study', 'studies')} was judged by the reviewers with {what}; "
+            "the program takes these judgements as entered and makes none.",
             *work,
         )
     ]
@@ -93,7 +86,7 @@ def _adjusted(facts: Facts) -> list[Sentence]:
     )
     return [
         cited(
-            f"In a bias-adjusted model ({named([result.id for result, _ in models])}; normal likelihood) the studies at high risk have an "
+            f"In a bias-adjusted model ({named(result.id for result, _ in models)}; normal likelihood) the studies at high risk have an "
             f"additive bias with the prior {listed(priors)}, on the model scale{unclear}; the standard deviation of the prior was varied.",
             "Turner2009", *(["Savovic2012"] if defaults else []),
         )
@@ -107,11 +100,11 @@ def certainty_section(facts: Facts) -> Section:
     risks = [(result, model) for result, model in absolute if not is_missing(model.get("baseline"))]
     if risks:
         sources = list(dict.fromkeys(_baseline(str(model["baseline_source"])) for _, model in risks))
-        of = named([result.id for result, _ in risks])
+        of = named(result.id for result, _ in risks)
         found.append(
             cited(
-                f"Risks with the intervention ({of}) follow from the posterior of the relative effect and the risk with control "
-                f"({'; '.join(sources)}); the uncertainty of both is carried."
+                f"Risks with the intervention ({of}) follow from the posterior of the effect and the risk with control "
+                f"({'; '.join(sources)}); {_carried(model for _, model in risks)}."
             )
         )
     if any("odds_ratio" in model for _, model in absolute):
@@ -139,6 +132,7 @@ def certainty_section(facts: Facts) -> Section:
                 "Guyatt2025", "Zeng2022",
             )
         )  # fmt: skip
+        found += _small_studies(facts, rated)
     networks = [one.id for one in facts.review.network if one.certainty and one.id in facts.ids]
     if networks:
         found.append(
@@ -156,6 +150,34 @@ def certainty_section(facts: Facts) -> Section:
     heading = "Certainty of the evidence" if rated or networks else "Absolute effects"
     absolute_only = rated or networks or risks or any("odds_ratio" in model for _, model in absolute)
     return Section(heading, tuple(found)) if absolute_only else Section(heading, ())
+
+
+def _small_studies(facts: Facts, rated: list[str]) -> list[Sentence]:
+    """Return the sentence on tests of small-study effects; none without any."""
+    known = {one.id: one for one in facts.review.analysis if one.id in rated}
+    tests = [small_study_test(facts.review, known[result.id], result) for result in facts.results if result.id in known]
+    used = {test.name for test in tests if test is not None}
+    if not used:
+        return []
+    words = {"Peters": "Peters' test for ratios from counts{}", "Egger": "Egger's test{}"}
+    names = [name for name in words if name in used]
+    keys = tuple((f"{name}{'2006' if name == 'Peters' else '1997'}",) for name in names)
+    return [
+        Sentence(
+            f"Small-study effects were tested with ten or more studies, by {listed([words[name] for name in names])}.",
+            keys,
+        )
+    ]
+
+
+def _carried(risks: Iterable[Mapping[str, Any]]) -> str:
+    """Say whose uncertainty is carried into the risks with the intervention: of the effect, and of baseline risks that have one."""
+    uncertain = [model["baseline_low"] < model["baseline_high"] for model in risks]
+    if all(uncertain):
+        return "the uncertainty of both is carried"
+    if not any(uncertain):
+        return "the uncertainty of the effect is carried, and the risk with control is taken as known"
+    return "the uncertainty of the effect is carried, and that of the risk with control where it has one"
 
 
 def _baseline(source: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bayesmeta.reporting.numbers import is_missing
 from bayesmeta.reviews.documents.facts import Facts
-from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, listed
+from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, first_capital, listed, named
 
 
 def dependence_section(facts: Facts) -> Section:
@@ -15,12 +15,11 @@ def dependence_section(facts: Facts) -> Section:
     models = list(facts.models("dependence"))
     if not models:
         return Section("Dependent estimates", ())
-    ids = ", ".join(dict.fromkeys(result.id for result, _ in models))
     nestings = listed(list(dict.fromkeys(str(model["model"]) for _, model in models)))
     found = [
         cited(
-            f"Estimates that depend on each other (analyses {ids}) were pooled in multilevel models with heterogeneity between and within "
-            f"the groups of {nestings}.",
+            f"Estimates that depend on each other ({named(result.id for result, _ in models)}) were pooled in multilevel models with "
+            f"heterogeneity between and within the groups of {nestings}.",
             "Konstantopoulos2011", "VandenNoortgate2013",
         )
     ]  # fmt: skip
@@ -51,9 +50,9 @@ def moderator_section(facts: Facts) -> Section:
     found: list[Sentence] = []
     if regressions:
         formulas = listed(list(dict.fromkeys(str(model["model"]) for _, model in regressions)))
-        ids = ", ".join(dict.fromkeys(result.id for result, _ in regressions))
         found.append(
-            cited(f"Meta-regressions were fitted with these moderators, each formula a model of its own: {formulas} (analyses {ids}).",
+            cited(f"Meta-regressions were fitted with these moderators, each formula a model of its own: {formulas} "
+                  f"({named(result.id for result, _ in regressions)}).",
                   "Thompson2002")
         )  # fmt: skip
         if "REML-HKSJ" in facts.methods_of("moderators"):
@@ -81,4 +80,4 @@ def _prespecified(models: Iterable[Mapping[str, Any]]) -> list[Sentence]:
             names.append(str(model["model"]))
     words = {True: "prespecified", False: "post hoc", None: "not stated whether prespecified"}
     texts = [f"{words[value]}: {', '.join(known[value])}" for value in (True, False, None) if value in known]
-    return [cited(f"{'; '.join(texts).capitalize()}.")] if texts else []
+    return [cited(f"{first_capital('; '.join(texts))}.")] if texts else []

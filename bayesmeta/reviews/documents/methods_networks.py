@@ -8,9 +8,10 @@ from typing import Any
 from bayesmeta.networks.frequentist.methods import NETWORK_METHODS
 from bayesmeta.posterior.method import parse_method
 from bayesmeta.reviews.documents.facts import Facts
-from bayesmeta.reviews.documents.methods_evidence import named
-from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, listed
+from bayesmeta.reviews.documents.methods_bayes import baseline_sentences
+from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, listed, named
 from bayesmeta.reviews.network_rows import MODEL as NETWORK
+from bayesmeta.support.words import plural
 
 _LIKELIHOODS = {"binomial": "a binomial likelihood of the events", "poisson": "a Poisson likelihood of the events"}
 #: frequentist methods from counts, without contrasts
@@ -29,6 +30,7 @@ def network_section(facts: Facts) -> Section:
             "indirect evidence are consistent, arms of one study are correlated, and all contrasts have one heterogeneity variance.",
             "Lu2004",
         ),
+        *_zero_cells(networks),
         *_frequentist(networks),
         *_bayesian(networks),
         *_priors(facts),
@@ -48,8 +50,28 @@ def network_section(facts: Facts) -> Section:
     return Section("Network meta-analysis", tuple(text))
 
 
+def _zero_cells(networks: list[Mapping[str, Any]]) -> list[Sentence]:
+    studies = {note.split(": ")[0] for model in networks for note in model["notes"] if "0.5 added" in note}
+    if not studies:
+        return []
+    many = plural(len(studies), "study", "studies")
+    return [
+        cited(
+            f"For contrasts computed from counts, 0.5 was added to the cells of {many}, because of zero cells.",
+            "Sweeting2004",
+        )
+    ]
+
+
 def _methods(networks: list[Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(name for model in networks for name in model["fits"]))
+
+
+def _in_sentence(label: str) -> str:
+    """Return the label of a method as a sentence has it: "generalized DerSimonian-Laird", "maximum likelihood"."""
+    name, _, how = label.partition(", ")
+    name = name if name[:2].isupper() or "-" in name else name[:1].lower() + name[1:]
+    return f"{how} {name}" if how else name
 
 
 def _frequentist(networks: list[Mapping[str, Any]]) -> list[Sentence]:
@@ -58,7 +80,9 @@ def _frequentist(networks: list[Mapping[str, Any]]) -> list[Sentence]:
     found = []
     if contrasts:
         words = [
-            "a common effect" if name == "CE" else f"the heterogeneity variance by {NETWORK_METHODS[name].label}"
+            "a common effect"
+            if name == "CE"
+            else f"the heterogeneity variance by {_in_sentence(NETWORK_METHODS[name].label)}"
             for name in contrasts
         ]
         found.append(cited(f"Frequentist estimates are by weighted least squares, with {listed(words)}.", "Rucker2012"))
@@ -78,20 +102,22 @@ def _bayesian(networks: list[Mapping[str, Any]]) -> list[Sentence]:
         words.append("a normal likelihood of the contrasts, computed by numerical integration over tau")
     arms = [one.likelihood for one in known if one.engine == "nuts"]
     words += [f"{_LIKELIHOODS.get(name, f'a {name} likelihood')} in each arm, sampled" for name in dict.fromkeys(arms)]
-    return [cited(f"Bayesian networks have {'; and '.join(words)}.")] if words else []
+    return [cited(f"Bayesian networks have {', and '.join(words)}.")] if words else []
 
 
 def _priors(facts: Facts) -> list[Sentence]:
     texts: dict[str, list[str]] = {}
-    for result, _ in facts.models(NETWORK):
-        for text in dict.fromkeys(result.priors.values()):
+    networks = [result for result, _ in facts.models(NETWORK)]
+    for result in networks:
+        found = list(dict.fromkeys(result.priors.values()))
+        # the likelihood of the arms has the priors of the contrasts, but for those of models of inconsistency
+        for text in (one for one in found if not any(other != one and other.startswith(one) for other in found)):
             texts.setdefault(text, []).append(result.id)
     shown = [f"{text}{f' ({named(ids)})' if len(texts) > 1 else ''}" for text, ids in texts.items()]
-    return (
-        [cited(f"Their priors, on the model scale, d being that of every contrast, were {'; '.join(shown)}.")]
-        if shown
-        else []
-    )
+    if not shown:
+        return []
+    stated = cited(f"Their priors, on the model scale, d being that of every contrast, were {'; '.join(shown)}.")
+    return [stated, *baseline_sentences([result.priors for result in networks])]
 
 
 def _ranking(networks: list[Mapping[str, Any]]) -> list[Sentence]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bayesmeta.reviews.documents.sentences import first_capital, listed
 from bayesmeta.reviews.documents.source import DocumentSource
 from bayesmeta.reviews.file_names import MANIFEST_FILE, REVIEW_TOML
 
@@ -17,11 +18,15 @@ def reproducibility(source: DocumentSource) -> list[str]:
     review = source.review
     versions = sorted(source.versions.items(), key=lambda item: (item[0] not in ("bayesmeta", "python"), item[0]))
     known = ", ".join(f"{name} {version}" for name, version in versions if version != "not installed")
-    nuts = "nuts" in source.facts.engines
-    seed = f"The seed of the sampler was {review.settings.seed}. " if nuts else "No random numbers were used. "
+    drawn = _what_is_drawn(source)
+    seed = (
+        f"{first_capital(listed(drawn))} used random numbers with the seed {review.settings.seed}. "
+        if drawn
+        else "No random numbers were used. "
+    )
     lines = [
         f"All numbers, tables and figures were made by the command: bayesmeta run {REVIEW_TOML} --out {review.id} "
-        f"(engine {review.settings.engine}). {seed}Versions: {known}."
+        f"--engine {review.settings.engine}. {seed}Versions: {known}."
     ]
     digests = _digests(source.manifest)
     if digests:
@@ -30,6 +35,17 @@ def reproducibility(source: DocumentSource) -> list[str]:
             "results has them in full, with the priors of every analysis."
         )
     return lines
+
+
+def _what_is_drawn(source: DocumentSource) -> list[str]:
+    """Return what of a run depends on random numbers, in words."""
+    facts, review = source.facts, source.review
+    parts = ["the sampler"] if "nuts" in facts.engines else []
+    if any(one.id in facts.ids for one in review.network):
+        parts.append("the ranking of treatments")
+    if any(one.id in facts.ids for one in review.categories):
+        parts.append("the risks of categories")
+    return parts
 
 
 def _digests(manifest: Mapping[str, Any]) -> list[str]:

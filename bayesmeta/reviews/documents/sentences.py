@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+#: analyses that a sentence names one by one
+NAMED = 8
+
 
 @dataclass(frozen=True)
 class Sentence:
@@ -66,6 +69,19 @@ def _text(sentence: Sentence, place: dict[str, int]) -> str:
     if len(parts) == 1 and marks:
         return f"{sentence.text.removesuffix('.')}{''.join(marks)}."
     return "".join(part + (marks[i] if i < len(marks) else "") for i, part in enumerate(parts))
+
+
+def first_capital(text: str) -> str:
+    """Return a text with a capital first letter, and the others as they are."""
+    return text[:1].upper() + text[1:]
+
+
+def named(ids: Iterable[str]) -> str:
+    """Write the ids of analyses: all of a few, "analysis 1.1" or "analyses 1.1, 1.2"; the number of many."""
+    found = list(dict.fromkeys(ids))
+    if len(found) > NAMED:
+        return f"{len(found)} analyses"
+    return f"analys{'i' if len(found) == 1 else 'e'}s {', '.join(found)}"
 
 
 def listed(words: Sequence[str], last: str = "and") -> str:

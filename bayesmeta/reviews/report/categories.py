@@ -15,6 +15,7 @@ from bayesmeta.reviews.report.headings import at_level, headings
 from bayesmeta.reviews.report.moderators import of_kind
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
+from bayesmeta.support.words import plural
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -139,8 +140,8 @@ def _together(analysis: str, model: dict[str, Any]) -> list[str]:
     middle, low, high = model["tau"]
     of_what = "the effect, on the scale of the link" if model.get("link") else "every log odds of two categories"
     found = [
-        f"{analysis}: {model['studies']} trials, {model['participants']} participants; tau (standard deviation between trials of "
-        f"{of_what}) {estimate(middle, low, high)}."
+        f"{analysis}: {plural(int(model['studies']), 'trial', 'trials')}, {model['participants']} participants; "
+        f"tau (standard deviation between trials of {of_what}) {estimate(middle, low, high)}."
     ]
     if model["sides"]:
         sides = " and ".join(f"{name} {side}" for name, side in model["sides"].items())

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from bayesmeta.certainty.grade_rules import Effect, Finding, bias, imprecision, inconsistency
+from bayesmeta.certainty.small_studies import FOR_TESTS
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.posterior.bands import Bands, bands_of
 from bayesmeta.posterior.method import parse_method
-from bayesmeta.reporting.numbers import count, interval, is_missing, number, percent, probability
+from bayesmeta.reporting.numbers import interval, is_missing, number, percent, probability
 from bayesmeta.reporting.tables.absolute import difference_text
 from bayesmeta.reporting.tables.bands import known_bands
 from bayesmeta.reporting.tables.results import written_estimate
@@ -21,12 +22,12 @@ from bayesmeta.reviews.analysis_keys import Analysis
 from bayesmeta.reviews.band_keys import bands_for
 from bayesmeta.reviews.report.headings import main_rows
 from bayesmeta.reviews.report.risk_of_bias import tool_of, weight_at_high_risk
+from bayesmeta.reviews.report.small_studies import in_words, small_study_test
 from bayesmeta.reviews.result import AnalysisResult
 from bayesmeta.reviews.spec import Review
+from bayesmeta.support.words import plural
 
 Row = Mapping[str, Any]
-#: fewest studies for tests of small-study effects (Sterne et al. 2011, BMJ 343:d4002)
-FOR_TESTS = 10
 
 
 def absolute_of(result: AnalysisResult) -> dict[str, Any]:
@@ -80,7 +81,7 @@ def findings(review: Review, analysis: Analysis, result: AnalysisResult) -> list
         _inconsistency(analysis, result, effect),
         Finding("indirectness", ("A person compares people, interventions, comparators and outcomes with the question.",), None, ""),
         _imprecision(analysis, result, row, effect, bands),
-        _publication(row),
+        _publication(review, analysis, result, row),
     ]  # fmt: skip
 
 
@@ -160,17 +161,23 @@ def _bias(review: Review, analysis: Analysis, result: AnalysisResult, effect: Ef
     ]
     if not rows or is_missing(rows[0].get("estimate")):
         return bias(share, effect, None)
-    text = f"Without them: {written_estimate(rows[0])}, {count(rows[0].get('k'))} studies; all: {written_estimate(primary_row(result))}."
+    left = plural(int(rows[0].get("k", 0)), "study", "studies")
+    text = f"Without them: {written_estimate(rows[0])}, {left}; all: {written_estimate(primary_row(result))}."
     return bias(share, effect, _effect(analysis, rows[0], bands), text)
 
 
-def _publication(row: Row) -> Finding:
+def _publication(review: Review, analysis: Analysis, result: AnalysisResult, row: Row) -> Finding:
     k = float(row.get("k", math.nan))
-    fact = f"{count(k)} studies: "
-    fact += (
-        f"too few for tests of small-study effects, which need {FOR_TESTS}."
-        if k < FOR_TESTS
-        else "enough for tests of small-study effects."
+    test = small_study_test(review, analysis, result)
+    if test is not None:
+        fact = in_words(test)
+    elif k < FOR_TESTS:
+        studies = plural(int(k), "study", "studies")
+        fact = f"{studies}: too few for tests of small-study effects, which need {FOR_TESTS}."
+    else:
+        fact = "There is no test of small-study effects for these estimates."
+    rule = (
+        "Core GRADE 4: small studies funded by industry raise suspicion; a person judges. Tests of small-study effects, of ten or more "
+        "studies, are Peters' for ratios from counts and Egger's for others; what they find can have other reasons than missing results."
     )
-    rule = "Core GRADE 4: small studies funded by industry raise suspicion; a person judges."
     return Finding("publication_bias", (fact,), None, rule)

@@ -155,8 +155,11 @@ def _own(table: Table, caption: str) -> Table:
 def _computation(review: Review, analysis: Analysis, result: AnalysisResult) -> str:
     """Return how the analysis was computed, as a list of terms."""
     terms: list[tuple[str, str]] = [("Effect measure", MEASURES[analysis.measure].label)]
-    pooled = [row for row in result.studies if not row.get("reason")]
-    terms.append(("Studies", f"{len(pooled)} of {len(result.studies)} pooled"))
+    estimated = sum(not row.get("reason") for row in result.studies)
+    # a likelihood of the counts pools studies whose effect cannot be estimated
+    more = sum(bool(row.get("reason")) and not is_missing(row.get("theta")) for row in result.studies)
+    added = f", {more} of them by the likelihood of the counts only" if more else ""
+    terms.append(("Studies", f"{estimated + more} of {len(result.studies)} pooled{added}"))
     if result.primary:
         terms.append(("Shown in the main table", method_label(result.primary)))
     terms += [(f"Priors, {name} likelihood", text) for name, text in result.priors.items()]

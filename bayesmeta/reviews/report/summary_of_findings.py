@@ -100,10 +100,10 @@ def _is_relative(analysis: Analysis) -> bool:
 def _difference(analysis: Analysis, result: AnalysisResult) -> str:
     """Write the absolute effect: of risks, of means, or of an SMD in several words."""
     row, found = primary_row(result), absolute_of(result)
-    parts = [difference_text(found)]
+    parts, keys = [difference_text(found)], analysis.absolute
     if not _is_relative(analysis) and analysis.measure != "RD" and row:
-        parts.append(f"{analysis.measure} {written_estimate(row)}")
-    keys = analysis.absolute
+        units = f" {keys.units}" if analysis.measure == "MD" and keys is not None and keys.units else ""
+        parts.append(f"{analysis.measure} {written_estimate(row)}{units}")
     if not is_missing(found.get("mean_difference")) and keys is not None:
         parts.append(f"MD {range_text(found, 'mean_difference')} {keys.units or f'with an SD of {keys.sd:g}'}")
     return "; ".join(filter(None, parts))

@@ -14,12 +14,15 @@ from spiteful_review import NOTICE
 
 import bayesmeta as bm
 from bayesmeta.errors import SpecError
+from bayesmeta.reporting.word.content import add_heading, add_paragraphs
+from bayesmeta.reporting.word.document import WordDocument
 from bayesmeta.reviews.documents.checklists import BARG, BY_PERSON, ITEMS, PRISMA, ROBUST, checklists_table
 from bayesmeta.reviews.documents.manuscript import manuscript
 from bayesmeta.reviews.documents.names import DOCUMENTS, wanted_pictures
 from bayesmeta.reviews.documents.references import reference_text
 from bayesmeta.reviews.documents.reproducibility import reproducibility
 from bayesmeta.reviews.documents.write import document
+from bayesmeta.reviews.grade_keys import AbsoluteKeys, GradeKeys
 from bayesmeta.reviews.report.figure_list import figures_of
 from bayesmeta.reviews.risk_of_bias_keys import RiskOfBiasKeys
 from bayesmeta.reviews.running.ledger import DOCUMENTS_ENTRY, Ledger
@@ -51,8 +54,8 @@ def test_the_manuscript_has_its_parts_in_order(paper, documented):
     captions = [p.text for p in paper.paragraphs if p.style.name == "Caption"]
     assert [one.split(". ")[0] for one in captions] == ["Table 1", "Figure 1", "Figure 2"]
     assert captions[1] == f"Figure 1. Forest plot of 1.1 Death (Drug versus placebo; RR). {NOTICE}"
-    fields = [one.text.split()[1] for one in paper.element.body.xpath(".//w:instrText")]
-    assert fields == ["Table", "Figure", "Figure"]
+    fields = [one.text.split()[:2] for one in paper.element.body.xpath(".//w:instrText")]
+    assert [what for kind, what in fields if kind == "SEQ"] == ["Table", "Figure", "Figure"]
     statement = " ".join(texts[texts.index("Reproducibility") : texts.index("References")])
     assert "bayesmeta run review.toml --out documents" in statement
     assert f"bayesmeta {bm.__version__}" in statement
@@ -64,16 +67,31 @@ def test_the_manuscript_has_its_parts_in_order(paper, documented):
     assert listed == [f"{i}.\t{reference_text(key)}" for i, key in enumerate(keys_in(documented), 1)]
 
 
-def test_a_heading_is_on_the_page_of_what_follows(paper):
-    """The first table is on a turned page; the heading above it is not alone on the page before."""
-    results = next(one for one in paper.paragraphs if one.text == "Results")
-    assert not results._p.xpath("./w:pPr/w:sectPr")
-    below = results._p.getnext()
-    assert below.xpath("string(./w:pPr/w:pStyle/@w:val)") == "Caption"
-    breaks = paper.element.body.xpath(".//w:sectPr")
-    body = list(paper.element.body)
-    after = next(one for one in breaks if body.index(next(p for p in body if one in p.iter())) > body.index(results._p))
-    assert after.xpath("string(./w:pgSz/@w:orient)") == "landscape"
+def test_every_table_and_figure_is_referred_to(paper):
+    """By fields, so that the numbers in the text are counted again with those of the captions."""
+    marks = {*paper.element.body.xpath(".//w:bookmarkStart/@w:name")}
+    named = {one.text.split()[1] for one in paper.element.body.xpath(".//w:instrText") if one.text.split()[0] == "REF"}
+    assert marks == named == {"_RefTable1", "_RefFigure1", "_RefFigure2"}
+    identities = paper.element.body.xpath(".//w:bookmarkStart/@w:id")
+    assert len(set(identities)) == len(identities)
+    guide = next(one for one in paper.paragraphs if one.text.startswith("Table 1 has the results"))
+    assert "Figure 1 and Figure 2 are forest plots." in guide.text
+    assert "Further tables are in the folder tables: methods, studies, moderators" in guide.text
+
+
+def test_a_heading_is_on_the_page_of_what_follows():
+    """A heading above a table on a turned page is not alone on the page before."""
+    document = WordDocument("A", "")
+    add_paragraphs(document, ["Before"])
+    add_heading(document, "Results")
+    document.turn(landscape=True)
+    add_paragraphs(document, [])
+    document.turn(landscape=True)
+    paper = docx.Document(io.BytesIO(document.content()))
+    heading = next(one for one in paper.paragraphs if one.text == "Results")
+    before = heading._p.getprevious()
+    assert before.xpath("./w:pPr/w:sectPr")
+    assert not heading._p.xpath("./w:pPr/w:sectPr")
 
 
 def test_digests_name_the_files_of_an_analysis_of_several(source):
@@ -221,16 +239,43 @@ def answer(source, checklist, number):
 def test_checklists_say_where_and_what_a_person_must(source):
     assert answer(source, PRISMA, "13e")[0] == "yes"
     assert "meta-regression" in answer(source, PRISMA, "13e")[1]
-    assert answer(source, PRISMA, "20c") == ("yes", "tables/moderators")
+    assert answer(source, PRISMA, "20c") == ("yes", "tables/moderators.")
     assert "alternative priors (Turner)" in answer(source, PRISMA, "13f")[1]
     assert answer(source, PRISMA, "14")[0] == BY_PERSON
-    assert answer(source, BARG, "2.B") == ("yes", "Not needed: nothing was sampled.")
-    assert "RR have the program's defaults" in answer(source, BARG, "1.C")[1]
+    assert answer(source, BARG, "2.B") == ("yes", "Not needed: there are no Markov chains.")
+    assert "The program's defaults are those of RR" in answer(source, BARG, "1.C")[1]
+    assert answer(source, BARG, "3.A")[0] == "yes"
+    assert "tables/influence" in answer(source, PRISMA, "20d")[1]
+    assert answer(source, PRISMA, "15")[0] == answer(source, PRISMA, "22")[0] == BY_PERSON
     plain = dataclasses.replace(
         source, results=tuple(dataclasses.replace(result, models=[], rows=[]) for result in source.results)
     )
     assert answer(plain, PRISMA, "13e")[0] == BY_PERSON
     assert set(checklists_table(plain).frame["Checklist"]) == {PRISMA}
+
+
+def test_a_checklist_does_not_name_a_manuscript_that_is_not_written(source):
+    without = source.review.model_copy(
+        update={"settings": source.review.settings.model_copy(update={"documents": ("checklists",), "figures": ()})}
+    )
+    texts = " ".join(checklists_table(dataclasses.replace(source, review=without)).frame.astype(str).to_numpy().ravel())
+    assert "manuscript.docx" not in texts
+    assert 'add "manuscript" to documents' in texts
+    assert "forest plot or figure per analysis" not in texts
+
+
+def test_a_certainty_that_is_not_rated_is_a_persons(source):
+    """The table of facts exists for absolute effects too; an answer follows from the ratings."""
+    grade = GradeKeys.model_validate({"imprecision": {"down": 1, "why": "few events"}})
+    first, *others = source.review.analysis
+    for given, by in (
+        ((first.model_copy(update={"absolute": AbsoluteKeys(baseline=0.1)}), *others), BY_PERSON),
+        ((first.model_copy(update={"grade": grade}), *others), "in part"),
+        (tuple(one.model_copy(update={"grade": grade}) for one in source.review.analysis), "yes"),
+    ):
+        review = source.review.model_copy(update={"analysis": given})
+        found = answer(dataclasses.replace(source, review=review), PRISMA, "22")
+        assert found[0] == by, found
 
 
 def test_every_place_a_checklist_names_exists(source, documented):

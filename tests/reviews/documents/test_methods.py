@@ -8,10 +8,14 @@ import pytest
 from bayesmeta.effects.zero_cells import ZERO_CELL_RULES
 from bayesmeta.frequentist.names import COMMON_EFFECT_METHODS
 from bayesmeta.results.methods import FREQUENTIST
+from bayesmeta.reviews.documents.checklist_prisma import sensitivity_methods, sensitivity_results
 from bayesmeta.reviews.documents.facts import Facts
 from bayesmeta.reviews.documents.methods import ESTIMATORS, ZERO_CELLS, methods_text
+from bayesmeta.reviews.documents.methods_bayes import baseline_sentences
+from bayesmeta.reviews.documents.methods_models import _prespecified
 from bayesmeta.reviews.documents.references import bibtex, reference_text, works
-from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, keys_of, paragraph_text
+from bayesmeta.reviews.documents.sentences import Section, Sentence, cited, keys_of, named, paragraph_text
+from bayesmeta.reviews.documents.source import DocumentSource
 
 VERSIONS = {"bayesmeta": "1.2", "python": "3.13.0", "numpy": "2.5", "scipy": "1.18", "pymc": "6.4"}
 
@@ -58,16 +62,74 @@ def test_what_was_used_is_named(facts):
     bayes = text["Bayesian meta-analysis"]
     assert "mu ~ Normal(0, 2.82), tau ~ HalfNormal(0.5) (RR, log scale" in bayes
     assert "tau ~ HalfCauchy(0.3) (SMD, natural scale)" in bayes
-    assert "stated for the review (SMD) and the program's defaults (RR)" in bayes
+    assert "the program's defaults are those of RR and mu (SMD), the others were stated for the review" in bayes
     assert "binomial likelihood" in bayes
+    assert "The baseline of each study (the logit of a risk) had the program's default prior, Normal(0, 10)." in bayes
     assert "noncentral t" in bayes
     assert "No-U-Turn" not in bayes
-    assert "~ dose (analyses 1.1)" in text["Moderators and subgroups"]
+    assert "~ dose (analysis 1.1)" in text["Moderators and subgroups"]
     assert "Prespecified: ~ dose" in text["Moderators and subgroups"]
     assert "Turner (RR: tau ~ turner2015(" in text["Sensitivity analyses"]
     assert text["Software"].startswith("Analyses were made with bayesmeta 1.2 in Python 3.13.0, with NumPy 2.5 [")
     assert {"Gelman2006", "Rover2021", "Turner2015", "Stijnen2010", "Hartung2001", "Knapp2003"} <= set(works)
     assert not {"Rhodes2015", "Hoffman2014", "AbrilPla2023", "Yusuf1985", "Konstantopoulos2011"} & set(works)
+
+
+def with_analysis(facts, **keys):
+    first, *others = facts.review.analysis
+    review = facts.review.model_copy(update={"analysis": (first.model_copy(update=keys), *others)})
+    return Facts(review, facts.results, VERSIONS)
+
+
+def test_priors_of_an_analysis_are_not_the_defaults(facts):
+    """An analysis states priors of its own too; what is neither there nor under [priors] is a default."""
+    assert facts.default_priors == ["RR", "mu (SMD)"]
+    own = with_analysis(facts, priors={"mu": "Normal(0, 1)", "tau2": "InvGamma(1, 1)"})
+    assert own.default_priors == ["mu (SMD)"]
+    assert with_analysis(facts, priors={"mu": "Normal(0, 1)"}).default_priors == ["tau (RR)", "mu (SMD)"]
+    none = Facts(facts.review.model_copy(update={"priors": {}}), facts.results, VERSIONS)
+    assert "they were the program's defaults" in text_of(none)[0]["Bayesian meta-analysis"]
+
+
+def test_studies_that_a_likelihood_of_counts_pools_are_not_said_to_be_left_out(facts):
+    rows = [{"study": "A", "reason": "no events in either arm: RR not estimable", "theta": 0.9}]
+    counts = dataclasses.replace(facts.results[0], studies=rows)
+    text = text_of(Facts(facts.review, (counts,), VERSIONS))[0]["Effect measures"]
+    assert "by methods that need an estimate; it is pooled by the likelihood of the counts" in text
+    rows = [*rows, {"study": "B", "reason": "sd is 0", "theta": float("nan")}]
+    text = text_of(Facts(facts.review, (dataclasses.replace(counts, studies=rows),), VERSIONS))[0]["Effect measures"]
+    assert "2 study results could not be pooled by methods that need an estimate; 1 of them is pooled by" in text
+
+
+def test_priors_for_baselines_that_are_defaults_are_stated():
+    (found,) = baseline_sentences([{"normal": "mu ~ N"}, {"poisson:nuts": "d ~ N"}, {"binomial": "mu ~ N, tau ~ H"}])
+    assert found.text.startswith(
+        "The baseline of each study (the logit of a risk or the log of a rate) had the program's default"
+    )
+    assert baseline_sentences([{"normal": "mu ~ N", "binomial": "mu ~ N, baseline ~ Normal(-3, 1)"}]) == []
+
+
+def test_levels_that_differ_are_stated(facts):
+    assert "levels of confidence" not in text_of(facts)[0]["Effect measures"]
+    first, second = [one.id for one in facts.review.analysis]
+    text = text_of(with_analysis(facts, level=0.9))[0]["Effect measures"]
+    assert (
+        f"The levels of confidence and credible intervals are 95% (analysis {second}) and 90% (analysis {first})."
+        in text
+    )
+
+
+def test_a_rule_that_adds_nothing_changes_nothing(facts):
+    options = facts.review.options.model_copy(update={"zero_cells": "none"})
+    text = text_of(Facts(facts.review.model_copy(update={"options": options}), facts.results, VERSIONS))[0]
+    assert re.search(
+        r"whose effect or variance is then undefined were not pooled( \[\d+\])?\. ", text["Effect measures"]
+    )
+
+
+def test_names_of_columns_keep_their_capitals():
+    (sentence,) = _prespecified([{"model": "~ Dose + C(Site)", "prespecified": True}, {"model": "FOCUS"}])
+    assert sentence.text == "Prespecified: ~ Dose + C(Site); not stated whether prespecified: FOCUS."
 
 
 def test_what_was_not_used_is_neither_named_nor_cited(facts):
@@ -100,6 +162,15 @@ def test_a_sampled_run_names_the_sampler(facts):
     assert "They were also sampled" in text_of(both)[0]["Bayesian meta-analysis"]
 
 
+def test_other_sampling_correlations_are_sensitivity_analyses(every_model):
+    from bayesmeta.reviews.folder import load_run
+
+    review, results = load_run(every_model.out)
+    source = DocumentSource(review, tuple(results))
+    assert "other sampling correlations" in sensitivity_methods(source).where
+    assert "tables/dependence" in sensitivity_results(source).where
+
+
 def test_dependent_estimates_are_described(every_model):
     from bayesmeta.reviews.folder import load_run
 
@@ -122,6 +193,12 @@ def test_every_number_in_brackets_is_that_of_its_work(facts):
         assert numbers == expected
         assert "{}" not in text
         assert text.endswith(".")
+
+
+def test_analyses_are_named_in_the_singular_and_plural():
+    assert named(["1.1", "1.1"]) == "analysis 1.1"
+    assert named(["1.1", "1.2"]) == "analyses 1.1, 1.2"
+    assert named(map(str, range(9))) == "9 analyses"
 
 
 def test_sentences():

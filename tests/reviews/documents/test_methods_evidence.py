@@ -11,6 +11,7 @@ from bayesmeta.certainty.risk_of_bias_tools import tools
 from bayesmeta.reviews.documents.facts import Facts
 from bayesmeta.reviews.documents.methods import methods_text
 from bayesmeta.reviews.documents.methods_evidence import TOOL_WORKS, bias_section
+from bayesmeta.reviews.documents.methods_networks import _in_sentence
 from bayesmeta.reviews.documents.references import works
 from bayesmeta.reviews.documents.sentences import keys_of, paragraph_text
 from bayesmeta.reviews.folder import load_run
@@ -208,10 +209,68 @@ def test_networks_say_model_priors_ranking_and_consistency(facts):
     assert not found & set(keys)
 
 
+def test_networks_say_what_was_added_to_zero_cells(facts):
+    assert "0.5 was added" not in text_of(facts)[0]["Network meta-analysis"]
+    results = [
+        dataclasses.replace(
+            one, models=[{**model, "notes": ["A: 0.5 added to all cells", "B: other"]} for model in one.models]
+        )
+        if one.id == "N1"
+        else one
+        for one in facts.results
+    ]
+    found = text_of(Facts(facts.review, tuple(results), facts.versions))[0]["Network meta-analysis"]
+    assert "0.5 was added to the cells of 1 study, because of zero cells [" in found
+    assert _in_sentence("DerSimonian-Laird, generalized") == "generalized DerSimonian-Laird"
+    assert _in_sentence("Maximum likelihood") == "maximum likelihood"
+
+
+def test_priors_of_networks_are_stated_once(facts):
+    both = {
+        "normal:quadrature": "d ~ N(0, 2), tau ~ H(1), inconsistency ~ N(0, 0.5)",
+        "binomial:nuts": "d ~ N(0, 2), tau ~ H(1)",
+    }
+    results = [
+        dataclasses.replace(one, priors=both) if one.id == "N1" else one for one in facts.results if one.id != "N2"
+    ]
+    found = text_of(Facts(facts.review, tuple(results), facts.versions))[0]["Network meta-analysis"]
+    assert (
+        "were d ~ N(0, 2), tau ~ H(1), inconsistency ~ N(0, 0.5). The baseline of each study (the logit of a risk)"
+        in found
+    )
+
+
+def test_baselines_of_sampled_categories_have_their_prior_stated(facts):
+    assert "in each study had" not in text_of(facts)[0]["Outcomes with several categories"]
+    last = facts.results[-1]
+    sampled = dataclasses.replace(last, models=[{**last.models[0], "method": "bayes:transitions:nuts"}])
+    found = text_of(Facts(facts.review, (*facts.results[:-1], sampled), facts.versions))[0]
+    assert (
+        "The log odds of two categories in each study had the program's default prior, Normal(0, 2.5) (change)."
+        in found["Outcomes with several categories"]
+    )
+
+
+def test_every_reference_of_categories_is_named(facts):
+    last = facts.results[-1]
+    both = dataclasses.replace(
+        last, models=[{**last.models[0], "reference": name} for name in ("control", "other drug")]
+    )
+    found = text_of(Facts(facts.review, (*facts.results[:-1], both), facts.versions))[0]
+    assert "under the reference (control or other drug)" in found["Outcomes with several categories"]
+
+
+def test_outcomes_with_categories_have_no_effect_measure(facts):
+    only = without(facts, "1.1", "1.2", "N1", "N2")
+    text, _ = text_of(only)
+    assert "Outcomes with several categories" in text
+    assert "Effect measures" not in text
+
+
 def test_categories_say_the_model_and_how_it_was_fitted(facts):
     text, keys = text_of(facts)
     found = text["Outcomes with several categories"]
-    assert "Change between categories (analyses C1) was fitted as one transition model" in found
+    assert "Change between categories (analysis C1) was fitted as one transition model" in found
     assert "one multinomial outcome" not in found
     assert "by the normal approximation" in found
     assert "tau ~ HalfNormal(0.3)" in found

@@ -143,7 +143,7 @@
       const input = h("input", { type: "checkbox", id: id() });
       input.addEventListener("change", () => change(i, input.checked));
       const arms = study.arms.filter(Boolean).join(" vs ");
-      const detail = [arms, study.reason ? `left out by the run: ${study.reason}` : ""].filter(Boolean).join("; ");
+      const detail = [arms, study.reason && !study.fitted ? `left out by the run: ${study.reason}` : study.reason].filter(Boolean).join("; ");
       const label = h("label", { for: input.id }, h("bdi", {}, study.label), detail ? h("span", { class: "detail" }, ` ${detail}`) : "");
       return [input, h("div", { class: "field check" }, input, label)];
     });
