@@ -23,6 +23,7 @@ from bayesmeta.posterior.averaged_models import (
 from bayesmeta.posterior.averaged_solution import AveragedSolution, averaged_posterior
 from bayesmeta.posterior.fit import fit, solve
 from bayesmeta.posterior.given import as_posterior
+from bayesmeta.posterior.log_evidence import bayes_factor, log_weighted_sum
 from bayesmeta.posterior.posterior import Posterior
 from bayesmeta.support.arguments import with_keywords_of
 from bayesmeta.support.arrays import Array
@@ -153,18 +154,6 @@ class ModelAverage(Displayed):
         return averaged_posterior(
             self.fits, self.posterior_probabilities, self.log_marginal_likelihood, self.names, self.prior_probabilities
         )
-
-
-def log_weighted_sum(logs: Array, weights: Array) -> float:
-    """Return log(sum(weights * exp(logs))), natural logs, of arrays of shape (M,); NaN where no weight is above 0."""
-    top = float(logs[weights > 0].max(initial=-np.inf)) if (weights > 0).any() else float("nan")
-    return float(np.log(weights @ np.exp(logs - top)) + top) if np.isfinite(top) else top
-
-
-def bayes_factor(log_bf: float) -> float:
-    """Return a Bayes factor from its natural log; infinite if it is too large for a float."""
-    with np.errstate(over="ignore"):
-        return float(np.exp(log_bf))
 
 
 @with_keywords_of(fit)

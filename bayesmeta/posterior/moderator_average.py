@@ -17,7 +17,7 @@ from bayesmeta.engines.marginals.protocol import Marginals
 from bayesmeta.engines.normal.submodels import RHO, FullModel, Submodel
 from bayesmeta.engines.terms import TAU
 from bayesmeta.errors import SpecError, unknown_name
-from bayesmeta.posterior.model_average import bayes_factor, log_weighted_sum
+from bayesmeta.posterior.log_evidence import bayes_factor, log_weighted_sum
 from bayesmeta.posterior.moderator_models import DEPENDENCE, EFFECT, VARIES, Component, models_of
 from bayesmeta.support.arrays import Array
 from bayesmeta.support.display import Displayed, counted

@@ -13,7 +13,7 @@ from bayesmeta.engines.choose import ENGINES
 from bayesmeta.engines.terms import TAU
 from bayesmeta.errors import BayesmetaError
 from bayesmeta.model.priors.coefficients import combination_priors
-from bayesmeta.posterior.model_average import bayes_factor
+from bayesmeta.posterior.log_evidence import bayes_factor
 from bayesmeta.posterior.moderator_evidence import moderator_average
 from bayesmeta.posterior.moderator_models import DEPENDENCE, EFFECT, VARIES
 from bayesmeta.posterior.posterior import Posterior
