@@ -71,11 +71,11 @@ def is_dark(colour: str) -> bool:
 
 
 def draw_lights(axes: Axes, lights: Sequence[tuple[float, float, Light]], *, size: float = SIZE) -> None:
-    """Draw lights at (x, y) in the units of the axes; ``size`` is their diameter in inches."""
-    for x, y, light in lights:
+    """Draw lights at (x, y) in the units of the axes; ``size`` is their diameter in inches. Those that are alike are one collection."""
+    for light in dict.fromkeys(light for _, _, light in lights):
         axes.scatter(
-            [x],
-            [y],
+            [x for x, _, other in lights if other == light],
+            [y for _, y, other in lights if other == light],
             s=(72 * size) ** 2,
             marker="o",
             facecolors=light.colour,
@@ -85,6 +85,7 @@ def draw_lights(axes: Axes, lights: Sequence[tuple[float, float, Light]], *, siz
             clip_on=False,
             label=f"light {light.symbol}",
         )
+    for x, y, light in lights:
         if light.symbol:
             axes.text(
                 x,
