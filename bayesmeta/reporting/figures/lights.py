@@ -73,11 +73,14 @@ def is_dark(colour: str) -> bool:
 def draw_lights(
     axes: Axes, lights: Sequence[tuple[float, float, Light]], *, size: float = SIZE, text: float = TEXT
 ) -> None:
-    """Draw lights at (x, y) in the units of the axes; ``size`` is their diameter in inches, ``text`` the font size of symbols."""
-    for x, y, light in lights:
+    """Draw lights at (x, y) in the units of the axes; ``size`` is their diameter in inches, ``text`` the font size of symbols.
+
+    Those that are alike are one collection.
+    """
+    for light in dict.fromkeys(light for _, _, light in lights):
         axes.scatter(
-            [x],
-            [y],
+            [x for x, _, other in lights if other == light],
+            [y for _, y, other in lights if other == light],
             s=(72 * size) ** 2,
             marker="o",
             facecolors=light.colour,
@@ -87,6 +90,7 @@ def draw_lights(
             clip_on=False,
             label=f"light {light.symbol}",
         )
+    for x, y, light in lights:
         if light.symbol:
             axes.text(
                 x,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import lru_cache
 from html import escape
 
 from bayesmeta.reviews.report.page_paths import short_path
@@ -51,8 +52,9 @@ def page_svg(svg: str, prefix: str, label: str) -> str:
     return text.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)
 
 
+@lru_cache(maxsize=20_000)
 def _short_tag(tag: str) -> str:
-    """Return a tag with fewer characters: numbers of two decimals, and no attributes that the page's styles have."""
+    """Return a tag with fewer characters: numbers of two decimals, and no attributes that the page's styles have. Tags recur."""
     if tag.startswith("<g id="):
         return _GROUP.sub("<g", tag)
     tag = _NO_TURN.sub("", _DASHES.sub("", _FONT.sub("", tag)))

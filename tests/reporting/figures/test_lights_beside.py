@@ -46,7 +46,9 @@ def drawn(width=None, lights=COLUMNS):
 
 def lights_of(figure):
     found = [one for axes in figure.axes for one in axes.collections if str(one.get_label()).startswith("light")]
-    return [(float(one.get_offsets()[0][0]), str(one.get_label())) for one in found]
+    assert len(found) <= len(LIGHTS)  # those that are alike are drawn together
+    places = [(float(y), float(x), str(one.get_label())) for one in found for x, y in one.get_offsets()]
+    return [(x, label) for _, x, label in sorted(places)]
 
 
 def rules_of(figure):
