@@ -128,14 +128,21 @@ def test_studies_without_a_year_are_named():
         bm.cumulative(**effects, labels=["A 1999", "B 1999", "C 1999"], methods=("HKSJ",))
 
 
-def test_a_hundred_studies_take_less_than_a_second_of_cpu():
+def test_a_hundred_studies_take_less_time_than_two_hundred_fits():
+    """About a second of processor time, half of it needed; other processes slow down both sides of the comparison."""
     rng = np.random.default_rng(7)
     effects = bm.effect_sizes(yi=rng.normal(size=100), sei=rng.uniform(0.1, 0.4, 100), measure="SMD")
-    bm.cumulative(effects, data={"year": np.arange(100)})
-    begin = time.process_time()
-    frame = bm.cumulative(effects, data={"year": np.arange(100)})
-    assert time.process_time() - begin < 1.0
-    assert len(frame) == 300
+
+    def seconds(call):
+        begin = time.process_time()
+        call()
+        return time.process_time() - begin
+
+    bm.fit(effects).summary()
+    twenty_fits = seconds(lambda: [bm.fit(effects).summary() for _ in range(20)])
+    frames = []
+    assert seconds(lambda: frames.append(bm.cumulative(effects, data={"year": np.arange(100)}))) < 10 * twenty_fits
+    assert len(frames[0]) == 300
 
 
 def test_the_figure_has_a_row_per_study_and_the_method_asked_for(bcg):

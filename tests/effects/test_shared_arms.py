@@ -185,12 +185,13 @@ def test_covariances_of_shared_controls_are_those_of_simulated_trials(
     y = [bm.effect_sizes(frame, measure).yi for frame in (one, two)]
     simulated = np.corrcoef(*y)[0, 1]
     # S of the first trials, whose own covariance is an estimate too
-    tables = [pd.concat([a, b]).assign(study="A", shared_arm_c="c", treatment=["a", "b"]) for a, b in
-              ((one.iloc[i : i + 1], two.iloc[i : i + 1]) for i in range(60))]  # fmt: skip
-    computed = []
-    for table in tables:
-        s = bm.effect_sizes(table, measure).covariance.matrix
-        computed.append(s[0, 1] / np.sqrt(s[0, 0] * s[1, 1]))
+    first = [
+        frame.iloc[:60].assign(study=[f"{i:02}" for i in range(60)], treatment=arm, shared_arm_c="c")
+        for frame, arm in ((one, "a"), (two, "b"))
+    ]
+    s = bm.effect_sizes(pd.concat(first).sort_values(["study", "treatment"]), measure).covariance.matrix
+    correlation = s / np.sqrt(np.outer(np.diagonal(s), np.diagonal(s)))
+    computed = np.diagonal(correlation, 1)[::2]
     # the standard error of a simulated correlation of 0.5 is 0.007
     assert np.mean(computed) == pytest.approx(simulated, abs=0.02)
 

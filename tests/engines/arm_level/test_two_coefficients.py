@@ -87,9 +87,13 @@ def brute_force(data, tau, b0, b1, m=None, theta=THETA):
     for row, likelihood in zip(data.design.matrix, m, strict=True):
         mu, place = np.unique(mesh @ row, return_inverse=True)
         g = np.concatenate(
-            [stats.norm.pdf(theta, part[:, None], tau) @ likelihood for part in np.array_split(mu, 1 + len(mu) // 2000)]
+            [
+                np.exp(-0.5 * ((theta - part[:, None]) / tau) ** 2) @ likelihood
+                for part in np.array_split(mu, 1 + len(mu) // 2000)
+            ]
         )
-        value = value + np.log(np.maximum(g * (theta[1] - theta[0]), 1e-300))[place.reshape(value.shape)]
+        spacing = (theta[1] - theta[0]) / (tau * np.sqrt(2 * np.pi))
+        value = value + np.log(np.maximum(g * spacing, 1e-300))[place.reshape(value.shape)]
     weight = np.exp(value) * (b0[1] - b0[0]) * (b1[1] - b1[0])
     return np.log(weight.sum()), (weight * mesh[..., 1]).sum() / weight.sum()
 

@@ -69,6 +69,11 @@ def small() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return rng.normal(0.3, 0.4, len(study)) + rng.normal(0, 0.3, 4)[study], v, study
 
 
+def log_density(y: np.ndarray, covariance: np.ndarray) -> float:
+    """Normal with mean 0; scipy's takes five times as long, which many calls notice."""
+    return -0.5 * float(y @ np.linalg.solve(covariance, y) + np.linalg.slogdet(2 * np.pi * covariance)[1])
+
+
 def test_konstantopoulos2011() -> None:
     # R package RoBMA, bridge sampling: 25.70; the reference is independent quadrature
     found = konstantopoulos()
@@ -166,7 +171,7 @@ def test_brute_force_integral(priors: LevelPriors) -> None:
 
     def joint(tau_within: float, tau_between: float) -> float:
         covariance = np.diag(v) + tau_between**2 * together + tau_within**2 * np.eye(len(y)) + 1.0
-        likelihood = np.exp(multivariate_normal.logpdf(y, np.zeros(len(y)), covariance))
+        likelihood = np.exp(log_density(y, covariance))
         one, other = np.array([tau_between**2]), np.array([tau_within**2])
         return float(likelihood * np.exp(priors.log_density(one, other)[0]) * 4 * tau_between * tau_within)
 
@@ -262,7 +267,7 @@ def test_an_indefinite_sampling_covariance_restricts_the_posterior() -> None:
             return 0.0
         one, other = np.array([tau_between**2]), np.array([tau_within**2])
         prior = np.exp(priors.log_density(one, other)[0]) * 4 * tau_between * tau_within
-        return float(prior * np.exp(multivariate_normal.logpdf(y, np.zeros(5), covariance + 1.0)))
+        return float(prior * np.exp(log_density(y, covariance + 1.0)))
 
     least = np.sqrt(0.02)
     expected = quad(lambda b: quad(lambda w: joint(w, b), least, 4, epsrel=1e-7)[0], 0, 4, epsrel=1e-6)[0]
