@@ -20,14 +20,17 @@ from bayesmeta.reporting.figures.widths import NarrowError
 #: font sizes of the table in points, and the least share of the panel of the width, that are tried at a given width: the first that
 #: has a place for the columns is used
 SIZES = ((TEXT, 0.18), (7.5, 0.18), (7.0, 0.18), (6.5, 0.18), (LEAST_TEXT, 0.18), (LEAST_TEXT, 0.15))
-#: what is left out where a given width has no place for it in the smallest type, in this order: columns, the spaces that align numbers,
-#: part of the panel
-LEFT_OUT = ("arms", "shrunk", "weight", "alignment", "domains", "panel", "lights")
+#: what is left out where a given width has no place for it in the smallest type, the first of these that is enough: the judgements of
+#: the domains, which have a figure of their own; or columns; then the spaces that align numbers, part of the panel, all judgements
+_COLUMNS = ("arms", "shrunk", "weight")
+LEFT_OUT: tuple[tuple[str, ...], ...] = (
+    (), ("domains",), *(_COLUMNS[:n] for n in (1, 2, 3)), (*_COLUMNS, "alignment"), (*_COLUMNS, "alignment", "domains"),
+    (*_COLUMNS, "alignment", "domains", "panel"), (*_COLUMNS, "alignment", "domains", "panel", "lights"),
+)  # fmt: skip
 _NAMED = {
     "arms": "data of the arms", "weight": "weights", "shrunk": "numbers of the shrunken effects",
     "domains": "judgements of the domains", "lights": "judgements of the studies",
 }  # fmt: skip
-_COLUMNS = ("arms", "weight", "shrunk")
 
 
 @dataclass(frozen=True)
@@ -94,26 +97,27 @@ def fit_columns(
     printed = cells(studies, summaries, layout)
     present = {name for name in _COLUMNS if any(any(cell) for cell in getattr(printed, name))}
     present |= {name for name, least in (("domains", 1), ("lights", 0)) if len(lights.headers) > least}
-    beside_table = len(lights.headers)
-    for left_out in range(len(LEFT_OUT) + 1):
-        # columns that need most of the width are left out first
-        if left_out:
-            printed = _without(printed, LEFT_OUT[left_out - 1])
-            beside_table = {"domains": min(beside_table, 1), "lights": 0}.get(LEFT_OUT[left_out - 1], beside_table)
-        if left_out == 1:
-            arm_headers, arm_groups, totals = (), (), ()
+    everything, given = printed, (arm_headers, arm_groups, totals)
+    for left_out in LEFT_OUT:
+        if left_out and not present & set(left_out) and not {"alignment", "panel"} & set(left_out):
+            continue
+        printed = everything
+        for name in left_out:
+            printed = _without(printed, name)
+        arm_headers, arm_groups, totals = ((), (), ()) if "arms" in left_out else given
+        beside_table = len(lights.headers)
+        beside_table = 0 if "lights" in left_out else min(beside_table, 1) if "domains" in left_out else beside_table
         headers = [header_lines(h, [row[j] for row in printed.arms]) for j, h in enumerate(arm_headers)]
         groups = [(group_lines(group), count) for group, count in arm_groups]
         beside = _beside_totals(subgroups, summaries, totals) if headers else []
         written = write_headers(layout, measure, printed, log=log, percent=percent, pooling=pooling)
-        tight = "panel" in LEFT_OUT[:left_out]
         fitting = []
         for size, share in SIZES if width_inches is not None else SIZES[:1]:
             scale = size / TEXT
             table = None if width_inches is None else width_inches / scale - lights_room(beside_table)
             at = columns(
                 studies, summaries, printed, headers, groups, written, layout, totals, table, beside,
-                tight=tight, share=share, small=max(SMALL, LEAST_TEXT / scale),
+                tight="panel" in left_out, share=share, small=max(SMALL, LEAST_TEXT / scale),
             )  # fmt: skip
             if at.missing:
                 continue
@@ -123,7 +127,7 @@ def fit_columns(
         if fitting:
             # names that are as long in every size do not make the type smaller
             scale, at = fitting[0] if _long_names(studies, fitting[-1][1], width_inches) else fitting[-1]
-            hidden = [_NAMED[name] for name in LEFT_OUT[:left_out] if name in present & set(_NAMED)]
+            hidden = [_NAMED[name] for name in left_out if name in present & set(_NAMED)]
             return Fitted(printed, at, headers, groups, written, totals, beside_table, scale, tuple(hidden))
     needed = math.ceil(10 * (at.width + at.missing) * scale) / 10
     raise NarrowError(

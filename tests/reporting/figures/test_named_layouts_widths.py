@@ -10,7 +10,10 @@ import bayesmeta as bm
 from bayesmeta.reporting.figures.alignment import without_alignment
 from bayesmeta.reporting.figures.axis import ticks
 from bayesmeta.reporting.figures.formats import FOREST_LAYOUTS
+from bayesmeta.reporting.figures.from_rows import ForestTexts, forest_from_rows
 from bayesmeta.reporting.figures.labels import study_labels
+from bayesmeta.reporting.figures.lights import Light, LightColumns
+from bayesmeta.reporting.figures.named_layouts import LAYOUTS
 from bayesmeta.reporting.figures.text import wrap
 
 FULL, MIDDLE, COLUMN = (mm / 25.4 for mm in (174, 114, 85))
@@ -91,3 +94,23 @@ def test_an_axis_has_two_numbers_where_more_would_touch():
         values, labels = ticks(low, high, log=log, inches=0.6, label_width=lambda text: 0.06 * len(text))
         assert len(values) == len(labels) == 2
         assert (1.0 if log else 0.0) in values
+
+
+@pytest.mark.parametrize(("width", "lights"), [(FULL, 8), (5.0, 1)])
+def test_judgements_of_the_domains_are_left_out_before_the_data_of_the_arms(width, lights):
+    rows = [
+        {"study": f"Trial {i}", "events_e": 3 + i, "n_e": 48, "events_c": 16, "n_c": 49, "estimate": 0.5 + i / 10,
+         "ci_low": 0.2, "ci_high": 1.9, "weight": 25.0} for i in range(4)
+    ]  # fmt: skip
+    beside = LightColumns(
+        (*"ABCDEFG", "All"), [[Light("#4daf4a", "+")] * 8] * 4, "A: sequence; All: overall.", "+ low."
+    )
+    figure = forest_from_rows(
+        rows, [], primary="", measure="RR", level=0.95, texts=ForestTexts("Attachment", lights=beside), width_inches=width,
+        layout=LAYOUTS["revman"],
+    )  # fmt: skip
+    shown = texts(figure)
+    assert shown.count("48") == 4
+    drawn = [one for axes in figure.axes for one in axes.collections if str(one.get_label()).startswith("light")]
+    assert len(drawn) == 4 * lights
+    assert ("Not shown at this width: judgements of the domains." in shown) == (lights == 1)
