@@ -10,6 +10,7 @@ import numpy as np
 from bayesmeta.checks.leave_one_out import tail_probability
 from bayesmeta.engines.normal.study_blocks import marginal_variances, replicated_estimates
 from bayesmeta.engines.terms import NEW_STUDY, TAU
+from bayesmeta.errors import SpecError
 from bayesmeta.model.likelihoods.data import ModelData
 from bayesmeta.model.likelihoods.registry import likelihood_for
 from bayesmeta.posterior.fit import fit
@@ -74,6 +75,8 @@ def predictive_checks(
 
     Notes
     -----
+    A fit by NUTS that quadrature does not take, such as that of counts with two moderators, is checked by its draws, given all studies.
+
     With several estimates per study, or correlated sampling errors, each estimate is compared with a new estimate of a new study, the
     others being those of other studies (exact). Data of all together are replicated with all their variances and correlations; Q is that of
     generalized least squares, (y - X b)' S^-1 (y - X b), and absent where the sampling covariance S alone is not positive definite. Where
@@ -81,10 +84,10 @@ def predictive_checks(
     """
     import pandas as pd
 
-    posterior = exact_fit(as_posterior(studies, built_in_only=OWN_PREDICTIONS, **given))
-    data = posterior.data
-    if without is None:
-        without = leave_each_out(posterior) if len(data.units) > 1 else []
+    posterior = _checked_fit(as_posterior(studies, built_in_only=OWN_PREDICTIONS, **given))
+    data, sampled = posterior.data, posterior.engine == "nuts"
+    if without is None or sampled:
+        without = leave_each_out(posterior) if len(data.units) > 1 and not sampled else []
     rng = np.random.default_rng([posterior.seed, 4])
     if not data.separate:
         return _dependent_checks(posterior, without, draws, rng)
@@ -95,7 +98,9 @@ def predictive_checks(
     old, old_variance = crude_effects(data, data.columns)
     rows = []
     for check, predictors in (("given all", [posterior] * len(data.labels)), ("given the others", without)):
-        tails, size = np.array([tail_probability(posterior, i, one) for i, one in enumerate(predictors)]), 0
+        tails, size = np.full(len(predictors), np.nan), 0
+        if not sampled:
+            tails = np.array([tail_probability(posterior, i, one) for i, one in enumerate(predictors)])
         if np.isnan(tails).any():
             # a fit without the study draws fewer effects, each of which is used several times
             size = draws if check == "given all" else max(draws // FEWER, 1)
@@ -120,6 +125,16 @@ def predictive_checks(
     largest = [_largest_residual(y, v, expected, flat[TAU]) for y, v in ((old, old_variance), (new, variance))]
     rows.append(check_row("largest residual", "", float(largest[0].mean()), tail_of(largest[1], largest[0]), draws))
     return pd.DataFrame(rows)
+
+
+def _checked_fit(posterior: Posterior) -> Posterior:
+    """Return the most exact fit of the same model; that by NUTS where quadrature does not take it."""
+    try:
+        return exact_fit(posterior)
+    except SpecError:
+        if posterior.engine != "nuts" or not posterior.data.separate:
+            raise
+        return posterior
 
 
 def _dependent_checks(

@@ -67,6 +67,12 @@ def guide_of_arms(measure: str, columns: dict[str, Array]) -> tuple[Array, Array
     return np.log(events / n), 1 / events - 1 / n
 
 
+def typical_tau(priors: NetworkPriors) -> float:
+    """Return the prior median of tau, for the scale of the coordinates in which NUTS moves."""
+    scale = priors.scale.scale
+    return float(scale.quantile(0.5)) ** (0.5 if priors.scale.on_variance else 1.0) if scale.point is None else 0.1
+
+
 def sample_arms(
     table: ArmTable,
     contrasts: NetworkContrasts,
@@ -115,10 +121,6 @@ def sample_arms(
         raise unknown_name("treatment", reference, treatments)
     columns = arm_numbers(table, likelihood)
     trial_of, treatment_of = {name: i for i, name in enumerate(trials)}, {one: i for i, one in enumerate(treatments)}
-    scale = priors.scale.scale
-    typical_tau = (
-        float(scale.quantile(0.5)) ** (0.5 if priors.scale.on_variance else 1.0) if scale.point is None else 0.1
-    )
     arms = network_arms(
         contrasts.measure,
         f"{likelihood} arms",
@@ -130,7 +132,7 @@ def sample_arms(
         columns,
         guide_of_arms(contrasts.measure, columns),
         priors.contrasts.coefficients(len(treatments) - 1),
-        typical_tau,
+        typical_tau(priors),
     )
     typical = typical_variance_given(contrasts.design(), contrasts.S)
     return SampledNetwork(arms, sample_network(arms, priors.scale, seed), typical, seed)

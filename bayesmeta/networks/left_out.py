@@ -12,7 +12,7 @@ from bayesmeta.checks.influence import ALL, effect_numbers, with_shifts
 from bayesmeta.effects.measures import MEASURES
 from bayesmeta.engines.terms import new_outcome_term
 from bayesmeta.errors import BayesmetaError, DataError, unknown_name
-from bayesmeta.networks.arm_level import arms_in_order, sample_arms
+from bayesmeta.networks.arm_level import guide_of_arms, typical_tau
 from bayesmeta.networks.exact import solve_network
 from bayesmeta.networks.exact_solution import NetworkSolution
 from bayesmeta.networks.graph import NetworkGraph
@@ -155,14 +155,26 @@ def _exact(net: NetworkPosterior, study: str) -> NetworkPosterior:
 
 
 def _sampled(net: NetworkPosterior, study: str) -> NetworkPosterior:
-    assert net.contrasts.arms is not None
-    arms = arms_in_order(net.contrasts.arms)
-    kept = arms.take([row for row, name in enumerate(arms.studies) if name != study])
-    contrasts = net.contrasts
-    if study in contrasts.studies:
-        contrasts = without_study(contrasts, study)[0]
-    solution = sample_arms(kept, contrasts, net.likelihood, net.reference, net.priors, net.seed)
-    return replace(net, contrasts=contrasts, solution=solution)
+    """Sample the arms of the other trials, among them those without a contrast, such as trials without events."""
+    from bayesmeta.engines.nuts.network_arms import network_arms
+    from bayesmeta.engines.nuts.network_sampling import sample_network
+    from bayesmeta.networks.sampled_solution import SampledNetwork
+
+    solution = net.solution
+    assert isinstance(solution, SampledNetwork)
+    arms, at = solution.arms, solution.arms.trials.index(study)
+    kept = arms.trial != at
+    columns = {name: values[kept] for name, values in arms.columns.items()}
+    others = network_arms(
+        arms.measure, arms.likelihood, arms.treatments, arms.reference, arms.trials[:at] + arms.trials[at + 1 :],
+        arms.trial[kept] - (arms.trial[kept] > at), arms.treatment[kept], columns, guide_of_arms(arms.measure, columns), arms.prior,
+        typical_tau(net.priors),
+    )  # fmt: skip
+    contrasts = without_study(net.contrasts, study)[0] if study in net.contrasts.studies else net.contrasts
+    drawn = sample_network(others, net.priors.scale, net.seed)
+    return replace(
+        net, contrasts=contrasts, solution=SampledNetwork(others, drawn, solution.typical_variance, solution.seed)
+    )
 
 
 def influence(

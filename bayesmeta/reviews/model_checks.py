@@ -29,7 +29,7 @@ REPLICATIONS = 2000
 def checks_of(
     posterior: Posterior, *, level: float, better: str | None = None, mid: Mid | None = None
 ) -> dict[str, Any]:
-    """Return the checks of a fit as plain values, by quadrature.
+    """Return the checks of a fit as plain values, by quadrature; predictive ones of a fit that this does not take by its draws.
 
     Parameters
     ----------
@@ -45,14 +45,14 @@ def checks_of(
         those of the effect at the means, then of each coefficient, the name of which is ``term``. ``predictive``: rows of
         ``predictive_checks``, model scale. In place of what cannot be computed the reason, as ``no_left_out`` and ``no_predictive``.
     """
+    found: dict[str, Any] = {}
+    without: list[Posterior] = []
+    exact = posterior
     try:
         exact = exact_fit(posterior)
     except BayesmetaError as error:
-        reason = one_line(str(error))
-        return {"no_left_out": reason, "no_predictive": reason}
-    found: dict[str, Any] = {}
-    without: list[Posterior] = []
-    if len(exact.data.units) > 1:
+        found["no_left_out"] = one_line(str(error))
+    if len(exact.data.units) > 1 and "no_left_out" not in found:
         try:
             without = leave_each_out(exact)
             found["left_out"] = [

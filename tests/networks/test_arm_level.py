@@ -127,6 +127,12 @@ def test_two_arms_are_the_exact_pairwise_meta_analysis(measure) -> None:
     assert fit.likelihood == "binomial"
     # the study without events is in both
     assert "theta[e: placebo vs drug]" in net.terms
+    if measure == "OR":
+        # and remains in it without another
+        without = fit_without(net, "a").net
+        assert "theta[e: placebo vs drug]" in without.terms
+        assert not any(term.startswith("theta[a:") for term in without.terms)
+        assert without.contrasts.studies == ("b", "c", "d")
     table = net.summary()
     for term, other in (("drug vs placebo", "mu"), ("tau", "tau")):
         assert agrees(table.loc[term, "mean"], table.loc[term, "mcse_mean"], fit.mean(other), 0.0)

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 import bayesmeta as bm
+from bayesmeta.errors import SpecError
 from bayesmeta.reviews.folder import load_run
 from bayesmeta.reviews.model_checks import REPLICATIONS, checks_of
 from bayesmeta.reviews.report.page import report_page
@@ -160,3 +161,23 @@ def test_checks_can_be_left_out(tmp_path):
     assert not any(model["kind"] == "checks" for result in run.results for model in result.models)
     assert not (run.out / "tables" / "predictive.csv").exists()
     assert "Predictive checks" not in report_page(*load_run(run.out))
+
+
+def test_a_sampled_fit_that_quadrature_does_not_take_is_checked_by_its_draws(bcg_nuts, monkeypatch):
+    known = bm.predictive_checks(bcg_nuts).set_index(["check", "study"])["tail"]
+
+    def refuse(_posterior):
+        raise SpecError("engine 'quadrature' takes 2 coefficients at most")
+
+    for place in ("bayesmeta.checks.predictive.exact_fit", "bayesmeta.reviews.model_checks.exact_fit"):
+        monkeypatch.setattr(place, refuse)
+    found = checks_of(bcg_nuts, level=0.95)
+    assert "takes 2 coefficients" in found["no_left_out"]
+    assert "left_out" not in found
+    assert {row["check"] for row in found["predictive"]} == {"given all", "Q", "largest residual"}
+    for row in found["predictive"]:
+        if row["check"] == "given all":
+            assert row["mcse"] > 0
+            assert row["tail"] == pytest.approx(known["given all", row["study"]], abs=0.05)
+    html = predictive_section(AnalysisResult("1.1", models=[{"kind": "checks", "model": "checks", **found}]))
+    assert "predicted from all, itself included" in html
