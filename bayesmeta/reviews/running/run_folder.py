@@ -273,8 +273,8 @@ class RunFolder:
                 if is_disk_full(error):
                     raise
                 refused.append(error)
-        for error in refused:
-            raise error
+        if refused:
+            raise refused[0]
         for name in old.files:
             if name not in files:
                 remove(self.out / name)
