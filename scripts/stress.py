@@ -1,5 +1,7 @@
 """Faults under load and bad input, generated and bounded: ``python scripts/stress.py [--short] [--seed N] [--only PART]``.
 
+The long form runs reviews with figures, documents, a report, networks and categories; the short one those without.
+
 Parts, each of which prints what it did and what it found, in a temporary folder and without a network:
 
 - ``kills``: a run in a process of its own is killed at random moments and started again, until it ends as one that was never stopped;
@@ -9,7 +11,10 @@ Parts, each of which prints what it did and what it found, in a temporary folder
 - ``changing``: data files change while they are run; the next run ends as one of the data as they are then;
 - ``caches``: files of the cache of compiled loops are cut, emptied or altered, and fits give the same numbers;
 - ``ledgers``: bytes of the ledger and of the results of a finished run are damaged, and the next run ends as the first;
-- ``inputs``: damaged study tables; each is pooled, or refused by an error of this package, within a time;
+- ``inputs``: damaged tables of studies, arms, contrasts and categories; each is pooled, or refused by an error of this package, in time;
+- ``keys``: a review.toml with every table and key, in which one value is another; it is read, or refused by an error of this package;
+- ``fits``: saved fits are damaged; each is refused, or has the numbers that were saved;
+- ``links``: links, folders and pipes take the place of outputs; nothing outside changes, and the next run ends as the whole one;
 - ``invariance``: random meta-analyses give the same answer when their studies are shuffled, renamed, or their arms exchanged.
 
 Exit code 1 if anything was found. No part may end in a traceback, whatever is done to it.
@@ -23,6 +28,7 @@ import importlib.util
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,25 +40,46 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import bayesmeta as bm
 
-HEAD = 'id = "r"\ntitle = "T"\n[settings]\nengine = "quadrature"\nlikelihoods = ["normal"]\ntables = ["md", "csv"]\nfigures = []\n'
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from stress_inputs import ARMS, COUNTS
+from stress_parts import fits, inputs, invariance, keys
+
+HEAD = """id = "r"
+title = "T"
+[settings]
+engine = "quadrature"
+likelihoods = ["normal"]
+tables = ["md", "csv"]
+"""
+PLAIN = "figures = []\nreport = false\ndocuments = []\n"
 ENTRY = '[[analysis]]\nid = "1.{0}"\noutcome = "Outcome {0}"\nmeasure = "RR"\ndata = "{0}.csv"\n'
+#: what the reviews of the long form have besides
+MORE = """[[network]]
+id = "N"
+outcome = "O"
+measure = "OR"
+data = "arms.csv"
+reference = "control"
+components = "+"
+[[categories]]
+id = "C"
+outcome = "O"
+data = "counts.csv"
+"""
 TABLE = "study,events_e,n_e,events_c,n_c\nA,{0},100,9,100\nB,12,150,20,150\nC,0,60,3,60\n"
-CELLS = (
-    "", "-1", "0", "1e400", "-1e400", "nan", "inf", "NA", "1,5", "1.234,5", "1e-320", "1e18", "9" * 400, "0x10", "=1+1", "\t", "'", "−3",
-    "1/2", "10%", "<0.001", "TRUE", "\ufeff5", "٣", "5 ", "1 000", "1e5", "100", "60.5", "Ω" * 300, "\x00", "\x1b[31m", "A",
-)  # fmt: skip
 
 
-def write_review(folder: Path, count: int) -> Path:
-    """Write a review of ``count`` small analyses."""
+def write_review(folder: Path, count: int, short: bool = True) -> Path:
+    """Write a review of ``count`` small analyses; with figures, documents, a report, a network and categories if it is not ``short``."""
     folder.mkdir(parents=True)
     for i in range(count):
         (folder / f"{i}.csv").write_text(TABLE.format(i + 1))
-    (folder / "review.toml").write_text(HEAD + "".join(ENTRY.format(i) for i in range(count)))
+    for name, text in (("arms", ARMS), ("counts", COUNTS)):
+        (folder / f"{name}.csv").write_text(text)
+    entries = "".join(ENTRY.format(i) for i in range(count))
+    (folder / "review.toml").write_text(HEAD + (PLAIN + entries if short else 'figures = ["svg"]\n' + entries + MORE))
     return folder
 
 
@@ -75,7 +102,6 @@ def start(source: Path, out: Path, *options: str, **given: Any) -> subprocess.Po
         "--out",
         out,
         "-q",
-        "--no-figures",
         *options,
     ]
     return subprocess.Popen(
@@ -93,7 +119,7 @@ def recovered(source: Path, out: Path, whole: dict[str, bytes], after: str, erro
     """Run again undisturbed, and compare with a run that was never disturbed."""
     if "Traceback" in errors:
         yield f"{after}: {errors}"
-    done = bm.run_review(source, out, figures=False)
+    done = bm.run_review(source, out)
     if done.failed:
         yield f"{after}, in the next run: {done.failed}"
     if tree(out) != whole:
@@ -102,8 +128,8 @@ def recovered(source: Path, out: Path, whole: dict[str, bytes], after: str, erro
 
 def workers(chance: random.Random, folder: Path, short: bool) -> Iterator[str]:
     """Kill one of the processes of a run."""
-    source = write_review(folder / "source", 20 if short else 60)
-    bm.run_review(source, folder / "whole", figures=False)
+    source = write_review(folder / "source", 20, short)
+    bm.run_review(source, folder / "whole")
     whole = tree(folder / "whole")
     for i in range(1 if short else 15):
         out = folder / f"out{i}"
@@ -126,8 +152,8 @@ def schedulers(chance: random.Random, folder: Path, short: bool) -> Iterator[str
         return
     from distributed import LocalCluster
 
-    source = write_review(folder / "source", 20 if short else 60)
-    bm.run_review(source, folder / "whole", figures=False)
+    source = write_review(folder / "source", 20, short)
+    bm.run_review(source, folder / "whole")
     whole = tree(folder / "whole")
     for i in range(1 if short else 5):
         out = folder / f"out{i}"
@@ -140,8 +166,8 @@ def schedulers(chance: random.Random, folder: Path, short: bool) -> Iterator[str
 
 def full(chance: random.Random, folder: Path, short: bool) -> Iterator[str]:
     """Let writes fail beyond a size of file."""
-    source = write_review(folder / "source", 10)
-    bm.run_review(source, folder / "whole", figures=False)
+    source = write_review(folder / "source", 10, short)
+    bm.run_review(source, folder / "whole")
     whole = tree(folder / "whole")
     for i in range(1 if short else 15):
         limit = chance.randrange(500, 40_000)
@@ -156,16 +182,16 @@ def full(chance: random.Random, folder: Path, short: bool) -> Iterator[str]:
 
 def changing(chance: random.Random, folder: Path, short: bool) -> Iterator[str]:
     """Change data files while they are run."""
-    count = 10 if short else 40
+    count = 10
     for i in range(1 if short else 10):
-        source, out = write_review(folder / f"source{i}", count), folder / f"out{i}"
+        source, out = write_review(folder / f"source{i}", count, short), folder / f"out{i}"
         process = start(source, out)
         begun(process, out)
         while process.poll() is None:
             (source / f"{chance.randrange(count)}.csv").write_text(TABLE.format(chance.randrange(1, 60)))
             time.sleep(chance.random() / 10)
         errors = process.communicate()[1]
-        bm.run_review(source, folder / f"whole{i}", figures=False)
+        bm.run_review(source, folder / f"whole{i}")
         yield from recovered(source, out, tree(folder / f"whole{i}"), f"after data changed ({i})", errors)
 
 
@@ -197,13 +223,13 @@ def caches(chance: random.Random, folder: Path, short: bool) -> Iterator[str]:
 
 def kills(chance: random.Random, folder: Path, short: bool) -> Iterator[str]:
     """Kill runs at random moments."""
-    source = write_review(folder / "source", 10 if short else 60)
-    bm.run_review(source, folder / "whole", figures=False)
+    source = write_review(folder / "source", 10 if short else 20, short)
+    bm.run_review(source, folder / "whole")
     for _ in range(2 if short else 20):
         process = start(source, folder / "out", "-j", "2")
         begun(process, folder / "out")
-        time.sleep(6 * chance.random())  # while it is loaded, plans, fits or writes
-        process.send_signal(chance.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
+        time.sleep((6 if short else 60) * chance.random())  # while it is loaded, plans, fits or writes
+        process.send_signal(chance.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP]))
         errors = process.communicate()[1]
         if "Traceback" in errors:
             yield f"a kill: {errors}"
@@ -213,7 +239,7 @@ def kills(chance: random.Random, folder: Path, short: bool) -> Iterator[str]:
 def ledgers(chance: random.Random, folder: Path, short: bool) -> Iterator[str]:
     """Damage a finished run."""
     source, out = write_review(folder / "source", 5), folder / "out"
-    bm.run_review(source, out, figures=False)
+    bm.run_review(source, out)
     whole = tree(out)
     for i in range(4 if short else 200):
         path = out / chance.choice(
@@ -223,62 +249,49 @@ def ledgers(chance: random.Random, folder: Path, short: bool) -> Iterator[str]:
         for _ in range(chance.randint(1, 20)):
             content[chance.randrange(len(content))] = chance.randrange(256)
         path.write_bytes(content[: chance.randrange(len(content))] if chance.random() < 0.3 else content)
-        done = bm.run_review(source, out, figures=False)
+        done = bm.run_review(source, out)
         if done.failed or tree(out) != whole:
             yield f"damage {i} of {path.name}: {done.failed or 'other outputs'}"
-            bm.run_review(source, out, figures=False, fresh=True)
+            bm.run_review(source, out, fresh=True)
 
 
-def inputs(chance: random.Random, folder: Path, short: bool) -> Iterator[str]:
-    """Pool damaged study tables."""
-    tables = {
-        "RR": "study,events_e,n_e,events_c,n_c\nA,5,100,9,100\nB,12,150,20,150\nC,0,60,3,60\n",
-        "MD": "study,mean_e,sd_e,n_e,mean_c,sd_c,n_c\nA,20,8,40,25,9,42\nB,18,7,30,19,8,28\n",
-        "HR": "study,yi,sei\nA,0.3,0.2\nB,-0.1,0.15\nC,0.2,0.3\n",
-    }
-    for i in range(40 if short else 800):
-        measure = chance.choice(list(tables))
-        rows = [line.split(",") for line in tables[measure].splitlines()]
-        for _ in range(chance.randint(1, 3)):
-            row = chance.choice(rows)
-            row[chance.randrange(len(row))] = chance.choice(CELLS)
-        if chance.random() < 0.2:
-            rows.append(chance.choice(rows))
-        path = folder / "table.csv"
-        path.write_bytes(
-            "\n".join(map(",".join, rows)).encode(chance.choice(["utf-8", "utf-8", "utf-16", "latin-1"]), "replace")
-        )
-        began = time.monotonic()
+def links(chance: random.Random, folder: Path, short: bool) -> Iterator[str]:
+    """Put something else in the place of outputs."""
+    source, out, around = write_review(folder / "source", 2, short), folder / "out", folder / "around"
+    bm.run_review(source, out)
+    whole = tree(out)
+    shutil.copytree(out, around)
+    names = sorted(str(path.relative_to(out)) for path in out.rglob("*"))
+    for name in chance.sample(names, 3) if short else names:
+        place, kind = out / name, chance.choice(["link", "link", "new link", "folder", "pipe", "itself"])
+        shutil.rmtree(place) if place.is_dir() else place.unlink()
+        if kind == "folder":
+            (place / "mine").mkdir(parents=True)
+        elif kind == "pipe":
+            os.mkfifo(place)
+        else:
+            place.symlink_to({"link": around / name, "new link": folder / "new" / name, "itself": place}[kind])
+        errors = ""
         try:
-            bm.random_effects(path, measure=measure)
-            bm.fit(path, measure=measure, engine="quadrature")
+            bm.run_review(source, out, fresh=True)
         except bm.BayesmetaError:
             pass
         except Exception:
-            yield f"input {i}, {measure}, {rows}: {traceback.format_exc(limit=-1)}"
-        if time.monotonic() - began > 60:
-            yield f"input {i}, {measure}, {rows}: took {time.monotonic() - began:.0f} s"
-
-
-def invariance(chance: random.Random, folder: Path, short: bool) -> Iterator[str]:  # noqa: ARG001
-    """Fit random effects in another order, under other names, and with the arms exchanged."""
-    for i in range(30 if short else 1000):
-        k = chance.randint(2, 12)
-        yi = np.array([chance.gauss(0.3, 0.5) for _ in range(k)])
-        sei = np.array([chance.uniform(0.05, 0.6) for _ in range(k)])
-        order = chance.sample(range(k), k)
-        first = bm.fit(yi=yi, sei=sei, measure="SMD").interval("mu")
-        shuffled = bm.fit(yi=yi[order], sei=sei[order], measure="SMD", labels=[f"s{j}" for j in order]).interval("mu")
-        exchanged = bm.fit(yi=-yi, sei=sei, measure="SMD").interval("mu")
-        if not np.allclose(first, shuffled, rtol=0, atol=1e-9):
-            yield f"set {i}: {first} and, shuffled, {shuffled}"
-        if not np.allclose(first, -np.asarray(exchanged)[::-1], rtol=0, atol=1e-9):
-            yield f"set {i}: {first} and, with the arms exchanged, {exchanged}"
+            errors = traceback.format_exc(limit=-1)
+        if tree(around) != whole or (folder / "new").exists():
+            yield f"a {kind} in the place of {name}: files outside have changed"
+            shutil.rmtree(folder / "new", ignore_errors=True)
+        if not place.is_symlink() and place.is_dir() and kind == "folder":
+            (place / "mine").rmdir()
+            place.rmdir()
+        elif place.is_symlink() or kind == "pipe":
+            place.unlink(missing_ok=True)
+        yield from recovered(source, out, whole, f"after a {kind} in the place of {name}", errors)
 
 
 PARTS: dict[str, Callable[[random.Random, Path, bool], Iterator[str]]] = {
     "kills": kills, "workers": workers, "schedulers": schedulers, "full": full, "changing": changing, "caches": caches,
-    "ledgers": ledgers, "inputs": inputs, "invariance": invariance,
+    "ledgers": ledgers, "inputs": inputs, "keys": keys, "fits": fits, "links": links, "invariance": invariance,
 }  # fmt: skip
 
 

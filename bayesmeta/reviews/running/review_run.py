@@ -264,8 +264,8 @@ class ReviewRun:
         }
         self.outdated = self._outputs.state().outdated
         write_json(self.out / MANIFEST_FILE, {**made, **done})
-        for error in self._refused.values():
-            raise error
+        if self._refused:
+            raise next(iter(self._refused.values()))
         self.ended = True
 
     def write_changes(self, before: Loaded) -> list[Change]:
