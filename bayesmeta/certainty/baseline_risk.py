@@ -122,7 +122,7 @@ def _from_studies(word: str, events: Array, participants: Array) -> BaselineRisk
             f"the {word} risk of the control groups cannot be computed: no control group has counts of events with and without them",
             fix="State the baseline risk: baseline = 0.12.",
         )
-    studies = f"{len(events)} {'study' if len(events) == 1 else 'studies'}"
+    groups = "the control group of 1 study" if len(events) == 1 else f"the control groups of {len(events)} studies"
     if word == MEDIAN:
         risk = float(np.median(events / participants))
         if not 0 < risk < 1:
@@ -130,7 +130,7 @@ def _from_studies(word: str, events: Array, participants: Array) -> BaselineRisk
                 f"the median risk of the control groups is {risk:g}",
                 fix="State the baseline risk, or take baseline = 'pooled'.",
             )
-        return known_risk(risk, f"median of the control groups of {studies}")
+        return known_risk(risk, f"{'risk' if len(events) == 1 else 'median'} of {groups}")
     from bayesmeta.posterior.fit import fit
 
     half = np.where((events == 0) | (events == participants), 0.5, 0.0)
@@ -144,6 +144,4 @@ def _from_studies(word: str, events: Array, participants: Array) -> BaselineRisk
         priors={"mu": "Normal(0, 10)", "tau": "HalfNormal(1)"},
         engine="quadrature",
     )
-    return _uncertain(
-        lambda p: expit(pooled.quantile("mu", p)), f"pooled over the control groups of {studies}, random effects"
-    )
+    return _uncertain(lambda p: expit(pooled.quantile("mu", p)), f"pooled over {groups}, random effects")

@@ -183,7 +183,9 @@ def inconsistency(
         "judges."
     )
     if len(studies) < 2:
-        return Finding("inconsistency", ("One study: there is nothing to compare.",), 0, rule)
+        return Finding(
+            "inconsistency", ("Fewer than two studies have an estimate: there is nothing to compare.",), 0, rule
+        )
     total = sum(weight for *_, weight in studies)
     beside = [weight for estimate, *_, weight in studies if not effect.same_side(estimate)]
     overlap = max(low for _, low, *_ in studies) <= min(high for _, _, high, _ in studies)

@@ -102,6 +102,7 @@ def test_quantiles_agree_with_draws_of_both(measure: str, baseline: float | str)
 
 def test_where_a_baseline_risk_comes_from() -> None:
     assert baseline_risk("median", [1, 3, 8], [10, 10, 10]).median == 0.3
+    assert baseline_risk("median", [1], [10]).source == "risk of the control group of 1 study"
     assert "median of the control groups of 3 studies" in baseline_risk("median", [1, 3, 8], [10, 10, 10]).source
     assert known_risk(0.1, "registry").source == "registry"
     for given, message in (

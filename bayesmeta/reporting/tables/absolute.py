@@ -16,17 +16,18 @@ def per_thousand(risk: float) -> str:
 
     Examples
     --------
-    >>> per_thousand(0.2586), per_thousand(0.0004), per_thousand(0.003), per_thousand(1.0)
-    ('259', '0.4', '3', '1000')
+    >>> per_thousand(0.2586), per_thousand(0.0004), per_thousand(0.003), per_thousand(0.9996), per_thousand(1.0)
+    ('259', '0.4', '3', '999.6', '1,000')
     """
     from decimal import Decimal
 
     value = Decimal(repr(float(1000 * risk)))
     whole = round_half_up(value, 0)
-    if abs(value) >= 10 or abs(value - whole) < Decimal("0.05"):
-        return f"{int(whole)}"
+    far = 10 <= abs(value) <= 990
+    if far or (abs(value - whole) < Decimal("0.05") and (whole not in (0, 1000) or value == whole)):
+        return f"{int(whole):,}"
     tenth = round_half_up(value, 1)
-    return f"{tenth:f}" if tenth else f"{round_half_up(value, 2).normalize():f}"
+    return f"{tenth:f}" if tenth not in (0, 1000) else f"{round_half_up(value, 2).normalize():,f}"
 
 
 def risk_text(found: Record, name: str, unit: str = "per 1,000") -> str:
@@ -41,7 +42,7 @@ def risk_text(found: Record, name: str, unit: str = "per 1,000") -> str:
 
 
 def difference_text(found: Record) -> str:
-    """Write a difference of risks, ``"120 fewer per 1,000 [from 180 fewer to 40 fewer]"``; "" where there is none."""
+    """Write a difference of risks, ``"120 fewer per 1,000 [180 fewer to 40 fewer]"``; "" where there is none."""
     value = found.get("difference")
     if is_missing(value):
         return ""

@@ -125,7 +125,8 @@ def _left_out(facts: Facts) -> list[Sentence]:
         whose = pronoun if by_counts == len(rows) else f"{by_counts} of them"
         be = "is" if by_counts == 1 else "are"
         text += f" by methods that need an estimate; {whose} {be} pooled by the likelihood of the counts"
-    return [cited(f"{text}; each stays in the table of studies with the reason.")]
+    each = "it" if len(rows) == 1 else "each"
+    return [cited(f"{text}; {each} stays in the table of studies with the reason.")]
 
 
 def _pooling(facts: Facts) -> Section:

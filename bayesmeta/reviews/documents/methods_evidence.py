@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -182,8 +183,7 @@ def _carried(risks: Iterable[Mapping[str, Any]]) -> str:
 
 def _baseline(source: str) -> str:
     """Return where a baseline risk comes from, without the number of studies."""
-    before, groups, _ = source.partition(" the control groups")
-    return before + groups
+    return re.sub(r"(the control groups?) of \d.*", r"\1", source)
 
 
 def check_sentences(facts: Facts) -> list[Sentence]:

@@ -182,9 +182,14 @@ def _synthesis_note(review: Review) -> tuple[str, ...]:
 
 
 def _network_note(review: Review) -> tuple[str, ...]:
-    """Return a note that says where the networks are; none if there are none."""
+    """Return notes that say where the networks and the outcomes with several categories are; none if there are none."""
     ids = ", ".join(network.id for network in review.network)
-    return (f"Networks of several treatments ({ids}) are in tables of their own.",) if ids else ()
+    notes = (f"Networks of several treatments ({ids}) are in tables of their own.",) if ids else ()
+    outcomes = ", ".join(one.id for one in review.categories)
+    return (
+        *notes,
+        *((f"Outcomes with several categories ({outcomes}) are in a table of their own.",) if outcomes else ()),
+    )
 
 
 def _mid_note(review: Review) -> tuple[str, ...]:

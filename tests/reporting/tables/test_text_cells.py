@@ -4,7 +4,9 @@ import io
 
 import docx
 import pandas as pd
+import pytest
 
+from bayesmeta.reporting.tables.absolute import per_thousand
 from bayesmeta.reporting.tables.html import to_html
 from bayesmeta.reporting.tables.latex import to_latex
 from bayesmeta.reporting.tables.layout import Table
@@ -45,3 +47,15 @@ def test_latex_says_which_letters_pdflatex_does_not_have():
         first = to_latex(table(name=name)).splitlines()[0]
         assert first.startswith("% needs \\usepackage{booktabs,longtable")
         assert ("} % and XeLaTeX or LuaLaTeX with a font" in first) is other
+
+
+@pytest.mark.parametrize(
+    ("risk", "written"),
+    [
+        (0.0, "0"), (1.0, "1,000"), (0.99999, "999.99"), (0.9999999, "1,000"), (0.9996, "999.6"),
+        (0.991, "991"), (0.9954, "995.4"), (0.0093, "9.3"),
+        (0.00004, "0.04"), (0.5, "500"),
+    ],
+)  # fmt: skip
+def test_risks_near_none_and_all_are_not_rounded_to_these(risk, written):
+    assert per_thousand(risk) == written

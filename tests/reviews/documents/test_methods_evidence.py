@@ -10,7 +10,7 @@ import pytest
 from bayesmeta.certainty.risk_of_bias_tools import tools
 from bayesmeta.reviews.documents.facts import Facts
 from bayesmeta.reviews.documents.methods import methods_text
-from bayesmeta.reviews.documents.methods_evidence import TOOL_WORKS, bias_section
+from bayesmeta.reviews.documents.methods_evidence import TOOL_WORKS, _baseline, bias_section
 from bayesmeta.reviews.documents.methods_networks import _in_sentence
 from bayesmeta.reviews.documents.references import works
 from bayesmeta.reviews.documents.sentences import keys_of, paragraph_text
@@ -249,6 +249,12 @@ def test_baselines_of_sampled_categories_have_their_prior_stated(facts):
         "The log odds of two categories in each study had the program's default prior, Normal(0, 2.5) (change)."
         in found["Outcomes with several categories"]
     )
+
+
+def test_a_baseline_risk_is_named_without_the_number_of_studies():
+    assert _baseline("median of the control groups of 3 studies") == "median of the control groups"
+    assert _baseline("pooled over the control group of 1 study, random effects") == "pooled over the control group"
+    assert _baseline("the control arm of a registry of 2010") == "the control arm of a registry of 2010"
 
 
 def test_every_reference_of_categories_is_named(facts):
