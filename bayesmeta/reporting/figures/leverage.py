@@ -88,10 +88,11 @@ def leverage_figure(
     scale_x, scale_y = across / (2 * across_most), HIGH / (top - bottom)
     drawn: list[tuple[float, float]] = []
     for value in CURVES:
-        up = np.linspace(bottom, min(top, value), 61)
+        reach = np.linspace(np.sqrt(max(value - top, 0.0)), np.sqrt(value - bottom), 61)
+        up = value - reach**2
         style = (0, (4, 2)) if value == NAMED else "-"
         for side in (-1.0, 1.0):
-            out = side * np.sqrt(value - up)
+            out = side * reach
             axes.plot(out, up, color=SOFT, lw=0.8, ls=style, marker="", zorder=1, label=f"contribution {value}")
             drawn += zip((out + across_most) * scale_x, (up - bottom) * scale_y, strict=True)
         end = np.sqrt(value - bottom)
