@@ -39,7 +39,9 @@ def test_the_thin_scripts_are_thin():
         assert len((SCRIPTS / f"{name}.py").read_text().splitlines()) < 40
 
 
-@pytest.mark.parametrize("part", ["workers", "full", "changing", "ledgers", "inputs", "keys", "fits", "links", "invariance"])
+@pytest.mark.parametrize(
+    "part", ["workers", "full", "changing", "ledgers", "inputs", "keys", "fits", "links", "invariance"]
+)
 def test_the_short_form_of_the_stress_test_finds_nothing(part, monkeypatch, capsys):
     """Kills at random moments are in tests/reviews/running/test_nothing_lost.py."""
     assert run("stress", "--short", "--only", part, monkeypatch=monkeypatch) == 0, capsys.readouterr().out
