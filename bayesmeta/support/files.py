@@ -54,6 +54,8 @@ def _replace(target: Path, fill: Callable[[Any], object]) -> None:
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     exists = target.exists()
+    if exists and not target.is_file():  # renaming would replace it, /dev/null too
+        raise OSError(errno.EINVAL, "it is a device or a pipe, not a file")
     if exists and not os.access(target, os.W_OK):  # renaming would overwrite even a read-only file
         raise PermissionError(errno.EACCES, "the file is read-only")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -170,6 +172,8 @@ def check_target(path: str | os.PathLike[str]) -> None:
     target = Path(path)
     if target.is_dir():
         raise DataError("it is a folder", source=str(target), fix="Give the name of a file.")
+    if target.exists() and not target.is_file():
+        raise DataError("it is a device or a pipe", source=str(target), fix="Give the name of a file.")
     make_folder(target.parent)
     try:
         with tempfile.NamedTemporaryFile(dir=target.parent):

@@ -164,3 +164,17 @@ def test_files_of_a_temporary_folder_are_not_flushed_to_disk(tmp_path, monkeypat
     write_text(tmp_path / "z", "new")
     assert len(flushed) == 2
     assert (tmp_path / "scratch" / "y").read_text() == "new"
+
+
+def test_devices_and_pipes_are_not_replaced(tmp_path):
+    """Renaming a file over them would: /dev/null of a user who may write there too."""
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link):
+        with pytest.raises(DataError, match="a device or a pipe"):
+            write_bytes(path, b"1")
+        with pytest.raises(DataError, match="a device or a pipe"):
+            files.check_target(path)
+    assert stat.S_ISFIFO(os.stat(pipe).st_mode)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["link", "pipe"]
