@@ -7,6 +7,7 @@ import pytest
 
 from bayesmeta.reviews.running import jobs
 from bayesmeta.reviews.running.jobs import FEW_ANALYSES, modules_of_workers, prepare_workers
+from bayesmeta.support import processes
 from bayesmeta.support.processes import FORK_SERVER
 
 REVIEW = """id = "one"
@@ -33,6 +34,19 @@ def test_modules_are_imported_once_for_all_processes(tmp_path):
     done = subprocess.run([sys.executable, tmp_path / "main.py"], capture_output=True, text=True, check=True)
     assert done.stdout == "{True} False\n"
     assert done.stderr == ""
+
+
+def test_imports_end_with_the_process_that_wanted_them(monkeypatch):
+    ended = []
+    monkeypatch.setenv("BAYESMETA_PRELOAD", "colorsys,this")
+    monkeypatch.setattr(processes.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(processes.os, "getppid", iter([7, 7, 1]).__next__)
+    monkeypatch.setattr(processes.os, "_exit", lambda code: ended.append(code) or sys.exit(code))
+    sys.modules.pop("this", None)
+    with pytest.raises(SystemExit):
+        processes.import_preloaded()
+    assert ended == [0]
+    assert "this" not in sys.modules
 
 
 def test_every_module_of_workers_is_there():
