@@ -11,7 +11,9 @@ from bayesmeta.cli.outputs import exit_with
 def document(out: FolderArgument) -> None:
     """Write the manuscript, the workbook and the checklists of a finished run again."""
     from bayesmeta.reviews.documents.write import document as write
+    from bayesmeta.reviews.running.ledger import check_results
 
+    check_results(out)
     problems: list[str] = []
     for path in write(out, problems):
         typer.echo(str(path))

@@ -18,10 +18,11 @@ def tables(out: FolderArgument) -> None:
     """Write the publication tables of a finished run again."""
     from bayesmeta.reviews.folder import load_run, write_frames
     from bayesmeta.reviews.report.write import write_tables
-    from bayesmeta.reviews.running.ledger import Ledger
+    from bayesmeta.reviews.running.ledger import Ledger, check_results
     from bayesmeta.reviews.running.state import state_of, with_notice
     from bayesmeta.support.confined import confined
 
+    check_results(out)
     review, results = load_run(out)
     review = with_notice(review, state_of(review, Ledger(out)))
     problems: list[str] = []
@@ -44,10 +45,11 @@ def figures(
     """Draw the figures of a finished run again, also in other formats than the run did."""
     from bayesmeta.reviews.folder import load_run
     from bayesmeta.reviews.report.write import draw_review, write_figures
-    from bayesmeta.reviews.running.ledger import Ledger
+    from bayesmeta.reviews.running.ledger import Ledger, check_results
     from bayesmeta.reviews.running.state import state_of, with_notice
     from bayesmeta.support.confined import confined
 
+    check_results(out)
     review, results = load_run(out)
     if layout is not None:
         settings = review.settings.model_copy(update={"figure_layout": layout.value})
@@ -73,7 +75,9 @@ def figures(
 def report(out: FolderArgument) -> None:
     """Write one HTML page with all tables and figures of a finished run."""
     from bayesmeta.reviews.report.page import write_report
+    from bayesmeta.reviews.running.ledger import check_results
 
+    check_results(out)
     problems: list[str] = []
     typer.echo(str(write_report(out, problems)))
     exit_with(problems)

@@ -91,3 +91,15 @@ def test_only_a_manuscript_makes_png_of_the_figures_that_it_shows():
     assert Settings(documents=("workbook",)).figure_formats("forest_1.1") == ("svg",)
     assert Settings(figures=("png", "pdf")).figure_formats("forest_1.1") == ("png", "pdf")
     assert Settings(figures=()).figure_formats("forest_1.1") == ()
+
+
+@pytest.mark.parametrize("name", ["tables", "figures", "report", "document"])
+def test_a_result_that_was_changed_after_the_run_is_one_message(refused, finished, tmp_path, name):
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    path = out / "analyses" / "1.1.json"
+    path.write_text(path.read_text().replace('"rows"', '"rows" ', 1))
+    message = refused(name, out)
+    assert str(path) in message
+    assert "damaged or changed after the run" in message
+    assert "run the review again" in message

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from bayesmeta.errors import BayesmetaError
+from bayesmeta.errors import BayesmetaError, DataError
 from bayesmeta.reviews.file_names import ANALYSES, LEDGER_FILE, is_output
 from bayesmeta.support.files import append_text, read_bytes, sha256, write_text
 
@@ -154,6 +154,23 @@ class Ledger:
             except BayesmetaError:
                 return f"missing file {name}"
         return ""
+
+
+def check_results(out: Path) -> None:
+    """Check that the results in the folder of a run are those that were written, before something is made of them.
+
+    Raises
+    ------
+    DataError
+        If one was damaged or changed after the run.
+    """
+    ledger = Ledger(out)
+    for entry in ledger.entries.values():
+        for name, known in entry.files.items():
+            if name.startswith(f"{ANALYSES}/") and (out / name).is_file() and sha256(out / name) != known:
+                raise DataError(
+                    "this result was damaged or changed after the run", source=str(out / name), fix="run the review again"
+                )  # fmt: skip
 
 
 def _line(entry: Entry) -> str:
