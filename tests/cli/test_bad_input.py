@@ -91,7 +91,7 @@ def test_wrong_usage_is_exit_code_2(command, death, arguments, expected):
         (["--level", "nan"], ("between 0 and 1",)),
         (["--mid", "0.8"], ("better",)),
         (["--better", "lower", "--mid", "1.25"], ("1.25", "lower")),
-        (["--better", "lower", "--mid", "-1"], ("above 0",)),
+        (["--better", "lower", "--mid", "-1"], ("a ratio between",)),
     ],
 )
 def test_compare_refuses_bad_options(refused, death, arguments, expected):
