@@ -56,7 +56,8 @@ def read_fit[T](path: str | os.PathLike[str], what: str, fix: str, rebuilt: Call
     """
     file = checked_path(path, f"the file of the {what}")
     tree = _read_tree(file, what, fix)
-    if tree.attrs.get(DIGEST, found := _digest(tree)) != found:
+    found = _digest(tree)
+    if tree.attrs.pop(DIGEST, found) != found:
         raise DataError(
             f"this file of a {what} was damaged or changed after it was written", source=str(file), fix="Save the fit again."
         )  # fmt: skip

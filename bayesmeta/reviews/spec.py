@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,7 +24,7 @@ from bayesmeta.reviews.spec_errors import explain
 from bayesmeta.reviews.stated_priors import AlternativePriors, PriorTexts, check_stated_baseline, read_corpus_prior
 from bayesmeta.reviews.synthesis_keys import StudyCharacteristics, Synthesis, shared
 from bayesmeta.support.arguments import checked_path
-from bayesmeta.support.files import read_bytes
+from bayesmeta.support.toml_files import read_toml
 
 AnalysisOrSynthesis = Analysis | Synthesis
 #: what a run fits
@@ -36,8 +35,6 @@ AnyAnalysis = Analysis | Synthesis | Network | Categories
 SHARED_WITH_NETWORKS = (
     "id", "measure", "data", "comparison", "time", "better", "level", "mid", "bands", "note"
 )  # fmt: skip
-#: a dotted key of a hundred parts, for which the reader of TOML needs memory by the square of their number
-LONG_KEY = re.compile(r"""(?<![\w"'.-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){100}""")
 
 
 class Review(Strict):
@@ -231,10 +228,7 @@ def read_review(path: str | os.PathLike[str]) -> tuple[Review, Path]:
     if not os.path.lexists(file):
         raise SpecError(f"{file}: no such file; give a review.toml or the folder that contains one")
     try:
-        text = read_bytes(file).decode("utf-8-sig")
-        if LONG_KEY.search(text):
-            raise RecursionError
-        given = tomllib.loads(text)
+        given = read_toml(file)
     except DataError as error:
         raise SpecError(str(error)) from None
     except RecursionError:

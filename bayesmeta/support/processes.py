@@ -79,10 +79,13 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
 
 def import_preloaded() -> None:
     """Import the modules that ``prepare_processes`` names; one that cannot be imported is an error where it is needed."""
+    wanted = os.environ.pop(_PRELOAD, "")
+    if not wanted:
+        return  # imported by another process than the one that ``prepare_processes`` starts
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
     warnings.filterwarnings("ignore", message=".*multi-threaded, use of fork", category=DeprecationWarning)
     parent = os.getppid()
-    for name in filter(None, os.environ.pop(_PRELOAD, "").split(",")):
+    for name in wanted.split(","):
         if os.getppid() != parent:
             os._exit(0)  # whoever wanted them has ended
         with contextlib.suppress(Exception):

@@ -90,8 +90,9 @@ def test_tables_show_what_the_bayesian_models_say(every_model):
     assert "three levels against two" in dependence
     assert "Bayesian, common tau" in table_of(every_model, "subgroups")
     influence = table_of(every_model, "influence")
-    # three models of dependent estimates, and the pooled effect of the four analyses of independent estimates
-    assert influence.count("| none |") == 3 + 4
+    # three models of dependent estimates, the pooled effect of the four analyses of independent estimates, and the effect at the means
+    # and each coefficient of their models with moderators: ~ weeks, ~ focus + center(weeks) and ~ blinded of 1.1, ~ weeks of 1.2
+    assert influence.count("| none |") == 3 + 4 + (2 + 3 + 2) + 2
     result = result_of(every_model, "S1")
     (model,) = [model for model in result.models if model["kind"] == "dependence"]
     studies = {name.split(" (")[0] for name in (point["study"] for point in result.studies)}

@@ -49,9 +49,6 @@ def study_densities(
     relevant = weights > 1e-13
     reach = SIGMAS * slices.tau[relevant]
     low, high = float((slices.edges[relevant, 0] - reach).min()), float((slices.edges[relevant, 2] + reach).max())
-    given_tau, sds = mixture.moments()
-    centre = float(weights @ given_tau)
-    variance = float(weights @ (sds**2 + (given_tau - centre) ** 2 + mixture.tau**2))
     out = []
     for i, study in enumerate(studies):
         rest = SliceMixture(
@@ -62,18 +59,8 @@ def study_densities(
         )
         offset = slices.log_g[..., i].max(axis=(1, 2))
         least, most, split = bulk(study)
-        about = _about(study, centre, variance)
-        out.append(Density(partial(_log_density, study, rest, offset), max(low, least), min(high, most), split, about))
+        out.append(Density(partial(_log_density, study, rest, offset), max(low, least), min(high, most), split))
     return tuple(out)
-
-
-def _about(study: Smoothed | NormalStudy, mean: float, variance: float) -> tuple[float, float]:
-    """Return mean and standard deviation of theta_i if m_i were normal and the effect in a new study were too."""
-    if isinstance(study, NormalStudy):
-        effect, own = study.effect, study.variance
-    else:
-        effect, own = study.table.peak_at, study.scale**2
-    return (effect * variance + mean * own) / (variance + own), float(np.sqrt(variance * own / (variance + own)))
 
 
 def _centred(log_g: Array) -> Array:

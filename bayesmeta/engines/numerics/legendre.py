@@ -54,7 +54,10 @@ def legendre_basis(t: Array, size: int) -> Array:
     if t.size <= FEW_POINTS and size <= FEW_DEGREES:
         # a fraction of the time of the recurrence: the Chebyshev polynomials at t are cos(n arccos t)
         degrees, to_legendre = _from_chebyshev(size)
-        return np.cos(np.multiply.outer(np.arccos(np.minimum(np.maximum(t, -1.0), 1.0)), degrees)) @ to_legendre
+        chebyshev = np.cos(np.multiply.outer(np.arccos(np.minimum(np.maximum(t, -1.0), 1.0)), degrees))
+        # not ``@``: the rounding of BLAS depends on the number of points
+        found: Array = (chebyshev[..., None] * to_legendre).sum(axis=-2)
+        return found
     out = np.empty((size, *t.shape))
     out[0], out[1] = 1.0, t
     for n in range(1, size - 1):  # Bonnet's recurrence

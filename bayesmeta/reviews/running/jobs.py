@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
+from bayesmeta.errors import DataError
 from bayesmeta.reviews.file_names import MANIFEST_FILE, toml_file
 from bayesmeta.support.processes import prepare_processes
+from bayesmeta.support.toml_files import read_toml
 
 #: number of analyses below which starting processes takes more time than it saves
 FEW_ANALYSES = 30
@@ -61,11 +62,11 @@ def prepare_workers(review: Path, out: Path | None, jobs: int | None, *, figures
         Whether figures are drawn.
     """
     try:
-        content = tomllib.loads(toml_file(review).read_text(encoding="utf-8"))
+        content = read_toml(toml_file(review))
         count = sum(len(content.get(name, ())) for name in _FITTED)
         out = out or Path("outputs") / content["id"]
         engine = content.get("settings", {}).get("engine", "both")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (DataError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return
     jobs = jobs or (default_jobs([engine]) if count >= FEW_ANALYSES else 1)
     if jobs > 1 and count > 1 and not (out / MANIFEST_FILE).exists():

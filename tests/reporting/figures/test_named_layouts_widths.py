@@ -112,5 +112,5 @@ def test_judgements_of_the_domains_are_left_out_before_the_data_of_the_arms(widt
     shown = texts(figure)
     assert shown.count("48") == 4
     drawn = [one for axes in figure.axes for one in axes.collections if str(one.get_label()).startswith("light")]
-    assert len(drawn) == 4 * lights
+    assert sum(len(one.get_offsets()) for one in drawn) == 4 * lights
     assert ("Not shown at this width: judgements of the domains." in shown) == (lights == 1)
