@@ -10,8 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from bayesmeta.errors import BayesmetaError, DataError
 from bayesmeta.support.arguments import checked_path
 from bayesmeta.support.files import check_file, write_bytes
@@ -19,20 +17,21 @@ from bayesmeta.support.files import check_file, write_bytes
 if TYPE_CHECKING:
     import xarray as xr
 
-#: attribute with the digest of all that a file contains: HDF5 does not notice a changed byte of an array
-DIGEST = "bayesmeta_digest"
+#: at the end of a file, before the SHA-256 of all above it: HDF5 does not notice a changed byte of an array, and its library may end the
+#: process at one of its own structures. Readers of netCDF ignore what follows their data.
+_MARK = b"bayesmeta sha256:"
+_END = len(_MARK) + hashlib.sha256().digest_size
 #: bytes of arrays per byte of their file beyond which it is not read: compressed draws are a few times smaller than in memory
 _EXPANSION = 1000
 
 
 def write_tree(tree: xr.DataTree, path: Path) -> Path:
     """Write a tree as netCDF, completely or not at all."""
-    written = tree.copy()
-    written.attrs = {**tree.attrs, DIGEST: _digest(tree)}
     with tempfile.TemporaryDirectory() as folder:
         temporary = Path(folder) / "posterior.nc"
-        written.to_netcdf(temporary, engine="netcdf4")
-        return write_bytes(path, temporary.read_bytes())
+        tree.to_netcdf(temporary, engine="netcdf4")
+        content = temporary.read_bytes()
+    return write_bytes(path, content + _MARK + hashlib.sha256(content).digest())
 
 
 def read_fit[T](path: str | os.PathLike[str], what: str, fix: str, rebuilt: Callable[[xr.DataTree], T]) -> T:
@@ -56,11 +55,6 @@ def read_fit[T](path: str | os.PathLike[str], what: str, fix: str, rebuilt: Call
     """
     file = checked_path(path, f"the file of the {what}")
     tree = _read_tree(file, what, fix)
-    found = _digest(tree)
-    if tree.attrs.pop(DIGEST, found) != found:
-        raise DataError(
-            f"this file of a {what} was damaged or changed after it was written", source=str(file), fix="Save the fit again."
-        )  # fmt: skip
     try:
         return rebuilt(tree)
     except BayesmetaError:
@@ -75,6 +69,10 @@ def _read_tree(path: Path, what: str, fix: str) -> xr.DataTree:
     if not os.path.lexists(path) or path.is_dir():
         raise DataError("no such file", source=str(path), fix="check the path")
     size = check_file(path)
+    if not _is_unchanged(path, size):
+        raise DataError(
+            f"this file of a {what} was damaged or changed after it was written", source=str(path), fix="Save the fit again."
+        )  # fmt: skip
     try:
         with warnings.catch_warnings(action="ignore"), xr.open_datatree(path, engine="netcdf4") as tree:
             if sum(node.to_dataset().nbytes for node in tree.subtree) > _EXPANSION * (size + 1000):
@@ -86,22 +84,16 @@ def _read_tree(path: Path, what: str, fix: str) -> xr.DataTree:
         raise DataError("not a netCDF file, or a damaged one", source=str(path), fix=fix) from error
 
 
-def _digest(tree: xr.DataTree) -> str:
-    """Return a digest of the numbers of all groups and of the texts of all attributes."""
-    found = hashlib.sha256()
-    for node in sorted(tree.subtree, key=lambda node: node.path):
-        for name, value in sorted(node.attrs.items()):
-            if isinstance(value, str) and name != DIGEST:
-                found.update(repr((node.path, name, value)).encode("utf-8", "surrogatepass"))
-        for name, variable in sorted(node.to_dataset(inherit=False).variables.items(), key=lambda item: str(item[0])):
-            values = np.asarray(variable.values)
-            if values.dtype.kind in "biuf":
-                found.update(repr((node.path, name, variable.dims, values.shape)).encode("utf-8", "surrogatepass"))
-                found.update(np.ascontiguousarray(values, dtype=float).tobytes())
-            else:
-                found.update(
-                    repr((node.path, name, [str(one) for one in values.ravel().tolist()])).encode(
-                        "utf-8", "surrogatepass"
-                    )
-                )
-    return found.hexdigest()
+def _is_unchanged(path: Path, size: int) -> bool:
+    """Whether a file has the digest at its end, or has none: earlier versions and other programs wrote none."""
+    with path.open("rb") as stream:
+        stream.seek(max(size - _END, 0))
+        end = stream.read(_END)
+        if not end.startswith(_MARK):
+            return True
+        stream.seek(0)
+        found, left = hashlib.sha256(), size - _END
+        while left > 0 and (part := stream.read(min(left, 2**20))):
+            found.update(part)
+            left -= len(part)
+    return found.digest() == end[len(_MARK) :]
