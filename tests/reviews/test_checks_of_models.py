@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +14,7 @@ from bayesmeta.reviews.documents.checklists import checklists_table
 from bayesmeta.reviews.documents.methods_evidence import check_sentences
 from bayesmeta.reviews.documents.source import DocumentSource
 from bayesmeta.reviews.folder import load_run
-from bayesmeta.reviews.model_checks import REPLICATIONS
+from bayesmeta.reviews.model_checks import KIND, REPLICATIONS
 from bayesmeta.reviews.network_checks import network_checks
 from bayesmeta.reviews.report.deviance import deviance_table
 from bayesmeta.reviews.report.left_out import left_out_table
@@ -165,6 +167,11 @@ def test_networks_are_checked_in_the_run(run):
     assert own.loc["T2: X vs P", "p, others"] != ""
     assert own.loc["T1: all together, distance", "p, all"] != ""
     table = deviance_table(review, results[:2])
+    counts = dict.fromkeys(("study", "treatment", "observed", "fitted", "points", "deviance", "leverage", "dic"), 1.0)
+    model = {"kind": KIND, "model": "network", "deviance": [{**counts, "observed": 16.0}]}
+    for method, shown in (("bayes:binomial:nuts", "16"), ("bayes:normal:quadrature", "16.00")):
+        one = dataclasses.replace(results[1], models=[{**model, "method": method}])
+        assert deviance_table(review, [one]).frame["Observed"].tolist() == [shown, ""]
     assert table.frame.iloc[-1]["Trial"] == "All"
     assert float(table.frame.iloc[-1]["Contribution to DIC"]) == pytest.approx(net.dic, abs=0.051)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bayesmeta.posterior.method import parse_method
 from bayesmeta.reporting.numbers import count, number
 from bayesmeta.reporting.tables.layout import NOTE, Table
 from bayesmeta.reporting.tables.results import text_frame
@@ -21,6 +22,8 @@ NAMES = (
 LEVERAGE_FROM = 5
 #: contribution per data point from which a note says so (NICE DSU Technical Support Document 2)
 POOR = 3.0
+#: likelihoods whose data are numbers of events
+COUNTS = ("binomial", "poisson")
 
 
 def deviance_table(review: Review, results: list[AnalysisResult]) -> Table | None:
@@ -31,7 +34,7 @@ def deviance_table(review: Review, results: list[AnalysisResult]) -> Table | Non
         for result in results
         for model in result.models
         if model["kind"] == KIND and model.get("deviance")
-        for line in _lines(model["deviance"])
+        for line in _lines(model["deviance"], counts=_is_of_counts(str(model.get("method", ""))))
     ]
     if not lines:
         return None
@@ -58,12 +61,18 @@ def deviance_rows(result: AnalysisResult) -> list[dict[str, Any]]:
     return list(shown[0]["deviance"]) if shown else []
 
 
-def _lines(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
+def _is_of_counts(method: str) -> bool:
+    """Whether the data points of a method are numbers of events."""
+    found = parse_method(method)
+    return found is not None and found.likelihood in COUNTS
+
+
+def _lines(rows: list[dict[str, Any]], *, counts: bool) -> list[dict[str, str]]:
     found = [
         {
             "Trial": str(row["study"]),
             "Arm or contrast": str(row["treatment"]),
-            "Observed": number(row["observed"], missing=""),
+            "Observed": (count if counts else number)(row["observed"], missing=""),
             "Fitted": number(row["fitted"], missing=""),
             "Data points": count(row["points"]),
             "Residual deviance": number(row["deviance"], 2),
