@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import stdtr
 
 from bayesmeta.errors import DataError
 from bayesmeta.support.arrays import Array
@@ -86,8 +87,6 @@ def peters_test(yi: Array, events: Array, participants: Array) -> SmallStudyTest
 
 
 def _regression(name: str, y: Array, x: Array, weights: Array) -> SmallStudyTest:
-    from scipy.stats import t
-
     k = len(y)
     if k < 3 or not np.isfinite([*y, *x, *weights]).all() or weights.min() <= 0 or np.ptp(x) <= 1e-12 * np.abs(x).max():
         raise DataError(
@@ -100,4 +99,4 @@ def _regression(name: str, y: Array, x: Array, weights: Array) -> SmallStudyTest
     covariance = np.linalg.inv(design.T @ design) * float(residual @ residual) / (k - 2)
     slope, se = float(coefficients[1]), float(np.sqrt(covariance[1, 1]))
     statistic = slope / se if se > 0 else np.inf * np.sign(slope)
-    return SmallStudyTest(name, k, slope, se, statistic, float(2 * t.sf(abs(statistic), k - 2)))
+    return SmallStudyTest(name, k, slope, se, statistic, float(2 * stdtr(k - 2, -abs(statistic))))
