@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 #: characters that move the cursor, change colours or the order of what is shown, and halves of characters
-_UNSEEN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSEEN = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\u2060\ufeff\ud800-\udfff]"
+)
 #: characters of one line of a message, and those of its beginning and its end that are kept of a longer one
 _LONGEST_LINE, _BEGINNING, _END = 1300, 800, 400
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pickle
 
+import pandas as pd
 import pytest
 
+import bayesmeta as bm
 from bayesmeta.errors import DataError, SpecError, error_text, readable, unknown_name
 from bayesmeta.posterior.bands import bands_of
 from bayesmeta.reviews.running.tasks import Task, perform
@@ -108,3 +110,24 @@ def test_a_synthesis_without_any_result_says_why(tmp_path):
     done = perform(Task("fit", "", review, str(folder), review.synthesis[0]))
     assert any("unknown column 'nothing'" in one for one in done.errors), done.errors
     assert not any("unexpected" in one for one in done.errors)
+
+
+@pytest.mark.parametrize("standard_error", [999999999, 1e150])
+def test_standard_errors_too_far_apart_are_one_message(standard_error):
+    frame = pd.DataFrame({
+        "study": list("ABC"), "treat1": list("xyy"), "treat2": ["p", "p", "0"], "yi": [-0.5, -0.9, -0.1],
+        "sei": [0.2, standard_error, 0.2],
+    })  # fmt: skip
+    with pytest.raises(DataError, match="differ by so much that the coefficients cannot be computed"):
+        bm.network_meta(bm.read_arms(frame), "MD", method="CE")
+
+
+def test_treatments_named_by_endless_numbers_are_sorted():
+    frame = pd.DataFrame({
+        "study": ["A", "A"], "treatment": ["1" * 5000, "2"], "events": [1, 2], "n": [10, 10],
+    })  # fmt: skip
+    assert set(bm.read_arms(frame).treatments) == {"2", "1" * 5000}
+
+
+def test_marks_without_width_are_seen():
+    assert "\\ufeff5" in str(DataError("column '\ufeff5'"))

@@ -6,12 +6,14 @@ The coefficients are those of an orthonormal basis of the columns of X, so that 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
+from bayesmeta.errors import DataError
 from bayesmeta.support.arrays import Array
 
 
@@ -89,7 +91,15 @@ class RegressionData:
     def fit_weights(self, w: Array, tau2: float = 0.0) -> Fit:
         """Return the weighted regression with weights w, shape (k,)."""
         weighted = self.q.T * w
-        inverse = np.linalg.inv(weighted @ self.q)
+        try:
+            inverse = np.linalg.inv(weighted @ self.q)
+        except np.linalg.LinAlgError:
+            least, most = 1 / math.sqrt(w.max()), 1 / math.sqrt(w.min())
+            raise DataError(
+                f"the standard errors of the estimates, from {least:.3g} to {most:.3g}, differ by so much that the coefficients cannot be "
+                "computed",
+                fix="Check the standard errors.",
+            ) from None
         gamma = inverse @ (weighted @ self.y)
         residual = self.y - self.q @ gamma
         return Fit(tau2, w, inverse, gamma, residual, float((w * residual) @ residual))

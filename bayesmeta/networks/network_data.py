@@ -189,7 +189,7 @@ class NetworkContrasts(Displayed):
 
 def by_name(name: str) -> tuple[int, int, str, str]:
     """Return the key by which treatments are sorted: numbers by their value, then names whatever their case."""
-    return (0, int(name), "", "") if name.isdecimal() else (1, 0, name.casefold(), name)
+    return (0, int(name), "", "") if name.isdecimal() and len(name) < 20 else (1, 0, name.casefold(), name)
 
 
 def assembled(
