@@ -122,6 +122,14 @@ def test_standard_errors_too_far_apart_are_one_message(standard_error):
         bm.network_meta(bm.read_arms(frame), "MD", method="CE")
 
 
+def test_standard_errors_whose_square_is_zero_are_one_message():
+    frame = pd.DataFrame({
+        "study": list("ABC"), "treat1": list("xyy"), "treat2": ["p", "p", "x"], "yi": [-0.5, -0.9, -0.1], "sei": [0.2, 0.3, 1e-320],
+    })  # fmt: skip
+    with pytest.raises(DataError, match="its square is 0"):
+        bm.network_meta(bm.read_arms(frame), "MD", method="CE")
+
+
 def test_treatments_named_by_endless_numbers_are_sorted():
     frame = pd.DataFrame({
         "study": ["A", "A"], "treatment": ["1" * 5000, "2"], "events": [1, 2], "n": [10, 10],

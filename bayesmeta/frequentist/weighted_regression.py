@@ -86,7 +86,10 @@ class RegressionData:
 
     def fit(self, tau2: float) -> Fit:
         """Return the weighted regression at one tau2."""
-        return self.fit_weights(1.0 / (self.v + tau2), tau2)
+        variance = self.v + tau2
+        if not variance.min() > 0:
+            raise DataError("a standard error is so small that its square is 0", fix="Check the standard errors.")
+        return self.fit_weights(1.0 / variance, tau2)
 
     def fit_weights(self, w: Array, tau2: float = 0.0) -> Fit:
         """Return the weighted regression with weights w, shape (k,)."""
