@@ -118,7 +118,7 @@ def test_standard_errors_too_far_apart_are_one_message(standard_error):
         "study": list("ABC"), "treat1": list("xyy"), "treat2": ["p", "p", "0"], "yi": [-0.5, -0.9, -0.1],
         "sei": [0.2, standard_error, 0.2],
     })  # fmt: skip
-    with pytest.raises(DataError, match="differ by so much that the coefficients cannot be computed"):
+    with pytest.raises(DataError, match="differ by so much that"):
         bm.network_meta(bm.read_arms(frame), "MD", method="CE")
 
 
@@ -126,7 +126,7 @@ def test_standard_errors_whose_square_is_zero_are_one_message():
     frame = pd.DataFrame({
         "study": list("ABC"), "treat1": list("xyy"), "treat2": ["p", "p", "x"], "yi": [-0.5, -0.9, -0.1], "sei": [0.2, 0.3, 1e-320],
     })  # fmt: skip
-    with pytest.raises(DataError, match="its square is 0"):
+    with pytest.raises(DataError, match=r"its square is 0|differ by so much"):
         bm.network_meta(bm.read_arms(frame), "MD", method="CE")
 
 

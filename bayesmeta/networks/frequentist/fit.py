@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesmeta.errors import DataError
 from bayesmeta.frequentist.heterogeneity_regression import REGRESSION_ESTIMATORS
 from bayesmeta.networks.contrasts import NetworkContrasts, network_contrasts
 from bayesmeta.networks.frequentist.least_squares import as_regression, log_likelihood, whiten
@@ -17,6 +18,9 @@ from bayesmeta.networks.frequentist.result import NetworkMeta
 from bayesmeta.networks.graph import network_graph
 from bayesmeta.support.arguments import check_level
 from bayesmeta.support.arrays import Array
+
+#: ratio of two variances beyond which no digit of a sum of both is left of the smaller one
+FARTHEST_VARIANCES = 1e15
 
 
 def network_meta(
@@ -99,6 +103,12 @@ def fit_contrasts(contrasts: NetworkContrasts, method: str, reference: str, leve
     """
     whitened, x = whiten(contrasts), contrasts.design()
     data = as_regression(whitened, contrasts.y, x)
+    if data.v.max(initial=0.0) > FARTHEST_VARIANCES * data.v.min(initial=np.inf):
+        raise DataError(
+            f"standard errors from {math.sqrt(data.v.min()):.3g} to {math.sqrt(data.v.max()):.3g} differ by so much that the effects "
+            "cannot be computed",
+            fix="Check the standard errors.",
+        )
     tau2, tau2_se, notes = 0.0, math.nan, list(contrasts.notes)
     estimator = NETWORK_METHODS[method].estimator
     if estimator is not None and data.df > 0:
